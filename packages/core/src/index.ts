@@ -1,0 +1,1 @@
+export { TesseraeError, type TesseraeErrorOptions } from './errors.js'

@@ -1,0 +1,82 @@
+import type { DType } from '../dtype.js'
+import type { TensorType } from '../graph/node.js'
+import type { Program } from '../compile/program.js'
+import type { Attrs } from '../graph/node.js'
+import type { SymValues } from '../shape.js'
+
+export type DeviceName = 'reference' | 'cpu' | 'webgpu' | 'cuda' | 'null'
+
+export interface DeviceCaps {
+  /** Dtypes a buffer can hold. */
+  readonly dtypes: readonly DType[]
+  /** Outputs may be bound to an input's buffer. */
+  readonly alias: boolean
+  /** Outputs are written where they were bound, without a copy afterwards. */
+  readonly outputsInPlace: boolean
+  /** Threads that the device computes with, part of the reproducibility statement. */
+  readonly threads: number
+}
+
+/** Memory on a device. Belongs to the handle that owns it; never shared between devices. */
+export interface DeviceBuffer {
+  readonly device: Device
+  /** Size as asked for. */
+  readonly bytes: number
+}
+
+export interface Executable {
+  readonly program: Program
+  /** Releases what the device holds for the program; deferred while it runs. */
+  dispose(): void
+}
+
+export interface RunOptions {
+  readonly signal?: AbortSignal
+  /** Ask for a run off the calling thread even where the program is short. */
+  readonly async?: boolean
+  /** Collects time per node in milliseconds when given. */
+  readonly profile?: ProfileSink
+}
+
+/** Receives one entry per executed node. `name` is the op, `detail` the device's own name for what ran. */
+export type ProfileSink = (entry: { readonly name: string; readonly detail: string; readonly ms: number }) => void
+
+/** Bytes and programs a device holds right now. */
+export interface DeviceMemory {
+  readonly liveBytes: number
+  readonly liveBuffers: number
+  readonly peakBytes: number
+  readonly programs: number
+}
+
+/**
+ * What the compiler needs of a device. A device is one first-in, first-out queue: runs start in the order in which
+ * `run` was called and never overlap, so a buffer freed after `run` returned is reused only once that run has ended.
+ */
+export interface Device {
+  readonly name: DeviceName
+  /** What runs underneath, for people: 'onnxruntime 1.30.0 (C API), 2 threads'. */
+  readonly description: string
+  readonly caps: DeviceCaps
+  /** Whether the device runs the op itself; otherwise the compiler decomposes it. */
+  supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean
+  alloc(bytes: number): DeviceBuffer
+  /** Frees after the runs that were queued so far. Freeing twice is an error. */
+  free(buffer: DeviceBuffer): void
+  /** Copies storage bytes into the buffer, ordered after the runs queued so far. */
+  write(buffer: DeviceBuffer, bytes: Uint8Array): void
+  /** Copies the first `bytes` bytes (default: all) out, after the runs queued so far. */
+  read(buffer: DeviceBuffer, bytes?: number): Promise<Uint8Array>
+  compile(program: Program): Promise<Executable>
+  /**
+   * Runs a program: `inputs` and `outputs` are parallel to `program.inputs` and `program.outputs`. An aliased output
+   * is given the same buffer as its input. Returns nothing when the run has ended (or is ordered on the device's own
+   * queue), a promise when it is under way on another thread; errors are thrown or reject.
+   */
+  run(executable: Executable, inputs: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[], symbols: SymValues, options?: RunOptions): void | Promise<void>
+  /** Resolves when everything queued has ended. */
+  sync(): Promise<void>
+  memory(): DeviceMemory
+  /** Releases everything. */
+  dispose(): Promise<void>
+}

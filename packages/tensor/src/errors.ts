@@ -1,0 +1,29 @@
+import { TesseraeError } from '@tesserae/core'
+
+/** Why a tensor operation failed; see each code's comment for what to do. */
+export type TensorErrorCode =
+  | 'SHAPE' // shapes do not fit the operation
+  | 'DTYPE' // a dtype the operation does not take
+  | 'VALUE' // an argument out of its range
+  | 'DISPOSED' // the tensor was disposed
+  | 'DONATED' // the tensor's buffer was given to a jitted call
+  | 'POISONED' // a call that owned the buffer failed half way
+  | 'TRACE' // something that cannot happen inside jit
+  | 'GRADIENT' // no derivative exists where one was asked for
+  | 'DEVICE' // the device cannot do this, or is missing
+  | 'DEVICE_LOST' // the device went away
+  | 'OUT_OF_MEMORY'
+  | 'RUNTIME' // the device's runtime reported a failure
+  | 'UNSUPPORTED' // the device has no way to run this op at these types
+  | 'ABORTED' // a signal was aborted
+  | 'FILE' // a file is malformed
+  | 'IO' // a file could not be read or written
+
+/** An error of the tensor package. */
+export class TensorError extends TesseraeError {
+  declare readonly code: TensorErrorCode
+
+  constructor(code: TensorErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(code, message, options)
+  }
+}
