@@ -1,0 +1,22 @@
+import type { Device, DeviceName } from './device.js'
+import { resolveDevice } from './registry.js'
+
+let chosen: DeviceName | Device | undefined
+let resolved: Promise<Device> | undefined
+
+/** The device on which graphs without a device of their own run; resolved at first use, never at import. */
+export function defaultDevice(): Promise<Device> {
+  if (resolved !== undefined) return resolved
+  const attempt = resolveDevice(chosen)
+  resolved = attempt
+  attempt.catch(() => {
+    if (resolved === attempt) resolved = undefined // what was missing may be installed by the next try
+  })
+  return attempt
+}
+
+/** Chooses the default device by name or object. Tensors already on another device stay there. */
+export function setDefaultDevice(device: DeviceName | Device | undefined): void {
+  chosen = device
+  resolved = undefined
+}

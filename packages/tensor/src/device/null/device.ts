@@ -1,0 +1,81 @@
+import { planMemory, type MemoryPlan } from '../../compile/memory.js'
+import type { Program } from '../../compile/program.js'
+import { dtypes } from '../../dtype.js'
+import { TensorError } from '../../errors.js'
+import { rowOf } from '../../graph/build.js'
+import type { Device, DeviceBuffer, DeviceMemory, Executable } from '../device.js'
+
+export interface NullExecutable extends Executable {
+  readonly memory: MemoryPlan
+}
+
+export interface NullDeviceOptions {
+  /** Keep composites whole, as a device with a kernel for each would; default true. */
+  readonly composites?: boolean
+  /** Sees every program that is planned. */
+  readonly onProgram?: (program: Program, memory: MemoryPlan) => void
+}
+
+/**
+ * Compiles and plans without running or holding anything: what a program for a 70-billion-parameter model needs can be
+ * asked on any machine. Reading a result is an error.
+ */
+export class NullDevice implements Device {
+  readonly name = 'null' as const
+  readonly description = 'plans programs, runs nothing'
+  readonly caps = { dtypes, alias: true, outputsInPlace: true, threads: 0 }
+  private readonly options: NullDeviceOptions
+  private live = 0
+  private buffers = 0
+  private peak = 0
+  private programs = 0
+
+  constructor(options: NullDeviceOptions = {}) {
+    this.options = options
+  }
+
+  supports(op: string): boolean {
+    return rowOf(op).kind === 'primitive' || this.options.composites !== false
+  }
+
+  alloc(bytes: number): DeviceBuffer {
+    this.live += bytes
+    this.buffers++
+    this.peak = Math.max(this.peak, this.live)
+    return { device: this, bytes }
+  }
+
+  free(buffer: DeviceBuffer): void {
+    this.live -= buffer.bytes
+    this.buffers--
+  }
+
+  write(): void {}
+
+  read(): Promise<Uint8Array> {
+    return Promise.reject(new TensorError('DEVICE', 'the null device only plans: it has no values to read; use cpu or reference'))
+  }
+
+  compile(program: Program): Promise<NullExecutable> {
+    this.programs++
+    const memory = planMemory(program)
+    this.options.onProgram?.(program, memory)
+    return Promise.resolve({ program, memory, dispose: () => void this.programs-- })
+  }
+
+  run(): void {}
+
+  sync(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  memory(): DeviceMemory {
+    return { liveBytes: this.live, liveBuffers: this.buffers, peakBytes: this.peak, programs: this.programs }
+  }
+
+  dispose(): Promise<void> {
+    return Promise.resolve()
+  }
+}
+
+export const nullDevice = (options?: NullDeviceOptions): Device => new NullDevice(options)

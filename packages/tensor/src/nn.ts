@@ -1,0 +1,153 @@
+/** The composite operations of transformers as functions. Each is one op where the device has a kernel for it. */
+import { TensorError } from './errors.js'
+import { emit, emitAll } from './graph/build.js'
+import type { Attrs } from './graph/node.js'
+import * as p from './graph/primitives.js'
+import type { Index } from './shape.js'
+import { Tensor, wrap } from './tensor.js'
+
+const composite = (op: string, inputs: readonly (Tensor | undefined)[], attrs: Attrs = {}): Tensor[] =>
+  emitAll(op, inputs.filter((t): t is Tensor => t !== undefined).map((t) => t.value), attrs).map(wrap)
+
+/** (x − mean) / sqrt(variance + eps) · weight + bias over the last axis. x [..., D], weight and bias [D]. */
+export function layerNorm(x: Tensor, weight: Tensor, bias?: Tensor, options: { readonly eps?: number } = {}): Tensor {
+  return composite('layerNorm', [x, weight, bias], { eps: options.eps ?? 1e-5 })[0]!
+}
+
+/** x / sqrt(mean(x²) + eps) · weight over the last axis (Zhang and Sennrich, arXiv:1910.07467). x [..., D], weight [D]. */
+export function rmsNorm(x: Tensor, weight: Tensor, options: { readonly eps?: number } = {}): Tensor {
+  return composite('rmsNorm', [x, weight], { eps: options.eps ?? 1e-5 })[0]!
+}
+
+/** Rows of a table: table [V, D], integer ids of any shape → [...ids, D]. */
+export const embedding = (table: Tensor, ids: Tensor): Tensor => composite('embedding', [table, ids])[0]!
+
+/**
+ * Rotary position embedding (Su et al., arXiv:2104.09864) of x [B, H, T, D] by rows `positions` (i32 [T] or [B, T]) of
+ * cos and sin tables [M, R/2]; R ≤ D rotates the first R entries. Interleaved pairs neighbours (llama2.c, GPT-J), the
+ * default pairs halves (Hugging Face's Llama).
+ */
+export function rope(x: Tensor, tables: { readonly cos: Tensor; readonly sin: Tensor }, positions: Tensor, options: { readonly interleaved?: boolean } = {}): Tensor {
+  return composite('rope', [x, tables.cos, tables.sin, positions], { interleaved: options.interleaved ?? false })[0]!
+}
+
+export interface AttentionOptions {
+  /** bool (true keeps) or a bias added to the scores; broadcasts to [B, H, T, S]. */
+  readonly mask?: Tensor
+  /** Query t sees keys up to t, ends aligned; default false. */
+  readonly causal?: boolean
+  /** Factor on q·k; default 1/sqrt(W). */
+  readonly scale?: number
+  /** Each query sees this many keys at most, itself included. */
+  readonly window?: number
+  /** Scores become c · tanh(scores / c) (Gemma 2). */
+  readonly softcap?: number
+  /** Keys from here on are ignored: the length of a cache that is filled up to it. */
+  readonly length?: Index
+}
+
+const defined = (attrs: Attrs): Attrs => Object.fromEntries(Object.entries(attrs).filter(([, value]) => value !== undefined))
+
+function headWidth(op: string, q: Tensor): number {
+  const width = q.shape.at(-1)
+  if (q.rank !== 4 || typeof width !== 'number') throw new TensorError('SHAPE', `${op}: expected q of shape [batch, heads, tokens, width], got ${q.describe()}`)
+  return width
+}
+
+/** Grouped-query attention: q [B, H, T, W], k and v [B, K, S, W] with H a multiple of K → [B, H, T, W]. */
+export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
+  const { mask, causal = false, scale = 1 / Math.sqrt(headWidth('attention', q)), ...rest } = options
+  return composite('attention', [q, k, v, mask], defined({ causal, scale, ...rest }))[0]!
+}
+
+export interface CachedAttention {
+  /** [B, H, T, W] */
+  readonly out: Tensor
+  /** The caches with the new rows, in the old ones' memory when those were donated. */
+  readonly cacheK: Tensor
+  readonly cacheV: Tensor
+}
+
+/**
+ * Attention over a cache of fixed capacity: writes k and v [B, K, T, W] at rows `position`, …, `position` + T − 1 of
+ * the caches [B, K, C, W]; query t sees rows up to position + t. `position` is a symbol, a number, or an i32 tensor
+ * ([] or [B]).
+ */
+export function attendCached(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  cache: { readonly k: Tensor; readonly v: Tensor; readonly position: Tensor | Index },
+  options: Pick<AttentionOptions, 'scale' | 'window' | 'softcap'> = {},
+): CachedAttention {
+  const position = cache.position instanceof Tensor ? cache.position : wrap(p.symScalar(cache.position))
+  const { scale = 1 / Math.sqrt(headWidth('attendCached', q)), ...rest } = options
+  const [out, cacheK, cacheV] = composite('attendCached', [q, k, v, cache.k, cache.v, position], defined({ scale, ...rest }))
+  return { out: out!, cacheK: cacheK!, cacheV: cacheV! }
+}
+
+/** A cache [B, K, C, W] with rows [B, K, T, W] written at `position`; in place when donated. */
+export function cacheWrite(cache: Tensor, rows: Tensor, position: Tensor | Index): Tensor {
+  return composite('cacheWrite', [cache, rows, position instanceof Tensor ? position : wrap(p.symScalar(position))])[0]!
+}
+
+/**
+ * −log softmax(logits)[label] for each row: logits [..., V], integer labels [...] → f32 [...]; 0 where the label is
+ * `ignoreIndex`. Aggregate with sum or mean as the training recipe asks.
+ */
+export function crossEntropy(logits: Tensor, labels: Tensor, options: { readonly ignoreIndex?: number } = {}): Tensor {
+  return composite('crossEntropy', [logits, labels], defined({ ignoreIndex: options.ignoreIndex }))[0]!
+}
+
+/**
+ * log softmax(hidden · headᵀ + bias)[label] without ever holding all logits: hidden [N, D], head [V, D], labels [N] →
+ * [N]. The vocabulary is taken `chunk` rows at a time.
+ */
+export function tokenLogprob(hidden: Tensor, head: Tensor, labels: Tensor, options: { readonly bias?: Tensor; readonly chunk?: number } = {}): Tensor {
+  return composite('tokenLogprob', [hidden, head, labels, options.bias], defined({ chunk: options.chunk }))[0]!
+}
+
+export interface QuantizedWeight {
+  /** u8 [N, K/32, 16] for 4 bits, [N, K/32, 32] for 8. */
+  readonly packed: Tensor
+  /** f32 [N, K/32] */
+  readonly scales: Tensor
+  /** f32 [N, K/32], subtracted; only for types that have minimums. */
+  readonly mins?: Tensor
+  readonly bits: 4 | 8
+}
+
+/** x · Wᵀ with block-quantised W [N, K]: x [..., K] → [..., N]. Differentiates by x. */
+export const qmatmul = (x: Tensor, weight: QuantizedWeight): Tensor => composite('qmatmul', [x, weight.packed, weight.scales, weight.mins], { bits: weight.bits })[0]!
+
+/** The f32 matrix [N, K] behind a quantised weight. */
+export const dequantize = (weight: QuantizedWeight): Tensor => composite('dequantize', [weight.packed, weight.scales, weight.mins], { bits: weight.bits })[0]!
+
+export interface AdamWOptions {
+  readonly beta1?: number
+  readonly beta2?: number
+  readonly eps?: number
+  /** Decoupled: the parameter shrinks by lr · weightDecay, whatever its gradient. */
+  readonly weightDecay?: number
+  /** torch adds ε to sqrt(v̂); TensorFlow's form m/(√v + ε̂) differs on small gradients. */
+  readonly epsMode?: 'torch' | 'tensorflow'
+}
+
+/**
+ * One AdamW step (Loshchilov and Hutter, arXiv:1711.05101) of a parameter with its moments m and v. `lr` and `step`
+ * (from 1) are f32 scalars. In place when the parameter and moments were donated.
+ */
+export function adamwStep(
+  state: { readonly parameter: Tensor; readonly m: Tensor; readonly v: Tensor },
+  gradient: Tensor,
+  lr: Tensor,
+  step: Tensor,
+  options: AdamWOptions = {},
+): { parameter: Tensor; m: Tensor; v: Tensor } {
+  const { beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0.01, epsMode = 'torch' } = options
+  const [parameter, m, v] = composite('adamwStep', [state.parameter, gradient, state.m, state.v, lr, step], { beta1, beta2, eps, weightDecay, epsMode })
+  return { parameter: parameter!, m: m!, v: v! }
+}
+
+/** @internal A single-output op by name, for tests of rows that have no function. */
+export const op = (name: string, inputs: readonly Tensor[], attrs: Attrs = {}): Tensor => wrap(emit(name, inputs.map((t) => t.value), attrs))

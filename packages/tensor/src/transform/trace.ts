@@ -1,0 +1,23 @@
+/** A function being recorded by jit. Argument nodes carry the trace as their source. */
+export class Trace {
+  readonly name: string
+
+  constructor(name: string) {
+    this.name = name
+  }
+}
+
+let active: Trace | undefined
+
+export const activeTrace = (): Trace | undefined => active
+
+/** Runs a function with a trace in force; traces nest, and end however the function ends. */
+export function withTrace<T>(trace: Trace, run: () => T): T {
+  const before = active
+  active = trace
+  try {
+    return run()
+  } finally {
+    active = before
+  }
+}
