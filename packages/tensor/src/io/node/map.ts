@@ -1,0 +1,60 @@
+import { markAsUntransferable } from 'node:worker_threads'
+
+/*
+ * Memory-mapped ranges of files through libc. Node has no mmap of its own.
+ *
+ * A mapping lives exactly as long as JavaScript can reach its ArrayBuffer: unmapping earlier would leave views that crash the
+ * process when read. Pages are clean copies of the file, so the system drops them under memory pressure.
+ */
+
+interface Libc {
+  readonly map: (address: null, length: number, protection: number, flags: number, fd: number, offset: number) => bigint
+  readonly unmap: (address: bigint, length: number) => number
+  readonly view: (address: bigint, length: number) => ArrayBuffer
+}
+
+/** Maps a range of an open file, read-only as far as the file goes: writes would change private copies of the pages. */
+export type MapRange = (fd: number, offset: number, length: number) => Uint8Array
+
+/** Read and write: a stray write then changes a private page, where read-only memory would end the process. */
+const protection = 1 | 2
+const mapPrivate = 2
+/** Linux: promise no swap for private copies that nobody is going to make. */
+const noReserve = process.platform === 'linux' ? 0x4000 : 0
+const failed = 0xffffffffffffffffn
+/** A multiple of every page size in use (4, 16 and 64 KiB), which offsets must be. */
+const pageBytes = 65_536
+
+let loading: Promise<MapRange | undefined> | undefined
+
+/** The mapping function, or undefined where there is none: Windows, or koffi is not installed. Loaded once. */
+export const loadMapRange = (): Promise<MapRange | undefined> => (loading ??= load())
+
+async function load(): Promise<MapRange | undefined> {
+  if (process.platform === 'win32') return undefined
+  let libc: Libc
+  try {
+    const { default: koffi } = await import('koffi')
+    // The process itself: libc is linked into it whatever it is called on this system.
+    const library = koffi.load(null)
+    libc = {
+      map: library.func('void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)') as Libc['map'],
+      unmap: library.func('int munmap(void *address, size_t length)') as Libc['unmap'],
+      view: (address, length) => koffi.view(address, length),
+    }
+  } catch {
+    return undefined // an optional dependency: ranged reads do the same work
+  }
+  const unmapper = new FinalizationRegistry<{ address: bigint; length: number }>(({ address, length }) => libc.unmap(address, length))
+  return (fd, offset, length) => {
+    const skip = offset % pageBytes
+    const total = skip + length
+    const address = libc.map(null, total, protection, mapPrivate | noReserve, fd, offset - skip)
+    if (address === failed) throw new Error(`mmap of ${total} bytes at ${offset - skip} failed`)
+    const buffer = libc.view(address, total)
+    // Transferred to a worker, the buffer would look collected here and be unmapped while in use there.
+    markAsUntransferable(buffer)
+    unmapper.register(buffer, { address, length: total })
+    return new Uint8Array(buffer, skip, length)
+  }
+}
