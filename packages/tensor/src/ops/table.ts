@@ -8,6 +8,7 @@ import { binaryOps } from './binary.js'
 import { compositeOps } from './composites.js'
 import { elementwiseOps } from './elementwise.js'
 import { generateOps } from './generate.js'
+import { markerOps } from './identity.js'
 import { indexingOps } from './indexing.js'
 import { movementOps } from './movement.js'
 import { reduceOps } from './reduce.js'
@@ -30,7 +31,7 @@ export const primitiveOps: readonly OpRow[] = [
 ]
 
 /** Rows of all operations. */
-export const allOps: readonly OpRow[] = [...primitiveOps, ...compositeOps]
+export const allOps: readonly OpRow[] = [...primitiveOps, ...compositeOps, ...markerOps]
 
 /** Every operation by name. */
 export const opTable: ReadonlyMap<string, OpRow> = tableOf(allOps)
