@@ -1,0 +1,315 @@
+/**
+ * The CPU device in Node: programs run as ONNX models through ONNX Runtime's C API, every tensor bound to memory of ours,
+ * so nothing is copied on the way in or out and an aliased output is written in place.
+ */
+import type { Program } from '../../../compile/program.js'
+import { TensorError } from '../../../errors.js'
+import type { Attrs, TensorType } from '../../../graph/node.js'
+import type { SymValues } from '../../../shape.js'
+import type { Device, DeviceBuffer, DeviceCaps, DeviceMemory, Executable, RunOptions } from '../../device.js'
+import { elementTypeOf } from '../element-type.js'
+import type { EmittedModel, emitModel, supportsNatively } from '../emit/emit.js'
+import { BufferPool, OnnxBuffer, type Block } from './buffers.js'
+import { checkThreads, defaultThreads, logFatal, openEnvironment, type OrtEnvironment } from './environment.js'
+import { OnnxExecutable } from './executable.js'
+import { arenaPeakBytes } from './arena.js'
+import { ProfileRun } from './profile.js'
+import { TaskQueue } from './queue.js'
+import { SessionFactory, type FrozenInput } from './session.js'
+
+export interface OnnxDeviceOptions {
+  /** Threads that a run computes with; default `os.availableParallelism()`. Results are bit-equal only for equal counts. */
+  readonly threads?: number
+  /** Path of an ONNX Runtime library (1.20 or newer) to use instead of onnxruntime-node's. */
+  readonly library?: string
+}
+
+/** Turns programs into models. */
+export interface Emitter {
+  readonly emitModel: typeof emitModel
+  readonly supportsNatively: typeof supportsNatively
+}
+
+const storageDtypes = ['f32', 'f16', 'bf16', 'i32', 'u32', 'i8', 'u8', 'bool'] as const
+
+/** Opens the device. @throws TensorError DEVICE naming what is missing and the command that helps. */
+export async function openOnnxDevice(emitter: Emitter, options: OnnxDeviceOptions = {}): Promise<OnnxDevice> {
+  const threads = checkThreads(options.threads ?? defaultThreads())
+  return new OnnxDevice(await openEnvironment({ threads, library: options.library }), emitter, threads)
+}
+
+export class OnnxDevice implements Device {
+  readonly name = 'cpu'
+  readonly description: string
+  readonly caps: DeviceCaps
+  private readonly pool: BufferPool
+  private readonly sessions: SessionFactory
+  private readonly queue = new TaskQueue()
+  private readonly executables = new Set<OnnxExecutable>()
+  /** What runs on another thread right now: held here so that nothing it uses can be collected. */
+  private readonly inFlight = new Set<object>()
+  private runOptions = 0
+  private disposed = false
+
+  constructor(
+    private readonly environment: OrtEnvironment,
+    private readonly emitter: Emitter,
+    threads: number,
+  ) {
+    this.description = `onnxruntime ${environment.api.version} (C API), ${threads} thread${threads === 1 ? '' : 's'}`
+    this.caps = { dtypes: storageDtypes, alias: true, outputsInPlace: true, threads }
+    this.pool = new BufferPool(environment.api, environment.memoryInfo, this)
+    this.sessions = new SessionFactory(environment, this.pool)
+    this.queue.onIdle = () => {
+      if (this.pool.excess) this.pool.trim()
+    }
+  }
+
+  supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean {
+    return this.emitter.supportsNatively(op, inputs, outputs, attrs, 'node')
+  }
+
+  alloc(bytes: number): OnnxBuffer {
+    this.checkAlive()
+    return this.pool.alloc(bytes)
+  }
+
+  free(buffer: DeviceBuffer): void {
+    this.pool.release(this.own(buffer))
+    if (this.pool.excess && this.queue.idle) this.pool.trim()
+  }
+
+  write(buffer: DeviceBuffer, bytes: Uint8Array): void {
+    const block = this.blockOf(buffer)
+    if (bytes.byteLength > buffer.bytes) throw new TensorError('VALUE', `write: ${bytes.byteLength} bytes do not fit in a buffer of ${buffer.bytes}`)
+    if (block.pins > 0)
+      throw new TensorError('VALUE', 'write: this buffer holds frozen weights of a compiled program, which keeps a packed copy of them; unfreeze them first')
+    if (this.queue.idle) return block.view.set(bytes)
+    const copy = bytes.slice()
+    this.queue.push((done) => {
+      block.view.set(copy)
+      done()
+    })
+  }
+
+  read(buffer: DeviceBuffer, bytes: number = buffer.bytes): Promise<Uint8Array> {
+    try {
+      const block = this.blockOf(buffer)
+      if (!Number.isInteger(bytes) || bytes < 0 || bytes > buffer.bytes)
+        throw new TensorError('VALUE', `read: ${bytes} bytes of a buffer of ${buffer.bytes}`)
+      if (this.queue.idle) return Promise.resolve(block.view.slice(0, bytes))
+      return new Promise((resolve) => {
+        this.queue.push((done) => {
+          resolve(block.view.slice(0, bytes))
+          done()
+        })
+      })
+    } catch (error) {
+      return Promise.reject(error as Error)
+    }
+  }
+
+  async compile(program: Program): Promise<OnnxExecutable> {
+    this.checkAlive()
+    return this.load(program, this.emitter.emitModel(program, { initializers: true, target: 'node' }))
+  }
+
+  /** {@link compile} for a model that is already emitted. */
+  async load(program: Program, model: EmittedModel): Promise<OnnxExecutable> {
+    const frozen = this.frozenInputs(program, model)
+    let session: number
+    try {
+      session = await this.sessions.create(model.bytes, { threads: this.caps.threads, keepsDuplicates: program.keepsDuplicates, frozen })
+    } catch (error) {
+      this.releaseFrozen(frozen)
+      throw error
+    }
+    if (this.disposed) {
+      this.sessions.release(session, frozen)
+      this.releaseFrozen(frozen)
+      this.checkAlive()
+    }
+    const executable = new OnnxExecutable(program, model, session, frozen, this.environment.api, this.pool, (ended) => this.release(ended))
+    this.executables.add(executable)
+    return executable
+  }
+
+  run(handle: Executable, inputs: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[], symbols: SymValues, options?: RunOptions): void | Promise<void> {
+    const executable = handle as OnnxExecutable
+    this.checkAlive()
+    if (executable.disposed) throw new TensorError('DISPOSED', 'run: this program was disposed')
+    const signal = options?.signal
+    if (signal !== undefined && signal.aborted) throw aborted(signal)
+    if (executable.clock.sync && this.queue.idle && signal === undefined && options?.async !== true && options?.profile === undefined) {
+      executable.resolve(this, inputs, 'input', executable.inputBlocks)
+      executable.resolve(this, outputs, 'output', executable.outputBlocks)
+      executable.bind(executable.inputBlocks, executable.outputBlocks, executable.resolveSymbols(symbols, executable.symbolScratch))
+      const start = performance.now()
+      executable.runSync()
+      executable.clock.record(performance.now() - start)
+      if (this.pool.hasRetired) this.pool.flushRetired()
+      return
+    }
+    const inputBlocks = executable.resolve(this, inputs, 'input', [])
+    const outputBlocks = executable.resolve(this, outputs, 'output', [])
+    const values = executable.resolveSymbols(symbols, [])
+    return this.runQueued(executable, inputBlocks, outputBlocks, values, options)
+  }
+
+  sync(): Promise<void> {
+    return this.queue.settled()
+  }
+
+  memory(): DeviceMemory {
+    const { liveBytes, liveBuffers, peakBytes } = this.pool
+    const first = this.executables.values().next().value
+    const arena = first === undefined ? 0 : arenaPeakBytes(this.environment, first.session)
+    return { liveBytes, liveBuffers, peakBytes: peakBytes + arena, programs: this.executables.size }
+  }
+
+  async dispose(): Promise<void> {
+    if (this.disposed) return
+    this.disposed = true
+    await this.queue.settled()
+    // Sessions first, then the packed weights they share (inside release), then OrtValues, then memory.
+    for (const executable of this.executables) {
+      executable.disposed = true
+      this.release(executable)
+    }
+    this.pool.dispose()
+    if (this.runOptions !== 0) this.environment.api.call.ReleaseRunOptions(this.runOptions)
+    this.runOptions = 0
+  }
+
+  private runQueued(executable: OnnxExecutable, inputs: readonly Block[], outputs: readonly Block[], symbols: readonly number[], options: RunOptions | undefined): Promise<void> {
+    executable.pending++
+    return new Promise<void>((resolve, reject) => {
+      this.queue.push((done) => {
+        const flight = { executable, inputs, outputs }
+        const end = (error: unknown): void => {
+          this.inFlight.delete(flight)
+          if (this.pool.hasRetired) this.pool.flushRetired()
+          executable.settle()
+          done()
+          if (error === undefined) resolve()
+          else reject(error as Error)
+        }
+        const signal = options?.signal
+        if (signal?.aborted === true) return end(aborted(signal))
+        try {
+          executable.bind(inputs, outputs, symbols)
+          this.inFlight.add(flight)
+          if (options?.profile !== undefined) this.launchProfiled(executable, options, end)
+          else this.launch(executable, signal, end)
+        } catch (error) {
+          end(error)
+        }
+      })
+    })
+  }
+
+  private launch(executable: OnnxExecutable, signal: AbortSignal | undefined, end: (error: unknown) => void, session?: number): void {
+    const { call } = this.environment.api
+    const options = signal === undefined ? 0 : this.terminable()
+    const onAbort = (): void => {
+      call.RunOptionsSetTerminate(options)
+    }
+    signal?.addEventListener('abort', onAbort, { once: true })
+    const start = performance.now()
+    executable.runAsync(
+      options,
+      (error) => {
+        if (session === undefined && error === undefined) executable.clock.record(performance.now() - start)
+        if (signal !== undefined) {
+          signal.removeEventListener('abort', onAbort)
+          call.RunOptionsUnsetTerminate(options)
+          if (signal.aborted) return end(aborted(signal, error))
+        }
+        end(error)
+      },
+      session ?? executable.session,
+    )
+  }
+
+  /** Runs once on a session that records times, which costs a compilation; results are those of any run. */
+  private launchProfiled(executable: OnnxExecutable, options: RunOptions, end: (error: unknown) => void): void {
+    const profile = new ProfileRun(this.environment.api)
+    const { program, model, frozen } = executable
+    void this.sessions
+      .create(model.bytes, { threads: this.caps.threads, keepsDuplicates: program.keepsDuplicates, frozen, profileTo: profile.prefix })
+      .then(
+        (session) => {
+          const finish = (error: unknown): void => {
+            let failure = error
+            try {
+              const entries = profile.end(session, model.nodeOps)
+              if (failure === undefined) for (const entry of entries) options.profile!(entry)
+            } catch (cause) {
+              failure ??= cause
+            }
+            this.sessions.release(session, frozen)
+            end(failure)
+          }
+          try {
+            this.launch(executable, options.signal, finish, session)
+          } catch (error) {
+            finish(error)
+          }
+        },
+        (error: unknown) => end(error),
+      )
+  }
+
+  /** The device's RunOptions: at most one run is under way. */
+  private terminable(): number {
+    if (this.runOptions === 0) {
+      const { api } = this.environment
+      this.runOptions = api.make('CreateRunOptions')
+      api.check(api.call.RunOptionsSetRunLogSeverityLevel(this.runOptions, logFatal), 'configuring a run')
+    }
+    return this.runOptions
+  }
+
+  private frozenInputs(program: Program, model: EmittedModel): FrozenInput[] {
+    const frozen: FrozenInput[] = []
+    for (const { name, input } of model.initializers) {
+      const { frozen: buffer, dtype, shape } = program.inputs[input]!
+      if (buffer === undefined) throw new TensorError('DEVICE', `input ${input} became an initializer but has no frozen buffer`)
+      const block = this.blockOf(buffer)
+      const dims = shape as readonly number[]
+      frozen.push({ name, block, value: this.pool.createValue(block.address, buffer.bytes, elementTypeOf(dtype), dims) })
+    }
+    return frozen
+  }
+
+  private releaseFrozen(frozen: readonly FrozenInput[]): void {
+    for (const { value } of frozen) this.environment.api.call.ReleaseValue(value)
+  }
+
+  private release(executable: OnnxExecutable): void {
+    if (!this.executables.delete(executable)) return
+    this.sessions.release(executable.session, executable.frozen)
+    this.releaseFrozen(executable.frozen)
+    executable.releaseValues()
+  }
+
+  private own(buffer: DeviceBuffer): OnnxBuffer {
+    if (buffer.device !== this) throw new TensorError('DEVICE', `a buffer of device '${buffer.device.name}' was given to '${this.description}'; move the tensor first`)
+    return buffer as OnnxBuffer
+  }
+
+  private blockOf(buffer: DeviceBuffer): Block {
+    this.checkAlive()
+    const { block } = this.own(buffer)
+    if (block === undefined) throw new TensorError('DISPOSED', 'this buffer was freed')
+    return block
+  }
+
+  private checkAlive(): void {
+    if (this.disposed) throw new TensorError('DISPOSED', `the device (${this.description}) was disposed`)
+  }
+}
+
+function aborted(signal: AbortSignal, cause?: unknown): TensorError {
+  return new TensorError('ABORTED', 'the run was aborted by its signal', { cause: signal.reason ?? cause })
+}
