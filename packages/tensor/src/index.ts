@@ -1,7 +1,8 @@
 export { TensorError, type TensorErrorCode } from './errors.js'
 export { byteSize, type DType, type NumericArray } from './dtype.js'
 export { sym, type Dim, type Index, type Shape, type Sym, type SymExpr, type SymValues } from './shape.js'
-export { Tensor, type MatmulOptions, type Operand } from './tensor.js'
+export { operations, Tensor, type MatmulOptions, type Operand } from './tensor.js'
+export type { OpRow } from './ops/row.js'
 export { realize, type NestedNumbers } from './handle.js'
 export {
   arange, concat, declare, fromBytes, full, logSumExp, oneHot, ones, scalar, stack, symbolValue, tensor, tril, where, zeros,
@@ -12,10 +13,10 @@ export {
   type AdamWOptions, type AttentionOptions, type CachedAttention, type QuantizedWeight,
 } from './nn.js'
 export { grad, valueAndGrad, type LossResult, type ValueAndGrad } from './transform/grad.js'
-export { jit, type CallOptions, type JitOptions, type Jitted, type Traced } from './transform/jit.js'
+export { jit, type Argument, type CallOptions, type JitOptions, type Jitted } from './transform/jit.js'
 export { checkpoint } from './transform/checkpoint.js'
 export type { RealizeOptions } from './transform/realize.js'
-export { flattenTree, forEachLeaf, mapTree, unflattenTree, type MapTree, type Tree } from './tree.js'
+export { flattenTree, forEachLeaf, mapTree, unflattenTree, type Tree } from './tree.js'
 export type { Device, DeviceBuffer, DeviceCaps, DeviceMemory, DeviceName, Executable, ProfileSink, RunOptions } from './device/device.js'
 export { defaultDevice, setDefaultDevice } from './device/default.js'
 export { resolveDevice } from './device/registry.js'
@@ -24,3 +25,4 @@ export { nullDevice, type NullDeviceOptions } from './device/null/device.js'
 export { planMemory, type MemoryPlan } from './compile/memory.js'
 export { onWarning, setDebug, type DebugLevel, type DebugSink, type WarningListener } from './debug/log.js'
 export { profile, type Profile, type ProfileRow } from './debug/profile.js'
+export { dropout, foldKey, key, randomBernoulli, randomNormal, randomUniform } from './keys.js'

@@ -6,6 +6,8 @@ import { emit, emitAll } from './graph/build.js'
 import type { Attrs, Value } from './graph/node.js'
 import * as p from './graph/primitives.js'
 import { Handle, operand, realize } from './handle.js'
+import type { OpRow } from './ops/row.js'
+import { opTable } from './ops/table.js'
 import { dimMax, normalizeAxis, printShape, type Dim, type Index, type Sym } from './shape.js'
 import { Storage, storageOf } from './storage.js'
 
@@ -23,6 +25,9 @@ export interface MatmulOptions {
   readonly alpha?: number
   readonly activation?: 'gelu' | 'geluTanh' | 'relu' | 'silu'
 }
+
+/** Every operation by name: the table that devices, tests and the reference page are made from. */
+export const operations: ReadonlyMap<string, OpRow> = opTable
 
 /** @internal Wraps a graph value. */
 export const wrap = (value: Value): Tensor => new Tensor(value)

@@ -3,15 +3,6 @@ import { TensorError } from './errors.js'
 /** Nested records and arrays with leaves of one type, as parameters and batches are kept. */
 export type Tree<Leaf> = Leaf | readonly Tree<Leaf>[] | { readonly [key: string]: Tree<Leaf> }
 
-/** The same nesting with every leaf of type `From` replaced by `To`. */
-export type MapTree<T, From, To> = T extends From
-  ? To
-  : T extends readonly unknown[]
-    ? { [K in keyof T]: MapTree<T[K], From, To> }
-    : T extends object
-      ? { [K in keyof T]: MapTree<T[K], From, To> }
-      : T
-
 /** A plain record or array: what a tree is nested of. Class instances are leaves. */
 export function isBranch(value: unknown): value is readonly unknown[] | Record<string, unknown> {
   if (Array.isArray(value)) return true

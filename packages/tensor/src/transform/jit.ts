@@ -14,7 +14,7 @@ import { Handle, realize } from '../handle.js'
 import type { SymValues } from '../shape.js'
 import { Storage, storageOf } from '../storage.js'
 import { Tensor } from '../tensor.js'
-import { mapTree, type MapTree } from '../tree.js'
+import { mapTree } from '../tree.js'
 import { checkSymbols, executePlan, withDiagnostics } from './execute.js'
 import { deviceOf, gatherSymbols, symbolsOf } from './realize.js'
 import { describeArgument, difference, matches, type CallLeaves, type Spec } from './signature.js'
@@ -38,8 +38,8 @@ export interface CallOptions extends RunOptions {
   readonly symbols?: SymValues
 }
 
-/** Arguments as the function sees them: numbers arrive as f32 scalars. */
-export type Traced<T> = T extends Tensor ? T : T extends number ? Tensor : MapTree<T, number, Tensor>
+/** What may be passed where the function takes T: a number for any tensor; it arrives as an f32 scalar. */
+export type Argument<T> = T extends Tensor ? T | number : T extends (...args: never) => unknown ? T : T extends object ? { [K in keyof T]: Argument<T[K]> } : T
 
 /** A compiled function: call it, or `run` it with symbols and a signal. */
 export interface Jitted<Args extends readonly unknown[], Result> {
@@ -78,7 +78,11 @@ const cacheLimit = 64
  * Inside, nothing runs: asking for values, branching on them or returning a promise throws TRACE. Realised tensors
  * captured by the function become hidden inputs, read at each call.
  */
-export function jit<Args extends readonly unknown[], Result>(fn: (...args: { [K in keyof Args]: Traced<Args[K]> }) => Result, options: JitOptions = {}): Jitted<Args, Result> {
+export function jit<Params extends readonly unknown[], Result>(
+  fn: (...args: Params) => Result,
+  options: JitOptions = {},
+): Jitted<{ [K in keyof Params]: Argument<Params[K]> }, Result> {
+  type Args = { [K in keyof Params]: Argument<Params[K]> }
   const name = options.name ?? (fn.name === '' ? 'function' : fn.name)
   const entries: Entry[] = []
   const pending = new Map<string, Promise<Entry>>()
@@ -103,7 +107,7 @@ export function jit<Args extends readonly unknown[], Result>(fn: (...args: { [K 
       debugLog(1, () => `jit ${name}: compiling again, ${reason}`)
       options.onRecompile?.(reason)
     }
-    const entry = await traceEntry(name, fn as (...args: unknown[]) => unknown, args, options)
+    const entry = await traceEntry(name, fn as unknown as (...args: unknown[]) => unknown, args, options)
     entries.unshift(entry)
     while (entries.length > cacheLimit) dropEntry(entries.pop()!)
     return entry
