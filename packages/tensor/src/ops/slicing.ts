@@ -140,13 +140,15 @@ const sliceOp = defineOp<SliceAttrs>({
     const shape = shapeOf(inputs[0]!)
     const grad = steps === undefined ? grads[0]! : dilate(grads[0]!, steps)
     const gradShape = shapeOf(grad)
-    const isFixed = shape.every((dim, axis) => gradShape[axis] === dim || (typeof dim === 'number' && typeof starts[axis] === 'number' && typeof ends[axis] === 'number'))
+    // A range as long as its axis is all of it, wherever a symbol says it starts; a dilated one may only look as long.
+    const isWhole = shape.map((dim, axis) => gradShape[axis] === dim && (typeof starts[axis] !== 'number' || starts[axis] === 0))
+    const isFixed = shape.every((dim, axis) => isWhole[axis]! || (typeof dim === 'number' && typeof starts[axis] === 'number' && typeof ends[axis] === 'number'))
     if (!isFixed) return [updateSlice(zeros(shape, dtypeOf(grad)), grad, starts)]
-    // Where sizes agree the range is the whole axis; a dilated gradient may end before or after the range does.
-    const limits = shape.map((dim, axis) => (gradShape[axis] === dim ? dim : Math.min(gradShape[axis] as number, (dim as number) - (starts[axis] as number))))
+    // Dilation ends with zeros that may reach past the axis.
+    const limits = shape.map((dim, axis) => (isWhole[axis] ? dim : Math.min(gradShape[axis] as number, (dim as number) - (starts[axis] as number))))
     const trimmed = limits.every((limit, axis) => limit === gradShape[axis]) ? grad : slice(grad, limits.map(() => 0), limits)
     const pads = shape.map((dim, axis): [number, number] => {
-      if (gradShape[axis] === dim) return [0, 0]
+      if (isWhole[axis]) return [0, 0]
       const before = starts[axis] as number
       return [before, (dim as number) - before - (limits[axis] as number)]
     })
@@ -157,6 +159,7 @@ const sliceOp = defineOp<SliceAttrs>({
     { name: 'matrix', inputs: [{ shape: [4, 5] }], attrs: { starts: [1, 0], ends: [3, 5] } },
     { name: 'steps', inputs: [{ shape: [7, 5] }], attrs: { starts: [1, 0], ends: [7, 5], steps: [2, 3] } },
     { name: 'steps to the end', inputs: [{ shape: [6] }], attrs: { starts: [0], ends: [6], steps: [3] } },
+    { name: 'steps that fill the axis', inputs: [{ shape: [6] }], attrs: { starts: [1], ends: [6], steps: [3] } },
     { name: 'long step', inputs: [{ shape: [5] }], attrs: { starts: [1], ends: [5], steps: [9] } },
     { name: 'all', inputs: [{ shape: [2, 3] }], attrs: { starts: [0, 0], ends: [2, 3] } },
     { name: 'nothing', inputs: [{ shape: [4, 2] }], attrs: { starts: [2, 0], ends: [2, 2] } },
