@@ -1,6 +1,6 @@
 import type { Device, DeviceName } from './device/device.js'
 import { resolveDevice } from './device/registry.js'
-import { byteSize, isFloat, type DType } from './dtype.js'
+import { byteSize, integerRange, isFloat, isSigned, type DType } from './dtype.js'
 import { TensorError } from './errors.js'
 import { emit, emitAll } from './graph/build.js'
 import type { Attrs, Value } from './graph/node.js'
@@ -269,24 +269,29 @@ export class Tensor extends Handle {
   /** Mean over axes of fixed length. */
   mean(axes?: number | readonly number[], options: { readonly keepDims?: boolean } = {}): Tensor {
     const list = positive('mean', axes, this.rank)
-    const count = list.reduce((product, axis) => {
+    return this.sum(list, options).mul(1 / this.countAlong('mean', list))
+  }
+  private countAlong(op: string, axes: readonly number[]): number {
+    return axes.reduce((product, axis) => {
       const dim = this.shape[axis]!
-      if (typeof dim !== 'number') throw new TensorError('SHAPE', `mean: axis ${axis} of ${printShape(this.shape)} has a length known only at run time; divide sum() by it`)
+      if (typeof dim !== 'number') throw new TensorError('SHAPE', `${op}: axis ${axis} of ${printShape(this.shape)} has a length known only at run time; divide sum() by it`)
       return product * dim
     }, 1)
-    return this.sum(list, options).mul(1 / count)
   }
   /** Largest value; NaN wins. */
   max(axes?: number | readonly number[], options: { readonly keepDims?: boolean } = {}): Tensor {
     return this.unary('reduceMax', { axes: positive('max', axes, this.rank), keepDims: options.keepDims ?? false })
   }
   min(axes?: number | readonly number[], options: { readonly keepDims?: boolean } = {}): Tensor {
-    return this.neg().max(axes, options).neg()
+    if (isFloat(this.dtype)) return this.neg().max(axes, options).neg()
+    // Negation overflows at the ends of an integer range; complementing all bits reverses the order without that.
+    const ones = isSigned(this.dtype) ? -1 : integerRange(this.dtype)[1]
+    return this.xor(ones).max(axes, options).xor(ones)
   }
   /** Mean squared distance from the mean. `correction` 1 divides by n − 1. */
   variance(axes?: number | readonly number[], options: { readonly keepDims?: boolean; readonly correction?: number } = {}): Tensor {
     const list = positive('variance', axes, this.rank)
-    const count = list.reduce((product, axis) => product * dimMax(this.shape[axis]!), 1)
+    const count = this.countAlong('variance', list)
     const centred = this.sub(this.mean(list, { keepDims: true }))
     return centred.square().sum(list, options).mul(1 / (count - (options.correction ?? 0)))
   }
