@@ -14,7 +14,7 @@ import { checkThreads, defaultThreads, logFatal, openEnvironment, type OrtEnviro
 import { OnnxExecutable } from './executable.js'
 import { arenaPeakBytes } from './arena.js'
 import { ProfileRun } from './profile.js'
-import { TaskQueue } from './queue.js'
+import { TaskQueue } from '../queue.js'
 import { SessionFactory, type FrozenInput } from './session.js'
 
 export interface OnnxDeviceOptions {
