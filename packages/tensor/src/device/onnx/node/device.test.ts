@@ -187,6 +187,14 @@ describe('runs', () => {
   })
 })
 
+describe('compiling', () => {
+  it('takes hundreds of programs at once', async () => {
+    const programs = await Promise.all(Array.from({ length: 400 }, () => load(add)))
+    expect(device.memory().programs).toBeGreaterThanOrEqual(400)
+    for (const each of programs) each.dispose()
+  })
+})
+
 describe('symbols', () => {
   const n = sym('n', { max: 6 })
   const spec: Handmade = {

@@ -30,6 +30,21 @@ export async function loadKoffi(): Promise<Koffi> {
   }
 }
 
+const stackBytes = 8 * 1024 * 1024
+
+/**
+ * koffi runs native code on stacks of its own, 128 KiB for asynchronous calls: less than any thread that ONNX Runtime is
+ * made for. They are mapped, not touched, so a thread's usual 8 MiB costs nothing.
+ */
+function growStacks(koffi: Koffi): void {
+  try {
+    const { sync_stack_size: sync = 0, async_stack_size: async = 0 } = koffi.config()
+    koffi.config({ sync_stack_size: Math.max(sync, stackBytes), async_stack_size: Math.max(async, stackBytes) })
+  } catch {
+    // Somebody has loaded a library with koffi before; its stacks were settled then and have been enough so far.
+  }
+}
+
 // Function pointers live as long as the library, so a library once opened is kept for the process.
 const opened = new Map<string, ReturnType<Koffi['load']>>()
 
@@ -40,6 +55,7 @@ const opened = new Map<string, ReturnType<Koffi['load']>>()
 export function openLibrary(koffi: Koffi, path: string): ReturnType<Koffi['load']> {
   const present = opened.get(path)
   if (present !== undefined) return present
+  growStacks(koffi)
   let library: ReturnType<Koffi['load']>
   try {
     library = koffi.load(path)

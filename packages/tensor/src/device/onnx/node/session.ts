@@ -3,13 +3,14 @@
  * because `AddExternalInitializers` is what the graph optimisers see and `AddInitializer` is what lets sessions share
  * both the bytes and, through one container per set of weights, what ONNX Runtime packed from them.
  */
-import type { OrtApi } from './c-api.js'
+import { statusError, type OrtApi } from './c-api.js'
 import type { Block, BufferPool } from './buffers.js'
 import { logFatal, type OrtEnvironment } from './environment.js'
 import { addressOf, cStrings, NativeBlock } from './ffi.js'
-import { statusError } from './c-api.js'
 
 const optimizeAll = 99
+/** Sessions made at the same time: koffi refuses calls beyond a limit, and more would only wait for a core. */
+const creatingLimit = 4
 
 export interface FrozenInput {
   readonly name: string
@@ -35,6 +36,7 @@ interface PackedWeights {
 }
 
 export class SessionFactory {
+  private readonly creating = new Set<Promise<unknown>>()
   private readonly packed = new Map<Block, PackedWeights>()
   private readonly api: OrtApi
 
@@ -47,7 +49,18 @@ export class SessionFactory {
 
   /** Creates a session off the JavaScript thread. The caller releases it through `release`. */
   async create(model: Uint8Array, options: SessionOptions): Promise<number> {
-    const { environment, api } = this
+    while (this.creating.size >= creatingLimit) await Promise.race(this.creating)
+    const creation = this.createNow(model, options)
+    const ended: Promise<unknown> = creation.then(
+      () => this.creating.delete(ended),
+      () => this.creating.delete(ended),
+    )
+    this.creating.add(ended)
+    return creation
+  }
+
+  private async createNow(model: Uint8Array, options: SessionOptions): Promise<number> {
+    const { environment } = this
     const pooled = environment.poolThreads === options.threads
     try {
       return await this.attempt(model, options, pooled)
@@ -55,7 +68,6 @@ export class SessionFactory {
       // Somebody else in the process made the environment first, without the shared pool (the JavaScript binding does).
       if (!pooled || !/thread ?pool/i.test((error as Error).message)) throw error
       environment.poolThreads = 0
-      void api
       return this.attempt(model, options, false)
     }
   }
