@@ -4,10 +4,8 @@ import type { CpuRoute } from '../device/cpu-route.js'
 import { cpuRoutes } from '../device/onnx/node/cpu.js'
 import { currentPlatform, libraryPlan, packageVersion, type Platform } from '../device/onnx/node/library.js'
 import type { Device } from '../device/device.js'
-import { makeNode } from '../graph/build.js'
-import { emit } from '../graph/build.js'
 import { buildProgram } from '../compile/build-program.js'
-import '../ops/table.js'
+import { makeNode } from '../graph/build.js'
 
 export interface DoctorReport {
   readonly text: string
@@ -58,7 +56,8 @@ const expected = size * 2
 async function multiply(device: Device): Promise<{ result: number; ms: number }> {
   const type = { shape: [size, size], dtype: 'f32' } as const
   const input = () => ({ node: makeNode('input', [], {}, [type]), index: 0 })
-  const program = buildProgram([emit('matmul', [input(), input()], {})], { keepsDuplicates: false })
+  const product = { node: makeNode('matmul', [input(), input()], {}, [type]), index: 0 }
+  const program = buildProgram([product], { keepsDuplicates: false })
   const executable = await device.compile(program)
   const bytes = size * size * 4
   const buffers = [1, 2, 0].map((value) => {

@@ -253,7 +253,7 @@ class BindingDevice implements Device {
     if (this.disposed) return
     this.disposed = true
     await this.queue.settled()
-    for (const executable of [...this.executables]) {
+    for (const executable of this.executables) {
       executable.disposed = true
       this.release(executable)
     }
