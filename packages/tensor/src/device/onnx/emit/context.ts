@@ -1,0 +1,266 @@
+/**
+ * What an emitter works with: the values of the graph in whichever element type is at hand, shapes and symbols as
+ * tensors, and the builder.
+ *
+ * Every value has a storage type (its dtype's own) and any number of carriers: the half types are computed in f32,
+ * integers in another integer type where ONNX Runtime has no kernel for theirs. A carrier is *exact* when each element
+ * is one that the dtype holds, and *raw* before rounding or wrapping; raw becomes exact by a cast to storage, which
+ * ONNX Runtime rounds (half types) or wraps (integers), and a cast back. Casts are made once, when first asked for.
+ */
+import { castNumber, type DType } from '../../../dtype.js'
+import { TensorError } from '../../../errors.js'
+import { dtypeOf, shapeOf, type Node, type Value } from '../../../graph/node.js'
+import { ValueMap } from '../../../graph/walk.js'
+import { isSym, printShape, sameShape, type Dim, type Index, type Shape, type Sym } from '../../../shape.js'
+import { elementTypeOf } from '../element-type.js'
+import { ModelBuilder, type Name, type NodeOptions } from './model-builder.js'
+import { FLOAT, INT64, type OnnxType } from './onnx-type.js'
+
+/** What an emitter returns for an output: a name, the element type it is in, and whether it needs rounding yet. */
+export interface Result {
+  readonly name: Name
+  readonly type: OnnxType
+  /** Every element is one that the dtype holds. Default: true when `type` is the storage type. */
+  readonly exact?: boolean
+}
+
+interface Held {
+  raw?: Result
+  readonly exact: Map<OnnxType, Name>
+  /** Makes the value on first use: constants, and what consumers may be able to do without. */
+  lazy?: () => Result
+}
+
+/** The type that a dtype is computed in. */
+export const computeType = (dtype: DType): OnnxType => (dtype === 'f16' || dtype === 'bf16' ? FLOAT : elementTypeOf(dtype))
+
+export type Target = 'node' | 'web'
+
+export class EmitContext {
+  readonly builder = new ModelBuilder()
+  /** Symbols whose value some node reads, with the names of their inputs. */
+  readonly symbolInputs = new Map<Sym, Name>()
+  private readonly held = new ValueMap<Held>()
+  private readonly cache = new Map<string, Name>()
+
+  constructor(
+    readonly target: Target,
+    /** How often each value is read, by nodes or as an output. */
+    private readonly uses: (node: Node, output: number) => number,
+    /** Whether a value is a constant of the model (a frozen weight emitted as initializer). */
+    readonly isInitializer: (value: Value) => boolean,
+  ) {}
+
+  // ---- Nodes and constants ----
+
+  node(opType: string, inputs: readonly Name[], options?: NodeOptions): Name {
+    return this.builder.node(opType, inputs, options)
+  }
+
+  /** One number, in a type of ONNX. */
+  scalar(value: number, type: OnnxType): Name {
+    return this.builder.scalar(value, type)
+  }
+
+  /** A float constant. */
+  float(value: number): Name {
+    return this.builder.scalar(value, FLOAT)
+  }
+
+  ints(values: readonly number[]): Name {
+    return this.builder.ints(values)
+  }
+
+  cast(name: Name, to: OnnxType): Name {
+    return this.node('Cast', [name], { attributes: { to } })
+  }
+
+  /** A name made once per key, for small tensors that many nodes need. */
+  once(key: string, make: () => Name): Name {
+    let name = this.cache.get(key)
+    if (name === undefined) this.cache.set(key, (name = make()))
+    return name
+  }
+
+  // ---- Values ----
+
+  define(value: Value, result: Result): void {
+    const held: Held = { exact: new Map() }
+    this.fill(held, value, result)
+    this.held.set(value, held)
+  }
+
+  /** Defines a value whose nodes are only made when something asks for it. */
+  defineLazily(value: Value, lazy: () => Result): void {
+    this.held.set(value, { exact: new Map(), lazy })
+  }
+
+  /** The value in some element type, exactly (an integer beyond the type's range wraps: u32 as INT32 is its bits). */
+  as(value: Value, type: OnnxType): Name {
+    const held = this.hold(value)
+    const known = held.exact.get(type)
+    if (known !== undefined) return known
+    const dtype = dtypeOf(value)
+    if (value.node.op === 'const') {
+      const name = this.scalar(constantIn(castNumber(dtype, value.node.attrs['value'] as number), dtype, type), type)
+      held.exact.set(type, name)
+      return name
+    }
+    this.force(held, value)
+    const made = held.exact.get(type)
+    if (made !== undefined) return made
+    const storageType = elementTypeOf(dtype)
+    let storage = held.exact.get(storageType)
+    if (storage === undefined) {
+      const from = held.raw?.name ?? held.exact.values().next().value!
+      storage = this.cast(from, storageType)
+      held.exact.set(storageType, storage)
+    }
+    if (type === storageType) return storage
+    const name = this.cast(storage, type)
+    held.exact.set(type, name)
+    return name
+  }
+
+  /** The value in its dtype's own type. */
+  storage(value: Value): Name {
+    return this.as(value, elementTypeOf(dtypeOf(value)))
+  }
+
+  /** The value in the type that its dtype is computed in: FLOAT for the half types. */
+  compute(value: Value): Name {
+    return this.as(value, computeType(dtypeOf(value)))
+  }
+
+  /** Some type among those given in which the value is at hand, else the first of them. */
+  atHand(value: Value, types: readonly OnnxType[]): Result {
+    const held = this.hold(value)
+    if (value.node.op !== 'const') this.force(held, value)
+    const type = types.find((candidate) => held.exact.has(candidate)) ?? types[0]!
+    return { name: this.as(value, type), type, exact: true }
+  }
+
+  /** The value itself as a result, for operations that change nothing. */
+  forward(value: Value): Result {
+    const held = this.hold(value)
+    if (value.node.op !== 'const') this.force(held, value)
+    const first = held.exact.entries().next().value
+    if (first !== undefined) return { name: first[1], type: first[0], exact: true }
+    return held.raw ?? { name: this.storage(value), type: elementTypeOf(dtypeOf(value)), exact: true }
+  }
+
+  used(node: Node, output: number): boolean {
+    return this.uses(node, output) > 0
+  }
+
+  /**
+   * Operands of an elementwise node with broadcasts left to ONNX Runtime: an `expand` is looked through wherever the
+   * shape of the result stays the same.
+   */
+  operands(node: Node): readonly Value[] {
+    const target = node.outputs[0]!.shape
+    const values = [...node.inputs]
+    for (let i = 0; i < values.length; i++) {
+      for (let from = values[i]!; from.node.op === 'expand'; ) {
+        from = from.node.inputs[0]!
+        const shapes = values.map((value, j) => shapeOf(j === i ? from : value))
+        if (!broadcastsTo(shapes, target)) break
+        values[i] = from
+      }
+    }
+    return values
+  }
+
+  // ---- Shapes and symbols ----
+
+  /** A runtime integer as an int64 [1] tensor. */
+  index(index: Index): Name {
+    if (typeof index === 'number') return this.ints([index])
+    if (index.kind === 'sym') return this.symbol(index)
+    if (index.offset === 0) return this.symbol(index.sym)
+    const symbol = this.symbol(index.sym)
+    return this.once(`index|${symbol}|${index.offset}`, () => this.node('Add', [symbol, this.ints([index.offset])]))
+  }
+
+  /** A shape as an int64 vector. */
+  shape(shape: Shape): Name {
+    if (!shape.some(isSym)) return this.ints(shape as readonly number[])
+    const parts: Name[] = []
+    let run: number[] = []
+    const flush = (): void => {
+      if (run.length > 0) parts.push(this.ints(run))
+      run = []
+    }
+    for (const dim of shape) {
+      if (typeof dim === 'number') run.push(dim)
+      else {
+        flush()
+        parts.push(this.symbol(dim))
+      }
+    }
+    flush()
+    if (parts.length === 1) return parts[0]!
+    return this.once(`shape|${parts.join()}`, () => this.node('Concat', parts, { attributes: { axis: 0 } }))
+  }
+
+  /** A size as an int64 [1] tensor. */
+  size(dim: Dim): Name {
+    return this.index(dim)
+  }
+
+  reshape(name: Name, shape: Shape): Name {
+    const allowzero = shape.includes(0) ? 1 : undefined
+    return this.node('Reshape', [name, this.shape(shape)], { attributes: { allowzero } })
+  }
+
+  private symbol(symbol: Sym): Name {
+    let name = this.symbolInputs.get(symbol)
+    if (name === undefined) {
+      name = `symbol_${this.builder.symbolName(symbol)}`
+      this.symbolInputs.set(symbol, name)
+      this.builder.input(name, INT64, [1])
+    }
+    return name
+  }
+
+  private hold(value: Value): Held {
+    const held = this.held.get(value)
+    if (held === undefined)
+      throw new TensorError('UNSUPPORTED', `onnx: output ${value.index} of ${value.node.op} ${printShape(shapeOf(value))} is read before it was emitted; the program is not in topological order`)
+    return held
+  }
+
+  private force(held: Held, value: Value): void {
+    if (held.lazy === undefined) return
+    const lazy = held.lazy
+    delete held.lazy
+    const op = this.builder.currentOp
+    this.builder.currentOp = value.node.op
+    this.fill(held, value, lazy())
+    this.builder.currentOp = op
+  }
+
+  private fill(held: Held, value: Value, result: Result): void {
+    if (result.exact ?? result.type === elementTypeOf(dtypeOf(value))) held.exact.set(result.type, result.name)
+    else held.raw = result
+  }
+}
+
+/** A constant of a dtype in a carrier; only u32 and i32 share bits across types. */
+function constantIn(value: number, dtype: DType, type: OnnxType): number {
+  return dtype === 'u32' && type === elementTypeOf('i32') ? value | 0 : value
+}
+
+/** Whether shapes broadcast to exactly `target`. */
+function broadcastsTo(shapes: readonly Shape[], target: Shape): boolean {
+  const rank = Math.max(...shapes.map((shape) => shape.length))
+  if (rank !== target.length) return false
+  const result: Dim[] = new Array<Dim>(rank).fill(1)
+  for (const shape of shapes)
+    shape.forEach((dim, i) => {
+      if (dim !== 1) result[i + rank - shape.length] = dim
+    })
+  return sameShape(result, target)
+}
+
+export const isHalf = (dtype: DType): boolean => dtype === 'f16' || dtype === 'bf16'

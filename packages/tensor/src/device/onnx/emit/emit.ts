@@ -1,0 +1,136 @@
+/** From a program to an ONNX model: the one entry point of this folder. */
+import type { Program } from '../../../compile/program.js'
+import { byteSize, type DType } from '../../../dtype.js'
+import { TensorError } from '../../../errors.js'
+import type { Attrs, Node, TensorType, Value } from '../../../graph/node.js'
+import { ValueMap } from '../../../graph/walk.js'
+import { elementCount, isSym, type Sym } from '../../../shape.js'
+import { elementTypeOf } from '../element-type.js'
+import { arithmeticEmitters } from './arithmetic.js'
+import { EmitContext, type Target } from './context.js'
+import { conversionEmitters } from './conversion.js'
+import type { EmitterTable } from './emitter.js'
+import { generateEmitters } from './generate.js'
+import { orderAliases } from './hazards.js'
+import { indexingEmitters } from './indexing.js'
+import { matmulEmitters } from './matmul.js'
+import type { Name } from './model-builder.js'
+import { movementEmitters } from './movement.js'
+import { normEmitters } from './norm.js'
+import { reduceEmitters } from './reduce.js'
+import { slicingEmitters } from './slicing.js'
+import { supportsTypes } from './support.js'
+
+export interface EmittedModel {
+  /** A serialised ModelProto. */
+  readonly bytes: Uint8Array
+  /** Parallel to program.inputs; undefined when an input is not read or is an initializer. */
+  readonly inputNames: readonly (string | undefined)[]
+  /** Parallel to program.outputs. */
+  readonly outputNames: readonly string[]
+  /** int64 [1] inputs that carry the values of symbols. */
+  readonly symbolInputs: readonly { readonly name: string; readonly symbol: Sym }[]
+  /** Frozen inputs declared as external initializers, whose OrtValues the runtime supplies. */
+  readonly initializers: readonly { readonly name: string; readonly input: number }[]
+  /** ONNX node name → our op, for profiles. */
+  readonly nodeOps: ReadonlyMap<string, string>
+}
+
+export interface EmitOptions {
+  /** Emit frozen inputs as external initializers, so that the runtime may pack them. */
+  readonly initializers: boolean
+  readonly target: Target
+}
+
+const emitters: EmitterTable = {
+  ...arithmeticEmitters,
+  ...conversionEmitters,
+  ...generateEmitters,
+  ...movementEmitters,
+  ...slicingEmitters,
+  ...reduceEmitters,
+  ...indexingEmitters,
+  ...matmulEmitters,
+  ...normEmitters,
+}
+
+/** Ops whose nodes are made only when something reads them: a reader may do without. */
+const lazyOps: ReadonlySet<string> = new Set(['const', 'expand', 'permute'])
+
+/**
+ * Writes a program as an ONNX model. Graph inputs and outputs are in their dtypes' plain storage types.
+ * @throws TensorError UNSUPPORTED for an op without an emitter (the compiler decomposes those, see `supportsNatively`).
+ */
+export function emitModel(program: Program, options: EmitOptions): EmittedModel {
+  const uses = new ValueMap<number>()
+  const count = (value: Value): void => uses.set(value, (uses.get(value) ?? 0) + 1)
+  for (const node of program.nodes) node.inputs.forEach(count)
+  for (const { value } of program.outputs) count(value)
+
+  const initializerNodes = new Set(options.initializers ? program.inputs.filter(({ role }) => role === 'frozen').map(({ value }) => value.node) : [])
+  const context = new EmitContext(options.target, (node, index) => uses.get({ node, index }) ?? 0, (value) => initializerNodes.has(value.node))
+  const { builder } = context
+
+  const initializers: { name: string; input: number }[] = []
+  const inputNames = program.inputs.map((input, i): string | undefined => {
+    if ((uses.get(input.value) ?? 0) === 0) return undefined
+    const type = elementTypeOf(input.dtype)
+    const isInitializer = initializerNodes.has(input.value.node) && !input.shape.some(isSym)
+    const name = isInitializer ? `weight_${i}` : `input_${i}`
+    context.define(input.value, { name, type, exact: true })
+    if (!isInitializer) {
+      builder.input(name, type, input.shape)
+      return name
+    }
+    builder.externalInitializer(name, type, input.shape as readonly number[], elementCount(input.shape) * byteSize(input.dtype))
+    initializers.push({ name, input: i })
+    return undefined
+  })
+
+  for (const node of program.nodes) emitNode(context, node)
+
+  builder.currentOp = 'output'
+  const taken = new Set<Name>([...inputNames.filter((name) => name !== undefined), ...initializers.map(({ name }) => name), ...context.symbolInputs.values()])
+  const outputNames = program.outputs.map(({ value, dtype, shape }) => {
+    let name = context.storage(value)
+    // An input, a constant or a value returned twice needs a node of its own to be written by.
+    if (taken.has(name) || !builder.isProduced(name)) name = context.node('Identity', [name])
+    taken.add(name)
+    builder.output(name, elementTypeOf(dtype), shape)
+    return name
+  })
+  orderAliases(
+    context,
+    program.outputs.flatMap(({ alias }, i) => (alias === undefined || inputNames[alias] === undefined ? [] : [{ input: inputNames[alias], output: outputNames[i]! }])),
+  )
+  return {
+    bytes: builder.finish(),
+    inputNames,
+    outputNames,
+    symbolInputs: [...context.symbolInputs].map(([symbol, name]) => ({ name, symbol })),
+    initializers,
+    nodeOps: builder.nodeOps,
+  }
+}
+
+function emitNode(context: EmitContext, node: Node): void {
+  if (node.op === 'const') {
+    context.defineLazily({ node, index: 0 }, () => ({ name: context.storage({ node, index: 0 }), type: elementTypeOf(node.outputs[0]!.dtype) }))
+    return
+  }
+  const emitter = emitters[node.op]
+  if (emitter === undefined) throw new TensorError('UNSUPPORTED', `onnx: there is no emitter for ${node.op}; the compiler should have decomposed it`)
+  if (lazyOps.has(node.op)) {
+    context.defineLazily({ node, index: 0 }, () => emitter(context, node)[0]!)
+    return
+  }
+  context.builder.currentOp = node.op
+  emitter(context, node).forEach((result, index) => context.define({ node, index }, result))
+}
+
+/** Whether an op can be emitted at these types; composites for which it cannot are decomposed. */
+export function supportsNatively(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs, target: Target): boolean {
+  if (op !== 'const' && !(op in emitters)) return false
+  const dtypes: readonly DType[] = [...inputs, ...outputs].map(({ dtype }) => dtype)
+  return !dtypes.includes('f64') && supportsTypes(op, inputs, outputs, attrs, target)
+}

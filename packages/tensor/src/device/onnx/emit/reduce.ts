@@ -1,0 +1,128 @@
+/** Reductions, running sums and sorting. */
+import { integerRange, isFloat, type DType } from '../../../dtype.js'
+import { dtypeOf, shapeOf, type Node, type Value } from '../../../graph/node.js'
+import { elementCount, isSym, sameShape, type Shape } from '../../../shape.js'
+import { elementTypeOf } from '../element-type.js'
+import { computeType, type EmitContext, type Result } from './context.js'
+import { attrsOf, type Emitter, type EmitterTable } from './emitter.js'
+import { filled } from './movement.js'
+import type { Name } from './model-builder.js'
+import { BOOL, FLOAT, INT32, INT64, UINT8, type OnnxType } from './onnx-type.js'
+
+type ReduceAttrs = { readonly axes: readonly number[]; readonly keepDims: boolean }
+
+/** Smallest value, the maximum of nothing. */
+const lowest = (dtype: DType): number => (isFloat(dtype) ? -Infinity : integerRange(dtype)[0])
+
+/** A reduction over axes of `name`. */
+export function reduce(context: EmitContext, opType: string, name: Name, axes: readonly number[], keepDims: boolean): Name {
+  return context.node(opType, [name, context.ints(axes)], { attributes: { keepdims: keepDims ? 1 : 0 } })
+}
+
+const overNothing = (node: Node, axes: readonly number[]): boolean => axes.some((axis) => shapeOf(node.inputs[0]!)[axis] === 0)
+
+const reduceSum: Emitter = (context, node) => {
+  const x = node.inputs[0]!
+  const dtype = dtypeOf(x)
+  const { axes, keepDims } = attrsOf<ReduceAttrs>(node)
+  if (axes.length === 0) return [context.forward(x)]
+  if (overNothing(node, axes)) return [filled(context, node.outputs[0]!.shape, dtype)]
+  // The low 32 bits of a sum are those of the sum of the low 32 bits.
+  const type = isFloat(dtype) ? FLOAT : INT32
+  return [{ name: reduce(context, 'ReduceSum', context.as(x, type), axes, keepDims), type }]
+}
+
+const reduceMax: Emitter = (context, node) => {
+  const x = node.inputs[0]!
+  const dtype = dtypeOf(x)
+  const { axes, keepDims } = attrsOf<ReduceAttrs>(node)
+  if (axes.length === 0) return [context.forward(x)]
+  if (overNothing(node, axes)) return [filled(context, node.outputs[0]!.shape, dtype, lowest(dtype))]
+  const type = dtype === 'u32' ? INT64 : computeType(dtype)
+  const values = context.as(x, type)
+  const max = reduce(context, 'ReduceMax', values, axes, keepDims)
+  if (!isFloat(dtype)) return [{ name: max, type, exact: true }]
+  // ReduceMax loses NaN in some of its loops; a sum of magnitudes is NaN exactly when an element is.
+  const magnitude = reduce(context, 'ReduceL1', values, axes, keepDims)
+  return [{ name: context.node('Where', [context.node('IsNaN', [magnitude]), magnitude, max]), type, exact: true }]
+}
+
+/** x with one element of the lowest value after the others, for axes that may be empty at run time. */
+function neverEmpty(context: EmitContext, name: Name, shape: Shape, axis: number, lowestValue: Name): Name {
+  const one = context.node('Expand', [lowestValue, context.shape(shape.map((dim, i) => (i === axis ? 1 : dim)))])
+  return context.node('Concat', [name, one], { attributes: { axis } })
+}
+
+const argMax: Emitter = (context, node) => {
+  const x = node.inputs[0]!
+  const dtype = dtypeOf(x)
+  const shape = shapeOf(x)
+  const { axis, keepDims } = attrsOf<{ axis: number; keepDims: boolean }>(node)
+  const output = node.outputs[0]!.shape
+  if (shape[axis] === 0 || elementCount(output) === 0) return [filled(context, output, 'i32')]
+  const type = dtype === 'u32' ? INT64 : computeType(dtype)
+  let values = context.as(x, type)
+  if (isSym(shape[axis]!)) values = neverEmpty(context, values, shape, axis, context.scalar(lowest(dtype), type))
+  const attributes = { axis, keepdims: keepDims ? 1 : 0 }
+  const largest = context.node('ArgMax', [values], { attributes })
+  if (!isFloat(dtype)) return [{ name: context.cast(largest, INT32), type: INT32 }]
+  // ArgMax's answer is arbitrary where there is a NaN; then the first NaN is the answer.
+  const isNaN = context.cast(context.node('IsNaN', [values]), UINT8)
+  const first = context.node('ArgMax', [isNaN], { attributes })
+  const found = context.cast(context.node('ReduceMax', [isNaN, context.ints([axis])], { attributes: { keepdims: keepDims ? 1 : 0 } }), BOOL)
+  return [{ name: context.cast(context.node('Where', [found, first, largest]), INT32), type: INT32 }]
+}
+
+const cumsum: Emitter = (context, node) => {
+  const x = node.inputs[0]!
+  const { axis, exclusive = false, reverse = false } = attrsOf<{ axis: number; exclusive?: boolean; reverse?: boolean }>(node)
+  const type = isFloat(dtypeOf(x)) ? FLOAT : INT32
+  const attributes = { exclusive: exclusive ? 1 : 0, reverse: reverse ? 1 : 0 }
+  return [{ name: context.node('CumSum', [context.as(x, type), context.scalar(axis, INT64)], { attributes }), type }]
+}
+
+/**
+ * Floats as integers in the same order, NaN above all and −0 equal to 0: positive floats order like their bits, negative
+ * ones in reverse, so those are subtracted from the bits of −0. TopK compares NaN arbitrarily, integers never.
+ */
+function orderKey(context: EmitContext, x: Name): Name {
+  const bits = context.node('BitCast', [x], { attributes: { to: INT32 }, since: 26 })
+  const mirrored = context.node('Sub', [context.scalar(-(2 ** 31), INT32), bits])
+  const ordered = context.node('Where', [context.node('Less', [bits, context.scalar(0, INT32)]), mirrored, bits])
+  return context.node('Where', [context.node('IsNaN', [x]), context.scalar(2 ** 31 - 1, INT32), ordered])
+}
+
+/** The k largest (or smallest) elements along an axis in order, ties in order of position; `count` is int64 [1]. */
+export function sorted(context: EmitContext, node: Node, axis: number, count: Name, descending: boolean): readonly Result[] {
+  const x = node.inputs[0]!
+  const dtype = dtypeOf(x)
+  const float = isFloat(dtype)
+  const type: OnnxType = float ? FLOAT : dtype === 'u32' ? INT64 : elementTypeOf(dtype)
+  const values = context.as(x, type)
+  const attributes = { axis, largest: descending ? 1 : 0, sorted: 1 }
+  const keys = float ? orderKey(context, values) : values
+  const [top, at] = context.builder.nodeWith('TopK', [keys, count], [true, true], { attributes }) as [Name, Name]
+  const picked = float && context.used(node, 0) ? context.node('GatherElements', [values, at], { attributes: { axis } }) : top
+  return [
+    { name: picked, type, exact: true },
+    { name: context.used(node, 1) ? context.cast(at, INT32) : at, type: INT32 },
+  ]
+}
+
+const sort: Emitter = (context, node) => {
+  const x: Value = node.inputs[0]!
+  const { axis, descending } = attrsOf<{ axis: number; descending: boolean }>(node)
+  const shape = shapeOf(x)
+  if (elementCount(shape) === 0) return [context.forward(x), filled(context, shape, 'i32')]
+  if (shape[axis] === 1 && sameShape(shape, node.outputs[0]!.shape)) return [context.forward(x), filled(context, shape, 'i32')]
+  return sorted(context, node, axis, context.size(shape[axis]!), descending)
+}
+
+const topK: Emitter = (context, node) => {
+  const { k, axis = -1 } = attrsOf<{ k: number; axis?: number }>(node)
+  const shape = shapeOf(node.inputs[0]!)
+  if (elementCount(node.outputs[0]!.shape) === 0) return node.outputs.map((output) => filled(context, output.shape, output.dtype))
+  return sorted(context, node, axis < 0 ? axis + shape.length : axis, context.ints([k]), true)
+}
+
+export const reduceEmitters: EmitterTable = { reduceSum, reduceMax, argMax, cumsum, sort, topK }
