@@ -1,1 +1,8 @@
-export {}
+export { TokenizerError, type TokenizerErrorCode } from './errors.js'
+export type { TokenizerConfig } from './formats/hf-json/read.js'
+export type { TokenizerJson } from './formats/hf-json/schema.js'
+export type { PatternName } from './pretokenizers/pretokenizer.js'
+export type { SpecialPolicy } from './special-tokens.js'
+export type { StreamDecoder } from './stream-decoder.js'
+export { Tokenizer, type DecodeOptions, type EncodeOptions } from './tokenizer.js'
+export { trainBpe, type TrainBpeOptions } from './train/bpe.js'

@@ -1,0 +1,24 @@
+import { TokenizerError } from '../../errors.js'
+
+export type JsonRecord = Readonly<Record<string, unknown>>
+
+export function isRecord(value: unknown): value is JsonRecord {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** A field of a value that may not be an object. */
+export function field(value: unknown, name: string): unknown {
+  return isRecord(value) ? value[name] : undefined
+}
+
+/** The error for a malformed place of a `tokenizer.json`. */
+export function fail(where: string, expected: string, given: unknown): TokenizerError {
+  let shown = given === undefined ? 'nothing' : JSON.stringify(given)
+  if (shown.length > 80) shown = `${shown.slice(0, 77)}…`
+  return new TokenizerError('FILE', `tokenizer.json: ${where} should be ${expected}, got ${shown}`)
+}
+
+/** The error for what a `tokenizer.json` needs and this package lacks. */
+export function unsupported(what: string): TokenizerError {
+  return new TokenizerError('UNSUPPORTED', `tokenizer.json needs what this package does not support: ${what}`)
+}

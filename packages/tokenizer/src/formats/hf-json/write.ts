@@ -1,0 +1,67 @@
+import type { MergeTable } from '../../models/bpe/merge-table.js'
+import { cl100kSource, llama3Source } from '../../pretokenizers/cl100k.js'
+import type { PatternName } from '../../pretokenizers/pretokenizer.js'
+import type { AddedToken } from '../../special-tokens.js'
+import type { Vocabulary } from '../../vocabulary.js'
+import { writtenForm } from './byte-chars.js'
+import type { ByteLevelJson, TokenizerJson } from './schema.js'
+
+/** What a byte-level `tokenizer.json` is written from. */
+export interface ByteLevelParts {
+  readonly vocabulary: Vocabulary
+  readonly added: readonly AddedToken[]
+  readonly merges: MergeTable
+  readonly pattern: PatternName | RegExp
+  readonly ignoreMerges: boolean
+}
+
+/** The `tokenizer.json` of a byte-level BPE tokenizer. */
+export function writeHuggingFaceJson(parts: ByteLevelParts): TokenizerJson {
+  const { vocabulary, added } = parts
+  const addedContent = new Map(added.map((token) => [token.id, token.content]))
+  const forms: string[] = []
+  const vocab: Record<string, number> = {}
+  for (let id = 0; id < vocabulary.size; id++) {
+    forms.push(vocabulary.has(id) ? (addedContent.get(id) ?? writtenForm(vocabulary.tokenBytes(id))) : '')
+    // Defined rather than assigned: a token may be called `__proto__`.
+    if (vocabulary.has(id)) Object.defineProperty(vocab, forms[id]!, { value: id, enumerable: true, writable: true, configurable: true })
+  }
+  const merges = [...parts.merges.entries()].sort((a, b) => a.rank - b.rank)
+  return {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: added
+      .toSorted((a, b) => a.id - b.id)
+      .map(({ id, content, special }) => ({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special })),
+    normalizer: null,
+    pre_tokenizer: preTokenizerJson(parts.pattern),
+    post_processor: null,
+    decoder: byteLevel(true),
+    model: {
+      type: 'BPE',
+      dropout: null,
+      unk_token: null,
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: parts.ignoreMerges,
+      vocab,
+      merges: merges.map(({ left, right }) => [forms[left]!, forms[right]!]),
+    },
+  }
+}
+
+function byteLevel(useRegex: boolean): ByteLevelJson {
+  return { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: useRegex }
+}
+
+function preTokenizerJson(pattern: PatternName | RegExp): TokenizerJson['pre_tokenizer'] {
+  if (pattern === 'gpt2') return byteLevel(true)
+  const source = pattern === 'cl100k' ? cl100kSource : pattern === 'llama3' ? llama3Source : pattern.source
+  return {
+    type: 'Sequence',
+    pretokenizers: [{ type: 'Split', pattern: { Regex: source }, behavior: 'Isolated', invert: false }, byteLevel(false)],
+  }
+}

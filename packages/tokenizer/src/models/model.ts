@@ -1,0 +1,28 @@
+import type { IdList } from '../id-list.js'
+
+/** What turns text without special tokens into ids. */
+export interface TextModel {
+  /**
+   * Appends the ids of `text`.
+   *
+   * @param atStart whether the text begins here, rather than after a special token
+   */
+  encode(text: string, out: IdList, atStart: boolean): void
+}
+
+/** Holds the UTF-8 form of the text at hand; shared by the calls of one model, which are synchronous. */
+export class Utf8Buffer {
+  bytes = new Uint8Array(1024)
+  private readonly encoder = new TextEncoder()
+
+  /** Writes `text` to `bytes`, lone surrogates as U+FFFD, and returns the number of bytes. */
+  write(text: string): number {
+    if (text.length * 3 > this.bytes.length) this.bytes = new Uint8Array(text.length * 3)
+    return this.encoder.encodeInto(text, this.bytes).written
+  }
+
+  /** Gives back the memory that an unusually long text took. */
+  trim(): void {
+    if (this.bytes.length > 1 << 20) this.bytes = new Uint8Array(1024)
+  }
+}

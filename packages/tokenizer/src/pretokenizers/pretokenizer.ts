@@ -1,0 +1,20 @@
+import type { IdList } from '../id-list.js'
+
+/**
+ * The splits known by name. `gpt2` is GPT-2's. `cl100k` is that of GPT-3.5 and GPT-4: contractions in any case, numbers in groups of three
+ * digits, line breaks together. `llama3` is the same but for white space with a line break at the end of a text, which it divides.
+ */
+export type PatternName = 'gpt2' | 'cl100k' | 'llama3'
+
+/** Splits text into pieces; byte-pair merging never crosses the border of a piece. Pieces cover the text without a gap. */
+export interface PreTokenizer {
+  readonly pattern: PatternName | RegExp
+  /**
+   * Appends the end of every piece to `ends`, as an offset of bytes.
+   *
+   * @param text the text
+   * @param bytes the same text in UTF-8, with U+FFFD for lone surrogates
+   * @param length how many of `bytes` count
+   */
+  split(text: string, bytes: Uint8Array, length: number, ends: IdList): void
+}

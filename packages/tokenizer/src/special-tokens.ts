@@ -1,0 +1,82 @@
+import { TokenizerError } from './errors.js'
+
+/** A token that is found in text before the model sees it. */
+export interface AddedToken {
+  readonly content: string
+  readonly id: number
+  /** Special tokens steer a model and obey {@link SpecialPolicy}; the others are always recognised. */
+  readonly special: boolean
+}
+
+/**
+ * What to do with special tokens written out in a text: `reject` throws (the default), `allow` turns them into their ids, `text`
+ * treats them as ordinary text, which is right for whatever users or documents wrote; a list allows these and rejects
+ * the others.
+ */
+export type SpecialPolicy = 'reject' | 'allow' | 'text' | readonly string[]
+
+/** Finds added tokens in text. Where several match at one place, the longest wins. */
+export class SpecialTokens {
+  /** Special tokens, in order of their ids. */
+  readonly special: ReadonlyMap<string, number>
+  readonly specialIds: ReadonlySet<number>
+  private readonly byContent: ReadonlyMap<string, AddedToken>
+  private readonly all: RegExp | undefined
+  private readonly ordinary: RegExp | undefined
+
+  constructor(readonly added: readonly AddedToken[]) {
+    const special = added.filter((token) => token.special).sort((a, b) => a.id - b.id)
+    this.special = new Map(special.map((token) => [token.content, token.id]))
+    this.specialIds = new Set(this.special.values())
+    this.byContent = new Map(added.map((token) => [token.content, token]))
+    this.all = anyOf(added)
+    this.ordinary = anyOf(added.filter((token) => !token.special))
+  }
+
+  /**
+   * Calls `onText` for the stretches between added tokens and `onToken` for these, in order.
+   *
+   * @throws TokenizerError `SPECIAL_TOKEN` by the policy; `VALUE` for an unknown policy or a listed token that is none
+   */
+  scan(text: string, policy: SpecialPolicy, onText: (text: string, start: number) => void, onToken: (id: number) => void): void {
+    this.checkPolicy(policy)
+    const pattern = policy === 'text' ? this.ordinary : this.all
+    let done = 0
+    if (pattern !== undefined) {
+      for (const match of text.matchAll(pattern)) {
+        const token = this.byContent.get(match[0])!
+        if (token.special && policy !== 'allow' && !(typeof policy !== 'string' && policy.includes(token.content))) {
+          throw new TokenizerError(
+            'SPECIAL_TOKEN',
+            `The text holds the special token ${JSON.stringify(token.content)} at position ${match.index}. Text that users or documents wrote ` +
+              `is encoded with special: 'text'; where the token is meant, pass special: 'allow' or list it`,
+            { token: token.content, position: match.index },
+          )
+        }
+        if (match.index > done) onText(text.slice(done, match.index), done)
+        onToken(token.id)
+        done = match.index + token.content.length
+      }
+    }
+    if (done < text.length) onText(done === 0 ? text : text.slice(done), done)
+  }
+
+  private checkPolicy(policy: SpecialPolicy): void {
+    if (policy === 'reject' || policy === 'allow' || policy === 'text') return
+    if (!Array.isArray(policy)) {
+      throw new TokenizerError('VALUE', `special is 'reject', 'allow', 'text' or a list of special tokens, got ${String(policy)}`)
+    }
+    for (const name of policy as readonly string[]) {
+      if (this.special.has(name)) continue
+      const known = [...this.special.keys()].slice(0, 8).join(', ') || 'none'
+      throw new TokenizerError('VALUE', `special lists ${JSON.stringify(name)}, which is no special token here; known are: ${known}`)
+    }
+  }
+}
+
+/** Matches any of the tokens, the longest first; undefined for none. Literal alternatives never backtrack for long. */
+function anyOf(tokens: readonly AddedToken[]): RegExp | undefined {
+  if (tokens.length === 0) return undefined
+  const contents = tokens.map((token) => token.content).sort((a, b) => b.length - a.length)
+  return new RegExp(contents.map((content) => content.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')).join('|'), 'g')
+}
