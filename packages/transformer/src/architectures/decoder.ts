@@ -1,0 +1,103 @@
+/** The forward pass of every decoder: one function for training and scoring, one with a cache for generation. */
+import type { Index, Tensor } from '@tesserae/tensor'
+import { TransformerError } from '../errors.js'
+import type { LayerCache } from '../layers/attention.js'
+import { block, blockWithCache, type BlockContext } from '../layers/block.js'
+import { drop, dropoutFor, type Dropout } from '../layers/dropout.js'
+import { addPositions, embed } from '../layers/embedding.js'
+import { linear } from '../layers/linear.js'
+import { norm } from '../layers/norm.js'
+import type { RotaryTables } from '../layers/rotary.js'
+import type { DecoderConfig } from './config.js'
+import type { DecoderWeights } from './weights.js'
+
+export interface ModelOptions {
+  readonly config: DecoderConfig
+  /** `rotaryTables(config)`; required when positions are rotary. */
+  readonly rotary?: RotaryTables
+}
+
+export interface ForwardOptions extends ModelOptions {
+  /** Apply the configuration's dropout; default false. */
+  readonly train?: boolean
+  /** u32 [2], a fresh one for each step; required to train with dropout. */
+  readonly key?: Tensor
+}
+
+export interface CachedOptions extends ModelOptions {
+  /** Number of tokens already in the cache: the position of the first new one. */
+  readonly position: Index
+  /** Compute logits of this new token alone (0 … T − 1); default all of them. */
+  readonly only?: Index
+}
+
+/** Logits of every position: integer ids [B, T] → [B, T, vocabSize]. Position t sees ids 0 … t. Errors: CAPACITY beyond the context, OPTION. */
+export const forward = (weights: DecoderWeights, ids: Tensor, options: ForwardOptions): Tensor => project(weights, forwardHidden(weights, ids, options))
+
+/** The same up to the last norm, without the head: ids [B, T] → [B, T, width]. */
+export function forwardHidden(weights: DecoderWeights, ids: Tensor, options: ForwardOptions): Tensor {
+  const { config } = options
+  checkIds(ids, config)
+  const dropout = dropoutOf(options)
+  const context = contextOf(options, 0)
+  let x = embed(weights.embedding, ids)
+  if (weights.positions !== undefined) x = addPositions(weights.positions, x, 0)
+  x = drop(x, dropout, 'embedding')
+  weights.blocks.forEach((layer, i) => {
+    const own = dropoutFor(dropout, `blocks.${i}`)
+    x = block(layer, x, own === undefined ? context : { ...context, dropout: own })
+  })
+  return norm(weights.norm, x, config)
+}
+
+/**
+ * Logits of new tokens that follow those in the cache: ids [B, T] → [B, T, vocabSize] ([B, 1, vocabSize] with `only`), and the cache with the
+ * new tokens in it. That `position` + T lies within the capacity must be checked on the host, see `FixedCache.reserve`.
+ */
+export function forwardCached(
+  weights: DecoderWeights,
+  ids: Tensor,
+  cache: readonly LayerCache[],
+  options: CachedOptions,
+): { readonly logits: Tensor; readonly cache: LayerCache[] } {
+  const { config, position, only } = options
+  checkIds(ids, config)
+  const context = contextOf(options, position)
+  let x = embed(weights.embedding, ids)
+  if (weights.positions !== undefined) x = addPositions(weights.positions, x, position)
+  const written = weights.blocks.map((layer, i) => {
+    const result = blockWithCache(layer, x, cache[i]!, context)
+    x = result.out
+    return result.cache
+  })
+  if (only !== undefined) x = x.slice(1, only, typeof only === 'number' ? only + 1 : next(only))
+  return { logits: project(weights, norm(weights.norm, x, config)), cache: written }
+}
+
+/** The output head: hidden [..., width] → logits [..., vocabSize]. */
+export const project = (weights: DecoderWeights, hidden: Tensor): Tensor => linear(headOf(weights), hidden)
+
+/** The matrix of the output head, [vocabSize, width]: the embedding table itself when tied. */
+export const headOf = (weights: DecoderWeights): { readonly weight: Tensor; readonly bias?: Tensor } => weights.head ?? weights.embedding
+
+const next = (index: Exclude<Index, number>): Index => (index.kind === 'sym' ? index.plus(1) : index.sym.plus(index.offset + 1))
+
+function contextOf({ config, rotary }: ModelOptions, start: Index): BlockContext {
+  if (config.positions === 'learned') return { shape: config, start }
+  if (rotary === undefined) throw new TransformerError('OPTION', "this model has rotary positions; pass rotary: rotaryTables(config), made once, beside config")
+  return { shape: config, rotary, start }
+}
+
+function dropoutOf({ config, train = false, key }: ForwardOptions): Dropout | undefined {
+  if (!train || config.dropout === 0) return undefined
+  if (key === undefined) throw new TransformerError('OPTION', `training with dropout ${config.dropout} needs a key (u32 [2], different for each step); pass key, or set dropout to 0`)
+  return { probability: config.dropout, key }
+}
+
+function checkIds(ids: Tensor, config: DecoderConfig): void {
+  const tokens = ids.shape[1]
+  if (ids.rank !== 2 || tokens === undefined) throw new TransformerError('OPTION', `ids must be [batch, tokens], got ${String(ids)}; add a batch axis with unsqueeze(0)`)
+  if (ids.dtype !== 'i32' && ids.dtype !== 'u32') throw new TransformerError('OPTION', `ids must be i32 or u32, got ${ids.dtype}`)
+  const length = typeof tokens === 'number' ? tokens : tokens.max
+  if (length > config.context) throw new TransformerError('CAPACITY', `${length} tokens were given, the model's context is ${config.context}; give fewer, or windows of them`)
+}

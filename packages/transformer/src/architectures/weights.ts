@@ -1,0 +1,96 @@
+import { flattenTree, forEachLeaf, mapTree, type Tensor, type Tree } from '@tesserae/tensor'
+import { TransformerError } from '../errors.js'
+import type { BlockWeights } from '../layers/block.js'
+import type { EmbeddingWeights } from '../layers/embedding.js'
+import type { LinearWeights } from '../layers/linear.js'
+import type { NormWeights } from '../layers/norm.js'
+import type { DecoderConfig } from './config.js'
+
+/** All weights of a decoder, nested as the model is; the dotted paths are the names in our checkpoints. */
+export interface DecoderWeights<Leaf = Tensor> {
+  /** [vocabSize, width] */
+  readonly embedding: EmbeddingWeights<Leaf>
+  /** [context, width]; learned positions only. */
+  readonly positions?: EmbeddingWeights<Leaf>
+  readonly blocks: readonly BlockWeights<Leaf>[]
+  readonly norm: NormWeights<Leaf>
+  /** [vocabSize, width]; absent when tied to the embedding. */
+  readonly head?: LinearWeights<Leaf>
+}
+
+/** What one weight is: its shape and how it starts. */
+export class WeightSpec {
+  readonly shape: readonly number[]
+  /** `residual` is a normal start scaled down by the number of residual additions. */
+  readonly start: 'normal' | 'residual' | 'ones' | 'zeros'
+
+  constructor(shape: readonly number[], start: WeightSpec['start']) {
+    this.shape = shape
+    this.start = start
+  }
+}
+
+/** The weights that a configuration calls for, as a record with a {@link WeightSpec} in place of each tensor. */
+export function weightSpecs(config: DecoderConfig): DecoderWeights<WeightSpec> {
+  const { vocabSize, width, hidden, heads, kvHeads, headWidth } = config
+  const linear = (out: number, into: number, start: WeightSpec['start'] = 'normal'): LinearWeights<WeightSpec> => ({
+    weight: new WeightSpec([out, into], start),
+    ...(config.bias ? { bias: new WeightSpec([out], 'zeros') } : {}),
+  })
+  const norm = (): NormWeights<WeightSpec> => ({
+    weight: new WeightSpec([width], 'ones'),
+    ...(config.bias && config.norm === 'layer' ? { bias: new WeightSpec([width], 'zeros') } : {}),
+  })
+  const block = (): BlockWeights<WeightSpec> => ({
+    attentionNorm: norm(),
+    attention: {
+      query: linear(heads * headWidth, width),
+      key: linear(kvHeads * headWidth, width),
+      value: linear(kvHeads * headWidth, width),
+      output: linear(width, heads * headWidth, 'residual'),
+    },
+    feedForwardNorm: norm(),
+    feedForward: {
+      up: linear(hidden, width),
+      ...(config.activation === 'swiglu' ? { gate: linear(hidden, width) } : {}),
+      down: linear(width, hidden, 'residual'),
+    },
+  })
+  return {
+    embedding: { weight: new WeightSpec([vocabSize, width], 'normal') },
+    ...(config.positions === 'learned' ? { positions: { weight: new WeightSpec([config.context, width], 'normal') } } : {}),
+    blocks: Array.from({ length: config.layers }, block),
+    norm: norm(),
+    ...(config.tied ? {} : { head: { weight: new WeightSpec([vocabSize, width], 'normal') } }),
+  }
+}
+
+/** The leaves of a record of weights by dotted path, such as `blocks.0.attention.query.weight`. */
+export const namedWeights = <Leaf>(weights: DecoderWeights<Leaf>): Map<string, Leaf> => flattenTree<Leaf>(weights as unknown as Tree<Leaf>)
+
+/** A record of weights with each leaf replaced. */
+export const mapWeights = <From, To>(weights: DecoderWeights<From>, map: (leaf: From, path: string) => To): DecoderWeights<To> =>
+  mapTree(weights, (leaf, path) => map(leaf as From, path)) as DecoderWeights<To>
+
+/** Frees every weight. */
+export function disposeWeights(weights: DecoderWeights): void {
+  forEachLeaf(weights, (leaf) => (leaf as Tensor).dispose())
+}
+
+/**
+ * Checks that a record has exactly the weights of a configuration, with their shapes. Errors: WEIGHTS, naming what is missing, unknown
+ * or of another shape.
+ */
+export function checkWeights(weights: DecoderWeights, config: DecoderConfig): void {
+  const specs = namedWeights(weightSpecs(config))
+  const given = namedWeights(weights)
+  for (const [name, { shape }] of specs) {
+    const weight = given.get(name)
+    if (weight === undefined) throw new TransformerError('WEIGHTS', `weight '${name}' [${shape.join(', ')}] is missing; the configuration calls for ${specs.size} weights, ${given.size} were given`)
+    if (weight.shape.length !== shape.length || weight.shape.some((dim, i) => dim !== shape[i]))
+      throw new TransformerError('WEIGHTS', `weight '${name}' has shape ${describeShape(weight)}; the configuration calls for [${shape.join(', ')}]`)
+  }
+  for (const name of given.keys()) if (!specs.has(name)) throw new TransformerError('WEIGHTS', `weight '${name}' is not part of this configuration; check tied, bias, positions and activation`)
+}
+
+const describeShape = (weight: Tensor): string => `[${weight.shape.map((dim) => (typeof dim === 'number' ? dim : dim.name)).join(', ')}]`

@@ -1,0 +1,113 @@
+import { forEachLeaf, realize, type Device, type DeviceName, type Tensor } from '@tesserae/tensor'
+import { checkConfig, type DecoderConfig } from '../architectures/config.js'
+import { checkWeights, disposeWeights, type DecoderWeights } from '../architectures/weights.js'
+import { TransformerError } from '../errors.js'
+import { disposeRotary, rotaryTables } from '../layers/rotary.js'
+import { makePrograms } from './programs.js'
+import { checkTokens, streamTokens } from './stream.js'
+import type { FinishReason, GenerateOptions, Generation, TokenEvent, TokenizerLike } from './types.js'
+
+export interface CreateModelOptions {
+  readonly config: DecoderConfig
+  readonly weights: DecoderWeights
+  /** Needed for text prompts, text output and stop texts. */
+  readonly tokenizer?: TokenizerLike
+  /** Tokens, prompt included, that one generation can hold; default the configuration's context. Its cache is allocated in full. */
+  readonly capacity?: number
+  /** Where to run; default the device that the weights are on, or the default device. */
+  readonly device?: Device | DeviceName
+  /** The weights stay the caller's and are left unfrozen: for a look at a model in training. Default false. */
+  readonly borrowWeights?: boolean
+}
+
+/** A model ready to generate. Owns its weights unless they were borrowed: `using`, or `dispose()`. */
+export interface DecoderModel extends Disposable {
+  readonly config: DecoderConfig
+  readonly weights: DecoderWeights
+  readonly tokenizer: TokenizerLike | undefined
+  readonly capacity: number
+  /** Samples a continuation of ids, or of a text, and returns it whole. Errors: TOKEN, CAPACITY, OPTION, and AbortError. */
+  generate(prompt: string | ArrayLike<number>, options?: GenerateOptions): Promise<Generation>
+  /** The same, token by token. Leaving the loop early frees everything. */
+  stream(prompt: string | ArrayLike<number>, options?: GenerateOptions): AsyncGenerator<TokenEvent, void, undefined>
+  /** Logits of every position of a sequence, row-major [ids, vocabSize]. Errors: TOKEN, CAPACITY. */
+  logits(ids: ArrayLike<number>, options?: { readonly signal?: AbortSignal }): Promise<Float32Array>
+  /** Frees programs, tables and owned weights. Generations under way fail. */
+  dispose(): void
+}
+
+/**
+ * Makes a model of a configuration and its weights. It takes the weights over: they are frozen, so that a device may keep them in its
+ * own layout, and freed by `dispose()`; with `borrowWeights` neither happens. Programs are compiled on first use.
+ *
+ * Errors: CONFIG, WEIGHTS when they do not fit the configuration, CAPACITY.
+ */
+export async function createModel(options: CreateModelOptions): Promise<DecoderModel> {
+  const { weights, tokenizer, device, borrowWeights = false } = options
+  const config = checkConfig(options.config)
+  checkWeights(weights, config)
+  const { capacity = config.context } = options
+  if (!Number.isInteger(capacity) || capacity < 1 || capacity > config.context)
+    throw new TransformerError('CAPACITY', `capacity must be an integer from 1 to the model's context of ${config.context}, got ${capacity}`)
+  const leaves: Tensor[] = []
+  forEachLeaf(weights, (leaf) => leaves.push(leaf as Tensor))
+  await realize(leaves)
+  if (!borrowWeights) for (const leaf of leaves) leaf.freeze()
+  const rotary = config.positions === 'rotary' ? rotaryTables(config) : undefined
+  if (rotary !== undefined) for (const table of [rotary.cos, rotary.sin]) table.freeze()
+  const programs = makePrograms({ config, weights, ...(rotary === undefined ? {} : { rotary }), ...(device === undefined ? {} : { device }) })
+  const context = { config, programs, capacity, ...(tokenizer === undefined ? {} : { tokenizer }) }
+
+  let gone = false
+  const idsOf = (prompt: string | ArrayLike<number>): number[] => {
+    if (gone) throw new TransformerError('DISPOSED', 'the model was disposed; keep it until its last generation has ended')
+    if (typeof prompt !== 'string') return checkTokens(prompt, config.vocabSize)
+    if (tokenizer === undefined) throw new TransformerError('OPTION', 'a text prompt needs a tokenizer; give one to createModel, or pass ids')
+    return checkTokens(tokenizer.encode(prompt), config.vocabSize)
+  }
+  const dispose = (): void => {
+    if (gone) return
+    gone = true
+    programs.dispose()
+    if (rotary !== undefined) disposeRotary(rotary)
+    if (!borrowWeights) disposeWeights(weights)
+  }
+  return {
+    config, weights, tokenizer, capacity,
+    stream: (prompt, generateOptions = {}) => streamTokens(context, idsOf(prompt), generateOptions),
+    generate: async (prompt, generateOptions = {}) => {
+      const ids = idsOf(prompt)
+      return collect(streamTokens(context, ids, generateOptions), ids.length, tokenizer !== undefined, generateOptions.logprobs === true)
+    },
+    logits: async (ids, { signal } = {}) => {
+      const checked = idsOf(ids)
+      if (checked.length > config.context) throw new TransformerError('CAPACITY', `${checked.length} ids were given, the model's context is ${config.context}`)
+      return programs.all(checked, signal)
+    },
+    dispose,
+    [Symbol.dispose]: dispose,
+  }
+}
+
+async function collect(events: AsyncIterable<TokenEvent>, promptTokens: number, withText: boolean, withLogprobs: boolean): Promise<Generation> {
+  const start = performance.now()
+  let first = start
+  const ids: number[] = []
+  const logprobs: number[] = []
+  let text = ''
+  let finishReason: FinishReason = 'length'
+  for await (const event of events) {
+    if (ids.length === 0) first = performance.now()
+    ids.push(event.id)
+    text += event.text ?? ''
+    if (event.logprob !== undefined) logprobs.push(event.logprob)
+    finishReason = event.finishReason ?? finishReason
+  }
+  return {
+    ids, finishReason, promptTokens,
+    ...(withText ? { text } : {}),
+    ...(withLogprobs ? { logprobs } : {}),
+    prefillSeconds: (first - start) / 1000,
+    decodeSeconds: (performance.now() - first) / 1000,
+  }
+}

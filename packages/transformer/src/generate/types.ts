@@ -1,0 +1,59 @@
+
+/** Chooses the next token. The samplers of `@tesserae/sampling` fit; so does any object with this shape. */
+export interface SamplerLike {
+  /** The id of the next token, from logits [vocabSize] that it may overwrite. */
+  sample(logits: Float32Array): number | { readonly id: number }
+  /** Told of every token that was taken, prompt tokens included, for samplers with a memory. */
+  accept?(id: number): void
+}
+
+/** Text to ids and back. The tokenizers of `@tesserae/tokenizer` fit. */
+export interface TokenizerLike {
+  encode(text: string): ArrayLike<number>
+  decode(ids: Iterable<number>): string
+  /** Decodes token by token, holding back incomplete characters. */
+  decoder?(): { push(id: number): string; flush(): string }
+}
+
+export interface GenerateOptions {
+  /** Most tokens to sample; default: as many as there is room for. Errors: CAPACITY when there cannot be room. */
+  readonly maxTokens?: number
+  /** Default: the most likely token each time. */
+  readonly sampler?: SamplerLike
+  /** Ids and texts that end generation. Neither appears in the text; texts need a tokenizer. */
+  readonly stop?: readonly (number | string)[]
+  /** Stops within one step with an error named AbortError. */
+  readonly signal?: AbortSignal
+  /** False computes every step from the whole sequence again: slow, for comparison. Default true. */
+  readonly useCache?: boolean
+  /** Report the log-probability of each token under the model itself (before the sampler); default false. */
+  readonly logprobs?: boolean
+}
+
+/** stop: a stop id or text came. length: maxTokens were sampled. context: the model's capacity is full. */
+export type FinishReason = 'stop' | 'length' | 'context'
+
+/** One sampled token. */
+export interface TokenEvent {
+  readonly id: number
+  /** Text that is certain now; with a tokenizer only. It may lag behind the ids, and the last event has the rest. */
+  readonly text?: string
+  /** Natural logarithm of the token's probability; with `logprobs` only. */
+  readonly logprob?: number
+  /** On the last event only. */
+  readonly finishReason?: FinishReason
+}
+
+export interface Generation {
+  /** Every sampled id; a stop id is the last. */
+  readonly ids: readonly number[]
+  /** With a tokenizer only: without what stopped it. */
+  readonly text?: string
+  readonly logprobs?: readonly number[]
+  readonly finishReason: FinishReason
+  readonly promptTokens: number
+  /** Seconds until the first token was known, and from then on. */
+  readonly prefillSeconds: number
+  readonly decodeSeconds: number
+}
+

@@ -1,0 +1,38 @@
+import type { Tensor } from '@tesserae/tensor'
+import { attendFull, attendWithCache, type AttentionContext, type AttentionShape, type AttentionWeights, type LayerCache } from './attention.js'
+import { drop } from './dropout.js'
+import { feedForward, type FeedForwardWeights } from './feed-forward.js'
+import { norm, type NormWeights } from './norm.js'
+
+/** One block: attention and feed-forward, each behind a norm and added to the residual stream. */
+export interface BlockWeights<Leaf = Tensor> {
+  readonly attentionNorm: NormWeights<Leaf>
+  readonly attention: AttentionWeights<Leaf>
+  readonly feedForwardNorm: NormWeights<Leaf>
+  readonly feedForward: FeedForwardWeights<Leaf>
+}
+
+export interface BlockContext extends AttentionContext {
+  readonly shape: AttentionShape & {
+    readonly norm: 'rms' | 'layer'
+    readonly normEps: number
+    readonly activation: 'gelu' | 'geluTanh' | 'swiglu'
+  }
+}
+
+/** The block over whole sequences: x [B, T, width] → the same shape. */
+export function block(weights: BlockWeights, x: Tensor, context: BlockContext): Tensor {
+  const attended = attendFull(weights.attention, norm(weights.attentionNorm, x, context.shape), context)
+  return withFeedForward(weights, x.add(drop(attended, context.dropout, 'attention')), context)
+}
+
+/** The block over new tokens, the earlier ones being in the cache. */
+export function blockWithCache(weights: BlockWeights, x: Tensor, cache: LayerCache, context: BlockContext): { readonly out: Tensor; readonly cache: LayerCache } {
+  const attended = attendWithCache(weights.attention, norm(weights.attentionNorm, x, context.shape), cache, context)
+  return { out: withFeedForward(weights, x.add(attended.out), context), cache: attended.cache }
+}
+
+function withFeedForward(weights: BlockWeights, x: Tensor, { shape, dropout }: BlockContext): Tensor {
+  const fed = feedForward(weights.feedForward, norm(weights.feedForwardNorm, x, shape), shape.activation)
+  return x.add(drop(fed, dropout, 'feedForward'))
+}
