@@ -8,7 +8,7 @@ import { isSym, isSymExpr, resolveIndex, resolveShape, type SymValues } from '..
 import type { ProfileSink } from '../device.js'
 
 /** Attributes with symbols replaced by their values. */
-function resolveAttrs(attrs: Attrs, symbols: SymValues): Attrs {
+export function resolveAttrs(attrs: Attrs, symbols: SymValues): Attrs {
   const resolve = (attr: Attr): Attr =>
     isSym(attr) || isSymExpr(attr) ? resolveIndex(attr, symbols) : Array.isArray(attr) ? (attr as readonly Attr[]).map(resolve) : attr
   return Object.fromEntries(Object.entries(attrs).map(([key, attr]) => [key, resolve(attr)]))

@@ -1,0 +1,31 @@
+/** Rows of the composite operations, in the order of the reference page. */
+import { activationOps } from './activation.js'
+import { attentionOps } from './attention.js'
+import { cacheOps } from './cache.js'
+import { embeddingOps } from './embedding.js'
+import { lossOps } from './loss.js'
+import { matmulOps } from './matmul.js'
+import { normOps } from './norm.js'
+import { optimOps } from './optim.js'
+import { quantOps } from './quant.js'
+import { ropeOps } from './rope.js'
+import type { OpRow } from './row.js'
+import { softmaxOps } from './softmax.js'
+import { tokenLogprobOps } from './token-logprob.js'
+import { topKOps } from './top-k.js'
+
+export const compositeOps: readonly OpRow[] = [
+  ...matmulOps,
+  ...quantOps,
+  ...activationOps,
+  ...softmaxOps,
+  ...normOps,
+  ...ropeOps,
+  ...embeddingOps,
+  ...attentionOps,
+  ...cacheOps,
+  ...lossOps,
+  ...tokenLogprobOps,
+  ...optimOps,
+  ...topKOps,
+]
