@@ -5,17 +5,17 @@ import { elementTypeOf } from '../element-type.js'
 import type { EmitContext, Result } from './context.js'
 import { attrsOf, type Emitter, type EmitterTable } from './emitter.js'
 import type { Name } from './model-builder.js'
-import { BOOL, FLOAT, INT64 } from './onnx-type.js'
+import { BOOL, DOUBLE, FLOAT } from './onnx-type.js'
 
 /** Floats to integers: saturated, NaN to 0. What C does beyond the range is undefined, so it never gets that far. */
 function floatToInteger(context: EmitContext, x: Name, to: DType): Result {
   const [low, high] = integerRange(to)
+  const type = elementTypeOf(to)
   const number = context.node('Where', [context.node('IsNaN', [x]), context.float(0), x])
-  // The largest i32 and u32 are not floats: clip to the float above, then once more as int64.
-  const clipped = context.node('Clip', [number, context.float(low), context.float(high)])
-  if (to === 'i8' || to === 'u8') return { name: context.cast(clipped, elementTypeOf(to)), type: elementTypeOf(to) }
-  const wide = context.node('Min', [context.cast(clipped, INT64), context.scalar(high, INT64)])
-  return { name: wide, type: INT64 }
+  // The largest i32 and u32 are not f32, but they are f64. (Clip and Min of int64 compare halves of 32 bits.)
+  const wide = to === 'i32' || to === 'u32' ? DOUBLE : FLOAT
+  const held = wide === FLOAT ? number : context.cast(number, DOUBLE)
+  return { name: context.cast(context.node('Clip', [held, context.scalar(low, wide), context.scalar(high, wide)]), type), type }
 }
 
 /** Integers to a narrower or differently signed type: saturated. */

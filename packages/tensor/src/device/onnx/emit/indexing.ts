@@ -14,13 +14,13 @@ import { FLOAT, INT32, INT64, UINT32 } from './onnx-type.js'
 export function clampedIndices(context: EmitContext, indices: Value, size: Dim): Name {
   if (isInRange(indices, size)) return context.as(indices, INT32)
   const isUnsigned = dtypeOf(indices) === 'u32'
-  if (typeof size === 'number') {
-    // u32 beyond the i32 range would look negative: cut it before it becomes i32.
-    if (isUnsigned) return context.cast(context.node('Min', [context.storage(indices), context.scalar(size - 1, UINT32)]), INT32)
-    return context.node('Clip', [context.storage(indices), context.scalar(0, INT32), context.scalar(size - 1, INT32)])
-  }
-  const last = context.node('Max', [context.node('Sub', [context.size(size), context.ints([1])]), context.ints([0])])
-  return context.node('Max', [context.node('Min', [context.as(indices, INT64), last]), context.ints([0])])
+  // u32 beyond the i32 range would look negative: cut it before it becomes i32.
+  const cut = (limit: number): Name => context.cast(context.node('Min', [context.storage(indices), context.scalar(limit, UINT32)]), INT32)
+  if (typeof size === 'number')
+    return isUnsigned ? cut(size - 1) : context.node('Clip', [context.storage(indices), context.scalar(0, INT32), context.scalar(size - 1, INT32)])
+  const last = context.cast(context.node('Sub', [context.size(size), context.ints([1])]), INT32)
+  // A lower bound last, so that an empty axis gives 0: the spare row.
+  return context.node('Max', [context.node('Min', [isUnsigned ? cut(2 ** 31 - 1) : context.storage(indices), last]), context.scalar(0, INT32)])
 }
 
 /** Whether indices are known to lie within an axis. */

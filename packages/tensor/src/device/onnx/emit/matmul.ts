@@ -14,9 +14,9 @@ export type Activation = 'gelu' | 'geluTanh' | 'relu' | 'silu'
 export function activate(context: EmitContext, x: Name, activation: Activation): Name {
   switch (activation) {
     case 'gelu':
-      return context.node('Gelu', [x], { domain: MICROSOFT })
+      return context.node('Gelu', [x])
     case 'geluTanh':
-      return context.node('FastGelu', [x], { domain: MICROSOFT })
+      return context.node('Gelu', [x], { attributes: { approximate: 'tanh' } })
     case 'relu':
       return context.node('Relu', [x])
     case 'silu':

@@ -6,7 +6,7 @@ import { toBfloatBits, toHalfBits } from '../../../dtype.js'
 import { isSym, type Dim, type Shape, type Sym } from '../../../shape.js'
 import { encodeMessage } from '../proto/codec.js'
 import { attributeProtoAttributeType, tensorProtoDataLocation, type AttributeProto, type NodeProto, type TensorProto, type ValueInfoProto } from '../proto/schema.js'
-import { BFLOAT16, BOOL, FLOAT, FLOAT16, INT32, INT64, INT8, UINT32, UINT64, UINT8, type OnnxType } from './onnx-type.js'
+import { BFLOAT16, BOOL, DOUBLE, FLOAT, FLOAT16, INT32, INT64, INT8, UINT32, UINT64, UINT8, type OnnxType } from './onnx-type.js'
 
 /** The name of a value in the graph. */
 export type Name = string
@@ -184,6 +184,8 @@ function tensorData(values: readonly number[], type: OnnxType): Partial<TensorPr
   switch (type) {
     case FLOAT:
       return { floatData: values }
+    case DOUBLE:
+      return { doubleData: values }
     case INT64:
       return { int64Data: values }
     case UINT32:

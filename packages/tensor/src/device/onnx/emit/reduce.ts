@@ -7,7 +7,7 @@ import { computeType, type EmitContext, type Result } from './context.js'
 import { attrsOf, type Emitter, type EmitterTable } from './emitter.js'
 import { filled } from './movement.js'
 import type { Name } from './model-builder.js'
-import { BOOL, FLOAT, INT32, INT64, UINT8, type OnnxType } from './onnx-type.js'
+import { BOOL, FLOAT, INT32, INT64, UINT32, UINT8, type OnnxType } from './onnx-type.js'
 
 type ReduceAttrs = { readonly axes: readonly number[]; readonly keepDims: boolean }
 
@@ -32,13 +32,21 @@ const reduceSum: Emitter = (context, node) => {
   return [{ name: reduce(context, 'ReduceSum', context.as(x, type), axes, keepDims), type }]
 }
 
+/**
+ * u32 as i32 in the same order, and back. ONNX Runtime compares no u32 in reductions, and int64 by halves of 32 bits.
+ */
+const ordered = (context: EmitContext, x: Value): Name => context.cast(context.node('BitwiseXor', [context.as(x, UINT32), context.scalar(SIGN_BIT, UINT32)]), INT32)
+const unsigned = (context: EmitContext, name: Name): Name => context.node('BitwiseXor', [context.cast(name, UINT32), context.scalar(SIGN_BIT, UINT32)])
+const SIGN_BIT = 0x80000000
+
 const reduceMax: Emitter = (context, node) => {
   const x = node.inputs[0]!
   const dtype = dtypeOf(x)
   const { axes, keepDims } = attrsOf<ReduceAttrs>(node)
   if (axes.length === 0) return [context.forward(x)]
   if (overNothing(node, axes)) return [filled(context, node.outputs[0]!.shape, dtype, lowest(dtype))]
-  const type = dtype === 'u32' ? INT64 : computeType(dtype)
+  if (dtype === 'u32') return [{ name: unsigned(context, reduce(context, 'ReduceMax', ordered(context, x), axes, keepDims)), type: UINT32 }]
+  const type = computeType(dtype)
   const values = context.as(x, type)
   const max = reduce(context, 'ReduceMax', values, axes, keepDims)
   if (!isFloat(dtype)) return [{ name: max, type, exact: true }]
@@ -60,9 +68,9 @@ const argMax: Emitter = (context, node) => {
   const { axis, keepDims } = attrsOf<{ axis: number; keepDims: boolean }>(node)
   const output = node.outputs[0]!.shape
   if (shape[axis] === 0 || elementCount(output) === 0) return [filled(context, output, 'i32')]
-  const type = dtype === 'u32' ? INT64 : computeType(dtype)
-  let values = context.as(x, type)
-  if (isSym(shape[axis]!)) values = neverEmpty(context, values, shape, axis, context.scalar(lowest(dtype), type))
+  const type = dtype === 'u32' ? INT32 : computeType(dtype)
+  let values = dtype === 'u32' ? ordered(context, x) : context.as(x, type)
+  if (isSym(shape[axis]!)) values = neverEmpty(context, values, shape, axis, context.scalar(lowest(dtype === 'u32' ? 'i32' : dtype), type))
   const attributes = { axis, keepdims: keepDims ? 1 : 0 }
   const largest = context.node('ArgMax', [values], { attributes })
   if (!isFloat(dtype)) return [{ name: context.cast(largest, INT32), type: INT32 }]
@@ -97,12 +105,12 @@ export function sorted(context: EmitContext, node: Node, axis: number, count: Na
   const x = node.inputs[0]!
   const dtype = dtypeOf(x)
   const float = isFloat(dtype)
-  const type: OnnxType = float ? FLOAT : dtype === 'u32' ? INT64 : elementTypeOf(dtype)
+  const type: OnnxType = float ? FLOAT : elementTypeOf(dtype)
   const values = context.as(x, type)
   const attributes = { axis, largest: descending ? 1 : 0, sorted: 1 }
-  const keys = float ? orderKey(context, values) : values
+  const keys = float ? orderKey(context, values) : dtype === 'u32' ? ordered(context, x) : values
   const [top, at] = context.builder.nodeWith('TopK', [keys, count], [true, true], { attributes }) as [Name, Name]
-  const picked = float && context.used(node, 0) ? context.node('GatherElements', [values, at], { attributes: { axis } }) : top
+  const picked = keys !== values && context.used(node, 0) ? context.node('GatherElements', [values, at], { attributes: { axis } }) : top
   return [
     { name: picked, type, exact: true },
     { name: context.used(node, 1) ? context.cast(at, INT32) : at, type: INT32 },
