@@ -102,32 +102,33 @@ def norms() -> Goldens:
     weight = wave(6, step=0.5, scale=0.5, shift=1.0)
     bias = wave(6, step=0.8)
     x = wave(2, 3, 6, scale=2.0, shift=0.7)
-    out.add("layerNorm", layer_norm, x, weight, bias, attrs={"eps": 1e-5}, seed_outputs=(0,))
-    out.add("layerNorm", lambda x, w: layer_norm(x, w, eps=0.1), x, weight, attrs={"eps": 0.1}, name="without bias", seed_outputs=(0,))
-    out.add("layerNorm", layer_norm, wave(2, 6, scale=1e-3), weight, bias, attrs={"eps": 1e-5}, name="small variance", seed_outputs=(0,))
+    out.add("layerNorm", layer_norm, x, weight, bias, attrs={"eps": 1e-5})
+    out.add("layerNorm", lambda x, w: layer_norm(x, w, eps=0.1), x, weight, attrs={"eps": 0.1}, name="without bias")
+    out.add("layerNorm", layer_norm, wave(2, 6, scale=1e-3), weight, bias, attrs={"eps": 1e-5}, name="small variance")
 
     def rms_norm(x, weight, eps=1e-5):
         rstd = (x.square().mean(-1, keepdim=True) + eps).rsqrt()
         return F.rms_norm(x, x.shape[-1:], weight, eps), rstd
 
-    out.add("rmsNorm", rms_norm, x, weight, attrs={"eps": 1e-5}, seed_outputs=(0,))
-    out.add("rmsNorm", lambda x, w: rms_norm(x, w, 0.1), wave(4, 6), weight, attrs={"eps": 0.1}, name="large epsilon", seed_outputs=(0,))
+    out.add("rmsNorm", rms_norm, x, weight, attrs={"eps": 1e-5})
+    out.add("rmsNorm", lambda x, w: rms_norm(x, w, 0.1), wave(4, 6), weight, attrs={"eps": 0.1}, name="large epsilon")
     for dtype, label in halves:
-        out.add("rmsNorm", lambda x, w: rms_norm(x, w)[0], wave(2, 6).to(dtype), weight.to(dtype), attrs={"eps": 1e-5}, name=label)
+        out.add("logSoftmax", lambda x: torch.log_softmax(x, 1), wave(2, 5).to(dtype), attrs={"axis": 1}, name=label)
+        out.add("layerNorm", layer_norm, wave(2, 6).to(dtype), weight.to(dtype), bias.to(dtype), attrs={"eps": 1e-5}, name=label, wide=(1, 2))
+        out.add("rmsNorm", rms_norm, wave(2, 6).to(dtype), weight.to(dtype), attrs={"eps": 1e-5}, name=label, wide=(1,))
 
     def layer_norm_grad(x, weight, mean, rstd, dy):
-        leaves = [t.detach().clone().requires_grad_(True) for t in (x, weight, torch.zeros_like(weight))]
-        return torch.autograd.grad(F.layer_norm(leaves[0], x.shape[-1:], leaves[1], leaves[2], 1e-5), leaves, dy)
+        return torch.ops.aten.native_layer_norm_backward(dy, x, x.shape[-1:], mean, rstd, weight, torch.zeros_like(weight), [True] * 3)
 
     dy = wave(2, 3, 6, step=0.6)
-    _, mean, rstd = layer_norm(x, weight)
+    _, mean, rstd = (t.float().double() for t in layer_norm(x, weight))
     out.add("layerNormGrad", layer_norm_grad, x, weight, mean, rstd, dy, grad=False)
 
     def rms_norm_grad(x, weight, rstd, dy):
         leaves = [t.detach().clone().requires_grad_(True) for t in (x, weight)]
         return torch.autograd.grad(F.rms_norm(leaves[0], x.shape[-1:], leaves[1], 1e-5), leaves, dy)
 
-    out.add("rmsNormGrad", rms_norm_grad, x, weight, rms_norm(x, weight)[1], dy, grad=False)
+    out.add("rmsNormGrad", rms_norm_grad, x, weight, rms_norm(x, weight)[1].float().double(), dy, grad=False)
     return out
 
 
@@ -166,6 +167,9 @@ def rope() -> Goldens:
         x = wave(2, 2, 3, 8)
         for positions, kind in ((ints(0, 1, 2), ""), (ints(4, 5, 6), " from 4"), (ints(0, 3, 1, 6, 2, 2).reshape(2, 3), " per row")):
             out.add("rope", fixed(rotate), x, *tables(7, 8), positions, attrs=attrs, name=label + kind)
+            out.items[-1]["grads"][1:] = [None] * 3
+        for dtype, kind in halves:
+            out.add("rope", fixed(rotate), wave(1, 2, 2, 4).to(dtype), *tables(3, 4), ints(1, 2), attrs=attrs, name=f"{label} {kind}")
             out.items[-1]["grads"][1:] = [None] * 3
         out.add("rope", fixed(rotate), x, *tables(7, 4), ints(1, 2, 3), attrs=attrs, name=f"{label}, part of the width")
         out.items[-1]["grads"][1:] = [None] * 3
@@ -226,6 +230,19 @@ def attention() -> Goldens:
     add(*qkv(heads=4, groups=2, t=4, s=4), causal=True, softcap=1.5, window=2, name="soft cap and window")
     add(*qkv(t=2, s=6), causal=True, length=4, name="length")
     add(*qkv(t=2, s=6), length=4, name="length without causal")
+    # PyTorch gives 0 to a query that sees no key, and so do we.
+    blind = torch.tensor([[True, False, True], [False, False, False], [False, False, True]])
+    add(*qkv(), blind, name="a query that sees nothing")
+    add(*qkv(t=3, s=2), causal=True, name="more queries than keys")
+
+    def softmax_matmul(scores, v):
+        p = torch.softmax(scores, -1)
+        return p @ v, p
+
+    out.add("softmaxMatmul", softmax_matmul, wave(2, 3, 5, scale=3.0), wave(2, 5, 2, step=0.7))
+    out.add("softmaxMatmul", softmax_matmul, wave(2, 2, 3, 5), wave(2, 1, 5, 4, step=0.7), name="shared values")
+    for dtype, label in halves:
+        add(*(t.to(dtype) for t in qkv(heads=4, groups=2, t=2, s=3)), causal=True, name=label)
 
     def put(cache, rows, positions):
         y = cache.clone()
@@ -273,6 +290,8 @@ def losses() -> Goldens:
     out.add("crossEntropy", nll(), wave(2, 3, 4, scale=3.0), ints(3, 0, 1, 1, 2, 0).reshape(2, 3), name="batch")
     out.add("crossEntropy", nll(-1), wave(4, 5), ints(1, -1, 3, -1), attrs={"ignoreIndex": -1}, name="ignored")
     out.add("crossEntropy", nll(-100), wave(3, 5), ints(-100, 4, 0), attrs={"ignoreIndex": -100}, name="ignored -100")
+    for dtype, label in halves:
+        out.add("crossEntropy", nll(), wave(3, 5).to(dtype), labels, name=label, wide=(0,))
     out.add("crossEntropy", nll(), reals(1000, -1000, 0, -1000, 1000, 0).reshape(2, 3), ints(0, 0), name="large", single=True)
 
     def nll_grad(ignore):
@@ -288,7 +307,7 @@ def losses() -> Goldens:
 
     def logprob(hidden, head, labels, bias=None):
         logits = hidden @ head.T if bias is None else hidden @ head.T + bias
-        return torch.log_softmax(logits, -1).gather(1, labels.long()[:, None])[:, 0]
+        return torch.log_softmax(logits, -1).gather(1, labels.long()[:, None])[:, 0], torch.logsumexp(logits, -1)
 
     hidden, head, targets = wave(3, 4), wave(10, 4, step=0.7), ints(9, 0, 4)
     out.add("tokenLogprob", logprob, hidden, head, targets)
@@ -296,6 +315,8 @@ def losses() -> Goldens:
     for chunk in (3, 5):
         out.add("tokenLogprob", logprob, hidden, head, targets, attrs={"chunk": chunk}, name=f"chunks of {chunk}")
         out.add("tokenLogprob", logprob, hidden, head, targets, wave(10, step=0.4), attrs={"chunk": chunk}, name=f"bias, chunks of {chunk}")
+    for dtype, label in halves:
+        out.add("tokenLogprob", logprob, hidden.to(dtype), head.to(dtype), targets, attrs={"chunk": 4}, name=label, wide=(0, 1))
     return out
 
 

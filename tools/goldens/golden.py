@@ -78,11 +78,10 @@ class Goldens:
         self.name = name
         self.items: list[dict] = []
 
-    def add(self, op: str, compute, *inputs: torch.Tensor, attrs: dict | None = None, name: str = "", grad: bool = True, single: bool = False, widens: bool = False, seed_outputs: tuple[int, ...] | None = None) -> tuple:
+    def add(self, op: str, compute, *inputs: torch.Tensor, attrs: dict | None = None, name: str = "", grad: bool = True, single: bool = False, wide: tuple[int, ...] = ()) -> tuple:
         """Runs `compute` on the inputs (halves and, unless `single`, float32 in float64) and records the result.
 
-        Results have the inputs' half type, if they have one, unless the operation `widens`. `seed_outputs` limits the
-        loss to some of the outputs.
+        Results have the inputs' half type, if they have one, except the outputs listed in `wide`.
         """
         half = next((tensor.dtype for tensor in inputs if tensor.dtype in (torch.float16, torch.bfloat16)), None)
         leaves = []
@@ -102,10 +101,9 @@ class Goldens:
         if single:
             item["single"] = True
         narrow = lambda tensor: tensor.to(half) if half is not None and tensor.is_floating_point() else tensor
-        output = (lambda tensor: tensor) if widens else narrow
         item["inputs"] = [given(tensor) for tensor in inputs]
-        item["outputs"] = [described(output(result)) for result in results]
-        tracked = [i for i, result in enumerate(results) if result.requires_grad and (seed_outputs is None or i in seed_outputs)]
+        item["outputs"] = [described(result if i in wide else narrow(result)) for i, result in enumerate(results)]
+        tracked = [i for i, result in enumerate(results) if result.requires_grad]
         if grad and tracked:
             seeds = {i: wave(*results[i].shape, step=0.9 + 0.4 * i, scale=1.0, shift=0.25) for i in tracked}
             if half is not None:

@@ -67,7 +67,7 @@ def casts(out: Goldens) -> None:
     def cast(x: torch.Tensor, label: str, dtype: torch.dtype, note: str = "") -> None:
         source = {torch.float64: "f32", torch.float16: "f16", torch.bfloat16: "bf16", torch.int32: "i32", torch.int64: "u32", torch.int8: "i8", torch.uint8: "u8", torch.bool: "bool"}[x.dtype]
         inputs = x.float() if x.dtype == torch.float64 else x
-        out.add("cast", lambda _: inputs.to(dtype), x, attrs={"dtype": label}, name=f"{source} to {label}{note}", grad=False, single=True, widens=True)
+        out.add("cast", lambda _: inputs.to(dtype), x, attrs={"dtype": label}, name=f"{source} to {label}{note}", grad=False, single=True, wide=(0,))
 
     # Only values that the target holds: beyond them PyTorch leaves the result open, ours saturates.
     tricky = reals(0.1, -65504, 65519, 65520, 1e-8, 6e-8, -3e38, 1.00390625, 1.01171875, 1e-40, inf, -inf, nan)
@@ -91,7 +91,7 @@ def casts(out: Goldens) -> None:
     cast(wave(5, scale=300.0).half(), "f32", torch.float32)
     cast(wave(5, scale=300.0).bfloat16(), "f32", torch.float32)
     for dtype, label in halves:
-        out.add("cast", lambda x: x.float(), wave(4).to(dtype), attrs={"dtype": "f32"}, name=f"{label} gradient", widens=True)
+        out.add("cast", lambda x: x.float(), wave(4).to(dtype), attrs={"dtype": "f32"}, name=f"{label} gradient", wide=(0,))
 
     def bitcast(x: torch.Tensor, dtype: torch.dtype, label: str, restore=lambda y: y) -> None:
         out.add("bitcast", lambda _: restore(x.view(dtype)), x, attrs={"dtype": label}, name=label, grad=False, single=True)
@@ -254,6 +254,9 @@ def indexing() -> Goldens:
     embed = lambda weight, ids: torch.nn.functional.embedding(long(ids), weight)
     out.add("embedding", embed, wave(6, 4), ints(5, 0, 3, 3, 1, 3).reshape(2, 3))
     out.add("embedding", embed, wave(4, 3), ints(3, 3, dtype=torch.int64), name="u32 ids")
+    for dtype, label in halves:
+        out.add("embedding", embed, wave(4, 3).to(dtype), ints(3, 1), name=label)
+        out.add("gather", lambda x, i: x.index_select(0, long(i)), wave(4, 3).to(dtype), ints(3, 1), attrs={"axis": 0}, name=label)
     return out
 
 

@@ -16,7 +16,10 @@ let server: Server | undefined
 afterEach(() => new Promise<void>((resolve) => (server ? server.close(() => resolve()) : resolve())))
 
 /** A server on a free port; `answer` may take over a request. Returns the URL and the ranges asked for. */
-async function serve(answer: (request: IncomingMessage, response: ServerResponse, count: number) => boolean = () => false, bytes = content): Promise<{ url: string; ranges: string[] }> {
+async function serve(
+  answer: (request: IncomingMessage, response: ServerResponse, count: number) => boolean = () => false,
+  bytes = content,
+): Promise<{ url: string; ranges: string[] }> {
   const ranges: string[] = []
   server = createServer((request, response) => {
     ranges.push(request.headers.range ?? '')
@@ -32,7 +35,10 @@ async function serve(answer: (request: IncomingMessage, response: ServerResponse
 }
 
 async function failure(promise: Promise<unknown>): Promise<TensorError> {
-  const error: unknown = await promise.then(() => 'no error', (cause: unknown) => cause)
+  const error: unknown = await promise.then(
+    () => 'no error',
+    (cause: unknown) => cause,
+  )
   expect(TensorError.isInstance(error), String(error)).toBe(true)
   return error as TensorError
 }
@@ -79,7 +85,13 @@ test.each<[string, (response: ServerResponse, count: number) => boolean, RegExp]
   ['too much', (response) => Boolean(response.writeHead(206, { 'content-range': 'bytes 0-3/4' }).end('12345')), /more than the 4 bytes/],
   ['too little', (response) => Boolean(response.writeHead(206, { 'content-range': 'bytes 0-9/10' }).end('12345')), /sent 5 of the 10/],
   ['connection lost', (response) => Boolean(response.destroy()), /request failed/],
-  ['changed meanwhile', (response, count) => count > 1 && Boolean(response.writeHead(206, { 'content-range': `bytes 0-9/${content.byteLength}`, etag: '"two"' }).end('0123456789')), /the file changed since/],
+  [
+    'changed meanwhile',
+    (response, count) =>
+      count > 1 &&
+      Boolean(response.writeHead(206, { 'content-range': `bytes 0-9/${content.byteLength}`, etag: '"two"' }).end('0123456789')),
+    /the file changed since/,
+  ],
   ['forbidden later', (response, count) => count > 1 && Boolean(response.writeHead(403).end()), /could not be read: it answered 403/],
 ])('%s', async (_, answer, message) => {
   const { url } = await serve((__, response, count) => answer(response, count))

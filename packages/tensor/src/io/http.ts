@@ -29,9 +29,12 @@ export async function httpSource(url: string | URL, options: HttpSourceOptions =
   const range = response.status === 206 ? rangeOf(response) : undefined
   if (range === undefined) {
     await response.body?.cancel()
-    throw new TensorError('IO', response.status === 206
-      ? `${label}: the answer names no Content-Range; across origins the server must expose it (Access-Control-Expose-Headers: Content-Range)`
-      : `${label}: the server answered ${response.status} ${response.statusText}`)
+    throw new TensorError(
+      'IO',
+      response.status === 206
+        ? `${label}: the answer names no Content-Range; across origins the server must expose it (Access-Control-Expose-Headers: Content-Range)`
+        : `${label}: the server answered ${response.status} ${response.statusText}`,
+    )
   }
   const { size } = range
   const version = response.headers.get('etag')
@@ -62,7 +65,10 @@ const held = (label: string, bytes: Uint8Array): ByteSource => ({
 
 async function send(label: string, range: string, options: HttpSourceOptions): Promise<Response> {
   try {
-    return await (options.fetch ?? fetch)(label, { headers: { ...options.headers, range }, ...(options.signal ? { signal: options.signal } : {}) })
+    return await (options.fetch ?? fetch)(label, {
+      headers: { ...options.headers, range },
+      ...(options.signal ? { signal: options.signal } : {}),
+    })
   } catch (cause) {
     throw failure(label, cause, options.signal)
   }
@@ -84,7 +90,8 @@ async function body(response: Response, label: string, length: number, signal: A
   let filled = 0
   try {
     for await (const chunk of chunks(response)) {
-      if (filled + chunk.byteLength > length) throw new TensorError('IO', `${label}: the server sent more than the ${length} bytes it was asked for`)
+      if (filled + chunk.byteLength > length)
+        throw new TensorError('IO', `${label}: the server sent more than the ${length} bytes it was asked for`)
       out.set(chunk, filled)
       filled += chunk.byteLength
     }
@@ -101,7 +108,11 @@ async function wholeBody(response: Response, label: string, limit: number, signa
   try {
     for await (const chunk of chunks(response)) {
       total += chunk.byteLength
-      if (total > limit) throw new TensorError('IO', `${label}: the server does not answer ranges, and the file is larger than the ${limit} bytes read whole; download it first, or raise maxWholeBytes`)
+      if (total > limit)
+        throw new TensorError(
+          'IO',
+          `${label}: the server does not answer ranges, and the file is larger than the ${limit} bytes read whole; download it first, or raise maxWholeBytes`,
+        )
       parts.push(chunk)
     }
   } catch (cause) {

@@ -50,7 +50,11 @@ function scan(text: string, what: string, limits: StrictJsonLimits): void {
       const keys = open[open.length - 1]
       if (keys === undefined || !isKey(text, i + 1)) continue
       const key = escaped ? unescape(text.slice(start, i + 1), what) : text.slice(start + 1, i)
-      if (keys.has(key)) throw new TensorError('FILE', `${what} holds the key ${show(key)} twice in one object; the file is malformed or made to be read differently by different programs`)
+      if (keys.has(key))
+        throw new TensorError(
+          'FILE',
+          `${what} holds the key ${show(key)} twice in one object; the file is malformed or made to be read differently by different programs`,
+        )
       keys.add(key)
     } else if (code === 123 /* { */ || code === 91 /* [ */) {
       open.push(code === 123 ? new Set() : undefined)
@@ -78,7 +82,8 @@ function unescape(token: string, what: string): string {
 }
 
 /** A plain object as JSON makes it. */
-export const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+export const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** A value from a file, quoted and shortened for an error message. */
 export function show(value: unknown): string {

@@ -74,12 +74,21 @@ export interface SafetensorsHeader {
  */
 export function headerLength(prefix: Uint8Array, fileSize: number, label: string): number {
   if (fileSize < 8 || prefix.byteLength < 8)
-    throw new TensorError('FILE', `${label}: a safetensors file starts with 8 bytes of header length, but the file has ${Math.min(fileSize, prefix.byteLength)} bytes`)
+    throw new TensorError(
+      'FILE',
+      `${label}: a safetensors file starts with 8 bytes of header length, but the file has ${Math.min(fileSize, prefix.byteLength)} bytes`,
+    )
   const length = new DataView(prefix.buffer, prefix.byteOffset, 8).getBigUint64(0, true)
   if (length > BigInt(maxHeaderBytes))
-    throw new TensorError('FILE', `${label}: the header claims to be ${length} bytes long, more than the ${maxHeaderBytes} allowed; this is not a safetensors file or it is damaged`)
+    throw new TensorError(
+      'FILE',
+      `${label}: the header claims to be ${length} bytes long, more than the ${maxHeaderBytes} allowed; this is not a safetensors file or it is damaged`,
+    )
   if (Number(length) + 8 > fileSize)
-    throw new TensorError('FILE', `${label}: the header claims to be ${length} bytes long, but only ${fileSize - 8} bytes follow; the file is cut or damaged`)
+    throw new TensorError(
+      'FILE',
+      `${label}: the header claims to be ${length} bytes long, but only ${fileSize - 8} bytes follow; the file is cut or damaged`,
+    )
   return Number(length)
 }
 
@@ -88,7 +97,8 @@ export function headerLength(prefix: Uint8Array, fileSize: number, label: string
  * use. Throws FILE with the tensor's name, what was found and what was expected.
  */
 export function parseHeader(bytes: Uint8Array, fileSize: number, label: string): SafetensorsHeader {
-  if (bytes[0] !== 123) throw new TensorError('FILE', `${label}: the header must begin with '{', found ${bytes.length === 0 ? 'nothing' : `byte ${bytes[0]}`}`)
+  if (bytes[0] !== 123)
+    throw new TensorError('FILE', `${label}: the header must begin with '{', found ${bytes.length === 0 ? 'nothing' : `byte ${bytes[0]}`}`)
   const json = parseStrictJson(bytes, `${label}: the header`, { depth: 8, values: 20_000_000 })
   if (!isRecord(json)) throw new TensorError('FILE', `${label}: the header must be a JSON object`)
   const dataStart = bytes.byteLength + 8
@@ -109,7 +119,8 @@ function parseMetadata(entry: unknown, label: string): Readonly<Record<string, s
   // Without a prototype a key such as __proto__ is a key like any other.
   const out = Object.create(null) as Record<string, string>
   for (const [key, value] of Object.entries(entry)) {
-    if (typeof value !== 'string') throw new TensorError('FILE', `${label}: __metadata__ ${show(key)} must be a string, found ${show(value)}`)
+    if (typeof value !== 'string')
+      throw new TensorError('FILE', `${label}: __metadata__ ${show(key)} must be a string, found ${show(value)}`)
     out[key] = value
   }
   return Object.freeze(out)
@@ -122,14 +133,16 @@ function parseEntry(name: string, entry: unknown, dataStart: number, dataBytes: 
   if (!isRecord(entry)) return fail(`expected {dtype, shape, data_offsets}, found ${show(entry)}`)
   const { dtype, shape, data_offsets: offsets } = entry
   // Names of types to come are let through as raw bytes; anything else in that place is damage.
-  if (typeof dtype !== 'string' || !/^[A-Z][A-Z0-9_]{0,31}$/.test(dtype)) return fail(`dtype must be a type name such as 'F32', found ${show(dtype)}`)
+  if (typeof dtype !== 'string' || !/^[A-Z][A-Z0-9_]{0,31}$/.test(dtype))
+    return fail(`dtype must be a type name such as 'F32', found ${show(dtype)}`)
   if (!isSizes(shape)) return fail(`shape must be an array of non-negative integers, found ${show(shape)}`)
   if (shape.length > 64) return fail(`shape has ${shape.length} dimensions, more than 64`)
   if (!isSizes(offsets) || offsets.length !== 2) return fail(`data_offsets must be [begin, end], found ${show(offsets)}`)
   const begin = offsets[0]!
   const end = offsets[1]!
   if (begin > end) return fail(`data_offsets end before they begin: [${begin}, ${end}]`)
-  if (end > dataBytes) return fail(`data_offsets [${begin}, ${end}] reach outside the ${dataBytes} bytes of data; the file is cut or damaged`)
+  if (end > dataBytes)
+    return fail(`data_offsets [${begin}, ${end}] reach outside the ${dataBytes} bytes of data; the file is cut or damaged`)
   // Multiplied from the left with a check at each step; the zero in [2^40, 2^40, 0] does not excuse the overflow before it.
   let count = 1
   for (const dim of shape) {
@@ -141,7 +154,8 @@ function parseEntry(name: string, entry: unknown, dataStart: number, dataBytes: 
     const total = count * bits
     if (!Number.isSafeInteger(total)) return fail(`shape [${shape.join(', ')}] of ${dtype} is larger than can be counted`)
     if (total % 8 !== 0) return fail(`${count} elements of ${dtype} are ${total} bits, not a whole number of bytes`)
-    if (total / 8 !== end - begin) return fail(`data_offsets span ${end - begin} bytes, but ${dtype} [${shape.join(', ')}] takes ${total / 8}`)
+    if (total / 8 !== end - begin)
+      return fail(`data_offsets span ${end - begin} bytes, but ${dtype} [${shape.join(', ')}] takes ${total / 8}`)
   }
   return { name, dtype, shape: Object.freeze(shape.map((dim) => dim + 0)), offset: dataStart + begin, bytes: end - begin }
 }
@@ -164,5 +178,8 @@ function checkCover(infos: readonly SafetensorsInfo[], dataStart: number, dataBy
   }
   const used = end - dataStart
   if (used !== dataBytes)
-    throw new TensorError('FILE', `${label}: the tensors end at byte ${used} of the data, but the file holds ${dataBytes}; ${dataBytes - used} bytes belong to no tensor`)
+    throw new TensorError(
+      'FILE',
+      `${label}: the tensors end at byte ${used} of the data, but the file holds ${dataBytes}; ${dataBytes - used} bytes belong to no tensor`,
+    )
 }

@@ -33,7 +33,10 @@ export function entryBytes(entry: TensorEntry): number {
   }
   if (typeof entry.name !== 'string' || entry.name === '__metadata__') return fail('the name must be a string other than __metadata__')
   const bits = storedBits.get(storedName(entry.dtype))
-  if (bits === undefined) return fail(`the format has no type ${show(entry.dtype)}; expected one of ${[...Object.keys(storedDType), ...storedBits.keys()].join(', ')}`)
+  if (bits === undefined)
+    return fail(
+      `the format has no type ${show(entry.dtype)}; expected one of ${[...Object.keys(storedDType), ...storedBits.keys()].join(', ')}`,
+    )
   let total = bits
   for (const dim of entry.shape) {
     if (!Number.isSafeInteger(dim) || dim < 0) return fail(`the shape must be non-negative integers, got [${entry.shape.join(', ')}]`)
@@ -64,7 +67,11 @@ export function layOutSafetensors(entries: Iterable<TensorEntry>, metadata: Read
   const json = `{${[...header].map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',')}}`
   const text = new TextEncoder().encode(json)
   const padded = Math.ceil(text.byteLength / 8) * 8
-  if (padded > maxHeaderBytes) throw new TensorError('VALUE', `writeSafetensors: the header would take ${padded} bytes, more than the ${maxHeaderBytes} that readers accept; write fewer tensors per file`)
+  if (padded > maxHeaderBytes)
+    throw new TensorError(
+      'VALUE',
+      `writeSafetensors: the header would take ${padded} bytes, more than the ${maxHeaderBytes} that readers accept; write fewer tensors per file`,
+    )
   const head = new Uint8Array(8 + padded).fill(32)
   new DataView(head.buffer).setBigUint64(0, BigInt(padded), true)
   head.set(text, 8)
@@ -73,12 +80,19 @@ export function layOutSafetensors(entries: Iterable<TensorEntry>, metadata: Read
 
 function checkMetadata(metadata: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   for (const [key, value] of Object.entries(metadata))
-    if (typeof value !== 'string') throw new TensorError('VALUE', `writeSafetensors: metadata ${show(key)} must be a string, got ${show(value)}; encode it, for example with JSON.stringify`)
+    if (typeof value !== 'string')
+      throw new TensorError(
+        'VALUE',
+        `writeSafetensors: metadata ${show(key)} must be a string, got ${show(value)}; encode it, for example with JSON.stringify`,
+      )
   return metadata
 }
 
 /** The file piece by piece: the header, then each tensor. Throws VALUE, and ABORTED when the signal fires. */
-export async function* writeSafetensors(entries: Iterable<TensorEntry>, options: WriteOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+export async function* writeSafetensors(
+  entries: Iterable<TensorEntry>,
+  options: WriteOptions = {},
+): AsyncGenerator<Uint8Array, void, undefined> {
   const layout = layOutSafetensors(entries, options.metadata)
   yield layout.header
   for (const entry of layout.entries) {
@@ -89,7 +103,10 @@ export async function* writeSafetensors(entries: Iterable<TensorEntry>, options:
 }
 
 /** The whole file in memory, for tensors that are there already. */
-export function encodeSafetensors(entries: Iterable<TensorEntry & { readonly bytes: Uint8Array }>, options: Pick<WriteOptions, 'metadata'> = {}): Uint8Array {
+export function encodeSafetensors(
+  entries: Iterable<TensorEntry & { readonly bytes: Uint8Array }>,
+  options: Pick<WriteOptions, 'metadata'> = {},
+): Uint8Array {
   const layout = layOutSafetensors(entries, options.metadata)
   const out = new Uint8Array(layout.size)
   out.set(layout.header)
@@ -105,7 +122,10 @@ export function encodeSafetensors(entries: Iterable<TensorEntry & { readonly byt
 function checkBytes(entry: TensorEntry, bytes: Uint8Array): Uint8Array {
   const expected = entryBytes(entry)
   if (!(bytes instanceof Uint8Array) || bytes.byteLength !== expected)
-    throw new TensorError('VALUE', `writeSafetensors: tensor ${show(entry.name)}: ${entry.dtype} [${entry.shape.join(', ')}] takes ${expected} bytes, got ${bytes instanceof Uint8Array ? bytes.byteLength : show(bytes)}`)
+    throw new TensorError(
+      'VALUE',
+      `writeSafetensors: tensor ${show(entry.name)}: ${entry.dtype} [${entry.shape.join(', ')}] takes ${expected} bytes, got ${bytes instanceof Uint8Array ? bytes.byteLength : show(bytes)}`,
+    )
   return bytes
 }
 
@@ -146,8 +166,13 @@ export function planShards(entries: Iterable<TensorEntry>, options: { readonly s
   }
   if (groups.length <= 1) return { shards: [{ fileName: `${stem}.safetensors`, entries: groups[0] ?? [] }] }
   const number = (n: number): string => String(n).padStart(5, '0')
-  const shards = groups.map((group, i) => ({ fileName: `${stem}-${number(i + 1)}-of-${number(groups.length)}.safetensors`, entries: group }))
-  const pairs = shards.flatMap((shard) => shard.entries.map((entry) => `    ${JSON.stringify(entry.name)}: ${JSON.stringify(shard.fileName)}`))
+  const shards = groups.map((group, i) => ({
+    fileName: `${stem}-${number(i + 1)}-of-${number(groups.length)}.safetensors`,
+    entries: group,
+  }))
+  const pairs = shards.flatMap((shard) =>
+    shard.entries.map((entry) => `    ${JSON.stringify(entry.name)}: ${JSON.stringify(shard.fileName)}`),
+  )
   const index = `{\n  "metadata": {"total_size": ${total}},\n  "weight_map": {\n${pairs.join(',\n')}\n  }\n}\n`
   return { shards, index }
 }

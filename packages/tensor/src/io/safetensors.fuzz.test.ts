@@ -37,11 +37,21 @@ async function consume(open: () => Promise<TensorFile>): Promise<'read' | 'refus
 }
 
 const property = <T>(arbitrary: fc.Arbitrary<T>, check: (value: T) => Promise<unknown>, runs = 1500): Promise<void> =>
-  fc.assert(fc.asyncProperty(arbitrary, async (value) => void (await check(value))), { seed, numRuns: runs, interruptAfterTimeLimit: 20_000, markInterruptAsFailure: true })
+  fc.assert(
+    fc.asyncProperty(arbitrary, async (value) => void (await check(value))),
+    { seed, numRuns: runs, interruptAfterTimeLimit: 20_000, markInterruptAsFailure: true },
+  )
 
 /** Places where bytes are set, removed or inserted. */
 const edits = (end: number) =>
-  fc.array(fc.record({ at: fc.nat(end - 1), kind: fc.constantFrom('set', 'remove', 'insert'), byte: fc.oneof(fc.nat(255), fc.constantFrom(...[...'"{}[],:0123456789-eE.\\u'].map((c) => c.charCodeAt(0)))) }), { minLength: 1, maxLength: 4 })
+  fc.array(
+    fc.record({
+      at: fc.nat(end - 1),
+      kind: fc.constantFrom('set', 'remove', 'insert'),
+      byte: fc.oneof(fc.nat(255), fc.constantFrom(...[...'"{}[],:0123456789-eE.\\u'].map((c) => c.charCodeAt(0)))),
+    }),
+    { minLength: 1, maxLength: 4 },
+  )
 
 function edit(bytes: Uint8Array, list: readonly { at: number; kind: string; byte: number }[]): Uint8Array {
   const out = [...bytes]
@@ -73,13 +83,18 @@ test('the header edited and its length corrected', async () => {
 })
 
 test('cut and extended anywhere', async () => {
-  for (let length = 0; length < fixture.byteLength; length++) expect(await consume(() => openSafetensors(fixture.subarray(0, length)))).toBe('refused')
+  for (let length = 0; length < fixture.byteLength; length++)
+    expect(await consume(() => openSafetensors(fixture.subarray(0, length)))).toBe('refused')
   const longer = new Uint8Array(fixture.byteLength + 1)
   longer.set(fixture)
   expect(await consume(() => openSafetensors(longer))).toBe('refused')
 })
 
-const number = fc.oneof(fc.integer({ min: -2, max: 20 }), fc.constantFrom(0.5, 1e308, 2 ** 31, 2 ** 32, 2 ** 53, -0, 2 ** 53 - 1), fc.constantFrom('1', null, true))
+const number = fc.oneof(
+  fc.integer({ min: -2, max: 20 }),
+  fc.constantFrom(0.5, 1e308, 2 ** 31, 2 ** 32, 2 ** 53, -0, 2 ** 53 - 1),
+  fc.constantFrom('1', null, true),
+)
 const entry = fc.record(
   {
     dtype: fc.constantFrom('F32', 'U8', 'F4', 'F6_E2M3', 'BOOL', 'I64', 'NEW', 'x', 3, null),
@@ -91,7 +106,11 @@ const entry = fc.record(
 )
 
 test('headers made of right and wrong parts', async () => {
-  const headers = fc.dictionary(fc.oneof(fc.string(), fc.constantFrom('__metadata__', '__proto__', 'a', 'b')), fc.oneof(entry, fc.jsonValue()), { maxKeys: 4 })
+  const headers = fc.dictionary(
+    fc.oneof(fc.string(), fc.constantFrom('__metadata__', '__proto__', 'a', 'b')),
+    fc.oneof(entry, fc.jsonValue()),
+    { maxKeys: 4 },
+  )
   await property(fc.record({ header: headers, data: fc.uint8Array({ maxLength: 40 }) }), ({ header, data }) => {
     const text = new TextEncoder().encode(JSON.stringify(header))
     const file = new Uint8Array(8 + text.byteLength + data.byteLength)
@@ -104,15 +123,21 @@ test('headers made of right and wrong parts', async () => {
 
 test('arbitrary bytes, and arbitrary indexes', async () => {
   await property(fc.uint8Array({ maxLength: 200 }), (bytes) => consume(() => openSafetensors(bytes)))
-  await property(fc.oneof(fc.uint8Array({ maxLength: 50 }), fc.json().map((text) => new TextEncoder().encode(`{"weight_map":${text}}`))), (bytes) =>
-    consume(() => openSafetensorsIndex(bytes, () => fixture)),
+  await property(
+    fc.oneof(
+      fc.uint8Array({ maxLength: 50 }),
+      fc.json().map((text) => new TextEncoder().encode(`{"weight_map":${text}}`)),
+    ),
+    (bytes) => consume(() => openSafetensorsIndex(bytes, () => fixture)),
   )
 })
 
 test('whatever is written is read back', async () => {
   const tensors = fc.uniqueArray(
     fc.record({
-      name: fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('__proto__', '0', 'length')).filter((name) => name !== '__metadata__'),
+      name: fc
+        .oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('__proto__', '0', 'length'))
+        .filter((name) => name !== '__metadata__'),
       dtype: fc.constantFrom('f32' as const, 'u8' as const, 'f16' as const, 'f64' as const),
       shape: fc.array(fc.nat(3), { maxLength: 3 }),
     }),
@@ -146,7 +171,14 @@ test('large hostile headers are refused in bounded time', async () => {
     return file
   }
   const started = performance.now()
-  for (const text of [`{"a":${'['.repeat(size)}`, `{"${'\\'.repeat(size)}`, `{"a":"${'\\"'.repeat(size / 2)}`, `{${'"'.repeat(size)}`, `{"a":[${'[],'.repeat(size / 3)}[]]}`, `{"a"${' '.repeat(size)}`])
+  for (const text of [
+    `{"a":${'['.repeat(size)}`,
+    `{"${'\\'.repeat(size)}`,
+    `{"a":"${'\\"'.repeat(size / 2)}`,
+    `{${'"'.repeat(size)}`,
+    `{"a":[${'[],'.repeat(size / 3)}[]]}`,
+    `{"a"${' '.repeat(size)}`,
+  ])
     expect(await consume(() => openSafetensors(withHeader(text)))).toBe('refused')
   expect(performance.now() - started).toBeLessThan(15_000)
 })

@@ -14,7 +14,9 @@ interface Expected {
   readonly double?: number[]
   readonly hex?: string
 }
-const expected = (JSON.parse(readFileSync(new URL('__fixtures__/python.json', import.meta.url), 'utf8')) as { tensors: Record<string, Expected> }).tensors
+const expected = (
+  JSON.parse(readFileSync(new URL('__fixtures__/python.json', import.meta.url), 'utf8')) as { tensors: Record<string, Expected> }
+).tensors
 
 /** A file from a header text and data, without any of the writer's checks. */
 function fileOf(header: string | Uint8Array, data: Uint8Array | number = 0): Uint8Array {
@@ -125,7 +127,11 @@ describe('reading is ranged', () => {
   })
 
   test('a source that gives less than asked, or throws', async () => {
-    const short: ByteSource = { size: fixture.byteLength, label: 'short', read: (offset, length) => Promise.resolve(fixture.slice(offset, offset + Math.min(length, 100))) }
+    const short: ByteSource = {
+      size: fixture.byteLength,
+      label: 'short',
+      read: (offset, length) => Promise.resolve(fixture.slice(offset, offset + Math.min(length, 100))),
+    }
     const error = await failure(openSafetensors(short))
     expect([error.code, error.message]).toEqual(['IO', expect.stringMatching(/^short: asked for \d+ bytes at 8 and got 100/)])
     const broken: ByteSource = { size: 100, read: () => Promise.reject(new Error('cable')) }
@@ -138,9 +144,25 @@ describe('hostile files', () => {
   const cases: [name: string, file: Uint8Array, message: RegExp][] = [
     ['empty', new Uint8Array(0), /8 bytes of header length, but the file has 0/],
     ['seven bytes', new Uint8Array(7), /has 7 bytes/],
-    ['header length 2^60', (() => { const f = fileOf('{}'); new DataView(f.buffer).setBigUint64(0, 1n << 60n, true); return f })(), /claims to be 1152921504606846976 bytes/],
+    [
+      'header length 2^60',
+      (() => {
+        const f = fileOf('{}')
+        new DataView(f.buffer).setBigUint64(0, 1n << 60n, true)
+        return f
+      })(),
+      /claims to be 1152921504606846976 bytes/,
+    ],
     ['header length 2^64-1', new Uint8Array(16).fill(255), /claims to be 18446744073709551615 bytes/],
-    ['header longer than the file', (() => { const f = fileOf('{}'); new DataView(f.buffer).setBigUint64(0, 3n, true); return f })(), /claims to be 3 bytes long, but only 2/],
+    [
+      'header longer than the file',
+      (() => {
+        const f = fileOf('{}')
+        new DataView(f.buffer).setBigUint64(0, 3n, true)
+        return f
+      })(),
+      /claims to be 3 bytes long, but only 2/,
+    ],
     ['empty header', fileOf(''), /must begin with '\{', found nothing/],
     ['an array', fileOf('[]'), /must begin with '\{'/],
     ['leading space', fileOf(' {}'), /must begin with '\{'/],
@@ -148,8 +170,16 @@ describe('hostile files', () => {
     ['not JSON', fileOf('{"a":'), /not valid JSON/],
     ['trailing text', fileOf('{} x'), /not valid JSON/],
     ['not UTF-8', fileOf(new Uint8Array([123, 34, 255, 34, 58, 49, 125])), /not valid UTF-8/],
-    ['duplicate names', fileOf('{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', 1), /the key "a" twice/],
-    ['duplicate names, one escaped', fileOf('{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"\\u0061" :{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', 1), /the key "a" twice/],
+    [
+      'duplicate names',
+      fileOf('{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', 1),
+      /the key "a" twice/,
+    ],
+    [
+      'duplicate names, one escaped',
+      fileOf('{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"\\u0061" :{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}', 1),
+      /the key "a" twice/,
+    ],
     ['duplicate field', fileOf('{"a":{"dtype":"U8","dtype":"I8","shape":[1],"data_offsets":[0,1]}}', 1), /the key "dtype" twice/],
     ['duplicate metadata', fileOf('{"__metadata__":{"k":"1","k":"2"}}'), /the key "k" twice/],
     ['two metadata', fileOf('{"__metadata__":{},"__metadata__":{}}'), /"__metadata__" twice/],
@@ -158,24 +188,56 @@ describe('hostile files', () => {
     ['deep nesting', fileOf(`{"a":${'['.repeat(100_000)}`), /nested more than 8/],
     ['entry of another kind', fileOf('{"a":3}'), /tensor "a": expected \{dtype, shape, data_offsets\}, found 3/],
     ['no dtype', fileOf('{"a":{"shape":[1],"data_offsets":[0,1]}}', 1), /dtype must be a type name/],
-    ['dtype of another form', fileOf('{"a":{"dtype":"float32","shape":[1],"data_offsets":[0,4]}}', 4), /dtype must be a type name such as 'F32', found "float32"/],
-    ['negative dimension', fileOf('{"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}}', 1), /shape must be an array of non-negative integers, found \[-1\]/],
+    [
+      'dtype of another form',
+      fileOf('{"a":{"dtype":"float32","shape":[1],"data_offsets":[0,4]}}', 4),
+      /dtype must be a type name such as 'F32', found "float32"/,
+    ],
+    [
+      'negative dimension',
+      fileOf('{"a":{"dtype":"U8","shape":[-1],"data_offsets":[0,1]}}', 1),
+      /shape must be an array of non-negative integers, found \[-1\]/,
+    ],
     ['fractional dimension', fileOf('{"a":{"dtype":"U8","shape":[0.5],"data_offsets":[0,1]}}', 1), /non-negative integers/],
     ['dimension past 2^53', fileOf('{"a":{"dtype":"U8","shape":[9007199254740993],"data_offsets":[0,1]}}', 1), /non-negative integers/],
     ['string dimension', fileOf('{"a":{"dtype":"U8","shape":["1"],"data_offsets":[0,1]}}', 1), /non-negative integers/],
-    ['shape product overflow', fileOf('{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}'), /more elements than can be counted/],
-    ['overflow hidden by zero', fileOf('{"a":{"dtype":"F32","shape":[4294967296,4294967296,0],"data_offsets":[0,0]}}'), /more elements than can be counted/],
+    [
+      'shape product overflow',
+      fileOf('{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}'),
+      /more elements than can be counted/,
+    ],
+    [
+      'overflow hidden by zero',
+      fileOf('{"a":{"dtype":"F32","shape":[4294967296,4294967296,0],"data_offsets":[0,0]}}'),
+      /more elements than can be counted/,
+    ],
     ['size overflow', fileOf('{"a":{"dtype":"F64","shape":[9007199254740991],"data_offsets":[0,0]}}'), /larger than can be counted/],
-    ['too many dimensions', fileOf(`{"a":{"dtype":"U8","shape":[${Array(65).fill(1).join(',')}],"data_offsets":[0,1]}}`, 1), /65 dimensions/],
+    [
+      'too many dimensions',
+      fileOf(`{"a":{"dtype":"U8","shape":[${Array(65).fill(1).join(',')}],"data_offsets":[0,1]}}`, 1),
+      /65 dimensions/,
+    ],
     ['size against shape', fileOf('{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}', 4), /span 4 bytes, but F32 \[2\] takes 8/],
     ['sub-byte remainder', fileOf('{"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}}', 2), /12 bits, not a whole number of bytes/],
     ['offsets outside', fileOf('{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}', 4), /\[4, 8\] reach outside the 4 bytes/],
     ['offsets backwards', fileOf('{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}', 4), /end before they begin/],
     ['three offsets', fileOf('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}', 8), /data_offsets must be \[begin, end\]/],
     ['negative offsets', fileOf('{"a":{"dtype":"F32","shape":[1],"data_offsets":[-4,0]}}', 4), /data_offsets must be \[begin, end\]/],
-    ['overlap', fileOf('{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}', 6), /tensor "b": data begins at 2, but "a" before it ends at 4; the two overlap/],
-    ['same range', fileOf('{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}', 4), /the two overlap/],
-    ['hole', fileOf('{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[5,9]}}', 9), /bytes between them belong to no tensor/],
+    [
+      'overlap',
+      fileOf('{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}', 6),
+      /tensor "b": data begins at 2, but "a" before it ends at 4; the two overlap/,
+    ],
+    [
+      'same range',
+      fileOf('{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}', 4),
+      /the two overlap/,
+    ],
+    [
+      'hole',
+      fileOf('{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[5,9]}}', 9),
+      /bytes between them belong to no tensor/,
+    ],
     ['hole at the beginning', fileOf('{"b":{"dtype":"U8","shape":[4],"data_offsets":[5,9]}}', 9), /the data begins at 0/],
     ['bytes at the end', fileOf('{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}', 5), /1 bytes belong to no tensor/],
   ]
@@ -213,8 +275,12 @@ describe('hostile files', () => {
   })
 
   test('a missing tensor, with names like it', async () => {
-    const file = await openSafetensors(encodeSafetensors([{ name: 'model.layers.0.mlp.weight', dtype: 'f32', shape: [1], bytes: bytesOf(1) }]))
-    expect((await failure(file.tensor('layers.0.mlp.weight'))).message).toMatch(/no tensor "layers.0.mlp.weight" among its 1; it has "model.layers.0.mlp.weight"/)
+    const file = await openSafetensors(
+      encodeSafetensors([{ name: 'model.layers.0.mlp.weight', dtype: 'f32', shape: [1], bytes: bytesOf(1) }]),
+    )
+    expect((await failure(file.tensor('layers.0.mlp.weight'))).message).toMatch(
+      /no tensor "layers.0.mlp.weight" among its 1; it has "model.layers.0.mlp.weight"/,
+    )
   })
 })
 
@@ -222,7 +288,12 @@ describe('writing', () => {
   const dtypes: DType[] = ['u8', 'f16', 'bool', 'f64', 'i8', 'f32', 'bf16', 'i32', 'u32']
   const entries = dtypes.map((dtype, i) => {
     const size = { f64: 8, f32: 4, i32: 4, u32: 4, f16: 2, bf16: 2, i8: 1, u8: 1, bool: 1 }[dtype]
-    return { name: `t.${dtype}`, dtype, shape: [3, i], bytes: new Uint8Array(3 * i * size).map((_, j) => (dtype === 'bool' ? j & 1 : j * 7 + i)) }
+    return {
+      name: `t.${dtype}`,
+      dtype,
+      shape: [3, i],
+      bytes: new Uint8Array(3 * i * size).map((_, j) => (dtype === 'bool' ? j & 1 : j * 7 + i)),
+    }
   })
 
   test('round trip of every dtype, aligned', async () => {
@@ -233,13 +304,22 @@ describe('writing', () => {
       const { dtype, shape, bytes } = await file.tensor(entry.name, entry.dtype === 'f64' ? { dtype: 'f64' } : {})
       expect([dtype, shape]).toEqual([entry.dtype, entry.shape])
       expect(Buffer.from(bytes)).toEqual(Buffer.from(entry.bytes))
-      if (entry.bytes.byteLength > 0) expect(file.info(entry.name).offset % { f64: 8, f32: 4, i32: 4, u32: 4, f16: 2, bf16: 2, i8: 1, u8: 1, bool: 1 }[entry.dtype]).toBe(0)
+      if (entry.bytes.byteLength > 0)
+        expect(file.info(entry.name).offset % { f64: 8, f32: 4, i32: 4, u32: 4, f16: 2, bf16: 2, i8: 1, u8: 1, bool: 1 }[entry.dtype]).toBe(
+          0,
+        )
     }
   })
 
   test('streamed output is the same, and lazy bytes are made in turn', async () => {
     const order: string[] = []
-    const lazy = entries.map((entry) => ({ ...entry, bytes: () => { order.push(entry.name); return Promise.resolve(entry.bytes) } }))
+    const lazy = entries.map((entry) => ({
+      ...entry,
+      bytes: () => {
+        order.push(entry.name)
+        return Promise.resolve(entry.bytes)
+      },
+    }))
     const chunks: Uint8Array[] = []
     for await (const chunk of writeSafetensors(lazy)) {
       chunks.push(chunk)
@@ -247,7 +327,15 @@ describe('writing', () => {
     }
     expect(Buffer.concat(chunks)).toEqual(Buffer.from(encodeSafetensors(entries)))
     const aborted = writeSafetensors(entries, { signal: AbortSignal.abort() })
-    expect((await failure((async () => { for await (const _ of aborted); })())).code).toBe('ABORTED')
+    expect(
+      (
+        await failure(
+          (async () => {
+            for await (const _ of aborted);
+          })(),
+        )
+      ).code,
+    ).toBe('ABORTED')
   })
 
   test('no tensors at all', async () => {
@@ -282,9 +370,16 @@ describe('writing', () => {
 })
 
 describe('sharded checkpoints', () => {
-  const entries = [0, 1, 2, 3, 4].map((i) => ({ name: `layer.${i}`, dtype: 'f32', shape: [i + 1], bytes: bytesOf(...Array<number>(i + 1).fill(i)) }))
+  const entries = [0, 1, 2, 3, 4].map((i) => ({
+    name: `layer.${i}`,
+    dtype: 'f32',
+    shape: [i + 1],
+    bytes: bytesOf(...Array<number>(i + 1).fill(i)),
+  }))
   const plan = planShards(entries, { stem: 'model', maxShardBytes: 16 })
-  const files = new Map(plan.shards.map((shard) => [shard.fileName, encodeSafetensors(shard.entries as typeof entries, { metadata: { format: 'pt' } })]))
+  const files = new Map(
+    plan.shards.map((shard) => [shard.fileName, encodeSafetensors(shard.entries as typeof entries, { metadata: { format: 'pt' } })]),
+  )
   const index = new TextEncoder().encode(plan.index)
   const openShard = (name: string): Uint8Array => {
     const bytes = files.get(name)
@@ -294,7 +389,12 @@ describe('sharded checkpoints', () => {
   const indexOf = (map: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify({ weight_map: map }))
 
   test('split and read back', async () => {
-    expect([...files.keys()]).toEqual(['model-00001-of-00004.safetensors', 'model-00002-of-00004.safetensors', 'model-00003-of-00004.safetensors', 'model-00004-of-00004.safetensors'])
+    expect([...files.keys()]).toEqual([
+      'model-00001-of-00004.safetensors',
+      'model-00002-of-00004.safetensors',
+      'model-00003-of-00004.safetensors',
+      'model-00004-of-00004.safetensors',
+    ])
     const file = await openSafetensorsIndex(index, openShard)
     expect(file.names).toEqual(entries.map((entry) => entry.name))
     expect({ ...file.metadata }).toEqual({ format: 'pt', total_size: '60' })
@@ -313,19 +413,28 @@ describe('sharded checkpoints', () => {
         return opened.at(-1)!
       }),
     )
-    expect([error.code, error.message]).toEqual(['IO', expect.stringMatching(/shard "model-00003-of-00004.safetensors" could not be opened: ENOENT/)])
+    expect([error.code, error.message]).toEqual([
+      'IO',
+      expect.stringMatching(/shard "model-00003-of-00004.safetensors" could not be opened: ENOENT/),
+    ])
     expect(opened.map((source) => source.disposed)).toEqual([1, 1, 1])
   })
 
   test('a tensor that its shard does not hold', async () => {
     const error = await failure(openSafetensorsIndex(indexOf({ 'layer.4': 'model-00001-of-00004.safetensors' }), openShard))
-    expect([error.code, error.message]).toEqual(['FILE', expect.stringMatching(/"layer.4" should be in "model-00001-of-00004.safetensors"/)])
+    expect([error.code, error.message]).toEqual([
+      'FILE',
+      expect.stringMatching(/"layer.4" should be in "model-00001-of-00004.safetensors"/),
+    ])
   })
 
-  test.each(['../secret', '/etc/passwd', 'a/b', 'a\\b', '..', '.', '', 'C:x', 'a\u0000b', 'x'.repeat(256), 7, null])('shard name %j is refused before anything is opened', async (name) => {
-    const error = await failure(openSafetensorsIndex(indexOf({ a: name }), () => expect.unreachable()))
-    expect([error.code, error.message]).toEqual(['FILE', expect.stringMatching(/plain name of a file beside the index/)])
-  })
+  test.each(['../secret', '/etc/passwd', 'a/b', 'a\\b', '..', '.', '', 'C:x', 'a\u0000b', 'x'.repeat(256), 7, null])(
+    'shard name %j is refused before anything is opened',
+    async (name) => {
+      const error = await failure(openSafetensorsIndex(indexOf({ a: name }), () => expect.unreachable()))
+      expect([error.code, error.message]).toEqual(['FILE', expect.stringMatching(/plain name of a file beside the index/)])
+    },
+  )
 
   test.each(['', '[]', '{}', '{"weight_map":[]}', '{"weight_map":{"a":"x","a":"y"}}'])('index %j is refused', async (text) => {
     expect((await failure(openSafetensorsIndex(new TextEncoder().encode(text), openShard))).code).toBe('FILE')

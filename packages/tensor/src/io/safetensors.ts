@@ -120,7 +120,8 @@ function makeFile(
   let open = true
   const find = (name: string): Located => {
     const located = tensors.get(name)
-    if (located === undefined) throw new TensorError('FILE', `${label}: there is no tensor ${show(name)} among its ${tensors.size}${nearby(name, tensors)}`)
+    if (located === undefined)
+      throw new TensorError('FILE', `${label}: there is no tensor ${show(name)} among its ${tensors.size}${nearby(name, tensors)}`)
     return located
   }
   const bytes = async (name: string): Promise<Uint8Array> => {
@@ -166,7 +167,8 @@ interface ShardedIndex {
 
 async function readIndex(from: ByteSource, label: string): Promise<ShardedIndex> {
   try {
-    if (from.size > maxHeaderBytes) throw new TensorError('FILE', `${label}: an index of ${from.size} bytes is larger than the ${maxHeaderBytes} allowed`)
+    if (from.size > maxHeaderBytes)
+      throw new TensorError('FILE', `${label}: an index of ${from.size} bytes is larger than the ${maxHeaderBytes} allowed`)
     return parseIndex(await readExactly(from, 0, from.size), label)
   } finally {
     await from.dispose?.()
@@ -176,24 +178,38 @@ async function readIndex(from: ByteSource, label: string): Promise<ShardedIndex>
 function parseIndex(bytes: Uint8Array, label: string): ShardedIndex {
   const json = parseStrictJson(bytes, label, { depth: 8, values: 10_000_000 })
   const map = isRecord(json) ? json['weight_map'] : undefined
-  if (!isRecord(json) || !isRecord(map)) throw new TensorError('FILE', `${label}: expected an object with weight_map: {tensor: file}, found ${show(json)}`)
+  if (!isRecord(json) || !isRecord(map))
+    throw new TensorError('FILE', `${label}: expected an object with weight_map: {tensor: file}, found ${show(json)}`)
   const weightMap = new Map<string, string>()
   for (const [name, fileName] of Object.entries(map)) {
     if (!isPlainFileName(fileName))
-      throw new TensorError('FILE', `${label}: tensor ${show(name)}: the shard must be the plain name of a file beside the index, found ${show(fileName)}`)
+      throw new TensorError(
+        'FILE',
+        `${label}: tensor ${show(name)}: the shard must be the plain name of a file beside the index, found ${show(fileName)}`,
+      )
     weightMap.set(name, fileName)
   }
   const metadata = Object.create(null) as Record<string, string>
-  if (isRecord(json['metadata'])) for (const [key, value] of Object.entries(json['metadata'])) metadata[key] = typeof value === 'string' ? value : JSON.stringify(value)
+  if (isRecord(json['metadata']))
+    for (const [key, value] of Object.entries(json['metadata'])) metadata[key] = typeof value === 'string' ? value : JSON.stringify(value)
   return { weightMap, metadata }
 }
 
 /** No folders, drives, streams or control characters, so that a shard can lie nowhere but beside its index. */
 const isPlainFileName = (name: unknown): name is string =>
   // eslint-disable-next-line no-control-regex -- control characters are what is being refused
-  typeof name === 'string' && name.length > 0 && name.length <= 255 && name !== '.' && name !== '..' && !/[/\\:\u0000-\u001f\u007f]/.test(name)
+  typeof name === 'string' &&
+  name.length > 0 &&
+  name.length <= 255 &&
+  name !== '.' &&
+  name !== '..' &&
+  !/[/\\:\u0000-\u001f\u007f]/.test(name)
 
 function shardError(cause: unknown, fileName: string, label: string): unknown {
   if (TensorError.isInstance(cause) && cause.code === 'FILE') return cause
-  return new TensorError('IO', `${label}: shard ${show(fileName)} could not be opened: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  return new TensorError(
+    'IO',
+    `${label}: shard ${show(fileName)} could not be opened: ${cause instanceof Error ? cause.message : String(cause)}`,
+    { cause },
+  )
 }

@@ -26,7 +26,10 @@ export function asSource(source: ByteSourceLike): ByteSource {
       throw new TensorError('VALUE', `source: size must be a non-negative integer, got ${String(source.size)}`)
     return source
   }
-  throw new TensorError('VALUE', `source: expected a Uint8Array, a Blob or { size, read(offset, length) }, got ${source === null ? 'null' : typeof source}`)
+  throw new TensorError(
+    'VALUE',
+    `source: expected a Uint8Array, a Blob or { size, read(offset, length) }, got ${source === null ? 'null' : typeof source}`,
+  )
 }
 
 /** Bytes already in memory; reads are views. */
@@ -56,9 +59,16 @@ export async function readExactly(source: ByteSource, offset: number, length: nu
     bytes = await source.read(offset, length)
   } catch (cause) {
     if (TensorError.isInstance(cause)) throw cause
-    throw new TensorError('IO', `${label}: reading ${length} bytes at ${offset} failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    throw new TensorError(
+      'IO',
+      `${label}: reading ${length} bytes at ${offset} failed: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    )
   }
   if (bytes.byteLength !== length)
-    throw new TensorError('IO', `${label}: asked for ${length} bytes at ${offset} and got ${bytes.byteLength}; the file may have been cut while it was read`)
+    throw new TensorError(
+      'IO',
+      `${label}: asked for ${length} bytes at ${offset} and got ${bytes.byteLength}; the file may have been cut while it was read`,
+    )
   return bytes
 }

@@ -42,11 +42,15 @@ export const loadedDType = (stored: string): DType | undefined => loadsAs.get(st
  */
 export function loadStored(what: string, stored: string, shape: readonly number[], bytes: Uint8Array, wanted?: DType): StoredTensor {
   const natural = loadsAs.get(stored)
-  if (natural === undefined) throw new TensorError('DTYPE', `${what} is stored as ${stored}, which no tensor dtype holds; read its raw bytes instead`)
+  if (natural === undefined)
+    throw new TensorError('DTYPE', `${what} is stored as ${stored}, which no tensor dtype holds; read its raw bytes instead`)
   const dtype = wanted ?? natural
   const float = storedFloats.get(stored)
   if (dtype !== natural && (float === undefined || !isFloat(dtype)))
-    throw new TensorError('DTYPE', `${what} is stored as ${stored} and loads as ${natural}${float === undefined ? '' : ' or another float dtype'}, not as ${dtype}; cast the tensor afterwards`)
+    throw new TensorError(
+      'DTYPE',
+      `${what} is stored as ${stored} and loads as ${natural}${float === undefined ? '' : ' or another float dtype'}, not as ${dtype}; cast the tensor afterwards`,
+    )
   if (float !== undefined) return { dtype, shape, bytes: convertFloats(float, dtype, bytes) }
   switch (stored) {
     case 'I64':
@@ -90,7 +94,10 @@ function narrow64(what: string, stored: 'I64' | 'U64', bytes: Uint8Array): Uint8
     // An I64 fits when its high word repeats the low word's sign; a U64 when it is below 2^31.
     if (high !== (stored === 'I64' ? low >> 31 : 0) || (stored === 'U64' && low < 0)) {
       const value = new DataView(source.buffer, source.byteOffset)[stored === 'I64' ? 'getBigInt64' : 'getBigUint64'](i * 8, true)
-      throw new TensorError('FILE', `${what} is stored as ${stored} and loads as i32, but element ${i} is ${value}, outside -2147483648 to 2147483647; read its raw bytes instead`)
+      throw new TensorError(
+        'FILE',
+        `${what} is stored as ${stored} and loads as i32, but element ${i} is ${value}, outside -2147483648 to 2147483647; read its raw bytes instead`,
+      )
     }
     out[i] = low
   }
@@ -100,7 +107,9 @@ function narrow64(what: string, stored: 'I64' | 'U64', bytes: Uint8Array): Uint8
 function widen16(signed: boolean, bytes: Uint8Array): Uint8Array {
   const source = aligned(bytes, 2)
   const length = source.byteLength / 2
-  const out = Int32Array.from(signed ? new Int16Array(source.buffer, source.byteOffset, length) : new Uint16Array(source.buffer, source.byteOffset, length))
+  const out = Int32Array.from(
+    signed ? new Int16Array(source.buffer, source.byteOffset, length) : new Uint16Array(source.buffer, source.byteOffset, length),
+  )
   return new Uint8Array(out.buffer)
 }
 

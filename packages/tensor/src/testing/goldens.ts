@@ -8,7 +8,7 @@ import { TensorError } from '../errors.js'
 import { emitAll } from '../graph/build.js'
 import type { Attr, Attrs, Value } from '../graph/node.js'
 import { dtypeOf, shapeOf } from '../graph/node.js'
-import { add, mul, reduceSum } from '../graph/primitives.js'
+import { add, cast, mul, reduceSum } from '../graph/primitives.js'
 import { Storage } from '../storage.js'
 import { differentiate } from '../transform/backward.js'
 import { realizeValues } from '../transform/realize.js'
@@ -82,32 +82,70 @@ export interface GoldenOptions {
 }
 
 /** Elementary functions of f32 differ by a few units in the last place, and errors add up along a row. */
-const defaultTolerance: Readonly<Record<DType, number>> = { f64: 1e-8, f32: 5e-6, f16: 2 ** -9, bf16: 2 ** -6, i32: 0, u32: 0, i8: 0, u8: 0, bool: 0 }
+const defaultTolerance: Readonly<Record<DType, number>> = {
+  f64: 1e-8,
+  f32: 5e-6,
+  f16: 2 ** -9,
+  bf16: 2 ** -6,
+  i32: 0,
+  u32: 0,
+  i8: 0,
+  u8: 0,
+  bool: 0,
+}
 
 /** Runs a golden on a device, forward and, where it has gradients, backward. Returns what differs, one line each. */
 export async function checkGolden(golden: Golden, device: Device, options: GoldenOptions = {}): Promise<string[]> {
   const typeIn = (dtype: DType): DType => (options.double === true && dtype === 'f32' ? 'f64' : dtype)
   const leaves = golden.inputs.map((tensor) => leaf(tensor, typeIn(tensor.dtype)))
-  const outputs = emitAll(golden.op, leaves.map((storage) => storage.value), golden.attrs)
+  const outputs = emitAll(
+    golden.op,
+    leaves.map((storage) => storage.value),
+    golden.attrs,
+  )
   const problems: string[] = []
   if (outputs.length !== golden.outputs.length) return [`${outputs.length} outputs, expected ${golden.outputs.length}`]
 
-  const wanted: { readonly label: string; readonly value: Value; readonly expected: readonly number[]; readonly shape: readonly number[]; readonly dtype: DType }[] = []
+  const wanted: {
+    readonly label: string
+    readonly value: Value
+    readonly expected: readonly number[]
+    readonly shape: readonly number[]
+    readonly dtype: DType
+  }[] = []
   outputs.forEach((value, i) => {
     const { shape, dtype, values } = golden.outputs[i]!
-    wanted.push({ label: `output ${i}`, value, expected: values, shape, dtype: options.double === true && dtype === 'f32' ? dtypeOf(value) : dtype })
+    wanted.push({
+      label: `output ${i}`,
+      value,
+      expected: values,
+      shape,
+      dtype: options.double === true && dtype === 'f32' ? dtypeOf(value) : dtype,
+    })
   })
   const { grads } = golden
   if (grads !== undefined) {
     const targets = leaves.flatMap((storage, i) => (grads[i] === undefined ? [] : [{ value: storage.value, index: i }]))
-    const derived = differentiate([lossOf(golden, outputs, leaves)], targets.map(({ value }) => value)).grads
+    const derived = differentiate(
+      [lossOf(golden, outputs, leaves)],
+      targets.map(({ value }) => value),
+    ).grads
     derived.forEach((value, k) => {
       const { index } = targets[k]!
-      wanted.push({ label: `gradient of input ${index}`, value, expected: grads[index]!, shape: golden.inputs[index]!.shape, dtype: typeIn(golden.inputs[index]!.dtype) })
+      wanted.push({
+        label: `gradient of input ${index}`,
+        value,
+        expected: grads[index]!,
+        shape: golden.inputs[index]!.shape,
+        dtype: typeIn(golden.inputs[index]!.dtype),
+      })
     })
   }
 
-  const results = await realizeValues(wanted.map(({ value }) => value), { device, ...(options.decomposeAll === true ? { decomposeAll: true } : {}) })
+  const results = await realizeValues(
+    wanted.map(({ value }) => value),
+    { device, ...(options.decomposeAll === true ? { decomposeAll: true } : {}) },
+  )
   try {
     for (const [i, { label, value, expected, shape, dtype }] of wanted.entries()) {
       if (JSON.stringify(shapeOf(value)) !== JSON.stringify(shape) || dtypeOf(value) !== dtype) {
@@ -133,6 +171,7 @@ function leaf({ shape, dtype, values }: GoldenTensor, as: DType): Storage {
 
 /** The sum of every seeded output times its seed; the seeds join the leaves. */
 function lossOf(golden: Golden, outputs: readonly Value[], leaves: Storage[]): Value {
+  const wide = outputs.some((output) => dtypeOf(output) === 'f64') ? 'f64' : 'f32'
   let loss: Value | undefined
   outputs.forEach((output, i) => {
     const values = golden.seeds?.[i]
@@ -140,8 +179,12 @@ function lossOf(golden: Golden, outputs: readonly Value[], leaves: Storage[]): V
     const dtype = dtypeOf(output)
     const seed = leaf({ shape: golden.outputs[i]!.shape, dtype: golden.outputs[i]!.dtype, values }, dtype)
     leaves.push(seed)
-    const weighed = mul(output, seed.value)
-    const part = reduceSum(weighed, shapeOf(weighed).map((_, axis) => axis))
+    // Some outputs of half-typed inputs are f32: the parts meet in the wider type.
+    const weighed = mul(cast(output, wide), cast(seed.value, wide))
+    const part = reduceSum(
+      weighed,
+      shapeOf(weighed).map((_, axis) => axis),
+    )
     loss = loss === undefined ? part : add(loss, part)
   })
   if (loss === undefined || !isFloat(dtypeOf(loss))) throw new TensorError('VALUE', `golden ${golden.title} has gradients but no seed`)

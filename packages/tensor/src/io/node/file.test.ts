@@ -17,10 +17,18 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true }))
 
-const large = (name: string, fill: number, kilobytes = 128): TensorEntry & { bytes: Uint8Array } => ({ name, dtype: 'u8', shape: [kilobytes, 1024], bytes: new Uint8Array(kilobytes * 1024).map((_, i) => (i + fill) & 255) })
+const large = (name: string, fill: number, kilobytes = 128): TensorEntry & { bytes: Uint8Array } => ({
+  name,
+  dtype: 'u8',
+  shape: [kilobytes, 1024],
+  bytes: new Uint8Array(kilobytes * 1024).map((_, i) => (i + fill) & 255),
+})
 
 async function failure(promise: Promise<unknown>): Promise<TensorError> {
-  const error: unknown = await promise.then(() => 'no error', (cause: unknown) => cause)
+  const error: unknown = await promise.then(
+    () => 'no error',
+    (cause: unknown) => cause,
+  )
   expect(TensorError.isInstance(error), String(error)).toBe(true)
   return error as TensorError
 }
@@ -68,7 +76,13 @@ test.runIf(process.platform !== 'win32')('ranges at any offset are mapped', asyn
   const mapRange = await loadMapRange()
   expect(mapRange).toBeDefined()
   const source = await fileSource(path)
-  for (const [offset, length] of [[0, 65_536], [1, 70_000], [65_535, 65_537], [65_536, 200_000], [200_001, 99_999]] as const) {
+  for (const [offset, length] of [
+    [0, 65_536],
+    [1, 70_000],
+    [65_535, 65_537],
+    [65_536, 200_000],
+    [200_001, 99_999],
+  ] as const) {
     const bytes = await source.read(offset, length)
     expect(bytes.buffer.byteLength, 'mapped from a page boundary').toBe(length + (offset % 65_536))
     expect(Buffer.compare(bytes, content.subarray(offset, offset + length))).toBe(0)
@@ -87,7 +101,8 @@ test.runIf(process.platform === 'linux')('a mapping goes when its last view is c
   const path = join(folder, 'mapped')
   await writeFile(path, new Uint8Array(200_000).fill(7))
   const source = await fileSource(path)
-  const mappings = async (): Promise<number> => (await readFile('/proc/self/maps', 'utf8')).split('\n').filter((line) => line.endsWith(path)).length
+  const mappings = async (): Promise<number> =>
+    (await readFile('/proc/self/maps', 'utf8')).split('\n').filter((line) => line.endsWith(path)).length
   const views = [await source.read(0, 100_000), await source.read(100_000, 100_000)]
   await source.dispose?.()
   expect(await mappings()).toBe(2)
@@ -129,7 +144,11 @@ describe('sharded', () => {
     await saveSafetensors(path, entries)
     await check(folder)
     const written = await saveSafetensors(path, entries, { maxShardBytes: 300_000 })
-    expect(written.map((file) => file.slice(folder.length + 1))).toEqual(['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors', 'model.safetensors.index.json'])
+    expect(written.map((file) => file.slice(folder.length + 1))).toEqual([
+      'model-00001-of-00002.safetensors',
+      'model-00002-of-00002.safetensors',
+      'model.safetensors.index.json',
+    ])
     // The single file of the first save is gone: two checkpoints under one name would be ambiguous.
     expect((await readdir(folder)).sort()).toEqual(written.map((file) => file.slice(folder.length + 1)).sort())
     await check(folder)
@@ -148,7 +167,10 @@ describe('sharded', () => {
     const [first] = await saveSafetensors(path, entries, { maxShardBytes: 100_000 })
     await rename(first!, `${first!}.away`)
     const error = await failure(openSafetensorsPath(folder))
-    expect([error.code, error.message]).toEqual(['IO', expect.stringContaining('shard "model-00001-of-00003.safetensors" could not be opened')])
+    expect([error.code, error.message]).toEqual([
+      'IO',
+      expect.stringContaining('shard "model-00001-of-00003.safetensors" could not be opened'),
+    ])
   })
 })
 

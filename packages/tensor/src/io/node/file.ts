@@ -97,10 +97,13 @@ async function resolveCheckpoint(path: string): Promise<string> {
     }
   }
   if ((await kind(path)) !== 'folder') return path
-  for (const name of ['model.safetensors.index.json', 'model.safetensors']) if ((await kind(join(path, name))) === 'file') return join(path, name)
+  for (const name of ['model.safetensors.index.json', 'model.safetensors'])
+    if ((await kind(join(path, name))) === 'file') return join(path, name)
   throw new TensorError('IO', `${path} holds neither model.safetensors.index.json nor model.safetensors; give the path of the file itself`)
 }
 
 /** An IO error that says which file, unless the cause already is one of ours. */
 export const ioError = (path: string, what: string, cause: unknown): TensorError =>
-  TensorError.isInstance(cause) ? (cause as TensorError) : new TensorError('IO', `${path} ${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  TensorError.isInstance(cause)
+    ? (cause as TensorError)
+    : new TensorError('IO', `${path} ${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
