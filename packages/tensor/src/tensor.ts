@@ -336,8 +336,8 @@ export class Tensor extends Handle {
    */
   matmul(other: Tensor, options: MatmulOptions = {}): Tensor {
     const { bias, ...attrs } = options
-    if (this.rank === 1) return this.unsqueeze(0).matmul(other, options).squeeze(-2)
     if (other.rank === 1) return this.matmul(other.unsqueeze(-1), options).squeeze(-1)
+    if (this.rank === 1) return this.unsqueeze(0).matmul(other, options).squeeze(-2)
     return wrap(emit('matmul', bias === undefined ? [this.value, other.value] : [this.value, other.value, bias.value], { ...attrs }))
   }
   softmax(axis = -1): Tensor {
