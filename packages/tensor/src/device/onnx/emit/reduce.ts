@@ -27,8 +27,8 @@ const reduceSum: Emitter = (context, node) => {
   const { axes, keepDims } = attrsOf<ReduceAttrs>(node)
   if (axes.length === 0) return [context.forward(x)]
   if (overNothing(node, axes)) return [filled(context, node.outputs[0]!.shape, dtype)]
-  // The low 32 bits of a sum are those of the sum of the low 32 bits.
-  const type = isFloat(dtype) ? FLOAT : INT32
+  // Narrowed to its low 32 bits afterwards: ONNX Runtime's int32 sum saturates instead of wrapping around.
+  const type = isFloat(dtype) ? FLOAT : INT64
   return [{ name: reduce(context, 'ReduceSum', context.as(x, type), axes, keepDims), type }]
 }
 
