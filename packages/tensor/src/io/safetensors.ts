@@ -197,13 +197,7 @@ function parseIndex(bytes: Uint8Array, label: string): ShardedIndex {
 
 /** No folders, drives, streams or control characters, so that a shard can lie nowhere but beside its index. */
 const isPlainFileName = (name: unknown): name is string =>
-  // eslint-disable-next-line no-control-regex -- control characters are what is being refused
-  typeof name === 'string' &&
-  name.length > 0 &&
-  name.length <= 255 &&
-  name !== '.' &&
-  name !== '..' &&
-  !/[/\\:\u0000-\u001f\u007f]/.test(name)
+  typeof name === 'string' && name.length > 0 && name.length <= 255 && name !== '.' && name !== '..' && !/[/\\:\p{Cc}]/u.test(name)
 
 function shardError(cause: unknown, fileName: string, label: string): unknown {
   if (TensorError.isInstance(cause) && cause.code === 'FILE') return cause
