@@ -110,7 +110,7 @@ function oneHotProduct(context: EmitContext, x: Value, indices: Value, updates: 
   const [rows, ...rest] = shapeOf(x) as number[]
   const width = rest.reduce((product, dim) => product * dim, 1)
   const flat = context.node('Reshape', [clampedIndices(context, indices, rows!), context.ints([-1])])
-  const hot = context.node('OneHot', [flat, context.scalar(rows!, INT64), context.builder.constant([0, 1], [2], FLOAT)], { attributes: { axis: 0 } })
+  const hot = context.node('OneHot', [flat, context.scalar(rows!, INT32), context.builder.constant([0, 1], [2], FLOAT)], { attributes: { axis: 0 } })
   const matrix = (value: Value, height: number): Name => {
     const name = context.as(value, FLOAT)
     const dims = shapeOf(value)
