@@ -94,6 +94,7 @@ const qmatmulOp = defineOp<QuantAttrs>({
     const y = matmul(shape.length === 1 ? reshape(wide, [1, ...shape]) : wide, weight, { transB: true })
     return [narrow(reshape(y, [...shape.slice(0, -1), shapeOf(weight)[0]!]), x!)]
   },
+  differentiable: [0],
   vjp: ({ inputs: [x, packed, scales, mins], grads, needs, attrs }) => {
     if (needs.slice(1).includes(true))
       throw new TensorError('GRADIENT', 'qmatmul: differentiates by x only; keep quantised weights out of the parameters (train an adapter beside them)')

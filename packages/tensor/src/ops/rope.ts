@@ -79,6 +79,7 @@ const ropeOp = defineOp<RopeAttrs>({
     const rotated = add(mul(part, spread(pairUp(c, c, interleaved))), mul(exchange(part, interleaved), spread(pairUp(neg(s), s, interleaved))))
     return [narrow(turned === width ? rotated : concat([rotated, columns(wide, turned, width)], 3), x!)]
   },
+  differentiable: [0],
   vjp: ({ inputs: [, cos, sin, positions], grads, needs, attrs }) => {
     if (needs[1] === true || needs[2] === true)
       throw new TensorError('GRADIENT', 'rope: differentiates by x only; keep the cos and sin tables out of the parameters, or cut their gradient with stopGradient()')

@@ -68,6 +68,8 @@ export interface OpRow<A extends Attrs = Attrs> {
   readonly decompose?: (inputs: readonly Value[], attrs: A) => readonly Value[]
   /** [output, input] pairs that may share one buffer. */
   readonly alias?: readonly (readonly [output: number, input: number])[]
+  /** Floating-point inputs that have a gradient, when not all do; asking for another's is an error. */
+  readonly differentiable?: readonly number[]
   /** Gradients stop here silently (comparisons, indices, random bits); otherwise a missing vjp is an error. */
   readonly stopsGradient?: boolean
   readonly samples: readonly Sample[]

@@ -4,6 +4,9 @@ import { isFloat } from '../dtype.js'
 /** Largest normalised mean squared error allowed between a device and the reference. */
 export const errorLimit: Readonly<Record<DType, number>> = { f64: 1e-24, f32: 1e-10, f16: 1e-6, bf16: 1e-4, i32: 0, u32: 0, i8: 0, u8: 0, bool: 0 }
 
+// Values that cancel to nearly nothing are compared with numbers of ordinary size instead of with themselves.
+const floor = 1e-3
+
 /**
  * Mean squared error over mean square of the expected values. Infinities and NaN must stand at the same places;
  * integers must be equal.
@@ -20,7 +23,7 @@ export function normalisedError(actual: NumericArray, expected: NumericArray): n
       power += e ** 2
     } else if (!Object.is(a, e)) return Infinity
   }
-  return error === 0 ? 0 : error / Math.max(power, expected.length * 1e-12)
+  return error === 0 ? 0 : error / Math.max(power, expected.length * floor)
 }
 
 /** Says what is wrong between a device's values and the expected ones, or nothing. */

@@ -36,9 +36,9 @@ async function compute(values: readonly Value[], device: Device, options: Compil
 function graphOf(row: OpRow, sample: Sample, withGradient: boolean): Value[] {
   const { inputs, outputs } = sampleCase(row, sample)
   if (!withGradient) return [...outputs]
-  const targets = inputs.filter((value) => isFloat(dtypeOf(value))).map((value) => emit('identity', [value]))
-  let next = 0
-  const again = inputs.map((value) => (isFloat(dtypeOf(value)) ? targets[next++]! : value))
+  const wanted = inputs.map((value, i) => isFloat(dtypeOf(value)) && (row.differentiable?.includes(i) ?? true))
+  const again = inputs.map((value, i) => (wanted[i] === true ? emit('identity', [value]) : value))
+  const targets = again.filter((_, i) => wanted[i] === true)
   const seeded = emitAll(row.name, again, sample.attrs ?? {})
   const terms = seeded.flatMap((value, i) => {
     if (!isFloat(dtypeOf(value))) return []
