@@ -8,7 +8,7 @@ import { computeType, type EmitContext, type Result } from './context.js'
 import { attrsOf, type Emitter, type EmitterTable } from './emitter.js'
 import { filled, movable } from './movement.js'
 import type { Name } from './model-builder.js'
-import { FLOAT, INT32, INT64, UINT32 } from './onnx-type.js'
+import { FLOAT, INT32, UINT32 } from './onnx-type.js'
 
 /** Indices as int32 within an axis of `size` (at least one element). */
 export function clampedIndices(context: EmitContext, indices: Value, size: Dim): Name {
