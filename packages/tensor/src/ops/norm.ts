@@ -10,7 +10,7 @@ import { shapeOf, type TensorType, type Value } from '../graph/node.js'
 import { add, like, mul, neg, recip, reduceSum, reshape, sqrt, sub } from '../graph/primitives.js'
 import type { Shape } from '../shape.js'
 import { checkFloat } from './check.js'
-import { matmul } from './matmul.js'
+import { matmul, sumRows } from './matmul.js'
 import { defineOp, type OpRow, type Sample } from './row.js'
 import { checkCount, checkDTypeIs, checkFinite, checkShapeIs, joinDims, knownLast, narrow, sumLast, wideDType, widen } from './wide.js'
 
@@ -74,8 +74,6 @@ function weightedSum(x: Value, factor: Value): Value {
   if (shape.length === 2) return reshape(matmul(reshape(factor, [1, shape[0]!]), x), [width])
   return reduceSum(mul(x, factor), shape.slice(0, -1).map((_, axis) => axis))
 }
-
-const sumRows = (x: Value): Value => reduceSum(x, shapeOf(x).slice(0, -1).map((_, axis) => axis))
 
 const layerNormOp = defineOp<NormAttrs>({
   name: 'layerNorm',

@@ -6,9 +6,9 @@ import type { DType } from '../dtype.js'
 import { TensorError } from '../errors.js'
 import { emitAll } from '../graph/build.js'
 import { shapeOf, type TensorType, type Value } from '../graph/node.js'
-import { add, concat, exp, gather, mul, neg, reduceSum, reshape, scatterAdd, slice, sub } from '../graph/primitives.js'
+import { add, concat, exp, gather, mul, neg, reshape, scatterAdd, slice, sub } from '../graph/primitives.js'
 import { checkFloat, checkIndices } from './check.js'
-import { matmul } from './matmul.js'
+import { matmul, sumRows } from './matmul.js'
 import { defineOp, type OpRow, type Sample } from './row.js'
 import { logSumExp } from './softmax.js'
 import { checkCount, checkDTypeIs, checkRank, checkShapeIs, describe, given, narrow, sumLast, wideDType, widen } from './wide.js'
@@ -95,7 +95,7 @@ const tokenLogprobOp = defineOp<TokenLogprobAttrs>({
       const dlogits = mul(exp(sub(logitsOf(wide, part), normaliser)), weight)
       if (needsHidden) dhidden = dhidden === undefined ? matmul(dlogits, part.head) : add(dhidden, matmul(dlogits, part.head))
       if (needsHead) dheads.push(matmul(dlogits, wide, { transA: true }))
-      if (needsBias && part.bias !== undefined) dbiases.push(reduceSum(dlogits, [0]))
+      if (needsBias && part.bias !== undefined) dbiases.push(sumRows(dlogits))
     }
     let dhead = needsHead ? concat(dheads, 0) : undefined
     let dbias = needsBias ? concat(dbiases, 0) : undefined
