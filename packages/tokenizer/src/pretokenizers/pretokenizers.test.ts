@@ -1,0 +1,78 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { reference } from '../__fixtures__/reference.js'
+import { codeOf, trickyText, wellFormed } from '../__fixtures__/text.js'
+import { IdList } from '../id-list.js'
+import { preTokenizer } from './create.js'
+import type { PatternName } from './pretokenizer.js'
+
+function pieces(pattern: PatternName | RegExp, text: string): string[] {
+  const bytes = new TextEncoder().encode(text)
+  const ends = new IdList()
+  preTokenizer(pattern).split(text, bytes, bytes.length, ends)
+  const result: string[] = []
+  let start = 0
+  for (const end of ends.toArray()) {
+    result.push(new TextDecoder('utf-8', { ignoreBOM: true, fatal: true }).decode(bytes.subarray(start, end)))
+    start = end
+  }
+  expect(start).toBe(bytes.length)
+  return result
+}
+
+// The published expressions for JavaScript: White_Space in place of \s, letters in both cases in place of (?i:).
+const space = String.raw`\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000`
+const tail = String.raw`[${space}]*[\r\n]+|[${space}]+(?![^${space}])|[${space}]+`
+const cl100kHead = String.raw`'(?:[sS\u017f]|[tT]|[rR][eE]|[vV][eE]|[mM]|[lL][lL]|[dD])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^${space}\p{L}\p{N}]+[\r\n]*|`
+const expressions: Record<PatternName, RegExp> = {
+  gpt2: new RegExp(String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^${space}\p{L}\p{N}]+|[${space}]+(?![^${space}])|[${space}]+`, 'u'),
+  llama3: new RegExp(cl100kHead + tail, 'u'),
+  cl100k: new RegExp(`${cl100kHead}[${space}]+$|${tail}`, 'u'),
+}
+const names: PatternName[] = ['gpt2', 'llama3', 'cl100k']
+
+describe('splits', () => {
+  it('agree with Hugging Face tokenizers and tiktoken', () => {
+    for (const { text, gpt2, llama3, cl100k } of reference().cases) {
+      const characters = (piece: string) => [...piece].length
+      expect(pieces('gpt2', text).map(characters), JSON.stringify(text)).toEqual(gpt2)
+      expect(pieces('llama3', text).map(characters), JSON.stringify(text)).toEqual(llama3)
+      const byteLength = (piece: string) => new TextEncoder().encode(piece).length
+      expect(pieces('cl100k', text).map(byteLength), JSON.stringify(text)).toEqual(cl100k)
+    }
+  })
+
+  it.each(names)('%s agrees with its regular expression on any text', (name) => {
+    fc.assert(
+      fc.property(trickyText(), (text) => {
+        // Letters and numbers that are newer than the table would differ on a newer engine.
+        const known = [...wellFormed(text)].filter((char) => char < '\u0250' || !/^[\p{L}\p{N}]$/u.test(char) || /[ไทย中文한\u0663\u2167\u{10400}\u{20000}]/u.test(char)).join('')
+        expect(pieces(name, known)).toEqual(pieces(expressions[name], known))
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  it('take time in proportion to the text, also for long runs', () => {
+    for (const name of names) {
+      for (const run of ['a', '1', '.', ' ', '\n', '\n ', "'", ' \u3000']) {
+        const text = run.repeat(200_000)
+        const bytes = new TextEncoder().encode(text)
+        const started = performance.now()
+        preTokenizer(name).split(text, bytes, bytes.length, new IdList())
+        expect(performance.now() - started, `${name} ${JSON.stringify(run)}`).toBeLessThan(1000)
+      }
+    }
+  })
+
+  it('by a regular expression keep what lies between matches and replace lone surrogates', () => {
+    expect(pieces(/\d+/, 'ab12c3')).toEqual(['ab', '12', 'c', '3'])
+    expect(pieces(/b*/gy, 'abbc')).toEqual(['a', 'bb', 'c'])
+    expect(pieces(/\ufffd/, 'é\ud800\u{1f600}')).toEqual(['é', '\ufffd', '\u{1f600}'])
+    expect(pieces(new RegExp(String.raw`[\p{L}--[abc]]`, 'v'), 'abcd')).toEqual(['abc', 'd'])
+  })
+
+  it('refuse unknown names', () => {
+    expect(codeOf(() => preTokenizer('p50k' as PatternName))).toBe('VALUE')
+  })
+})
