@@ -24,6 +24,9 @@ export interface Result {
   readonly exact?: boolean
 }
 
+/** A result, or how to make it once something reads it: some readers can do without. */
+export type Output = Result | (() => Result)
+
 interface Held {
   raw?: Result
   readonly exact: Map<OnnxType, Name>
@@ -36,20 +39,37 @@ export const computeType = (dtype: DType): OnnxType => (dtype === 'f16' || dtype
 
 export type Target = 'node' | 'web'
 
+/** What emitters may know of the program around a node. */
+export interface ProgramFacts {
+  /** Whether anything reads the value. */
+  readonly isUsed: (value: Value) => boolean
+  readonly isInitializer: (value: Value) => boolean
+  readonly isAliased: (value: Value) => boolean
+}
+
 export class EmitContext {
   readonly builder = new ModelBuilder()
   /** Symbols whose value some node reads, with the names of their inputs. */
   readonly symbolInputs = new Map<Sym, Name>()
+  /** First outputs of nodes that are also known as [B, T, H·W], the layout of attention kernels. */
+  readonly tokenMajor = new Map<Node, { readonly name: Name; readonly type: OnnxType }>()
   private readonly held = new ValueMap<Held>()
   private readonly cache = new Map<string, Name>()
 
   constructor(
     readonly target: Target,
-    /** How often each value is read, by nodes or as an output. */
-    private readonly uses: (node: Node, output: number) => number,
-    /** Whether a value is a constant of the model (a frozen weight emitted as initializer). */
-    readonly isInitializer: (value: Value) => boolean,
+    private readonly facts: ProgramFacts,
   ) {}
+
+  /** Whether a value is a constant of the model: a frozen weight emitted as initializer. */
+  isInitializer(value: Value): boolean {
+    return this.facts.isInitializer(value)
+  }
+
+  /** Whether an output is written into an input's memory. */
+  aliased(node: Node, index: number): boolean {
+    return this.facts.isAliased({ node, index })
+  }
 
   // ---- Nodes and constants ----
 
@@ -84,15 +104,11 @@ export class EmitContext {
 
   // ---- Values ----
 
-  define(value: Value, result: Result): void {
+  define(value: Value, output: Output): void {
     const held: Held = { exact: new Map() }
-    this.fill(held, value, result)
+    if (typeof output === 'function') held.lazy = output
+    else this.fill(held, value, output)
     this.held.set(value, held)
-  }
-
-  /** Defines a value whose nodes are only made when something asks for it. */
-  defineLazily(value: Value, lazy: () => Result): void {
-    this.held.set(value, { exact: new Map(), lazy })
   }
 
   /** The value in some element type, exactly (an integer beyond the type's range wraps: u32 as INT32 is its bits). */
@@ -149,8 +165,9 @@ export class EmitContext {
     return held.raw ?? { name: this.storage(value), type: elementTypeOf(dtypeOf(value)), exact: true }
   }
 
-  used(node: Node, output: number): boolean {
-    return this.uses(node, output) > 0
+  /** Whether anything reads an output. */
+  used(node: Node, index: number): boolean {
+    return this.facts.isUsed({ node, index })
   }
 
   /**

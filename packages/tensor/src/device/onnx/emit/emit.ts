@@ -2,12 +2,14 @@
 import type { Program } from '../../../compile/program.js'
 import { byteSize, type DType } from '../../../dtype.js'
 import { TensorError } from '../../../errors.js'
-import type { Attrs, Node, TensorType, Value } from '../../../graph/node.js'
-import { ValueMap } from '../../../graph/walk.js'
+import { rowOf } from '../../../graph/build.js'
+import { sameValue, typeOf, type Attrs, type Node, type TensorType } from '../../../graph/node.js'
+import { topological, ValueMap } from '../../../graph/walk.js'
 import { elementCount, isSym, type Sym } from '../../../shape.js'
 import { elementTypeOf } from '../element-type.js'
 import { arithmeticEmitters } from './arithmetic.js'
-import { EmitContext, type Target } from './context.js'
+import { attentionEmitters } from './attention.js'
+import { EmitContext, type Output, type Target } from './context.js'
 import { conversionEmitters } from './conversion.js'
 import type { EmitterTable } from './emitter.js'
 import { generateEmitters } from './generate.js'
@@ -17,9 +19,11 @@ import { matmulEmitters } from './matmul.js'
 import type { Name } from './model-builder.js'
 import { movementEmitters } from './movement.js'
 import { normEmitters } from './norm.js'
+import { hasConstantWeights, quantisedProduct } from './quant.js'
 import { reduceEmitters } from './reduce.js'
 import { slicingEmitters } from './slicing.js'
 import { supportsTypes } from './support.js'
+import { trainingEmitters } from './training.js'
 
 export interface EmittedModel {
   /** A serialised ModelProto. */
@@ -52,30 +56,35 @@ const emitters: EmitterTable = {
   ...indexingEmitters,
   ...matmulEmitters,
   ...normEmitters,
+  ...attentionEmitters,
+  ...trainingEmitters,
+  qmatmul,
 }
-
-/** Ops whose nodes are made only when something reads them: a reader may do without. */
-const lazyOps: ReadonlySet<string> = new Set(['const', 'expand', 'permute'])
 
 /**
  * Writes a program as an ONNX model. Graph inputs and outputs are in their dtypes' plain storage types.
  * @throws TensorError UNSUPPORTED for an op without an emitter (the compiler decomposes those, see `supportsNatively`).
  */
 export function emitModel(program: Program, options: EmitOptions): EmittedModel {
-  const uses = new ValueMap<number>()
-  const count = (value: Value): void => uses.set(value, (uses.get(value) ?? 0) + 1)
-  for (const node of program.nodes) node.inputs.forEach(count)
-  for (const { value } of program.outputs) count(value)
+  const used = new ValueMap<boolean>()
+  for (const node of program.nodes) node.outputs.forEach((_, index) => used.set({ node, index }, false))
+  for (const node of program.nodes) for (const value of node.inputs) used.set(value, true)
+  for (const { value } of program.outputs) used.set(value, true)
 
-  const initializerNodes = new Set(options.initializers ? program.inputs.filter(({ role }) => role === 'frozen').map(({ value }) => value.node) : [])
-  const context = new EmitContext(options.target, (node, index) => uses.get({ node, index }) ?? 0, (value) => initializerNodes.has(value.node))
+  const frozen = new Set(options.initializers ? program.inputs.filter(({ role, shape }) => role === 'frozen' && !shape.some(isSym)).map(({ value }) => value.node) : [])
+  const context = new EmitContext(options.target, {
+    // Nodes that an emitter decomposed are not in the program: taken as read.
+    isUsed: (value) => used.get(value) ?? true,
+    isInitializer: ({ node }) => frozen.has(node),
+    isAliased: (value) => program.outputs.some((output) => output.alias !== undefined && sameValue(output.value, value)),
+  })
   const { builder } = context
 
   const initializers: { name: string; input: number }[] = []
   const inputNames = program.inputs.map((input, i): string | undefined => {
-    if ((uses.get(input.value) ?? 0) === 0) return undefined
+    if (used.get(input.value) !== true) return undefined
     const type = elementTypeOf(input.dtype)
-    const isInitializer = initializerNodes.has(input.value.node) && !input.shape.some(isSym)
+    const isInitializer = frozen.has(input.value.node)
     const name = isInitializer ? `weight_${i}` : `input_${i}`
     context.define(input.value, { name, type, exact: true })
     if (!isInitializer) {
@@ -114,23 +123,31 @@ export function emitModel(program: Program, options: EmitOptions): EmittedModel 
 }
 
 function emitNode(context: EmitContext, node: Node): void {
-  if (node.op === 'const') {
-    context.defineLazily({ node, index: 0 }, () => ({ name: context.storage({ node, index: 0 }), type: elementTypeOf(node.outputs[0]!.dtype) }))
-    return
-  }
   const emitter = emitters[node.op]
   if (emitter === undefined) throw new TensorError('UNSUPPORTED', `onnx: there is no emitter for ${node.op}; the compiler should have decomposed it`)
-  if (lazyOps.has(node.op)) {
-    context.defineLazily({ node, index: 0 }, () => emitter(context, node)[0]!)
-    return
-  }
   context.builder.currentOp = node.op
   emitter(context, node).forEach((result, index) => context.define({ node, index }, result))
 }
 
+/** Writes a node as its decomposition. */
+function decomposed(context: EmitContext, node: Node): readonly Output[] {
+  const values = rowOf(node.op).decompose!(node.inputs, node.attrs)
+  const isInput = new Set(node.inputs.map((value) => value.node))
+  for (const part of topological(values, (other) => isInput.has(other))) {
+    if (supportsNatively(part.op, part.inputs.map(typeOf), part.outputs, part.attrs, context.target)) emitNode(context, part)
+    else decomposed(context, part).forEach((result, index) => context.define({ node: part, index }, result))
+  }
+  return values.map((value) => context.forward(value))
+}
+
+/** Which form is faster depends on where the weights live, which only the program knows. */
+function qmatmul(context: EmitContext, node: Node): readonly Output[] {
+  return hasConstantWeights(context, node) ? [quantisedProduct(context, node)] : decomposed(context, node)
+}
+
 /** Whether an op can be emitted at these types; composites for which it cannot are decomposed. */
 export function supportsNatively(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs, target: Target): boolean {
-  if (op !== 'const' && !(op in emitters)) return false
+  if (!(op in emitters)) return false
   const dtypes: readonly DType[] = [...inputs, ...outputs].map(({ dtype }) => dtype)
-  return !dtypes.includes('f64') && supportsTypes(op, inputs, outputs, attrs, target)
+  return !dtypes.includes('f64') && supportsTypes(op, inputs, attrs, target)
 }

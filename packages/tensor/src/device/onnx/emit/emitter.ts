@@ -1,8 +1,8 @@
 import type { Attrs, Node } from '../../../graph/node.js'
-import type { EmitContext, Result } from './context.js'
+import type { EmitContext, Output } from './context.js'
 
 /** Writes the ONNX nodes of one of our nodes and says where its outputs are. */
-export type Emitter = (context: EmitContext, node: Node) => readonly Result[]
+export type Emitter = (context: EmitContext, node: Node) => readonly Output[]
 
 /** Emitters by op, one record per file. */
 export type EmitterTable = Readonly<Record<string, Emitter>>

@@ -1,7 +1,7 @@
 /** Emitters of values that come from attributes: constants, iota, random bits, symbols; and the marker ops. */
 import { castNumber, type DType } from '../../../dtype.js'
 import { shapeOf, type Value } from '../../../graph/node.js'
-import { elementCount, isSym, type Index, type Shape } from '../../../shape.js'
+import { elementCount, type Index, type Shape } from '../../../shape.js'
 import { elementTypeOf } from '../element-type.js'
 import { computeType, type EmitContext } from './context.js'
 import { attrsOf, type Emitter, type EmitterTable } from './emitter.js'
@@ -19,6 +19,9 @@ export function range(context: EmitContext, size: number | Index): Name {
     context.node('Range', [context.scalar(0, INT64), context.node('Reshape', [limit, context.ints([])]), context.scalar(1, INT64)]),
   )
 }
+
+/** A constant is made by whoever reads it, in the type that is read: see `EmitContext.as`. */
+const constant: Emitter = (context, node) => [() => ({ name: context.storage({ node, index: 0 }), type: elementTypeOf(node.outputs[0]!.dtype) })]
 
 const iota: Emitter = (context, node) => {
   const { shape, axis, dtype } = attrsOf<{ shape: Shape; axis: number; dtype: DType }>(node)
@@ -47,14 +50,16 @@ const symScalar: Emitter = (context, node) => {
   return [{ name: context.node('Reshape', [context.cast(context.index(index), INT32), context.ints([])]), type: INT32 }]
 }
 
-/** A scalar [1] int64 zero that is only known once `value` has been computed. */
-export function zeroAfter(context: EmitContext, name: Name, isDynamic: boolean): Name {
+/**
+ * An int64 [1] zero that is only known once `name` has been computed. It depends on an element: what follows from a shape
+ * alone would be worked out when the model is loaded, and the order lost.
+ */
+export function zeroAfter(context: EmitContext, name: Name): Name {
   return context.once(`after|${name}`, () => {
-    // A shape known when the model is loaded would be folded, and the order with it; then an element is needed.
-    const one = isDynamic
-      ? context.node('Size', [name])
-      : context.cast(context.cast(context.node('Slice', [context.node('Reshape', [name, context.ints([-1])]), context.ints([0]), context.ints([1])]), BOOL), INT64)
-    return context.node('Reshape', [context.node('BitwiseAnd', [one, context.scalar(0, INT64)]), context.ints([1])])
+    const first = context.node('Slice', [context.node('Reshape', [name, context.ints([-1])]), context.ints([0]), context.ints([1])])
+    // A sum, since there may be no first element.
+    const one = context.node('ReduceSum', [context.cast(context.cast(first, BOOL), INT64), context.ints([0])], { attributes: { keepdims: 1 } })
+    return context.node('BitwiseAnd', [one, context.scalar(0, INT64)])
   })
 }
 
@@ -63,11 +68,9 @@ const barrier: Emitter = (context, node) => {
   const [x, token] = node.inputs as readonly [Value, Value | undefined]
   const held = context.forward(x)
   if (token === undefined || elementCount(shapeOf(token)) === 0) return [held]
-  const dynamic = shapeOf(token).some(isSym)
-  const zero = zeroAfter(context, context.forward(token).name, dynamic)
-  const shape = shapeOf(x)
-  const after = shape.length === 0 ? context.node('Slice', [context.ints([0]), zero, zero]) : context.node('Add', [context.shape(shape), zero])
-  return [{ ...held, name: context.node('Reshape', [held.name, after], { attributes: { allowzero: shape.includes(0) ? 1 : undefined } }) }]
+  const zero = zeroAfter(context, context.forward(token).name)
+  const shape = context.node('Add', [context.shape(shapeOf(x)), zero])
+  return [{ ...held, name: context.node('Reshape', [held.name, shape], { attributes: { allowzero: 1 } }) }]
 }
 
 const forward: Emitter = (context, node) => [context.forward(node.inputs[0]!)]
@@ -125,4 +128,4 @@ const randomBits: Emitter = (context, node) => {
 /** The two rows in the other order. */
 const turned = (context: EmitContext, rows: Name): Name => context.node('Gather', [rows, context.ints([1, 0])], { attributes: { axis: 0 } })
 
-export const generateEmitters: EmitterTable = { iota, symScalar, barrier, identity: forward, stopGradient: forward, randomBits }
+export const generateEmitters: EmitterTable = { const: constant, iota, symScalar, barrier, identity: forward, stopGradient: forward, randomBits }

@@ -32,7 +32,8 @@ const BASE_OPSET = 21
 /** ONNX Runtime's own operators. */
 export const MICROSOFT = 'com.microsoft'
 
-interface MutableNode {
+/** A node whose inputs may still be exchanged. */
+export interface MutableNode {
   readonly name: string
   readonly opType: string
   readonly domain?: string
@@ -136,6 +137,27 @@ export class ModelBuilder {
       this.symbolNames.set(symbol, name)
     }
     return name
+  }
+
+  /** Puts nodes in topological order again after inputs were exchanged; otherwise their order stays. */
+  sortNodes(): void {
+    const producer = new Map(this.nodes.flatMap((node) => node.output.map((name) => [name, node] as const)))
+    const done = new Set<MutableNode>()
+    const sorted: MutableNode[] = []
+    for (const node of this.nodes) {
+      const stack = [node]
+      while (stack.length > 0) {
+        const top = stack.at(-1)!
+        const missing = top.input.map((name) => producer.get(name)).filter((from) => from !== undefined && !done.has(from)) as MutableNode[]
+        if (missing.length > 0 && !done.has(top)) stack.push(...missing)
+        else {
+          stack.pop()
+          if (!done.has(top)) sorted.push(top)
+          done.add(top)
+        }
+      }
+    }
+    this.nodes.splice(0, this.nodes.length, ...sorted)
   }
 
   /** The model as bytes. */

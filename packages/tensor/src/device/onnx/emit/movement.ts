@@ -38,20 +38,27 @@ export function permuted(value: Value): { readonly from: Value; readonly perm: r
   return { from, perm }
 }
 
-const permute: Emitter = (context, node) => {
-  const { from, perm } = permuted({ node, index: 0 })
-  if (perm.every((axis, i) => axis === i)) return [context.forward(from)]
-  const held = movable(context, from)
-  return [{ ...held, name: context.node('Transpose', [held.name], { attributes: { perm } }) }]
-}
+const permute: Emitter = (context, node) => [
+  () => {
+    const { from, perm } = permuted({ node, index: 0 })
+    if (perm.every((axis, i) => axis === i)) return context.forward(from)
+    const swapped = from.index === 0 ? context.tokenMajor.get(from.node) : undefined
+    // [B, T, H·W] is at hand where [B, T, H, W] is wanted.
+    if (swapped !== undefined && perm.join() === '0,2,1,3') return { name: context.reshape(swapped.name, node.outputs[0]!.shape), type: swapped.type, exact: true }
+    const held = movable(context, from)
+    return { ...held, name: context.node('Transpose', [held.name], { attributes: { perm } }) }
+  },
+]
 
-const expand: Emitter = (context, node) => {
-  const x = node.inputs[0]!
-  const { shape } = node.outputs[0]!
-  if (sameShape(shapeOf(x), shape)) return [context.forward(x)]
-  const held = movable(context, x, 'bf16')
-  return [{ ...held, name: context.node('Expand', [held.name, context.shape(shape)]) }]
-}
+const expand: Emitter = (context, node) => [
+  () => {
+    const x = node.inputs[0]!
+    const { shape } = node.outputs[0]!
+    if (sameShape(shapeOf(x), shape)) return context.forward(x)
+    const held = movable(context, x, 'bf16')
+    return { ...held, name: context.node('Expand', [held.name, context.shape(shape)]) }
+  },
+]
 
 const flip: Emitter = (context, node) => {
   const { axes } = attrsOf<{ axes: readonly number[] }>(node)

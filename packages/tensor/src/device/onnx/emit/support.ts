@@ -1,14 +1,29 @@
-/** For which shapes and attributes the native forms of composites are right; primitives always are. */
+/** For which shapes and attributes the native forms of composites are right; those of primitives always are. */
 import type { Attrs, TensorType } from '../../../graph/node.js'
+import { elementCount, isSym, type Shape } from '../../../shape.js'
 import type { Target } from './context.js'
 
-type Check = (inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs, target: Target) => boolean
+type Check = (inputs: readonly TensorType[], attrs: Attrs, target: Target) => boolean
+
+const isStatic = (shape: Shape): boolean => !shape.some(isSym)
+
+/** Coordinates of a cache's rows are constants of the model: up to this many rows. */
+const CACHE_ROWS = 16_384
 
 const checks: Readonly<Record<string, Check>> = {
-  // ONNX Runtime leaves the result of an empty inner product unwritten where it should be zero.
-  matmul: ([a], _, attrs) => a!.shape.at(attrs['transA'] === true ? -2 : -1) !== 0,
+  // An axis that may be empty has no first element to normalise by.
+  rope: ([x, cos]) => elementCount(x!.shape) > 0 && typeof x!.shape[1] === 'number' && cos!.shape[0] !== 0,
+  cacheWrite: ([cache, rows]) => isStatic(cache!.shape) && isStatic(rows!.shape) && elementCount(rows!.shape.slice(0, 3)) <= CACHE_ROWS && elementCount(cache!.shape) > 0,
+  attendCached: ([q, k, , cacheK]) => {
+    const [batch, heads, tokens, width] = q!.shape
+    // GroupQueryAttention refuses other widths, bf16, and several sequences with several tokens each.
+    if (q!.dtype === 'bf16' || typeof heads !== 'number' || typeof width !== 'number' || width % 8 !== 0) return false
+    if (batch !== 1 && tokens !== 1) return false
+    return isStatic(cacheK!.shape) && elementCount(q!.shape) > 0 && elementCount(k!.shape) > 0
+  },
+  topK: ([x]) => isStatic(x!.shape),
 }
 
-export function supportsTypes(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs, target: Target): boolean {
-  return checks[op]?.(inputs, outputs, attrs, target) ?? true
+export function supportsTypes(op: string, inputs: readonly TensorType[], attrs: Attrs, target: Target): boolean {
+  return checks[op]?.(inputs, attrs, target) ?? true
 }

@@ -1,0 +1,277 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Program } from '../../../compile/program.js'
+import { encodeStorage, type DType } from '../../../dtype.js'
+import { emit, emitAll } from '../../../graph/build.js'
+import { typeOf, type Value } from '../../../graph/node.js'
+import { add, barrier, cast, concat, constant, cumsum, exp, expand, gather, iota, mul, permute, randomBits, reduceMax, reduceSum, reshape, slice, sort, symScalar, updateSlice, argMax } from '../../../graph/primitives.js'
+import { dataOf, given, numbers } from '../../../ops/__fixtures__/evaluate.js'
+import { sym, type SymValues } from '../../../shape.js'
+import type { OnnxDevice } from '../node/device.js'
+import { decodeMessage } from '../proto/codec.js'
+import { expectedOf, normalisedError, openDevice, programOf, runProgram } from './__fixtures__/run.js'
+import { emitModel } from './emit.js'
+
+let device: OnnxDevice
+beforeAll(async () => {
+  device = await openDevice()
+})
+afterAll(() => device.dispose())
+
+const random = numbers(5)
+const tensor = (shape: readonly number[], dtype: DType = 'f32'): Value =>
+  given(
+    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => random() * 2 - 1),
+    shape,
+    dtype,
+  )
+const nodesOf = (program: Program) => decodeMessage('ModelProto', emitModel(program, { initializers: true, target: 'node' }).bytes).graph!.node ?? []
+const countOf = (program: Program, opType: string): number => nodesOf(program).filter((node) => node.opType === opType).length
+
+/** Runs a graph on the device and compares with the reference. */
+async function check(outputs: readonly Value[], options: { symbols?: SymValues; aliases?: readonly (Value | undefined)[]; limit?: number } = {}): Promise<void> {
+  const expected = expectedOf(outputs, options.symbols)
+  const actual = await runProgram(device, programOf(outputs, options), options.symbols)
+  outputs.forEach((output, i) => expect(normalisedError(actual[i]!, expected[i]!), `output ${i}, ${output.node.op}: ${[...actual[i]!].slice(0, 8)} for ${[...expected[i]!].slice(0, 8)}`).toBeLessThanOrEqual(options.limit ?? 1e-9))
+}
+
+describe('outputs', () => {
+  it('may be inputs, constants, or the same value twice', async () => {
+    const x = tensor([3])
+    const y = exp(x)
+    await check([x, y, y, constant(2, 'f32'), x, constant(1, 'bf16')])
+  })
+
+  it('names inputs that are not read', () => {
+    const [x, unread] = [tensor([2]), tensor([2])]
+    const program = programOf([exp(x)])
+    const model = emitModel({ ...program, inputs: [{ ...typeOf(unread), role: 'input', value: unread }, ...program.inputs] }, { initializers: true, target: 'node' })
+    expect(model.inputNames[0]).toBeUndefined()
+    expect(model.inputNames[1]).toBeDefined()
+  })
+})
+
+describe('half types', () => {
+  it('round after every node but cast each value once', async () => {
+    const x = tensor([64], 'bf16')
+    const y = exp(mul(add(x, x), x))
+    await check([y], { limit: 1e-12 })
+    // x up once, and for each of three results: down, and up where something reads it on.
+    expect(countOf(programOf([y]), 'Cast')).toBe(6)
+  })
+
+  it('move in storage without casts', () => {
+    const x = tensor([4, 6], 'f16')
+    expect(countOf(programOf([permute(reshape(slice(x, [0, 0], [2, 6]), [3, 4]), [1, 0])]), 'Cast')).toBe(0)
+  })
+})
+
+describe('broadcasts', () => {
+  it('are left to ONNX Runtime', async () => {
+    const [x, row] = [tensor([3, 4]), tensor([4])]
+    const y = add(mul(x, expand(row, [3, 4])), expand(constant(0.5, 'f32'), [3, 4]))
+    await check([y])
+    expect(countOf(programOf([y]), 'Expand')).toBe(0)
+  })
+
+  it('happen where nothing else gives the shape', async () => {
+    const [a, b] = [tensor([3, 1]), tensor([1, 4])]
+    await check([mul(expand(a, [2, 3, 1]), expand(b, [2, 3, 4])), add(expand(a, [3, 4]), expand(a, [3, 4]))])
+  })
+})
+
+describe('random bits', () => {
+  it.each([[1], [4], [1023], [20000]])('of %i elements are those of the reference', async (count) => {
+    const key = given([0x12345678, 0x9abcdef0], [2], 'u32')
+    await check([randomBits(key, given([4000000000], [], 'u32'), { shape: [count], domain: 4294967295 })], { limit: 0 })
+  })
+})
+
+describe('symbols', () => {
+  const n = sym('n', { max: 6 })
+  const m = sym('m', { max: 4 })
+  const each = [0, 1, 5, 6]
+
+  it.each(each)('sizes at n = %i', async (value) => {
+    const symbols = new Map([[n, value], [m, 2]])
+    const x = tensor([6, 8])
+    const part = slice(x, [0, 0], [n, 8])
+    const weight = tensor([8, 5])
+    const product = emit('matmul', [part, weight])
+    const scores = emit('matmul', [part, part], { transB: true, alpha: 0.5 })
+    await check(
+      [
+        part,
+        product,
+        scores,
+        emit('softmax', [permute(part, [1, 0])], { axis: 1 }),
+        emit('matmul', [permute(part, [1, 0]), product]),
+        reduceSum(part, [0]),
+        reduceMax(part, [0]),
+        reduceMax(part, [1]),
+        argMax(part, 1),
+        argMax(part, 0),
+        cumsum(part, 0),
+        ...sort(part, 0),
+        iota([n, 3], 0, 'i32'),
+        iota([2, n], 0, 'f32'),
+        expand(tensor([1, 8]), [n, 8]),
+        reshape(part, [n, 2, 4]),
+        concat([part, part], 1),
+        symScalar(n.plus(3)),
+        emit('layerNorm', [part, tensor([8])], { eps: 1e-5 }),
+        gather(part, given([0, 5, 2], [3], 'i32'), 0),
+        gather(part, given([4294967295, 1], [2], 'u32'), 0),
+        gather(x, slice(given([5, 4, 3, 2, 1, 0], [6], 'i32'), [0], [n]), 0),
+        emit('scatterAdd', [part, given([0, 5, 0], [3], 'i32'), tensor([3, 8])], { axis: 0 }),
+        emit('scatterAdd', [x, slice(given([5, 4, 3, 3, 1, 0], [6], 'i32'), [0], [n]), part], { axis: 0 }),
+        emit('gatherAlong', [part, given(new Array<number>(16).fill(3), [2, 8], 'i32')], { axis: 0 }),
+        slice(part, [1, 0], [4, 8]),
+        slice(part, [m, 0], [m.plus(2), 8]),
+        updateSlice(part, tensor([2, 8]), [m, 0]),
+        updateSlice(tensor([6, 8]), part, [0, 0]),
+      ],
+      { symbols },
+    )
+  })
+
+  it.each([0, 1, 4])('positions at m = %i', async (value) => {
+    const symbols = new Map([[m, value]])
+    const x = tensor([6, 5])
+    await check([slice(x, [m, 0], [m.plus(2), 5]), updateSlice(x, tensor([2, 3]), [m, 1]), updateSlice(x, tensor([1, 5]), [m.plus(1), 0])], { symbols })
+  })
+
+  it('of one name are told apart', async () => {
+    const other = sym('n', { max: 3 })
+    const symbols = new Map([[n, 5], [other, 2]])
+    await check([reduceSum(slice(tensor([6]), [0], [n]), [0]), slice(tensor([3]), [0], [other])], { symbols })
+  })
+})
+
+describe('in place', () => {
+  const scalar = (value: number): Value => given([value], [])
+  const attrs = { beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.1 }
+
+  it('an optimiser step', async () => {
+    const [p, g, m, v] = [tensor([7, 9]), tensor([7, 9]), tensor([7, 9]), given(new Array<number>(63).fill(0.25), [7, 9])]
+    await check([...emitAll('adamwStep', [p, g, m, v, scalar(0.01), scalar(3)], attrs)], { aliases: [p, m, v] })
+  })
+
+  it('waits for readers that come before the op but not before its last node', async () => {
+    const [p, g, m, v] = [tensor([300]), tensor([300]), tensor([300]), given(new Array<number>(300).fill(0.25), [300])]
+    // The learning rate needs the old m and v, and the new ones need only g.
+    const lr = mul(reduceSum(mul(mul(m, m), v), [0]), constant(1e-3, 'f32'))
+    await check([...emitAll('adamwStep', [p, g, m, v, lr, scalar(3)], attrs), mul(reshape(p, [3, 100]), reshape(m, [3, 100]))], { aliases: [p, m, v] })
+  })
+
+  it('copies what a view of the old value is combined with the new one', async () => {
+    const p = tensor([4, 5])
+    const old = reshape(p, [20])
+    const written = updateSlice(p, given([reduceless(old)], [1, 1]), [2, 3])
+    await check([written, mul(old, reshape(written, [20]))], { aliases: [p] })
+  })
+
+  it.each(['f32', 'f16', 'bf16'] as const)('a cache of %s', async (dtype) => {
+    const [cache, rows] = [tensor([2, 2, 6, 4], dtype), tensor([2, 2, 2, 4], dtype)]
+    for (const at of [0, 3, 5, 7, -1]) await check([emit('cacheWrite', [cache, rows, given([at, 4], [2], 'i32')])], { aliases: [cache] })
+    await check([updateSlice(cache, rows, [0, 0, 4, 0])], { aliases: [cache] })
+  })
+})
+
+/** The first value of a tensor made by `tensor`, read on the host. */
+const reduceless = (x: Value): number => dataOf(x.node.inputs[0]!)[0]!
+
+describe('attention over a cache', () => {
+  interface Layout {
+    readonly batch?: number
+    readonly heads?: number
+    readonly keyHeads?: number
+    readonly tokens: number
+    readonly positions: number | readonly number[]
+    readonly dtype?: DType
+  }
+  const build = ({ batch = 1, heads = 4, keyHeads = 2, tokens, positions, dtype = 'f32' }: Layout, attrs: Record<string, number>) => {
+    const rows = [batch, keyHeads, tokens, 8]
+    const [q, k, v, cacheK, cacheV] = [tensor([batch, heads, tokens, 8], dtype), tensor(rows, dtype), tensor(rows, dtype), tensor([batch, keyHeads, 9, 8], dtype), tensor([batch, keyHeads, 9, 8], dtype)]
+    const at = typeof positions === 'number' ? given([positions], [], 'i32') : given(positions, [positions.length], 'i32')
+    return { outputs: emitAll('attendCached', [q, k, v, cacheK, cacheV, at], { scale: 0.5, ...attrs }), cacheK, cacheV }
+  }
+  it.each<[string, Layout, Record<string, number>]>([
+    ['decode', { tokens: 1, positions: 4 }, {}],
+    ['first token', { tokens: 1, positions: 0 }, {}],
+    ['last row', { tokens: 1, positions: 8 }, {}],
+    ['prefill', { tokens: 5, positions: 0 }, {}],
+    ['chunk', { tokens: 3, positions: 4 }, {}],
+    ['fills the cache', { tokens: 9, positions: 0 }, {}],
+    ['one head each', { heads: 2, tokens: 2, positions: 3 }, {}],
+    ['batch positions', { batch: 3, tokens: 1, positions: [0, 4, 8] }, {}],
+    ['batch, one position', { batch: 2, tokens: 1, positions: 5 }, {}],
+    ['window', { tokens: 3, positions: 4 }, { window: 2 }],
+    ['window, decode', { tokens: 1, positions: 7 }, { window: 3 }],
+    ['soft cap', { tokens: 2, positions: 2 }, { softcap: 1.5 }],
+    ['f16', { tokens: 2, positions: 3, dtype: 'f16' }, {}],
+  ])('%s', async (_, layout, attrs) => {
+    const limit = layout.dtype === 'f16' ? 1e-5 : 1e-10
+    const { outputs, cacheK, cacheV } = build(layout, attrs)
+    expect(countOf(programOf(outputs), 'GroupQueryAttention')).toBe(1)
+    await check(outputs, { limit })
+    await check(outputs, { limit, aliases: [undefined, cacheK, cacheV] })
+  })
+
+  it('takes queries as layers make them, without a transpose', async () => {
+    const heads = (x: Value, count: number): Value => permute(reshape(x, [1, 3, count, 8]), [0, 2, 1, 3])
+    const tables = [tensor([16, 4]), tensor([16, 4])] as const
+    const at = given([5], [], 'i32')
+    const places = add(iota([3], 0, 'i32'), at)
+    const turn = (x: Value): Value => emit('rope', [x, ...tables, places], { interleaved: false })
+    const [q, k, v] = [turn(heads(tensor([1, 3, 32]), 4)), turn(heads(tensor([1, 3, 16]), 2)), heads(tensor([1, 3, 16]), 2)]
+    const [cacheK, cacheV] = [tensor([1, 2, 16, 8]), tensor([1, 2, 16, 8])]
+    const [out, newK, newV] = emitAll('attendCached', [q, k, v, cacheK, cacheV, at], { scale: 0.3 })
+    const y = reshape(permute(out!, [0, 2, 1, 3]), [1, 3, 32])
+    await check([y, newK!, newV!], { aliases: [undefined, cacheK, cacheV] })
+    expect(countOf(programOf([y, newK!, newV!], { aliases: [undefined, cacheK, cacheV] }), 'Transpose')).toBe(0)
+  })
+})
+
+describe('frozen weights', () => {
+  const freeze = (program: Program, values: readonly Value[]): Program => ({
+    ...program,
+    inputs: program.inputs.map((input) => {
+      if (!values.some(({ node }) => node === input.value.node)) return input
+      const bytes = encodeStorage(input.dtype, dataOf(input.value))
+      const frozen = device.alloc(bytes.byteLength)
+      device.write(frozen, bytes)
+      return { ...input, role: 'frozen', frozen }
+    }),
+  })
+
+  it.each([4, 8])('multiply in %i bits without being unpacked', async (bits) => {
+    const x = tensor([3, 64])
+    const packed = given(Array.from({ length: 5 * 2 * bits * 4 }, () => Math.floor(random() * 256)), [5, 2, bits * 4], 'u8')
+    const [scales, mins] = [tensor([5, 2]), tensor([5, 2])]
+    const outputs = [emit('qmatmul', [x, packed, scales], { bits }), emit('qmatmul', [x, packed, scales, mins], { bits })]
+    const program = freeze(programOf(outputs), [packed, scales, mins])
+    expect(countOf(program, 'MatMulNBits')).toBe(2)
+    const executable = await device.compile(program)
+    const buffers = program.inputs.map((input) => {
+      if (input.frozen !== undefined) return input.frozen
+      const bytes = encodeStorage(input.dtype, dataOf(input.value))
+      const buffer = device.alloc(bytes.byteLength)
+      device.write(buffer, bytes)
+      return buffer
+    })
+    const results = outputs.map(() => device.alloc(60))
+    await device.run(executable, buffers, results, new Map())
+    const expected = expectedOf(outputs)
+    for (const [i, result] of results.entries()) expect(normalisedError(new Float32Array((await device.read(result)).slice().buffer), expected[i]!)).toBeLessThan(1e-3)
+    executable.dispose()
+  })
+})
+
+describe('barriers', () => {
+  it('wait for their token', async () => {
+    const [x, token] = [tensor([4]), tensor([0, 3])]
+    const late = cumsum(tensor([5]), 0)
+    await check([barrier(x, late), barrier(constant(3, 'f32'), late), barrier(x, token), barrier(cast(x, 'bf16'), cast(late, 'bool'))])
+  })
+})
+
