@@ -138,24 +138,7 @@ function randomTensor(value: Value, seed: string): RefTensor {
 const inDouble = (attrs: Attrs): Attrs =>
   Object.fromEntries(Object.entries(attrs).map(([name, attr]) => [name, name === 'dtype' && isFloat(attr as DType) ? 'f64' : attr]))
 
-/** Float inputs by which a row refuses to be differentiated (its vjp throws GRADIENT). */
-export function refusedInputs(row: OpRow, inputs: readonly Value[], attrs: Attrs): number[] {
-  if (row.vjp === undefined) return []
-  const outputs = emitAll(row.name, inputs, attrs)
-  const grads = outputs.map((value) => (isFloat(dtypeOf(value)) ? placeholder(typeOf(value)) : undefined))
-  return inputs.flatMap((value, i) => {
-    if (!isFloat(dtypeOf(value))) return []
-    try {
-      row.vjp!({ inputs, outputs, attrs, grads, needs: inputs.map((_, k) => k === i) })
-      return []
-    } catch (error) {
-      if (TensorError.isInstance(error) && error.code === 'GRADIENT') return [i]
-      throw error
-    }
-  })
-}
-
-/** First derivatives of a row on a sample, in float64. Inputs that the row refuses to differentiate by are left out. */
+/** First derivatives of a row on a sample, in float64. By the inputs that the row differentiates by. */
 export function rowDifferences(row: OpRow, sample: Sample, options: DifferenceOptions = {}): GradientDifference[] {
   const { build, tensors, inputs } = prepared(row, sample, options)
   return differencesOf(build, tensors, { ...options, inputs })
@@ -185,7 +168,6 @@ function prepared(row: OpRow, sample: Sample, options: DifferenceOptions): { bui
   const attrs = inDouble(sample.attrs ?? {})
   const tensors = sampleTensors(row, sample, 'f64')
   const { values } = placeholdersFor(tensors)
-  const refused = options.route === 'decompose' ? [] : refusedInputs(row, values, attrs)
-  const inputs = options.inputs ?? values.flatMap((value, i) => (isFloat(dtypeOf(value)) && !refused.includes(i) ? [i] : []))
+  const inputs = options.inputs ?? values.flatMap((value, i) => (isFloat(dtypeOf(value)) && (row.differentiable?.includes(i) ?? true) ? [i] : []))
   return { build: (given) => emitAll(row.name, given, attrs), tensors, inputs }
 }
