@@ -62,9 +62,16 @@ export function product(context: EmitContext, { a, b, bias, transA, transB, alph
     const rows = flattened(context, x, shape)
     if (rows !== undefined) return context.reshape(context.node('Gemm', inputs(rows), { attributes }), output)
   }
+  // With nothing to sum over, FusedMatMul with transA sets only the first matrix of a batch to 0 (ONNX Runtime 1.30), and
+  // a Transpose in its place is fused back. A row of zeros on both sides leaves something to sum.
+  const inner = shape[shape.length - (left.transposed ? 2 : 1)]!
+  const mayBeEmpty = left.transposed && (typeof inner !== 'number' || inner === 0)
+  const longer = (name: Name, rank: number, axis: number): Name =>
+    mayBeEmpty ? context.node('Pad', [name, context.ints(Array.from({ length: 2 * rank }, (_, k) => (k === rank + axis ? 1 : 0)))]) : name
+  const rank = shapeOf(right.value).length
   const name = isPlain
     ? context.node('MatMul', [x, w])
-    : context.node('FusedMatMul', [x, w], {
+    : context.node('FusedMatMul', [longer(x, shape.length, shape.length - 2), longer(w, rank, rank - (right.transposed ? 1 : 2))], {
         domain: MICROSOFT,
         attributes: { transA: left.transposed ? 1 : undefined, transB: right.transposed ? 1 : undefined, alpha: alpha === 1 ? undefined : float(alpha) },
       })
