@@ -24,6 +24,7 @@ export { referenceDevice, type ReferenceDeviceOptions } from './device/reference
 export { nullDevice, type NullDeviceOptions } from './device/null/device.js'
 export { planMemory, type MemoryPlan } from './compile/memory.js'
 export { onWarning, setDebug, type DebugLevel, type DebugSink, type WarningListener } from './debug/log.js'
+export { graphOf, toOnnx, type GraphFormat } from './debug/inspect.js'
 export { profile, type Profile, type ProfileRow } from './debug/profile.js'
 export { dropout, foldKey, key, randomBernoulli, randomNormal, randomUniform } from './keys.js'
 export { openSafetensors, openSafetensorsIndex, shardNames, type OpenOptions, type OpenShard, type TensorFile } from './io/safetensors.js'

@@ -1,3 +1,4 @@
+import { clearPrograms } from './compile/cache.js'
 import type { InputRole } from './compile/program.js'
 import type { Device, DeviceBuffer } from './device/device.js'
 import { byteSize } from './dtype.js'
@@ -11,7 +12,7 @@ export type StorageState = 'live' | 'disposed' | 'donated' | 'poisoned'
 /** Where a realised tensor's values live: host bytes waiting for a device, or a device buffer. One handle owns it. */
 export class Storage {
   state: StorageState = 'live'
-  role: InputRole = 'input'
+  private currentRole: InputRole = 'input'
   buffer: DeviceBuffer | undefined
   host: Uint8Array | undefined
   /** Values of the symbols in `type.shape`. */
@@ -28,6 +29,16 @@ export class Storage {
     this.symbols = options.symbols ?? noSymbols
     this.borrowed = options.borrowed ?? false
     this.node = makeNode('input', [], {}, [type], this)
+  }
+
+  get role(): InputRole {
+    return this.currentRole
+  }
+
+  /** A frozen buffer may be packed inside programs, so those go when it stops being frozen. */
+  set role(role: InputRole) {
+    if (this.currentRole === 'frozen' && role !== 'frozen') this.dropPrograms()
+    this.currentRole = role
   }
 
   get value(): Value {
@@ -78,9 +89,15 @@ export class Storage {
 
   /** Lets go of the buffer: `free` returns it to the device, otherwise somebody else has it now. */
   release(free: boolean): void {
+    if (this.currentRole === 'frozen') this.dropPrograms()
     if (free && this.buffer !== undefined && !this.borrowed) this.buffer.device.free(this.buffer)
     this.buffer = undefined
     this.host = undefined
+  }
+
+  private dropPrograms(): void {
+    const { buffer } = this
+    if (buffer !== undefined) void clearPrograms(buffer.device, (program) => program.inputs.some((input) => input.frozen === buffer))
   }
 }
 

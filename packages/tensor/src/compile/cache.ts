@@ -1,17 +1,43 @@
 import type { Device } from '../device/device.js'
 import { debugLog, warn } from '../debug/log.js'
 import type { Program } from './program.js'
-import type { CompiledProgram } from './plan.js'
+import type { Compile, CompiledProgram } from './plan.js'
 
 const limit = 256
-const caches = new WeakMap<Device, Map<string, Promise<CompiledProgram>>>()
+
+/** One compiled program with the number of plans that may still run it. */
+interface Cached {
+  readonly compiled: Promise<CompiledProgram>
+  users: number
+  evicted: boolean
+}
+
+const caches = new WeakMap<Device, Map<string, Cached>>()
 const constantVariants = new WeakMap<Device, Map<string, number>>()
 
-/**
- * Compiles a program, or finds an equal one compiled on this device. Least recently used programs leave when there
- * are more than 256.
- */
-export function compileCached(device: Device, program: Program): Promise<CompiledProgram> {
+/** Programs in use: they are not disposed before `release()`, however many others are compiled. */
+export interface ProgramLease {
+  readonly compile: Compile
+  release(): void
+}
+
+/** Compiles programs, or finds equal ones compiled on this device, and keeps them until released. */
+export function leasePrograms(device: Device): ProgramLease {
+  const held: Cached[] = []
+  return {
+    compile: (program) => {
+      const entry = lookUp(device, program)
+      entry.users++
+      held.push(entry)
+      return entry.compiled
+    },
+    release: () => {
+      for (const entry of held.splice(0)) if (--entry.users === 0 && entry.evicted) disposeEntry(entry)
+    },
+  }
+}
+
+function lookUp(device: Device, program: Program): Cached {
   let cache = caches.get(device)
   if (cache === undefined) caches.set(device, (cache = new Map()))
   const found = cache.get(program.key)
@@ -25,23 +51,35 @@ export function compileCached(device: Device, program: Program): Promise<Compile
     debugLog(1, () => `compiled ${program.nodes.length} nodes for ${device.name} in ${(performance.now() - start).toFixed(1)} ms`)
     return { executable, program }
   })
-  cache.set(program.key, compiled)
+  const entry: Cached = { compiled, users: 0, evicted: false }
+  cache.set(program.key, entry)
   compiled.catch(() => cache.delete(program.key)) // a failure is not worth remembering: memory may be free next time
   countConstantVariants(device, program)
   for (const [key, oldest] of cache) {
     if (cache.size <= limit) break
     cache.delete(key)
-    void oldest.then(({ executable }) => executable.dispose(), () => undefined)
+    oldest.evicted = true
+    if (oldest.users === 0) disposeEntry(oldest)
   }
-  return compiled
+  return entry
 }
 
-/** Drops a device's programs, when the device goes or when frozen weights change. */
-export async function clearPrograms(device: Device, which: (program: Program) => boolean = () => true): Promise<void> {
+function disposeEntry(entry: Cached): void {
+  void entry.compiled.then(
+    ({ executable }) => executable.dispose(),
+    () => undefined,
+  )
+}
+
+/**
+ * Drops a device's programs now, leased ones too: for when frozen weights change or go, after which a program over them
+ * has nothing left to run on.
+ */
+export async function clearPrograms(device: Device, which: (program: Program) => boolean): Promise<void> {
   const cache = caches.get(device)
   if (cache === undefined) return
-  for (const [key, pending] of cache) {
-    const compiled = await pending.catch(() => undefined)
+  for (const [key, entry] of cache) {
+    const compiled = await entry.compiled.catch(() => undefined)
     if (compiled === undefined || !which(compiled.program)) continue
     cache.delete(key)
     compiled.executable.dispose()

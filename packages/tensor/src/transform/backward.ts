@@ -103,7 +103,17 @@ function backThroughRegion(node: Node, grads: readonly (Value | undefined)[], ne
       totals[i] = totals[i] === undefined ? part : add(totals[i], part)
     })
   })
-  return totals
+  return orderGradients(node, totals)
+}
+
+/**
+ * The gradient that goes on backwards waits for those that end here. Otherwise a runtime may put off a weight's gradient
+ * until everything else has run, and every recomputed region would be alive at once.
+ */
+function orderGradients(node: Node, grads: readonly (Value | undefined)[]): (Value | undefined)[] {
+  const ends = (i: number): boolean => node.inputs[i]!.node.op === 'identity' || node.inputs[i]!.node.op === 'input'
+  const final = grads.filter((grad, i): grad is Value => grad !== undefined && ends(i))
+  return grads.map((grad, i) => (grad === undefined || ends(i) ? grad : final.reduce((held, token) => barrier(held, token), grad)))
 }
 
 /** Replaces composites on the path that have no derivative of their own by their decomposition. */

@@ -1,4 +1,4 @@
-import { compileCached } from '../compile/cache.js'
+import { leasePrograms, type ProgramLease } from '../compile/cache.js'
 import { makePlan, type CompileOptions, type Plan } from '../compile/plan.js'
 import { debugLog, warn } from '../debug/log.js'
 import { defaultDevice } from '../device/default.js'
@@ -55,11 +55,14 @@ export interface Jitted<Args extends readonly unknown[], Result> {
 interface Entry {
   readonly specs: readonly Spec[]
   readonly plan: Plan
+  readonly lease: ProgramLease
   readonly leaves: CallLeaves
   /** Where each leaf node's buffer comes from. */
   readonly sources: ReadonlyMap<Node, Source>
   readonly donated: readonly number[]
   readonly captured: readonly Storage[]
+  /** Their roles when the function was traced: a program over frozen values ends with their freeze. */
+  readonly capturedRoles: readonly Storage['role'][]
   /** Rebuilds the result around the output tensors. */
   readonly rebuild: (outputs: readonly Tensor[]) => unknown
   readonly numberBuffers: { readonly slot: number; readonly buffer: DeviceBuffer; readonly bytes: Uint8Array; readonly value: Float32Array }[]
@@ -90,6 +93,11 @@ export function jit<Params extends readonly unknown[], Result>(
   const find = (args: readonly unknown[]): Entry | undefined => {
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i]!
+      if (entry.captured.some((storage, k) => storage.state === 'live' && storage.role !== entry.capturedRoles[k])) {
+        entries.splice(i--, 1)
+        dropEntry(entry)
+        continue
+      }
       if (entry.specs.length !== args.length || !entry.specs.every((spec, k) => matches(spec, args[k], entry.leaves))) continue
       if (i > 0) {
         entries.splice(i, 1)
@@ -148,6 +156,7 @@ export function jit<Params extends readonly unknown[], Result>(
 }
 
 function dropEntry(entry: Entry): void {
+  entry.lease.release()
   for (const { buffer } of entry.numberBuffers) buffer.device.free(buffer)
 }
 
@@ -219,14 +228,19 @@ async function traceEntry(name: string, fn: (...args: unknown[]) => unknown, arg
   const device = deviceOf([...storages, ...captured]) ?? (options.device === undefined ? await defaultDevice() : await resolveDevice(options.device))
   for (const storage of [...storages, ...captured]) if (storage.role === 'frozen') storage.on(device)
   const donated = new Set(donatedSlots.map((slot) => argumentNodes[slot]!))
-  const plan = await makePlan(computed, donated, device, (program) => compileCached(device, program), options)
+  const lease = leasePrograms(device)
+  const plan = await makePlan(computed, donated, device, lease.compile, options).catch((error: unknown) => {
+    lease.release()
+    throw error
+  })
   for (const { output, reader } of plan.copied) warn(`jit ${name}: result ${output} could not take over its donated argument's memory, because '${reader}' reads the old value too late; it is copied`)
 
   const sources = new Map<Node, Source>()
   argumentNodes.forEach((node, slot) => sources.set(node, { slot }))
   for (const storage of captured) sources.set(storage.node, { storage })
   return {
-    specs, plan, leaves, sources, donated: donatedSlots, captured, passed,
+    specs, plan, lease, leaves, sources, donated: donatedSlots, captured, passed,
+    capturedRoles: captured.map((storage) => storage.role),
     numberBuffers: numberSlots.map((slot) => {
       const value = new Float32Array(1)
       return { slot, buffer: device.alloc(4), value, bytes: new Uint8Array(value.buffer) }

@@ -1,5 +1,5 @@
-import { compileCached } from '../compile/cache.js'
-import { makePlan, type CompileOptions } from '../compile/plan.js'
+import { leasePrograms } from '../compile/cache.js'
+import { makePlan, type CompileOptions, type Plan } from '../compile/plan.js'
 import { defaultDevice } from '../device/default.js'
 import type { Device, RunOptions } from '../device/device.js'
 import { TensorError } from '../errors.js'
@@ -56,14 +56,22 @@ export async function realizeValues(values: readonly Value[], options: RealizeOp
     return storage
   })
   const device = deviceOf(storages) ?? options.device ?? (await defaultDevice())
-  const plan = await makePlan(values, new Set(), device, (program) => compileCached(device, program), options)
+  const lease = leasePrograms(device)
+  try {
+    return await runOnce(await makePlan(values, new Set(), device, lease.compile, options), storages, options)
+  } finally {
+    lease.release()
+  }
+}
+
+async function runOnce(plan: Plan, storages: readonly Storage[], options: RealizeOptions): Promise<Storage[]> {
   const symbols = gatherSymbols(options.symbols, storages)
   checkSymbols(plan.symbols, symbols)
   let results: Storage[] | undefined
   let failure: unknown
   const running = executePlan(
     plan,
-    (node) => storageOf(node)!.on(device),
+    (node) => storageOf(node)!.on(plan.device),
     symbols,
     withDiagnostics(options),
     (outputs) => (results = outputs.map((buffer, i) => new Storage(plan.outputs[i]!, { buffer, symbols: symbolsOf(plan.outputs[i]!.shape, symbols) }))),
