@@ -1,0 +1,107 @@
+import { SamplingError } from './errors.js'
+import { idOfKey, logitOfKey, MAX_VOCABULARY, selectTop, SelectionScratch } from './select.js'
+
+/**
+ * The tokens that may still be drawn, with their logits: what a {@link SamplerStep} works on. Candidate `i` is token `ids[i]` with
+ * `logits[i]`, for `i` below `size`. Unless `sorted`, they stand in the order of their ids.
+ */
+export class Candidates {
+  ids = new Int32Array(0)
+  logits = new Float32Array(0)
+  /** The same memory as `logits`, as integers. */
+  bits = new Int32Array(0)
+  size = 0
+  /** Whether the highest logit comes first, and of equal ones the lowest id. */
+  sorted = false
+  /** Memory for weights, one for each candidate. */
+  weights = new Float64Array(0)
+  readonly scratch = new SelectionScratch()
+  private identity = new Int32Array(0)
+
+  /**
+   * Begins with every token of the vocabulary.
+   *
+   * @throws SamplingError `LOGITS` when there are none, or one is NaN or +∞; `VALUE` for more than 2^21
+   */
+  begin(logits: ArrayLike<number>): void {
+    const size = logits.length
+    if (size === 0) throw new SamplingError('LOGITS', 'There are no logits to sample from; the array is empty')
+    if (size > MAX_VOCABULARY) throw new SamplingError('VALUE', `A vocabulary has at most ${MAX_VOCABULARY} tokens, got ${size} logits`)
+    if (this.identity.length !== size) {
+      this.identity = Int32Array.from({ length: size }, (_, id) => id)
+      this.ids = new Int32Array(size)
+      this.logits = new Float32Array(size)
+      this.bits = new Int32Array(this.logits.buffer)
+      this.weights = new Float64Array(size)
+    }
+    for (let id = 0; id < size; id++) {
+      const logit = logits[id]!
+      // Also false for NaN. What overflows float32 is infinite here.
+      if (!(logit <= 3.4028234663852886e38)) {
+        throw new SamplingError('LOGITS', `The logit of token ${id} is ${String(logit)}; logits must be numbers below +∞. Did the model overflow?`)
+      }
+      // Adding zero turns −0 into 0, so that equal logits have equal bits.
+      this.logits[id] = logit + 0
+    }
+    this.ids.set(this.identity)
+    this.size = size
+    this.sorted = false
+  }
+
+  /** The highest logit. */
+  max(): number {
+    if (this.sorted) return this.logits[0]!
+    let max = -Infinity
+    for (let i = 0; i < this.size; i++) if (this.logits[i]! > max) max = this.logits[i]!
+    return max
+  }
+
+  /** Keeps the `count` highest, sorted. Does nothing when there are no more than that. */
+  keepTop(count: number): void {
+    if (count >= this.size) return
+    if (!this.sorted) {
+      const keys = selectTop(this.bits, this.ids, this.size, count, this.scratch)
+      for (let i = 0; i < count; i++) {
+        this.ids[i] = idOfKey(keys[i]!)
+        this.logits[i] = logitOfKey(keys[i]!)
+      }
+      this.sorted = true
+    }
+    this.size = count
+  }
+
+  /** Keeps the first candidate of the highest logit. */
+  keepFirstMax(): void {
+    let best = 0
+    if (!this.sorted) for (let i = 1; i < this.size; i++) if (this.logits[i]! > this.logits[best]!) best = i
+    this.ids[0] = this.ids[best]!
+    this.logits[0] = this.logits[best]!
+    this.size = Math.min(this.size, 1)
+    this.sorted = true
+  }
+
+  /** Keeps logits of at least `threshold`, in their order. */
+  keepFrom(threshold: number): void {
+    let kept = 0
+    for (let i = 0; i < this.size; i++) {
+      if (!(this.logits[i]! >= threshold)) continue
+      this.ids[kept] = this.ids[i]!
+      this.logits[kept++] = this.logits[i]!
+    }
+    this.size = kept
+  }
+
+  /** Writes e^(logit − highest logit) of each candidate to `weights` and returns their sum. */
+  weigh(): number {
+    const max = this.max()
+    // Without this, −∞ − −∞ would make every weight NaN.
+    if (max === -Infinity) return 0
+    let total = 0
+    for (let i = 0; i < this.size; i++) {
+      const weight = Math.exp(this.logits[i]! - max)
+      this.weights[i] = weight
+      total += weight
+    }
+    return total
+  }
+}

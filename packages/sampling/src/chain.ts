@@ -1,0 +1,171 @@
+import { random, restoreRandom, type RandomState, type RandomStream } from '@tesserae/core'
+import { Candidates } from './candidates.js'
+import { checkInteger } from './check.js'
+import { SamplingError } from './errors.js'
+import { idOfKey, selectTop } from './select.js'
+import type { SamplerStep } from './step.js'
+
+export interface SamplerChainOptions {
+  /** Fixes every choice: the same seed and logits give the same tokens. Default 0. */
+  readonly seed?: number | string
+}
+
+export interface SampleOptions {
+  /** How many of the most likely tokens to report in `top`. Default 0. */
+  readonly logprobs?: number
+}
+
+export interface TokenLogprob {
+  readonly id: number
+  readonly logprob: number
+}
+
+/** A chosen token. */
+export interface Sample {
+  readonly id: number
+  /** The natural logarithm of the probability that the model gives the token: by the logits as they came in. */
+  readonly logprob: number
+  /** The same by the distribution that the token was drawn from, after every step; 0 where it was the only one left. */
+  readonly sampledLogprob: number
+  /** The tokens most likely to the model, the likeliest first. */
+  readonly top: readonly TokenLogprob[]
+}
+
+/** Everything a sampler needs to continue exactly; plain JSON as far as its steps' states are. */
+export interface SamplerState {
+  readonly random: RandomState
+  readonly steps: readonly unknown[]
+}
+
+/** Chooses tokens from logits. Not for concurrent use: clone it for each sequence. */
+export interface Sampler {
+  /**
+   * Chooses a token. `logits` are left alone. One random number is drawn for every choice, whatever the steps are.
+   *
+   * @param logits one for each token id; −∞ excludes a token
+   * @throws SamplingError `LOGITS` when they are empty or one is NaN or +∞, or when no token is left
+   */
+  sample(logits: ArrayLike<number>, options?: SampleOptions): Sample
+  /** The id that {@link Sampler.sample} would choose, without log-probabilities and without allocating memory. */
+  choose(logits: ArrayLike<number>): number
+  /** Tells the steps which token became part of the text; some look back at these. */
+  accept(id: number): void
+  /** A copy that continues independently and, given the same logits, chooses the same tokens. */
+  clone(): Sampler
+  /** Goes back to the beginning: seed and steps as when the sampler was made. */
+  reset(): void
+  /** What {@link Sampler.restore} needs to continue from here. */
+  state(): SamplerState
+  /** Continues where a state was taken; `STATE` is thrown when it is of a sampler with other steps. */
+  restore(state: SamplerState): void
+}
+
+/**
+ * A sampler that applies steps in order and then draws from what is left, each token by its probability.
+ *
+ * @example
+ * const sampler = samplerChain([topK(40), topP(0.95), temperature(0.8)], { seed: 1 })
+ * sampler.sample(Float32Array.of(1, 5, 2), { logprobs: 2 }) // => { id: 1, logprob: -0.066…, top: [{ id: 1, … }, { id: 2, … }], … }
+ */
+export function samplerChain(steps: readonly SamplerStep[], options: SamplerChainOptions = {}): Sampler {
+  const stream = random(options.seed ?? 0)
+  return new Chain([...steps], stream, stream.state())
+}
+
+class Chain implements Sampler {
+  private readonly candidates = new Candidates()
+
+  constructor(
+    private readonly steps: readonly SamplerStep[],
+    private stream: RandomStream,
+    private readonly start: RandomState,
+  ) {}
+
+  choose(logits: ArrayLike<number>): number {
+    // Drawn first: it replaces the array of ids when the vocabulary's size changes.
+    const chosen = this.draw(logits)
+    return this.candidates.ids[chosen]!
+  }
+
+  sample(logits: ArrayLike<number>, { logprobs = 0 }: SampleOptions = {}): Sample {
+    checkInteger('logprobs', logprobs, 0, logits.length)
+    const chosen = this.draw(logits)
+    const { candidates } = this
+    const id = candidates.ids[chosen]!
+    const weights = candidates.weights.subarray(0, candidates.size)
+    const sampledLogprob = Math.log(weights[chosen]! / sum(weights))
+    // The steps have changed the candidates; the model's distribution is that of all logits.
+    candidates.begin(logits)
+    const total = candidates.weigh()
+    const offset = candidates.max() + Math.log(total)
+    const logprobOf = (token: number) => candidates.logits[token]! - offset
+    return { id, logprob: logprobOf(id), sampledLogprob, top: logprobs === 0 ? [] : topTokens(candidates, logprobs, logprobOf) }
+  }
+
+  accept(id: number): void {
+    for (const step of this.steps) step.accept?.(id)
+  }
+
+  clone(): Sampler {
+    return new Chain(
+      this.steps.map((step) => step.clone?.() ?? step),
+      restoreRandom(this.stream.state()),
+      this.start,
+    )
+  }
+
+  reset(): void {
+    this.stream = restoreRandom(this.start)
+    for (const step of this.steps) step.reset?.()
+  }
+
+  state(): SamplerState {
+    return { random: this.stream.state(), steps: this.steps.map((step) => step.state?.() ?? null) }
+  }
+
+  restore(state: SamplerState): void {
+    if (!Array.isArray(state.steps) || state.steps.length !== this.steps.length) {
+      const names = this.steps.map((step) => step.name).join(', ')
+      throw new SamplingError('STATE', `The state must be of a sampler with the steps [${names}], got ${JSON.stringify(state.steps)}`)
+    }
+    this.stream = restoreRandom(state.random)
+    for (const [i, step] of this.steps.entries()) step.restore?.(state.steps[i])
+  }
+
+  /** The index of the chosen candidate; afterwards `weights` hold what it was drawn by. */
+  private draw(logits: ArrayLike<number>): number {
+    const { candidates, steps } = this
+    candidates.begin(logits)
+    for (let i = 0; i < steps.length; i++) steps[i]!.apply(candidates)
+    const total = candidates.weigh()
+    if (!(total > 0)) {
+      const names = steps.map((step) => step.name).join(', ') || 'no steps'
+      throw new SamplingError('LOGITS', `No token is left to sample: all ${logits.length} logits are −∞, or the steps [${names}] removed the rest`)
+    }
+    const target = this.stream.uniform() * total
+    const { weights, size } = candidates
+    let sum = 0
+    let last = 0
+    for (let i = 0; i < size; i++) {
+      if (weights[i] === 0) continue
+      sum += weights[i]!
+      last = i
+      if (sum > target) break
+    }
+    return last
+  }
+}
+
+function topTokens(candidates: Candidates, count: number, logprobOf: (token: number) => number): TokenLogprob[] {
+  const keys = selectTop(candidates.bits, undefined, candidates.size, count, candidates.scratch)
+  return Array.from({ length: count }, (_, i) => {
+    const id = idOfKey(keys[i]!)
+    return { id, logprob: logprobOf(id) }
+  })
+}
+
+function sum(values: Float64Array): number {
+  let total = 0
+  for (let i = 0; i < values.length; i++) total += values[i]!
+  return total
+}

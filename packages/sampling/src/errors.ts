@@ -1,0 +1,16 @@
+import { TesseraeError } from '@tesserae/core'
+
+/** Why sampling failed; see each code's comment. */
+export type SamplingErrorCode =
+  | 'LOGITS' // logits that no token can be drawn from
+  | 'VALUE' // a parameter out of its range
+  | 'STATE' // a saved state that does not fit the sampler
+
+/** An error of the sampling package. */
+export class SamplingError extends TesseraeError {
+  declare readonly code: SamplingErrorCode
+
+  constructor(code: SamplingErrorCode, message: string, options?: { readonly cause?: unknown }) {
+    super(code, message, options)
+  }
+}

@@ -1,0 +1,24 @@
+import { checkRange } from '../check.js'
+import type { SamplerStep } from '../step.js'
+
+/**
+ * Divides logits by `value`: below 1 likely tokens become likelier, above 1 the distribution flattens; 1 changes nothing, and 0 keeps
+ * the most likely token alone, as {@link greedy} does.
+ *
+ * @param value from 0 to 1e6, else `VALUE` is thrown
+ */
+export function temperature(value: number): SamplerStep {
+  checkRange('temperature', value, 0, 1e6)
+  return {
+    name: 'temperature',
+    apply(candidates) {
+      if (value === 0) return candidates.keepFirstMax()
+      if (value === 1) return
+      const max = candidates.max()
+      if (max === -Infinity) return
+      const { logits, size } = candidates
+      // Relative to the highest, so that a low temperature cannot overflow.
+      for (let i = 0; i < size; i++) logits[i] = (logits[i]! - max) / value
+    },
+  }
+}

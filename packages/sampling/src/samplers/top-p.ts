@@ -1,0 +1,79 @@
+import type { Candidates } from '../candidates.js'
+import { checkRange } from '../check.js'
+import { bucketOf, BUCKETS, keyOf, logitOfKey, SORT_LIMIT } from '../select.js'
+import type { SamplerStep } from '../step.js'
+
+/**
+ * Keeps the most likely tokens whose probabilities together reach `mass`, as few as possible and at least one. 1 keeps all.
+ *
+ * Source: A. Holtzman et al., "The Curious Case of Neural Text Degeneration", ICLR 2020.
+ *
+ * @param mass from 0 to 1, else `VALUE` is thrown
+ */
+export function topP(mass: number): SamplerStep {
+  checkRange('topP', mass, 0, 1)
+  // Probability by bucket of logits; made at first use, since after top-k and for small vocabularies nothing needs it.
+  let buckets: Float64Array | undefined
+  return {
+    name: 'topP',
+    apply(candidates) {
+      if (mass === 1 || candidates.size <= 1) return
+      const total = candidates.weigh()
+      // Compared in float32, the precision of the logits: 0.4 + 0.3 reaches 0.7.
+      const reached = (sum: number) => Math.fround(sum / total) >= Math.fround(mass)
+      if (candidates.sorted) keepPrefix(candidates, reached)
+      else keepByBuckets(candidates, reached, candidates.size > SORT_LIMIT ? (buckets ??= new Float64Array(BUCKETS)) : undefined)
+    },
+    // Copies must not share the buckets' memory with a sampler in another call.
+    clone: () => topP(mass),
+  }
+}
+
+function keepPrefix(candidates: Candidates, reached: (sum: number) => boolean): void {
+  let sum = 0
+  for (let i = 0; i < candidates.size; i++) {
+    sum += candidates.weights[i]!
+    if (reached(sum)) {
+      candidates.size = i + 1
+      return
+    }
+  }
+}
+
+/**
+ * Keeps candidates up to the one at which the mass is reached. Of a large vocabulary only the bucket of logits in which that happens is
+ * sorted.
+ */
+function keepByBuckets(candidates: Candidates, reached: (sum: number) => boolean, buckets: Float64Array | undefined): void {
+  const { ids, logits, bits, weights, scratch, size } = candidates
+  let sum = 0
+  let border = 0
+  if (buckets !== undefined) {
+    buckets.fill(0)
+    for (let i = 0; i < size; i++) buckets[bucketOf(bits[i]!)]! += weights[i]!
+    // An empty bucket cannot be the border, not even for a mass of 0, which nothing reaches already.
+    for (border = BUCKETS - 1; border >= 0 && (buckets[border] === 0 || !reached(sum + buckets[border]!)); border--) sum += buckets[border]!
+    if (border < 0) return
+  }
+
+  scratch.reserve(size)
+  let sorted = 0
+  for (let i = 0; i < size; i++) if (buckets === undefined || bucketOf(bits[i]!) === border) scratch.keys[sorted++] = keyOf(bits[i]!, ids[i]!)
+  const keys = scratch.keys.subarray(0, sorted).sort()
+  const max = candidates.max()
+  let last = 0
+  for (; last < sorted - 1; last++) {
+    sum += Math.exp(logitOfKey(keys[last]!) - max)
+    if (reached(sum)) break
+  }
+  const lastKey = keys[last]!
+
+  // Keys fall from bucket to bucket, so one comparison tells all that is kept; the order stays.
+  let kept = 0
+  for (let i = 0; i < size; i++) {
+    if (keyOf(bits[i]!, ids[i]!) > lastKey) continue
+    ids[kept] = ids[i]!
+    logits[kept++] = logits[i]!
+  }
+  candidates.size = kept
+}

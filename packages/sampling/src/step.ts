@@ -1,0 +1,16 @@
+import type { Candidates } from './candidates.js'
+
+/** One stage of a sampler: narrows the candidates or changes their logits. Custom stages implement it too. */
+export interface SamplerStep {
+  readonly name: string
+  apply(candidates: Candidates): void
+  /** Learns which token was chosen. Only stages that look back need this and what follows. */
+  accept?(id: number): void
+  /** Forgets what was accepted. */
+  reset?(): void
+  /** An independent copy with the same memory; a stage without it is shared between copies of a sampler. */
+  clone?(): SamplerStep
+  /** The memory as plain JSON, for {@link SamplerStep.restore}. */
+  state?(): unknown
+  restore?(state: unknown): void
+}
