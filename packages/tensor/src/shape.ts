@@ -7,6 +7,8 @@ import { TensorError } from './errors.js'
 export interface Sym {
   readonly kind: 'sym'
   readonly name: string
+  /** Tells symbols of one name apart in structural keys. */
+  readonly id: number
   /** Largest value; memory is planned for it. */
   readonly max: number
   /** This symbol plus a constant, for slice bounds and offsets (dimensions carry no arithmetic). */
@@ -25,11 +27,13 @@ export type Shape = readonly Dim[]
 /** A number known only at run time: a constant, a symbol, or a symbol plus a constant. */
 export type Index = number | Sym | SymExpr
 
+let nextSymId = 1
+
 /** Makes a symbol. Values are range-checked against 0..max at each call. */
 export function sym(name: string, options: { readonly max: number }): Sym {
   const { max } = options
   if (!Number.isSafeInteger(max) || max < 1) throw new TensorError('VALUE', `sym '${name}': max must be a positive integer, got ${max}`)
-  const self: Sym = { kind: 'sym', name, max, plus: (offset) => ({ kind: 'symExpr', sym: self, offset }) }
+  const self: Sym = { kind: 'sym', name, id: nextSymId++, max, plus: (offset) => ({ kind: 'symExpr', sym: self, offset }) }
   return self
 }
 
@@ -77,6 +81,10 @@ export const printIndex = (index: Index): string =>
     : index.kind === 'sym'
       ? index.name
       : `${index.sym.name}${index.offset < 0 ? '' : '+'}${index.offset}`
+/** An index that no other index prints as, for structural keys. */
+export const indexKey = (index: Index): string =>
+  typeof index === 'number' ? String(index) : index.kind === 'sym' ? `${index.name}#${index.id}` : `${index.sym.name}#${index.sym.id}+${index.offset}`
+export const shapeKey = (shape: Shape): string => `[${shape.map(indexKey).join(',')}]`
 export const printShape = (shape: Shape): string => `[${shape.map(printIndex).join(', ')}]`
 
 /** Axis in 0..rank-1 from one that may count from the end; the error names the operation. */

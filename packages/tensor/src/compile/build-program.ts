@@ -3,7 +3,7 @@ import type { Attr, Node, Value } from '../graph/node.js'
 import { typeOf } from '../graph/node.js'
 import { printAttrs } from '../graph/print.js'
 import { topological } from '../graph/walk.js'
-import { isSym, isSymExpr, printShape, type Sym } from '../shape.js'
+import { isSym, isSymExpr, shapeKey, type Sym } from '../shape.js'
 import { storageOf } from '../storage.js'
 import type { Program, ProgramInput, ProgramOutput } from './program.js'
 
@@ -65,7 +65,7 @@ function keyOf(nodes: readonly Node[], inputs: readonly ProgramInput[], outputs:
   const lines: string[] = []
   for (const input of inputs) {
     numbers.set(input.value.node, numbers.size)
-    lines.push(`${input.role[0]!}${input.dtype}${printShape(input.shape)}${input.frozen === undefined ? '' : `@${bufferId(input.frozen)}`}`)
+    lines.push(`${input.role[0]!}${input.dtype}${shapeKey(input.shape)}${input.frozen === undefined ? '' : `@${bufferId(input.frozen)}`}`)
   }
   const edge = (value: Value): string => `${numbers.get(value.node)!}.${value.index}`
   for (const node of nodes) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { referenceDevice } from '../device/reference/device.js'
-import { constant, add, barrier, mul, neg, permute, reduceSum, reshape, updateSlice, exp } from '../graph/primitives.js'
+import { constant, add, barrier, mul, neg, permute, reduceSum, reshape, slice, updateSlice, exp } from '../graph/primitives.js'
 import { printGraph, toGraphviz, toMermaid } from '../graph/print.js'
 import { topological } from '../graph/walk.js'
 import type { Value } from '../graph/node.js'
@@ -53,6 +53,15 @@ describe('program keys', () => {
   it('tell apart what differs', () => {
     const keys = [key((x, y) => add(exp(x), y)), key((x, y) => add(x, exp(y))), key((x) => add(exp(x), x)), key((x) => add(x, constant(1, 'f32'))), key((x) => add(x, constant(2, 'f32')))]
     expect(new Set(keys).size).toBe(keys.length)
+  })
+
+  it('tell symbols of one name apart', () => {
+    const [a, b] = [sym('n', { max: 7 }), sym('n', { max: 7 })]
+    const of = (n: typeof a): string => buildProgram(lower([slice(leaf(7), [0], [n])], device).outputs, { keepsDuplicates: false }).key
+    expect(of(a)).toBe(of(a))
+    expect(of(a)).not.toBe(of(b))
+    const x = leaf(7)
+    expect(opsOf(lower([add(reduceSum(slice(x, [0], [a]), [0]), reduceSum(slice(x, [0], [b]), [0]))], device).outputs).filter((op) => op === 'slice')).toHaveLength(2)
   })
 
   it('list symbols and count a leaf used twice once', () => {

@@ -1,4 +1,4 @@
-import { isSym, isSymExpr, printIndex, printShape } from '../shape.js'
+import { indexKey, isSym, isSymExpr, printShape } from '../shape.js'
 import type { Attr, Attrs, Node, Value } from './node.js'
 import { topological } from './walk.js'
 
@@ -8,7 +8,7 @@ export function printAttr(attr: Attr): string {
   if (typeof attr === 'number') return Object.is(attr, -0) ? '-0' : String(attr)
   if (typeof attr === 'string') return JSON.stringify(attr)
   if (typeof attr === 'boolean') return String(attr)
-  if (isSym(attr) || isSymExpr(attr)) return printIndex(attr)
+  if (isSym(attr) || isSymExpr(attr)) return indexKey(attr)
   return `[${(attr as readonly Attr[]).map(printAttr).join(',')}]`
 }
 
