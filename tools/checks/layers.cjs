@@ -31,7 +31,7 @@ module.exports = {
       comment: "Another package's inside is not its interface: import it as '@tesserae/NAME'.",
       severity: 'error',
       from: { path: '^packages/([^/]+)/src/', pathNot: tests },
-      to: { path: '^packages/', pathNot: '^packages/$1/', dependencyTypes: ['local'] },
+      to: { path: '^packages/', pathNot: '^packages/$1/', dependencyTypes: ['local'], dependencyTypesNot: ['aliased'] },
     },
     {
       name: 'node-only-in-node-entry-points',
@@ -67,15 +67,15 @@ module.exports = {
       comment: 'A package that package.json does not declare.',
       severity: 'error',
       from: { path: '^packages/[^/]+/src/', pathNot: tests },
-      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'], dependencyTypesNot: ['type-only'] },
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'], dependencyTypesNot: ['npm', 'npm-peer', 'npm-optional', 'type-only'] },
     },
   ],
   options: {
-    includeOnly: { path: '^(packages|apps|examples|benchmarks|tests|tools|node_modules)/|^[a-z_/]+$' },
     doNotFollow: { path: 'node_modules|/dist/' },
-    exclude: { path: '/dist/' },
+    exclude: { path: '/dist/|^[.][a-z]|__fixtures__/.*[.]json$' },
     tsConfig: { fileName: 'tsconfig.base.json' },
     tsPreCompilationDeps: 'specify',
+    combinedDependencies: true,
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['@tesserae/source', 'import', 'node', 'types', 'default'] },
   },
 }

@@ -1,0 +1,3 @@
+import { library } from '../../tools/build/library.js'
+
+export default library()
