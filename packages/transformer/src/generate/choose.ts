@@ -2,7 +2,7 @@ import type { SamplerLike } from './types.js'
 
 /** The most likely token each time; the lowest id among equals. */
 export const greedySampler: SamplerLike = {
-  sample(logits) {
+  choose(logits) {
     let best = 0
     for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[best]!) best = i
     return best

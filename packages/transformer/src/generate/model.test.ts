@@ -29,7 +29,7 @@ async function open(device: Device = referenceDevice(), options: Partial<CreateM
 const scripted = (...ids: number[]): SamplerLike & { readonly seen: number[] } => {
   const seen: number[] = []
   let next = 0
-  return { seen, sample: () => ids[next++ % ids.length]!, accept: (id) => void seen.push(id) }
+  return { seen, choose: () => ids[next++ % ids.length]!, accept: (id) => void seen.push(id) }
 }
 
 describe('piecesOf', () => {

@@ -34,7 +34,7 @@ export async function* streamTokens(context: StreamContext, prompt: readonly num
   const room = capacity - prompt.length + 1 // the last token is never written to the cache
   checkRoom(prompt.length, capacity, options.maxTokens)
   const limit = Math.min(options.maxTokens ?? room, room)
-  const text = textOf(context.tokenizer, options.stop ?? [])
+  const text = textOf(context.tokenizer, options.stop ?? [], prompt.at(-1)!)
   throwIfAborted(signal, 'Generation')
   if (limit === 0) return
 
@@ -48,7 +48,7 @@ export async function* streamTokens(context: StreamContext, prompt: readonly num
     const logits = await aborting(cache === undefined ? programs.last(sequence, signal) : programs.extend(cache, fresh, signal))
     await turn()
     throwIfAborted(signal, 'Generation')
-    const id = chosen(sampler, logprobs ? logits.slice() : logits, config.vocabSize)
+    const id = chosen(sampler, logits, config.vocabSize)
     sampler.accept?.(id)
     sequence.push(id)
     fresh = [id]
@@ -73,8 +73,7 @@ function checkRoom(promptTokens: number, capacity: number, maxTokens: number | u
 }
 
 function chosen(sampler: SamplerLike, logits: Float32Array, vocabSize: number): number {
-  const choice = sampler.sample(logits)
-  const id = typeof choice === 'number' ? choice : choice.id
+  const id = sampler.choose(logits)
   if (!Number.isInteger(id) || id < 0 || id >= vocabSize) throw new TransformerError('TOKEN', `the sampler chose ${String(id)}; expected an id from 0 to ${vocabSize - 1}`)
   return id
 }
@@ -85,7 +84,7 @@ interface TextState {
 }
 
 /** Decoding with stop ids and stop texts taken out. */
-function textOf(tokenizer: TokenizerLike | undefined, stop: readonly (number | string)[]): TextState {
+function textOf(tokenizer: TokenizerLike | undefined, stop: readonly (number | string)[], before: number): TextState {
   const ids = new Set(stop.filter((item) => typeof item === 'number'))
   const texts = stop.filter((item) => typeof item === 'string')
   if (texts.includes('')) throw new TransformerError('OPTION', "stop holds an empty text, which would stop at once; leave it out")
@@ -93,7 +92,8 @@ function textOf(tokenizer: TokenizerLike | undefined, stop: readonly (number | s
     if (texts.length > 0) throw new TransformerError('OPTION', `stop text ${JSON.stringify(texts[0])} needs a tokenizer; give one to createModel, or stop at ids`)
     return { push: (id) => ({ text: '', stopped: ids.has(id) }), flush: () => '' }
   }
-  const decoder = tokenizer.decoder?.() ?? { push: (id: number) => tokenizer.decode([id]), flush: () => '' }
+  const decoder = tokenizer.decoder?.({ skipSpecial: true }) ?? { push: (id: number) => tokenizer.decode([id]), flush: () => '' }
+  decoder.push(before) // what follows a token may depend on it: a blank after the beginning, the rest of a character
   const stops = new StopTexts(texts)
   const flush = (): string => {
     const { text, stopped } = stops.push(decoder.flush())

@@ -1,9 +1,9 @@
 
 /** Chooses the next token. The samplers of `@tesserae/sampling` fit; so does any object with this shape. */
 export interface SamplerLike {
-  /** The id of the next token, from logits [vocabSize] that it may overwrite. */
-  sample(logits: Float32Array): number | { readonly id: number }
-  /** Told of every token that was taken, prompt tokens included, for samplers with a memory. */
+  /** The id of the next token, from logits [vocabSize], which it leaves alone. */
+  choose(logits: Float32Array): number
+  /** Told of every token of the text, the prompt's included, for samplers with a memory. */
   accept?(id: number): void
 }
 
@@ -11,8 +11,8 @@ export interface SamplerLike {
 export interface TokenizerLike {
   encode(text: string): ArrayLike<number>
   decode(ids: Iterable<number>): string
-  /** Decodes token by token, holding back incomplete characters. */
-  decoder?(): { push(id: number): string; flush(): string }
+  /** Decodes token by token, holding back incomplete characters; special tokens are left out when asked. */
+  decoder?(options: { readonly skipSpecial: boolean }): { push(id: number): string; flush(): string }
 }
 
 export interface GenerateOptions {

@@ -1,0 +1,44 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openSafetensorsPath, saveSafetensors } from '@tesserae/tensor/node'
+import { checkConfig } from '../../architectures/config.js'
+import { checkWeights } from '../../architectures/weights.js'
+import { TransformerError } from '../../errors.js'
+import { readLlama2c, type LoadedModel } from '../llama2c.js'
+import { configText, entriesOf, parseConfig, readRecord } from '../record.js'
+import { makeFolder, readText, writeText } from './files.js'
+
+/**
+ * Writes a model as a folder with `config.json` and `model.safetensors`, each replaced whole. The weights stay the caller's.
+ * Errors: CHECKPOINT, CONFIG, WEIGHTS; IO and ABORTED of the writer.
+ */
+export async function saveModel(folder: string, model: LoadedModel, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+  const config = checkConfig(model.config)
+  checkWeights(model.weights, config)
+  await makeFolder(folder)
+  await saveSafetensors(join(folder, 'model.safetensors'), entriesOf(model.weights), options)
+  await writeText(join(folder, 'config.json'), configText(config))
+}
+
+/** Reads a folder that {@link saveModel} wrote; tensors are mapped where the platform can. Errors: CHECKPOINT, CONFIG; FILE and IO of the reader. */
+export async function loadModel(folder: string): Promise<LoadedModel> {
+  const path = join(folder, 'config.json')
+  const config = parseConfig(await readText(path), path)
+  const file = await openSafetensorsPath(join(folder, 'model.safetensors'))
+  try {
+    return { config, weights: await readRecord(file, config, folder) }
+  } finally {
+    await file.dispose()
+  }
+}
+
+/** Reads a llama2.c checkpoint (version 0) from a path, see {@link readLlama2c}. Errors: CHECKPOINT. */
+export async function loadLlama2c(path: string): Promise<LoadedModel> {
+  let bytes: Uint8Array
+  try {
+    bytes = await readFile(path)
+  } catch (cause) {
+    throw new TransformerError('CHECKPOINT', `${path} could not be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+  }
+  return readLlama2c(bytes, { label: path })
+}
