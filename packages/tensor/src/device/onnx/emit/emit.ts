@@ -108,6 +108,7 @@ export function emitModel(program: Program, options: EmitOptions): EmittedModel 
     builder.output(name, elementTypeOf(dtype), shape)
     return name
   })
+  builder.removeUnused()
   orderAliases(
     context,
     program.outputs.flatMap(({ alias }, i) => (alias === undefined || inputNames[alias] === undefined ? [] : [{ input: inputNames[alias], output: outputNames[i]! }])),

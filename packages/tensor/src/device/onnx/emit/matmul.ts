@@ -103,6 +103,19 @@ const activated =
   (activation: (attrs: Readonly<Record<string, unknown>>) => Activation): Emitter =>
   (context, node) => [{ name: activate(context, context.as(node.inputs[0]!, FLOAT), activation(node.attrs)), type: FLOAT }]
 
+/**
+ * dy · gelu′(x): with u = x/√2, gelu′ = ½ + ½·erf(u) + u·e^(−u²)/√π. The first two terms lie between 0 and 1, so that
+ * HardSigmoid, which clips there, computes them in one pass. The tanh form is decomposed.
+ */
+const geluGrad: Emitter = (context, node) => {
+  const [x, dy] = node.inputs as readonly [Value, Value]
+  const u = context.node('Mul', [context.as(x, FLOAT), context.float(Math.SQRT1_2)])
+  const below = context.node('HardSigmoid', [context.node('Erf', [u])], { attributes: { alpha: float(0.5), beta: float(0.5) } })
+  const exponent = context.node('Sub', [context.float(-0.5 * Math.log(Math.PI)), context.node('Mul', [u, u])])
+  const density = context.node('Mul', [u, context.node('Exp', [exponent])])
+  return [{ name: context.node('Mul', [context.node('Add', [below, density]), context.as(dy, FLOAT)]), type: FLOAT }]
+}
+
 const relu: Emitter = (context, node) => {
   const x = node.inputs[0]!
   const dtype = dtypeOf(x)
@@ -126,6 +139,7 @@ export const matmulEmitters: EmitterTable = {
   matmul,
   relu,
   abs,
+  geluGrad,
   sigmoid: unary('Sigmoid'),
   softplus: unary('Softplus'),
   silu: activated(() => 'silu'),

@@ -160,6 +160,21 @@ export class ModelBuilder {
     this.nodes.splice(0, this.nodes.length, ...sorted)
   }
 
+  /** Drops nodes whose results nothing needs: what an emitter found a shorter way round. */
+  removeUnused(): void {
+    const needed = new Set<Name>(this.outputs.map(({ name }) => name!))
+    const kept: MutableNode[] = []
+    for (const node of this.nodes.toReversed()) {
+      if (!node.output.some((name) => needed.has(name))) {
+        this.nodeOps.delete(node.name)
+        continue
+      }
+      kept.push(node)
+      for (const name of node.input) needed.add(name)
+    }
+    this.nodes.splice(0, this.nodes.length, ...kept.reverse())
+  }
+
   /** The model as bytes. */
   finish(): Uint8Array {
     return encodeMessage('ModelProto', {

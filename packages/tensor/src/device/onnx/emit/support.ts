@@ -21,6 +21,7 @@ const checks: Readonly<Record<string, Check>> = {
     if (batch !== 1 && tokens !== 1) return false
     return isStatic(cacheK!.shape) && elementCount(q!.shape) > 0 && elementCount(k!.shape) > 0
   },
+  geluGrad: (_, { approximate }) => approximate === 'none',
   topK: ([x]) => isStatic(x!.shape),
 }
 
