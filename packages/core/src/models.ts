@@ -123,7 +123,9 @@ export interface EmbeddingModelLike {
   readonly maxEmbeddingsPerCall: PromiseLike<number | undefined> | number | undefined
   readonly supportsParallelCalls: PromiseLike<boolean> | boolean
   /** Embeddings come in the order of `values`. */
-  doEmbed(call: EmbeddingModelCall): PromiseLike<{ readonly embeddings: readonly (readonly number[])[]; readonly usage?: { readonly tokens: number } }>
+  doEmbed(
+    call: EmbeddingModelCall,
+  ): PromiseLike<{ readonly embeddings: readonly (readonly number[])[]; readonly usage?: { readonly tokens: number } }>
 }
 
 export interface RerankingModelCall extends CallBase {
@@ -138,7 +140,9 @@ export interface RerankingModelLike {
   readonly provider: string
   readonly modelId: string
   /** `index` points into the given documents; the best comes first. */
-  doRerank(call: RerankingModelCall): PromiseLike<{ readonly ranking: readonly { readonly index: number; readonly relevanceScore: number }[] }>
+  doRerank(
+    call: RerankingModelCall,
+  ): PromiseLike<{ readonly ranking: readonly { readonly index: number; readonly relevanceScore: number }[] }>
 }
 
 /** The finish reason as a word, whichever version said it. */

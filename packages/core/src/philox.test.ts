@@ -3,7 +3,11 @@ import { philox4x32 } from './philox.js'
 
 // The known answers that Random123 publishes for philox4x32, 10 rounds (kat_vectors): counter, key, result.
 const knownAnswers: readonly (readonly [number[], number[], number[]])[] = [
-  [[0, 0, 0, 0], [0, 0], [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]],
+  [
+    [0, 0, 0, 0],
+    [0, 0],
+    [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8],
+  ],
   [
     [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff],
     [0xffffffff, 0xffffffff],

@@ -108,7 +108,13 @@ describe('random', () => {
   })
 
   it('refuses states that are not states', () => {
-    for (const state of [{ key: [1], position: 0 }, { key: [1, -2], position: 0 }, { key: [1, 2], position: -1 }, { key: [1, 2] }, { position: 0 }]) {
+    for (const state of [
+      { key: [1], position: 0 },
+      { key: [1, -2], position: 0 },
+      { key: [1, 2], position: -1 },
+      { key: [1, 2] },
+      { position: 0 },
+    ]) {
       expect(codeOf(() => restoreRandom(state as never))).toBe('RANDOM_STATE')
     }
   })

@@ -1,6 +1,11 @@
 import { SamplingError } from './errors.js'
 import { idOfKey, logitOfKey, MAX_VOCABULARY, selectTop, SelectionScratch } from './select.js'
 
+// Patterns of float32 as signed integers; NaN lies above +∞ when the sign is left out.
+const INFINITY_BITS = 0x7f800000
+const NEGATIVE_INFINITY_BITS = -0x800000
+const NEGATIVE_ZERO_BITS = -0x80000000
+
 /**
  * The tokens that may still be drawn, with their logits: what a {@link SamplerStep} works on. Candidate `i` is token `ids[i]` with
  * `logits[i]`, for `i` below `size`. Unless `sorted`, they stand in the order of their ids.
@@ -34,14 +39,14 @@ export class Candidates {
       this.bits = new Int32Array(this.logits.buffer)
       this.weights = new Float64Array(size)
     }
+    this.logits.set(logits)
+    const { bits } = this
     for (let id = 0; id < size; id++) {
-      const logit = logits[id]!
-      // Also false for NaN. What overflows float32 is infinite here.
-      if (!(logit <= 3.4028234663852886e38)) {
-        throw new SamplingError('LOGITS', `The logit of token ${id} is ${String(logit)}; logits must be numbers below +∞. Did the model overflow?`)
-      }
-      // Adding zero turns −0 into 0, so that equal logits have equal bits.
-      this.logits[id] = logit + 0
+      const value = bits[id]!
+      // Without looking at the sign first: half of all logits are negative, and that branch would be guessed wrong half of the time.
+      if ((value & 0x7fffffff) >= INFINITY_BITS && value !== NEGATIVE_INFINITY_BITS) throw unusable(id, logits[id])
+      // Equal logits must have equal bits.
+      if (value === NEGATIVE_ZERO_BITS) bits[id] = 0
     }
     this.ids.set(this.identity)
     this.size = size
@@ -104,4 +109,11 @@ export class Candidates {
     }
     return total
   }
+}
+
+function unusable(id: number, logit: number | undefined): SamplingError {
+  return new SamplingError(
+    'LOGITS',
+    `The logit of token ${id} is ${String(logit)}; logits must be numbers below +∞. Did the model overflow?`,
+  )
 }

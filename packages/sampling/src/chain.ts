@@ -140,7 +140,10 @@ class Chain implements Sampler {
     const total = candidates.weigh()
     if (!(total > 0)) {
       const names = steps.map((step) => step.name).join(', ') || 'no steps'
-      throw new SamplingError('LOGITS', `No token is left to sample: all ${logits.length} logits are −∞, or the steps [${names}] removed the rest`)
+      throw new SamplingError(
+        'LOGITS',
+        `No token is left to sample: all ${logits.length} logits are −∞, or the steps [${names}] removed the rest`,
+      )
     }
     const target = this.stream.uniform() * total
     const { weights, size } = candidates

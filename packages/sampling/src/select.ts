@@ -63,10 +63,17 @@ export class SelectionScratch {
  * @param ids their ids, or undefined where the index is the id
  * @param count from 1 to `size`
  */
-export function selectTop(bits: Int32Array, ids: Int32Array | undefined, size: number, count: number, scratch: SelectionScratch): Float64Array {
+export function selectTop(
+  bits: Int32Array,
+  ids: Int32Array | undefined,
+  size: number,
+  count: number,
+  scratch: SelectionScratch,
+): Float64Array {
   scratch.reserve(size)
   const { keys } = scratch
-  const found = count <= HEAP_LIMIT && count < size ? topByHeap(bits, ids, size, count, keys) : topByBuckets(bits, ids, size, count, scratch)
+  const found =
+    count <= HEAP_LIMIT && count < size ? topByHeap(bits, ids, size, count, keys) : topByBuckets(bits, ids, size, count, scratch)
   keys.subarray(0, found).sort()
   return keys
 }
@@ -106,13 +113,19 @@ function topByHeap(bits: Int32Array, ids: Int32Array | undefined, size: number, 
 }
 
 /** Counts logits by bucket, and collects those of the buckets that hold the best. */
-function topByBuckets(bits: Int32Array, ids: Int32Array | undefined, size: number, count: number, { keys, counts }: SelectionScratch): number {
+function topByBuckets(
+  bits: Int32Array,
+  ids: Int32Array | undefined,
+  size: number,
+  count: number,
+  { keys, counts }: SelectionScratch,
+): number {
   let lowest = 0
   if (count < size && size > SORT_LIMIT) {
     counts.fill(0)
     for (let i = 0; i < size; i++) counts[bucketOf(bits[i]!)]!++
-    let above = 0
-    for (lowest = BUCKETS - 1; (above += counts[lowest]!) < count; ) lowest--
+    lowest = BUCKETS
+    for (let above = 0; above < count;) above += counts[--lowest]!
   }
   let found = 0
   for (let i = 0; i < size; i++) if (bucketOf(bits[i]!) >= lowest) keys[found++] = keyOf(bits[i]!, ids === undefined ? i : ids[i]!)

@@ -6,21 +6,25 @@ import { MergeTable } from './models/bpe/merge-table.js'
 describe('ByteTable', () => {
   it('numbers keys in order of insertion, like a Map', () => {
     fc.assert(
-      fc.property(fc.array(fc.uint8Array({ maxLength: 3 }), { maxLength: 400 }), fc.uint8Array({ maxLength: 200, minLength: 100 }), (keys, long) => {
-        const table = new ByteTable(1)
-        const map = new Map<string, number>()
-        for (const key of [...keys, long, ...keys]) {
-          const name = key.join()
-          expect(table.find(key, 0, key.length)).toBe(map.get(name) ?? -1)
-          if (!map.has(name)) map.set(name, map.size)
-          expect(table.add(key, 0, key.length)).toBe(map.get(name))
-        }
-        expect(table.size).toBe(map.size)
-        for (const [name, index] of map) expect(table.arena.slice(table.starts[index], table.starts[index + 1]).join()).toBe(name)
-        table.clear()
-        expect(table.find(long, 0, long.length)).toBe(-1)
-        expect(table.add(long, 0, long.length)).toBe(0)
-      }),
+      fc.property(
+        fc.array(fc.uint8Array({ maxLength: 3 }), { maxLength: 400 }),
+        fc.uint8Array({ maxLength: 200, minLength: 100 }),
+        (keys, long) => {
+          const table = new ByteTable(1)
+          const map = new Map<string, number>()
+          for (const key of [...keys, long, ...keys]) {
+            const name = key.join()
+            expect(table.find(key, 0, key.length)).toBe(map.get(name) ?? -1)
+            if (!map.has(name)) map.set(name, map.size)
+            expect(table.add(key, 0, key.length)).toBe(map.get(name))
+          }
+          expect(table.size).toBe(map.size)
+          for (const [name, index] of map) expect(table.arena.slice(table.starts[index], table.starts[index + 1]).join()).toBe(name)
+          table.clear()
+          expect(table.find(long, 0, long.length)).toBe(-1)
+          expect(table.add(long, 0, long.length)).toBe(0)
+        },
+      ),
     )
   })
 })

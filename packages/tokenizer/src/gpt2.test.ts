@@ -13,7 +13,11 @@ describe.skipIf(!existsSync(new URL('ggml-vocab-gpt-2.gguf', data)))('GPT-2’s 
     const tokenizer = Tokenizer.fromJSON({
       ...mobyJson(),
       added_tokens: [{ id: 50256, content: '<|endoftext|>', special: true }],
-      model: { type: 'BPE', vocab: Object.fromEntries(tokens.map((token, id) => [token, id])), merges: metadata.get('tokenizer.ggml.merges') },
+      model: {
+        type: 'BPE',
+        vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+        merges: metadata.get('tokenizer.ggml.merges'),
+      },
     })
     const inputs = readFileSync(new URL('ggml-vocab-gpt-2.gguf.inp', data), 'utf8').split('\n__ggml_vocab_test__\n')
     const outputs = readFileSync(new URL('ggml-vocab-gpt-2.gguf.out', data), 'utf8').split('\n')

@@ -137,7 +137,12 @@ describe('decoder', () => {
     const [a, b] = [moby.decoder(), moby.decoder()]
     expect(a.push(emoji[0]!)).toBe('')
     expect(b.push(moby.encode('x')[0]!)).toBe('x')
-    expect(emoji.slice(1).map((id) => a.push(id)).join('')).toBe('\u{1f600}')
+    expect(
+      emoji
+        .slice(1)
+        .map((id) => a.push(id))
+        .join(''),
+    ).toBe('\u{1f600}')
     a.push(emoji[0]!)
     expect(a.flush()).toBe('\ufffd')
     expect(a.push(moby.encode('x')[0]!)).toBe('x')

@@ -45,8 +45,17 @@ describe('llama.cpp’s published cases', () => {
   // In its queues, token i of 10,000 has the probability i / Σ, so what each step must keep is known in integers: a range of ids from
   // `lowest` to 9999.
   const queues: readonly (readonly [string, number, number, number])[] = [
-    ['k', 10_000, 1, 1], ['k', 1, 1, 1], ['p', 10_000, 1, 1], ['p', 10_000, 0, 1], ['m', 10_000, 1, 1], ['m', 10_000, 1, 1e-12],
-    ['k', 100, 1, 1], ['p', 10_000, 0.0003, 1], ['p', 10_000, 0.8, 1], ['m', 10_000, 1, 9997.9 / 9999], ['m', 10_000, 1, 0.1],
+    ['k', 10_000, 1, 1],
+    ['k', 1, 1, 1],
+    ['p', 10_000, 1, 1],
+    ['p', 10_000, 0, 1],
+    ['m', 10_000, 1, 1],
+    ['m', 10_000, 1, 1e-12],
+    ['k', 100, 1, 1],
+    ['p', 10_000, 0.0003, 1],
+    ['p', 10_000, 0.8, 1],
+    ['m', 10_000, 1, 9997.9 / 9999],
+    ['m', 10_000, 1, 0.1],
     ...['kp', 'km', 'pk', 'pm', 'mk', 'mp', 'kpm', 'kmp', 'pkm', 'pmk', 'mkp', 'mpk'].map((queue) => [queue, 100, 0.8, 0.1] as const),
     ['mp', 100, 0.8, 9997.9 / 9999],
   ]
@@ -67,7 +76,7 @@ describe('llama.cpp’s published cases', () => {
         topP(p).apply(candidates)
         const sumFrom = (id: number) => ((id + size - 1) * (size - id)) / 2
         const target = p * sumFrom(lowest)
-        if (p < 1) for (lowest = size - 1; sumFrom(lowest) < target; ) lowest--
+        if (p < 1) for (lowest = size - 1; sumFrom(lowest) < target;) lowest--
       }
       expect(candidates.size).toBe(size - lowest)
       expect(Math.min(...candidates.ids.subarray(0, candidates.size))).toBe(lowest)
@@ -86,7 +95,14 @@ const manyLogits = fc.tuple(fc.integer(), fc.constantFrom(0.01, 1, 6), fc.consta
 
 /** Logits with ties, −∞ and extremes. */
 const fewLogits = fc
-  .array(fc.oneof({ weight: 4, arbitrary: fc.double({ min: -12, max: 12, noNaN: true }) }, { weight: 2, arbitrary: fc.integer({ min: -3, max: 3 }) }, { weight: 1, arbitrary: fc.constantFrom(-Infinity, 0, -0, 1e-40, -1e-40, 80) }), { minLength: 1, maxLength: 700 })
+  .array(
+    fc.oneof(
+      { weight: 4, arbitrary: fc.double({ min: -12, max: 12, noNaN: true }) },
+      { weight: 2, arbitrary: fc.integer({ min: -3, max: 3 }) },
+      { weight: 1, arbitrary: fc.constantFrom(-Infinity, 0, -0, 1e-40, -1e-40, 80) },
+    ),
+    { minLength: 1, maxLength: 700 },
+  )
   .map((values) => Float32Array.from(values))
   .filter((logits) => logits.some((logit) => logit > -Infinity))
 
@@ -118,7 +134,8 @@ describe('against plain definitions on any logits', () => {
         const total = order.reduce((sum, id) => sum + Math.exp(logits[id]! - max), 0)
         let sum = 0
         let count = 0
-        while (count < order.length && (count === 0 || Math.fround(sum / total) < Math.fround(p))) sum += Math.exp(logits[order[count++]!]! - max)
+        while (count < order.length && (count === 0 || Math.fround(sum / total) < Math.fround(p)))
+          sum += Math.exp(logits[order[count++]!]! - max)
         if (p === 1) count = order.length
         const candidates = new Candidates()
         candidates.begin(logits)
@@ -136,18 +153,23 @@ describe('against plain definitions on any logits', () => {
 
   it('minP, greedy and temperature', () => {
     fc.assert(
-      fc.property(anyLogits, fc.double({ min: 0.001, max: 1, noNaN: true }), fc.double({ min: 0.05, max: 5, noNaN: true }), (logits, p, value) => {
-        const max = Math.max(...logits)
-        const kept = distribution(logits, minP(p))
-        for (const [id, logit] of logits.entries()) {
-          if (Math.abs(logit - max - Math.log(p)) > 1e-5 && logit > max - 700) expect(kept.has(id)).toBe(logit > max + Math.log(p))
-        }
-        expect([...distribution(logits, greedy()).keys()]).toEqual([logits.indexOf(max)])
-        expect(distribution(logits, temperature(0))).toEqual(new Map([[logits.indexOf(max), 1]]))
-        const tempered = distribution(logits, temperature(value))
-        const total = logits.reduce((sum, logit) => sum + Math.exp((logit - max) / value), 0)
-        for (const [id, probability] of tempered) expect(probability).toBeCloseTo(Math.exp((logits[id]! - max) / value) / total, 5)
-      }),
+      fc.property(
+        anyLogits,
+        fc.double({ min: 0.001, max: 1, noNaN: true }),
+        fc.double({ min: 0.05, max: 5, noNaN: true }),
+        (logits, p, value) => {
+          const max = Math.max(...logits)
+          const kept = distribution(logits, minP(p))
+          for (const [id, logit] of logits.entries()) {
+            if (Math.abs(logit - max - Math.log(p)) > 1e-5 && logit > max - 700) expect(kept.has(id)).toBe(logit > max + Math.log(p))
+          }
+          expect([...distribution(logits, greedy()).keys()]).toEqual([logits.indexOf(max)])
+          expect(distribution(logits, temperature(0))).toEqual(new Map([[logits.indexOf(max), 1]]))
+          const tempered = distribution(logits, temperature(value))
+          const total = logits.reduce((sum, logit) => sum + Math.exp((logit - max) / value), 0)
+          for (const [id, probability] of tempered) expect(probability).toBeCloseTo(Math.exp((logits[id]! - max) / value) / total, 5)
+        },
+      ),
       { numRuns: 300 },
     )
   })
@@ -156,8 +178,18 @@ describe('against plain definitions on any logits', () => {
 describe('parameters and logits at their limits', () => {
   it('are refused out of range', () => {
     for (const make of [
-      () => temperature(-0.1), () => temperature(NaN), () => temperature(Infinity),
-      () => topK(-1), () => topK(1.5), () => topK(NaN), () => topP(-0.01), () => topP(1.01), () => topP(NaN), () => minP(1.05), () => minP(-1), () => minP('0.5' as never),
+      () => temperature(-0.1),
+      () => temperature(NaN),
+      () => temperature(Infinity),
+      () => topK(-1),
+      () => topK(1.5),
+      () => topK(NaN),
+      () => topP(-0.01),
+      () => topP(1.01),
+      () => topP(NaN),
+      () => minP(1.05),
+      () => minP(-1),
+      () => minP('0.5' as never),
     ]) {
       expect(codeOf(make)).toBe('VALUE')
     }
@@ -166,7 +198,12 @@ describe('parameters and logits at their limits', () => {
 
   it('low temperatures do not overflow', () => {
     expect(distribution([3e38, 1e38, -3e38], temperature(1e-30))).toEqual(new Map([[0, 1]]))
-    expect(distribution([-3e38, -3e38, -Infinity], temperature(0.01))).toEqual(new Map([[0, 0.5], [1, 0.5]]))
+    expect(distribution([-3e38, -3e38, -Infinity], temperature(0.01))).toEqual(
+      new Map([
+        [0, 0.5],
+        [1, 0.5],
+      ]),
+    )
   })
 
   it('equal logits keep the lowest ids, whatever the sign of zero', () => {

@@ -58,7 +58,8 @@ function keepByBuckets(candidates: Candidates, reached: (sum: number) => boolean
 
   scratch.reserve(size)
   let sorted = 0
-  for (let i = 0; i < size; i++) if (buckets === undefined || bucketOf(bits[i]!) === border) scratch.keys[sorted++] = keyOf(bits[i]!, ids[i]!)
+  for (let i = 0; i < size; i++)
+    if (buckets === undefined || bucketOf(bits[i]!) === border) scratch.keys[sorted++] = keyOf(bits[i]!, ids[i]!)
   const keys = scratch.keys.subarray(0, sorted).sort()
   const max = candidates.max()
   let last = 0

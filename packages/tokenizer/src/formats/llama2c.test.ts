@@ -53,14 +53,24 @@ describe('a llama2.c tokenizer', () => {
 
   it('agrees with the plain algorithm on any text', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string({ unit: fc.constantFrom(' ', 't', 'h', 'e', 'a', 'b', 'c', 'é', 'x'), maxLength: 200 }), trickyText()), (text) => {
-        expect([...small.encode(text, { special: 'text' })]).toEqual(encodeNaively(wellFormed(text)))
-      }),
+      fc.property(
+        fc.oneof(fc.string({ unit: fc.constantFrom(' ', 't', 'h', 'e', 'a', 'b', 'c', 'é', 'x'), maxLength: 200 }), trickyText()),
+        (text) => {
+          expect([...small.encode(text, { special: 'text' })]).toEqual(encodeNaively(wellFormed(text)))
+        },
+      ),
     )
   })
 
   it('merges the leftmost of equal scores first', () => {
-    const even = Tokenizer.fromLlama2c(file([['aa', 1], [' ', 0], ['a', 0], ['aaa', 1]]))
+    const even = Tokenizer.fromLlama2c(
+      file([
+        ['aa', 1],
+        [' ', 0],
+        ['a', 0],
+        ['aaa', 1],
+      ]),
+    )
     expect(even.tokenBytes(even.encode('aaa')[2]!)).toEqual(new TextEncoder().encode('aaa'))
     expect([...even.encode('aaaaa', { addSpecial: false })].map((token) => even.tokenBytes(token).length)).toEqual([1, 3, 2])
   })
@@ -79,7 +89,13 @@ describe('a llama2.c tokenizer', () => {
   })
 
   it('names its special tokens', () => {
-    expect(small.specialTokens).toEqual(new Map([['<unk>', 0], ['<s>', 1], ['</s>', 2]]))
+    expect(small.specialTokens).toEqual(
+      new Map([
+        ['<unk>', 0],
+        ['<s>', 1],
+        ['</s>', 2],
+      ]),
+    )
     expect([small.bosId, small.eosId, small.vocabSize]).toEqual([1, 2, 259 + vocabulary.length])
     expect(codeOf(() => small.encode('a <s> b'))).toBe('SPECIAL_TOKEN')
     expect(codeOf(() => small.toJSON())).toBe('UNSUPPORTED')
@@ -103,16 +119,20 @@ describe('a llama2.c tokenizer', () => {
   it('loads or is refused with a typed error, whatever bytes change or are cut', () => {
     const whole = file(vocabulary)
     fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { maxLength: 3 }), fc.option(fc.nat(whole.length)), (changes, cut) => {
-        const bytes = whole.slice(0, cut ?? undefined)
-        for (const [at, byte] of changes) if (at < bytes.length) bytes[at] = byte
-        try {
-          const tokenizer = Tokenizer.fromLlama2c(bytes)
-          expect(tokenizer.decode(tokenizer.encode('the abc'), { skipSpecial: true })).toBe('the abc')
-        } catch (error) {
-          if (!(error instanceof TokenizerError)) throw error
-        }
-      }),
+      fc.property(
+        fc.array(fc.tuple(fc.nat(whole.length - 1), fc.nat(255)), { maxLength: 3 }),
+        fc.option(fc.nat(whole.length)),
+        (changes, cut) => {
+          const bytes = whole.slice(0, cut ?? undefined)
+          for (const [at, byte] of changes) if (at < bytes.length) bytes[at] = byte
+          try {
+            const tokenizer = Tokenizer.fromLlama2c(bytes)
+            expect(tokenizer.decode(tokenizer.encode('the abc'), { skipSpecial: true })).toBe('the abc')
+          } catch (error) {
+            if (!(error instanceof TokenizerError)) throw error
+          }
+        },
+      ),
       { numRuns: 500 },
     )
   })
@@ -122,7 +142,11 @@ const data = new URL('../../../../../shared/data/', import.meta.url)
 describe.skipIf(!existsSync(new URL('tok512.bin', data)))('tok512.bin (needs ../shared/data)', () => {
   it('gives the ids that llama2.c gives', () => {
     const tokenizer = Tokenizer.fromLlama2c(readFileSync(new URL('tok512.bin', data)))
-    const expected = JSON.parse(readFileSync(new URL('stories260K.expected.json', data), 'utf8')) as { prompt: string; prompt_ids: number[]; greedy_ids: number[] }[]
+    const expected = JSON.parse(readFileSync(new URL('stories260K.expected.json', data), 'utf8')) as {
+      prompt: string
+      prompt_ids: number[]
+      greedy_ids: number[]
+    }[]
     expect(tokenizer.vocabSize).toBe(512)
     for (const { prompt, prompt_ids: ids, greedy_ids: generated } of expected) {
       expect([...tokenizer.encode(prompt)]).toEqual(ids)

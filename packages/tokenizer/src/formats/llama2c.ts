@@ -36,7 +36,8 @@ export function readLlama2c(file: Uint8Array): TokenizerParts {
   }
   const special = ['<unk>', '<s>', '</s>'].map((content, id) => {
     // The exporter writes line breaks around the names.
-    if (ascii.decode(tokens[id]).trim() !== content) throw fail(`should have ${content} as token ${id}, got ${JSON.stringify(ascii.decode(tokens[id]))}`)
+    if (ascii.decode(tokens[id]).trim() !== content)
+      throw fail(`should have ${content} as token ${id}, got ${JSON.stringify(ascii.decode(tokens[id]))}`)
     tokens[id] = new TextEncoder().encode(content)
     return { content, id, special: true }
   })
@@ -58,7 +59,10 @@ export function readLlama2c(file: Uint8Array): TokenizerParts {
     prefix: [BOS],
     stripAfterBos: true,
     write: () => {
-      throw new TokenizerError('UNSUPPORTED', 'A tokenizer from a llama2.c file cannot be written as tokenizer.json; keep the original file')
+      throw new TokenizerError(
+        'UNSUPPORTED',
+        'A tokenizer from a llama2.c file cannot be written as tokenizer.json; keep the original file',
+      )
     },
   }
 }
@@ -68,15 +72,17 @@ function readTokens(file: Uint8Array): { tokens: Uint8Array[]; scores: number[] 
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength)
   if (file.length < 4) throw fail(`is too short for its header, got ${file.length} bytes`, 0)
   const longest = view.getInt32(0, true)
-  if (longest < 1 || longest > MAX_TOKEN_LENGTH) throw fail(`should begin with a token length from 1 to ${MAX_TOKEN_LENGTH}, got ${longest}`, 0)
+  if (longest < 1 || longest > MAX_TOKEN_LENGTH)
+    throw fail(`should begin with a token length from 1 to ${MAX_TOKEN_LENGTH}, got ${longest}`, 0)
   const tokens: Uint8Array[] = []
   const scores: number[] = []
-  for (let at = 4; at < file.length; ) {
+  for (let at = 4; at < file.length;) {
     if (at + 8 > file.length) throw fail(`ends inside the header of token ${tokens.length}`, at)
     const score = view.getFloat32(at, true)
     const length = view.getInt32(at + 4, true)
     if (Number.isNaN(score)) throw fail(`has a score that is not a number for token ${tokens.length}`, at)
-    if (length < 0 || length > longest) throw fail(`should give token ${tokens.length} a length from 0 to ${longest}, got ${length}`, at + 4)
+    if (length < 0 || length > longest)
+      throw fail(`should give token ${tokens.length} a length from 0 to ${longest}, got ${length}`, at + 4)
     at += 8
     if (at + length > file.length) throw fail(`ends inside token ${tokens.length}`, at)
     scores.push(score)

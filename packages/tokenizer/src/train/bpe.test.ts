@@ -8,7 +8,7 @@ import { codeOf, trickyText } from '../__fixtures__/text.js'
 import { byteOrder, byteToChar } from '../formats/hf-json/byte-chars.js'
 import { IdList } from '../id-list.js'
 import { preTokenizer } from '../pretokenizers/create.js'
-import { Tokenizer } from '../tokenizer.js'
+import type { Tokenizer } from '../tokenizer.js'
 import { trainBpe, type TrainBpeOptions } from './bpe.js'
 
 const mergesOf = (tokenizer: Tokenizer) => tokenizer.toJSON().model.merges.map((pair) => pair.join(' '))
@@ -19,11 +19,15 @@ function trainNaively(text: string, vocabSize: number, minFrequency: number): st
   const ends = new IdList()
   preTokenizer('gpt2').split(text, bytes, bytes.length, ends)
   const names = byteOrder.map((byte) => byteToChar[byte]!)
-  const pieces = [...ends.toArray()].map((end, i) => [...bytes.subarray(i === 0 ? 0 : ends.ids[i - 1]!, end)].map((byte) => byteOrder.indexOf(byte)))
+  const pieces = [...ends.toArray()].map((end, i) =>
+    [...bytes.subarray(i === 0 ? 0 : ends.ids[i - 1]!, end)].map((byte) => byteOrder.indexOf(byte)),
+  )
   const merges: string[] = []
   while (names.length < vocabSize) {
     const counts = new Map<number, number>()
-    for (const piece of pieces) for (let i = 0; i + 1 < piece.length; i++) counts.set(piece[i]! * 65536 + piece[i + 1]!, (counts.get(piece[i]! * 65536 + piece[i + 1]!) ?? 0) + 1)
+    for (const piece of pieces)
+      for (let i = 0; i + 1 < piece.length; i++)
+        counts.set(piece[i]! * 65536 + piece[i + 1]!, (counts.get(piece[i]! * 65536 + piece[i + 1]!) ?? 0) + 1)
     const [best] = [...counts].sort(([a, m], [b, n]) => n - m || a - b)
     if (best === undefined || best[1] < minFrequency) break
     const [left, right] = [Math.floor(best[0] / 65536), best[0] % 65536]
@@ -74,11 +78,19 @@ describe('trainBpe', () => {
   })
 
   it('numbers bytes, merges and special tokens in this order', async () => {
-    const tokenizer = await trainBpe(['aaaa aaaa'], { vocabSize: 260, specialTokens: ['<|pad|>', '<|end|>'], eosToken: '<|end|>', bosToken: '<|pad|>' })
+    const tokenizer = await trainBpe(['aaaa aaaa'], {
+      vocabSize: 260,
+      specialTokens: ['<|pad|>', '<|end|>'],
+      eosToken: '<|end|>',
+      bosToken: '<|pad|>',
+    })
     expect(tokenizer.vocabSize).toBe(260)
     expect(tokenizer.tokenBytes(0)).toEqual(Uint8Array.of(0x21))
     expect(new TextDecoder().decode(tokenizer.tokenBytes(256))).toBe('aa')
-    expect([...tokenizer.specialTokens]).toEqual([['<|pad|>', 258], ['<|end|>', 259]])
+    expect([...tokenizer.specialTokens]).toEqual([
+      ['<|pad|>', 258],
+      ['<|end|>', 259],
+    ])
     expect([tokenizer.bosId, tokenizer.eosId]).toEqual([258, 259])
   })
 
@@ -123,15 +135,24 @@ describe('trainBpe', () => {
   })
 
   it('stops when its signal is aborted: before, while reading, while merging', async () => {
-    await expect(trainBpe('abc', { vocabSize: 256, signal: AbortSignal.abort('no') })).rejects.toMatchObject({ code: 'ABORTED', cause: 'no' })
+    await expect(trainBpe('abc', { vocabSize: 256, signal: AbortSignal.abort('no') })).rejects.toMatchObject({
+      code: 'ABORTED',
+      cause: 'no',
+    })
     async function* endless() {
       for (;;) yield 'more and more text '
     }
     await expect(trainBpe(endless(), { vocabSize: 300, signal: AbortSignal.timeout(60) })).rejects.toMatchObject({ name: 'AbortError' })
     const controller = new AbortController()
     // Every piece is different, so merging takes a while.
-    const many = Array.from({ length: 60_000 }, (_, i) => (i * 2654435761 % 2 ** 32).toString(26).replace(/\d/g, (digit) => 'qrstuvwxyz'[+digit]!)).join(' ')
-    const training = trainBpe(many, { vocabSize: 20_000, signal: controller.signal, onProgress: ({ task, completed }) => task === 'train-bpe' && completed > 5 && controller.abort() })
+    const many = Array.from({ length: 60_000 }, (_, i) =>
+      ((i * 2654435761) % 2 ** 32).toString(26).replace(/\d/g, (digit) => 'qrstuvwxyz'[+digit]!),
+    ).join(' ')
+    const training = trainBpe(many, {
+      vocabSize: 20_000,
+      signal: controller.signal,
+      onProgress: ({ task, completed }) => task === 'train-bpe' && completed > 5 && controller.abort(),
+    })
     await expect(training).rejects.toMatchObject({ code: 'ABORTED' })
   })
 
@@ -149,6 +170,10 @@ describe('trainBpe', () => {
     ['an unknown split', { pattern: 'words' as 'gpt2' }],
   ])('refuses %s', async (_, options) => {
     const error: unknown = await trainBpe('abc', { vocabSize: 300, ...options }).catch((thrown: unknown) => thrown)
-    expect(codeOf(() => { throw error })).toBe('VALUE')
+    expect(
+      codeOf(() => {
+        throw error
+      }),
+    ).toBe('VALUE')
   })
 })

@@ -107,20 +107,31 @@ export async function trainBpe(texts: string | Iterable<string> | AsyncIterable<
 function checkOptions({ vocabSize, specialTokens = [], minFrequency = 2, bosToken, eosToken }: TrainBpeOptions): readonly string[] {
   for (const content of specialTokens) {
     if (typeof content !== 'string' || content === '' || /[\ud800-\udfff]/u.test(content)) {
-      throw new TokenizerError('VALUE', `A special token is text that is not empty and has no lone surrogate, got ${JSON.stringify(content)}`)
+      throw new TokenizerError(
+        'VALUE',
+        `A special token is text that is not empty and has no lone surrogate, got ${JSON.stringify(content)}`,
+      )
     }
     // A tokenizer.json writes tokens as text, where this one would be taken for a byte or a part of a character.
     if (bytesOf(content) !== undefined && (content.length === 1 || /[^!-~]/.test(content))) {
-      throw new TokenizerError('VALUE', `The special token ${JSON.stringify(content)} could be mistaken for bytes in a tokenizer.json; put it in <| |>`)
+      throw new TokenizerError(
+        'VALUE',
+        `The special token ${JSON.stringify(content)} could be mistaken for bytes in a tokenizer.json; put it in <| |>`,
+      )
     }
   }
-  if (new Set(specialTokens).size !== specialTokens.length) throw new TokenizerError('VALUE', `specialTokens has a token twice: ${specialTokens.join(', ')}`)
+  if (new Set(specialTokens).size !== specialTokens.length)
+    throw new TokenizerError('VALUE', `specialTokens has a token twice: ${specialTokens.join(', ')}`)
   for (const [name, token] of Object.entries({ bosToken, eosToken })) {
-    if (token !== undefined && !specialTokens.includes(token)) throw new TokenizerError('VALUE', `${name} ${JSON.stringify(token)} is not among specialTokens`)
+    if (token !== undefined && !specialTokens.includes(token))
+      throw new TokenizerError('VALUE', `${name} ${JSON.stringify(token)} is not among specialTokens`)
   }
   const least = 256 + specialTokens.length
   if (!Number.isInteger(vocabSize) || vocabSize < least || vocabSize > MAX_MERGES) {
-    throw new TokenizerError('VALUE', `vocabSize must be an integer from ${least} (256 bytes and the special tokens) to ${MAX_MERGES}, got ${String(vocabSize)}`)
+    throw new TokenizerError(
+      'VALUE',
+      `vocabSize must be an integer from ${least} (256 bytes and the special tokens) to ${MAX_MERGES}, got ${String(vocabSize)}`,
+    )
   }
   if (!(minFrequency >= 1)) throw new TokenizerError('VALUE', `minFrequency must be 1 or more, got ${String(minFrequency)}`)
   return [...specialTokens]

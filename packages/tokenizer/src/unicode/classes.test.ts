@@ -26,7 +26,17 @@ describe('classTable', () => {
 
   it('is read from UTF-8 of every length', () => {
     const classes = classTable()
-    for (const [char, value] of [['a', LETTER], ['7', NUMBER], ['\u0085', SPACE], ['é', LETTER], ['\u3000', SPACE], ['中', LETTER], ['\u{20000}', LETTER], ['\u{1f600}', OTHER], ['\u{10ffff}', OTHER]] as const) {
+    for (const [char, value] of [
+      ['a', LETTER],
+      ['7', NUMBER],
+      ['\u0085', SPACE],
+      ['é', LETTER],
+      ['\u3000', SPACE],
+      ['中', LETTER],
+      ['\u{20000}', LETTER],
+      ['\u{1f600}', OTHER],
+      ['\u{10ffff}', OTHER],
+    ] as const) {
       const bytes = new TextEncoder().encode(char)
       expect(charAt(classes, bytes, 0), char).toBe((bytes.length << 2) | value)
     }

@@ -55,7 +55,10 @@ describe('tokenizer.json', () => {
   })
 
   it('reads merges written as one string', () => {
-    const old = changed('model.merges', moby().model.merges.map((pair) => pair.join(' ')))
+    const old = changed(
+      'model.merges',
+      moby().model.merges.map((pair) => pair.join(' ')),
+    )
     expect(Tokenizer.fromJSON(old).toJSON()).toEqual(moby())
   })
 
@@ -69,7 +72,15 @@ describe('tokenizer.json', () => {
 
   it('always finds added tokens that are not special', () => {
     const json = moby()
-    json.added_tokens.push({ id: 1024, content: 'Ishmael', single_word: false, lstrip: false, rstrip: false, normalized: true, special: false })
+    json.added_tokens.push({
+      id: 1024,
+      content: 'Ishmael',
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: true,
+      special: false,
+    })
     const tokenizer = Tokenizer.fromJSON(json)
     expect([...tokenizer.encode('Ishmael')]).toEqual([1024])
     expect([...tokenizer.encode('Ishmael', { special: 'text' })]).toEqual([1024])
@@ -79,7 +90,15 @@ describe('tokenizer.json', () => {
 
   it('may leave ids without a token', () => {
     const json = moby()
-    json.added_tokens.push({ id: 1030, content: '<|x|>', single_word: false, lstrip: false, rstrip: false, normalized: false, special: true })
+    json.added_tokens.push({
+      id: 1030,
+      content: '<|x|>',
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })
     const tokenizer = Tokenizer.fromJSON(json)
     expect(tokenizer.vocabSize).toBe(1031)
     expect(() => tokenizer.decode([1027])).toThrow(/No token has the id 1027 at index 0; ids are below 1031, with gaps/)
@@ -144,16 +163,41 @@ describe('a malformed tokenizer.json', () => {
   })
 
   it('either loads and works or is refused with a typed error, whatever is changed', () => {
-    const places = ['version', 'added_tokens', 'added_tokens.0', 'added_tokens.0.id', 'added_tokens.0.special', 'normalizer', 'pre_tokenizer', 'pre_tokenizer.type', 'post_processor', 'decoder', 'decoder.type', 'model', 'model.type', 'model.vocab', 'model.vocab.the', 'model.vocab.A', 'model.merges', 'model.merges.3', 'model.merges.766', 'model.ignore_merges']
+    const places = [
+      'version',
+      'added_tokens',
+      'added_tokens.0',
+      'added_tokens.0.id',
+      'added_tokens.0.special',
+      'normalizer',
+      'pre_tokenizer',
+      'pre_tokenizer.type',
+      'post_processor',
+      'decoder',
+      'decoder.type',
+      'model',
+      'model.type',
+      'model.vocab',
+      'model.vocab.the',
+      'model.vocab.A',
+      'model.merges',
+      'model.merges.3',
+      'model.merges.766',
+      'model.ignore_merges',
+    ]
     fc.assert(
-      fc.property(fc.constantFrom(...places), fc.oneof(fc.jsonValue(), fc.nat(1100), fc.constantFrom('ByteLevel', 'BPE', 'Sequence', 'a b')), (path, value) => {
-        try {
-          const tokenizer = Tokenizer.fromJSON(changed(path, value))
-          expect(tokenizer.decode(tokenizer.encode('Call me Ishmael.', { special: 'text' }))).toBe('Call me Ishmael.')
-        } catch (error) {
-          if (!(error instanceof TokenizerError)) throw error
-        }
-      }),
+      fc.property(
+        fc.constantFrom(...places),
+        fc.oneof(fc.jsonValue(), fc.nat(1100), fc.constantFrom('ByteLevel', 'BPE', 'Sequence', 'a b')),
+        (path, value) => {
+          try {
+            const tokenizer = Tokenizer.fromJSON(changed(path, value))
+            expect(tokenizer.decode(tokenizer.encode('Call me Ishmael.', { special: 'text' }))).toBe('Call me Ishmael.')
+          } catch (error) {
+            if (!(error instanceof TokenizerError)) throw error
+          }
+        },
+      ),
       { numRuns: 300 },
     )
   })

@@ -28,22 +28,34 @@ export function readPattern(value: unknown, trusted: boolean): PatternName | Reg
   const steps = value['pretokenizers']
   if (!Array.isArray(steps)) throw fail('pre_tokenizer.pretokenizers', 'an array', steps)
   const [split, byteLevel] = steps as unknown[]
-  if (steps.length !== 2 || field(split, 'type') !== 'Split' || field(byteLevel, 'type') !== 'ByteLevel' || field(byteLevel, 'use_regex') !== false) {
-    throw unsupported(`pre_tokenizer Sequence of ${steps.map((step) => String(field(step, 'type'))).join(', ')}; known is Split, ByteLevel with use_regex false`)
+  if (
+    steps.length !== 2 ||
+    field(split, 'type') !== 'Split' ||
+    field(byteLevel, 'type') !== 'ByteLevel' ||
+    field(byteLevel, 'use_regex') !== false
+  ) {
+    throw unsupported(
+      `pre_tokenizer Sequence of ${steps.map((step) => String(field(step, 'type'))).join(', ')}; known is Split, ByteLevel with use_regex false`,
+    )
   }
   refusePrefixSpace(byteLevel)
-  if (field(split, 'behavior') !== 'Isolated' || field(split, 'invert') === true) throw unsupported('a Split that is not Isolated, or inverted')
+  if (field(split, 'behavior') !== 'Isolated' || field(split, 'invert') === true)
+    throw unsupported('a Split that is not Isolated, or inverted')
   const source = field(field(split, 'pattern'), 'Regex')
   if (typeof source !== 'string') throw fail('pre_tokenizer.pretokenizers[0].pattern.Regex', 'a string', source)
   const name = knownSources.get(source)
   if (name !== undefined) return name
   if (!trusted) {
-    throw unsupported(`the split ${JSON.stringify(source)}; known are those of gpt2, cl100k and llama3. Pass trustPattern: true if you trust the file`)
+    throw unsupported(
+      `the split ${JSON.stringify(source)}; known are those of gpt2, cl100k and llama3. Pass trustPattern: true if you trust the file`,
+    )
   }
   try {
     return new RegExp(source, 'u')
   } catch (cause) {
-    throw new TokenizerError('FILE', `tokenizer.json: the split ${JSON.stringify(source)} is no regular expression of JavaScript`, { cause })
+    throw new TokenizerError('FILE', `tokenizer.json: the split ${JSON.stringify(source)} is no regular expression of JavaScript`, {
+      cause,
+    })
   }
 }
 

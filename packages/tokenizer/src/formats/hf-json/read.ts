@@ -89,7 +89,8 @@ function refuseUnknownSteps(file: JsonRecord): void {
   }
   const post = file['post_processor']
   // ByteLevel as a post-processor only trims offsets, which are not reported here.
-  if (post !== undefined && post !== null && field(post, 'type') !== 'ByteLevel') throw unsupported(`post_processor ${String(field(post, 'type'))}`)
+  if (post !== undefined && post !== null && field(post, 'type') !== 'ByteLevel')
+    throw unsupported(`post_processor ${String(field(post, 'type'))}`)
   if (field(file['decoder'], 'type') !== 'ByteLevel') throw unsupported(`decoder ${String(field(file['decoder'], 'type') ?? 'null')}`)
 }
 
@@ -150,8 +151,10 @@ function tokenBytes(ids: ReadonlyMap<string, number>, added: readonly AddedToken
   for (const [token, id] of ids) tokens[id] = bytesOf(token) ?? new TextEncoder().encode(token)
   for (const { content, id } of added) {
     const other = ids.get(content)
-    if (other !== undefined && other !== id) throw fail(`the id of added token ${JSON.stringify(content)}`, `${other} as in model.vocab`, id)
-    if (other === undefined && tokens[id] !== undefined) throw fail(`the id of added token ${JSON.stringify(content)}`, 'an id that is free', id)
+    if (other !== undefined && other !== id)
+      throw fail(`the id of added token ${JSON.stringify(content)}`, `${other} as in model.vocab`, id)
+    if (other === undefined && tokens[id] !== undefined)
+      throw fail(`the id of added token ${JSON.stringify(content)}`, 'an id that is free', id)
     tokens[id] = new TextEncoder().encode(content)
   }
   return tokens

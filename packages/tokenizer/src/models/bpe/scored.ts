@@ -35,7 +35,7 @@ export class ScoredBpe implements TextModel {
     if (length > this.symbols.length) this.symbols = new Int32Array(length)
     const { symbols, tokens, ids, byteIds } = this
     let count = 0
-    for (let at = 0; at < length; ) {
+    for (let at = 0; at < length;) {
       const first = bytes[at]!
       const end = at + (first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4)
       const token = tokens.find(bytes, at, end)
