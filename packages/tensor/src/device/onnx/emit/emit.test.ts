@@ -232,6 +232,64 @@ describe('attention over a cache', () => {
   })
 })
 
+describe('attention', () => {
+  it.each<[string, Record<string, number>]>([
+    ['plain', {}],
+    ['window', { window: 100 }],
+    ['soft cap', { softcap: 3 }],
+  ])('of many tokens, causal, %s', async (_, attrs) => {
+    const [q, k, v] = [tensor([2, 4, 400, 8]), tensor([2, 2, 400, 8]), tensor([2, 2, 400, 8])]
+    const outputs = [emit('attention', [q, k, v], { causal: true, scale: 0.4, ...attrs })]
+    await check(outputs)
+    expect(countOf(programOf(outputs), 'GroupQueryAttention')).toBe(1)
+  })
+
+  it('without a mask', async () => {
+    const [q, k, v] = [tensor([2, 4, 70, 12]), tensor([2, 4, 33, 12]), tensor([2, 4, 33, 12])]
+    const outputs = [emit('attention', [q, k, v], { causal: false, scale: 0.4 })]
+    await check(outputs)
+    expect(countOf(programOf(outputs), 'MultiHeadAttention')).toBe(1)
+  })
+})
+
+describe('shorter ways', () => {
+  it('sum squares without writing them', async () => {
+    const [x, y] = [tensor([40, 30]), tensor([40, 30])]
+    const outputs = [reduceSum(mul(x, x), [0, 1]), reduceSum(mul(x, y), [0, 1], true), reduceSum(mul(x, expand(tensor([30]), [40, 30])), [0, 1])]
+    await check(outputs)
+    expect(countOf(programOf(outputs.slice(0, 2)), 'Mul')).toBe(0)
+  })
+
+  it('scatter into few rows by a product', async () => {
+    const ids = given(Array.from({ length: 24 }, (_, i) => (i * 7) % 11), [4, 6], 'i32')
+    const zeros = expand(constant(0, 'f32'), [11, 16])
+    const outputs = [emit('scatterAdd', [zeros, ids, tensor([4, 6, 16])], { axis: 0 }), emit('scatterAdd', [tensor([11, 4, 4]), ids, tensor([4, 6, 4, 4])], { axis: 0 })]
+    await check(outputs)
+    expect(countOf(programOf(outputs), 'OneHot')).toBe(2)
+  })
+
+  it('multiply by transposes without making them', async () => {
+    const [a, b] = [tensor([5, 7]), tensor([3, 5, 4])]
+    const outputs = [emit('matmul', [permute(a, [1, 0]), tensor([5, 2])]), emit('matmul', [permute(b, [0, 2, 1]), b], { alpha: 2 })]
+    await check(outputs)
+    expect(countOf(programOf(outputs), 'Transpose')).toBe(0)
+  })
+
+  it('keep softmax free of subnormal numbers', async () => {
+    const scores = given([0, -1e30, 3, -1e30, -200, -1e30, 1, 2, 3], [3, 3])
+    const [, probabilities] = emitAll('softmaxMatmul', [scores, tensor([3, 2])])
+    const [values] = await runProgram(device, programOf([probabilities!]))
+    for (const value of values!) expect(value === 0 || value > 1e-30).toBe(true)
+    await check([probabilities!])
+  })
+
+  it('ask for no newer operator set than they need', () => {
+    const opsetOf = (output: Value): number => decodeMessage('ModelProto', emitModel(programOf([output]), { initializers: true, target: 'node' }).bytes).opsetImport![0]!.version!
+    expect(opsetOf(exp(tensor([2])))).toBe(21)
+    expect(opsetOf(sort(tensor([2]), 0)[0]!)).toBe(26)
+  })
+})
+
 describe('frozen weights', () => {
   const freeze = (program: Program, values: readonly Value[]): Program => ({
     ...program,

@@ -67,9 +67,10 @@ function writeField(writer: Writer, [id, , type]: FieldSchema, value: unknown): 
 
 /** A message as bytes. int64 fields take safe integers. */
 export function encodeMessage<M extends keyof Messages>(message: M, value: Messages[M]): Uint8Array {
-  const writer = protobuf.Writer.create()
+  // The constructor, not `create`: that one makes Buffers in Node. Short results lie in a pool, which is not handed out.
+  const writer = new protobuf.Writer()
   writeMessage(writer, message, value as Fields)
-  return writer.finish()
+  return writer.finish().slice()
 }
 
 function readScalar(reader: Reader, type: string): unknown {
@@ -126,7 +127,7 @@ function readOne(reader: Reader, type: string): unknown {
 /** Bytes as a message; unknown fields are skipped. int64 values beyond 2^53 lose their last digits. */
 export function decodeMessage<M extends keyof Messages>(message: M, bytes: Uint8Array): Messages[M] {
   try {
-    const reader = protobuf.Reader.create(bytes)
+    const reader = new protobuf.Reader(bytes)
     return readMessage(reader, message, bytes.length) as Messages[M]
   } catch (cause) {
     throw new TensorError('FILE', `the ${bytes.length} bytes given are not an ONNX ${message}; expected a protobuf message written whole`, { cause })
