@@ -29,7 +29,7 @@ function tokenMajor(context: EmitContext, x: Value, type: OnnxType): Name {
 
 /** The reverse. */
 function headMajor(context: EmitContext, name: Name, [batch, heads, tokens, width]: Heads): Name {
-  if (tokens === 1 || heads === 1) return context.reshape(name, [batch, heads, tokens, width])
+  if (tokens === 1 || heads === 1) return context.reshape(name, [batch, heads, tokens, width], [batch, tokens, heads * width])
   return context.node('Transpose', [context.reshape(name, [batch, tokens, heads, width])], { attributes: { perm: [0, 2, 1, 3] } })
 }
 

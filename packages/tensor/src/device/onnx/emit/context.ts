@@ -55,6 +55,9 @@ export class EmitContext {
   readonly tokenMajor = new Map<Node, { readonly name: Name; readonly type: OnnxType }>()
   private readonly held = new ValueMap<Held>()
   private readonly cache = new Map<string, Name>()
+  /** Shapes of some names, and of which other name some are reshapes. */
+  private readonly shapes = new Map<Name, Shape>()
+  private readonly viewed = new Map<Name, Name>()
 
   constructor(
     readonly target: Target,
@@ -225,9 +228,23 @@ export class EmitContext {
     return this.index(dim)
   }
 
-  reshape(name: Name, shape: Shape): Name {
-    const allowzero = shape.includes(0) ? 1 : undefined
-    return this.node('Reshape', [name, this.shape(shape)], { attributes: { allowzero } })
+  /**
+   * The same elements under another shape. Chains of reshapes become one, and none where they lead back; a shape that the
+   * caller knows of `name` is remembered.
+   */
+  reshape(name: Name, shape: Shape, from?: Shape): Name {
+    if (from !== undefined) this.shapes.set(name, from)
+    const source = this.viewed.get(name) ?? name
+    const known = this.shapes.get(source)
+    if (known !== undefined && sameShape(known, shape)) return source
+    const target = this.shape(shape)
+    return this.once(`reshape|${source}|${target}`, () => {
+      const allowzero = shape.includes(0) ? 1 : undefined
+      const view = this.node('Reshape', [source, target], { attributes: { allowzero } })
+      this.viewed.set(view, source)
+      this.shapes.set(view, shape)
+      return view
+    })
   }
 
   private symbol(symbol: Sym): Name {
@@ -258,6 +275,8 @@ export class EmitContext {
   }
 
   private fill(held: Held, value: Value, result: Result): void {
+    // The first value of a name is the one that it was made for.
+    if (!this.shapes.has(result.name)) this.shapes.set(result.name, shapeOf(value))
     if (result.exact ?? result.type === elementTypeOf(dtypeOf(value))) held.exact.set(result.type, result.name)
     else held.raw = result
   }

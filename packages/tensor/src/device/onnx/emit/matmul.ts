@@ -60,7 +60,7 @@ export function product(context: EmitContext, { a, b, bias, transA, transB, alph
     const inputs = (rows: Name): Name[] => [rows, w, ...(bias === undefined ? [] : [context.as(bias, FLOAT)])]
     if (shape.length === 2) return context.node('Gemm', inputs(x), { attributes })
     const rows = flattened(context, x, shape)
-    if (rows !== undefined) return context.reshape(context.node('Gemm', inputs(rows), { attributes }), output)
+    if (rows !== undefined) return context.reshape(context.node('Gemm', inputs(rows), { attributes }), output, flatShape(output))
   }
   // With nothing to sum over, FusedMatMul with transA sets only the first matrix of a batch to 0 (ONNX Runtime 1.30), and
   // a Transpose in its place is fused back. A row of zeros on both sides leaves something to sum.
@@ -78,11 +78,17 @@ export function product(context: EmitContext, { a, b, bias, transA, transB, alph
   return bias === undefined ? name : context.node('Add', [name, context.as(bias, FLOAT)])
 }
 
+/** [rows, K] of [..., K]; undefined where a symbol is among the rows. */
+function flatShape(shape: Shape): Shape | undefined {
+  const lead = shape.slice(0, -1)
+  return lead.some(isSym) ? undefined : [(lead as readonly number[]).reduce((count, dim) => count * dim, 1), shape.at(-1)!]
+}
+
 /** [..., K] as [rows, K]; undefined where two sizes would be unknown. */
 function flattened(context: EmitContext, x: Name, shape: Shape): Name | undefined {
   const columns = shape.at(-1)!
-  const lead = shape.slice(0, -1)
-  if (!lead.some(isSym)) return context.reshape(x, [(lead as readonly number[]).reduce((count, dim) => count * dim, 1), columns])
+  const flat = flatShape(shape)
+  if (flat !== undefined) return context.reshape(x, flat)
   return typeof columns === 'number' && columns > 0 ? context.node('Reshape', [x, context.ints([-1, columns])]) : undefined
 }
 
