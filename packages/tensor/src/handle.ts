@@ -10,8 +10,6 @@ import { Storage, storageOf } from './storage.js'
 import { activeTrace } from './transform/trace.js'
 import { realizeValues, type RealizeOptions } from './transform/realize.js'
 
-const collected = new FinalizationRegistry<Storage>((storage) => storage.dispose())
-
 /**
  * The part of a tensor that owns memory: a handle on a graph value and, once realised, on a storage. `Tensor` adds
  * the operations.
@@ -25,7 +23,6 @@ export class Handle {
   constructor(value: Value, owned?: Storage) {
     this.current = value
     this.owned = owned
-    if (owned !== undefined) collected.register(this, owned, this)
   }
 
   /** @internal The graph value behind the handle. */
@@ -76,14 +73,12 @@ export class Handle {
     if (this.gone) return storage.dispose()
     this.current = storage.value
     this.owned = storage
-    collected.register(this, storage, this)
   }
 
   /** Frees the memory, after the runs that still use it. Later use throws; disposing twice does nothing. */
   dispose(): void {
     if (this.gone) return
     this.gone = true
-    collected.unregister(this)
     this.owned?.dispose()
   }
 

@@ -9,11 +9,23 @@ import { elementCount, printShape, resolveShape, type SymValues } from './shape.
 
 export type StorageState = 'live' | 'disposed' | 'donated' | 'poisoned'
 
+/**
+ * The backstop for tensors that nobody disposed. It watches storages rather than handles, because a graph that was recorded and has not
+ * run reads storages whose handles may be gone: `tensor(a).add(tensor(b))` keeps neither.
+ */
+const collected = new FinalizationRegistry<DeviceBuffer>((buffer) => {
+  dropPrograms(buffer)
+  buffer.device.free(buffer)
+})
+
+/** A frozen buffer may be packed inside programs, so those go when it is no longer to be had as it was. */
+const dropPrograms = (buffer: DeviceBuffer): void => void clearPrograms(buffer.device, (program) => program.inputs.some((input) => input.frozen === buffer))
+
 /** Where a realised tensor's values live: host bytes waiting for a device, or a device buffer. One handle owns it. */
 export class Storage {
   state: StorageState = 'live'
   private currentRole: InputRole = 'input'
-  buffer: DeviceBuffer | undefined
+  private held: DeviceBuffer | undefined
   host: Uint8Array | undefined
   /** Values of the symbols in `type.shape`. */
   readonly symbols: SymValues
@@ -21,23 +33,29 @@ export class Storage {
   readonly borrowed: boolean
   readonly type: TensorType
   readonly node: Node
+  /** Whose buffer is borrowed: it must not be collected before this. */
+  readonly lender: Storage | undefined
 
-  constructor(type: TensorType, options: { buffer?: DeviceBuffer; host?: Uint8Array; symbols?: SymValues; borrowed?: boolean } = {}) {
+  constructor(type: TensorType, options: { buffer?: DeviceBuffer; host?: Uint8Array; symbols?: SymValues; borrowed?: boolean; lender?: Storage } = {}) {
+    this.lender = options.lender
     this.type = type
-    this.buffer = options.buffer
     this.host = options.host
     this.symbols = options.symbols ?? noSymbols
     this.borrowed = options.borrowed ?? false
+    if (options.buffer !== undefined) this.hold(options.buffer)
     this.node = makeNode('input', [], {}, [type], this)
+  }
+
+  get buffer(): DeviceBuffer | undefined {
+    return this.held
   }
 
   get role(): InputRole {
     return this.currentRole
   }
 
-  /** A frozen buffer may be packed inside programs, so those go when it stops being frozen. */
   set role(role: InputRole) {
-    if (this.currentRole === 'frozen' && role !== 'frozen') this.dropPrograms()
+    if (this.currentRole === 'frozen' && role !== 'frozen' && this.held !== undefined) dropPrograms(this.held)
     this.currentRole = role
   }
 
@@ -74,7 +92,7 @@ export class Storage {
     }
     const buffer = device.alloc(elementCount(this.type.shape) * byteSize(this.type.dtype))
     if (this.host !== undefined && this.host.byteLength > 0) device.write(buffer, this.host)
-    this.buffer = buffer
+    this.hold(buffer)
     this.host = undefined
     return buffer
   }
@@ -89,15 +107,19 @@ export class Storage {
 
   /** Lets go of the buffer: `free` returns it to the device, otherwise somebody else has it now. */
   release(free: boolean): void {
-    if (this.currentRole === 'frozen') this.dropPrograms()
-    if (free && this.buffer !== undefined && !this.borrowed) this.buffer.device.free(this.buffer)
-    this.buffer = undefined
+    const buffer = this.held
+    if (buffer !== undefined) {
+      collected.unregister(this)
+      if (this.currentRole === 'frozen') dropPrograms(buffer)
+      if (free && !this.borrowed) buffer.device.free(buffer)
+    }
+    this.held = undefined
     this.host = undefined
   }
 
-  private dropPrograms(): void {
-    const { buffer } = this
-    if (buffer !== undefined) void clearPrograms(buffer.device, (program) => program.inputs.some((input) => input.frozen === buffer))
+  private hold(buffer: DeviceBuffer): void {
+    this.held = buffer
+    if (!this.borrowed) collected.register(this, buffer, this)
   }
 }
 

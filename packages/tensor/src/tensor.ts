@@ -393,6 +393,7 @@ export class Tensor extends Handle {
       ...(storage.host === undefined ? {} : { host: storage.host }),
       symbols: new Map([...storage.symbols, [symbol, length]]),
       borrowed: storage.buffer !== undefined,
+      lender: storage,
     })
     return new Tensor(view.value, view)
   }
