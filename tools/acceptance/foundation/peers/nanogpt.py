@@ -85,10 +85,10 @@ def main():
     draw = torch.Generator().manual_seed(1)
 
     def step():
+        start = time.perf_counter()
         starts = torch.randint(len(data) - LENGTH, (ROWS,), generator=draw)
         ids = torch.stack([data[s : s + LENGTH] for s in starts])
         targets = torch.stack([data[s + 1 : s + 1 + LENGTH] for s in starts])
-        start = time.perf_counter()
         loss = run(ids, targets)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -1,0 +1,25 @@
+import { existsSync } from 'node:fs'
+
+// Bytes that a browser downloads for a use of each package: bundled from dist, minified, compressed with brotli. Native and heavy
+// optional parts are left out; what would pull them in by accident shows up as an unresolvable import or as bytes.
+const optional = ['koffi', 'onnxruntime-node', 'onnxruntime-web']
+const entry = (name, path, limit, imports = '*') => ({
+  name,
+  path,
+  import: imports,
+  limit,
+  ignore: optional,
+  modifyEsbuildConfig: (config) => ({ ...config, conditions: ['browser', 'import', 'module'], platform: 'browser', logOverride: { 'ignored-bare-import': 'silent' } }),
+})
+
+const missing = ['core', 'tokenizer', 'sampling', 'tensor', 'transformer'].filter((name) => !existsSync(`packages/${name}/dist/index.js`))
+if (missing.length > 0) throw new Error(`Not built: ${missing.join(', ')}. Run npm run build first.`)
+
+export default [
+  entry('core', 'packages/core/dist/index.js', '3 kB'),
+  entry('core: errors only', 'packages/core/dist/index.js', '1 kB', '{ TesseraeError }'),
+  entry('tokenizer', 'packages/tokenizer/dist/index.js', '20 kB'),
+  entry('sampling', 'packages/sampling/dist/index.js', '8 kB'),
+  entry('tensor', 'packages/tensor/dist/index.js', '100 kB'),
+  entry('transformer with all below it', 'packages/transformer/dist/index.js', '130 kB'),
+]
