@@ -35,6 +35,9 @@ const binary =
     return [{ name: context.node(opType, [a, b]), type, ...(exact === undefined ? {} : { exact }) }]
   }
 
+/** Made on first use: a normalisation that reads it first adds as well. */
+const add: Emitter = (context, node) => [() => binary('Add')(context, node)[0] as Result]
+
 /** The number that an operand is everywhere, if it is a constant. */
 function constantValue(value: Value): number | undefined {
   for (let at = value; ; at = at.node.inputs[0]!) {
@@ -146,7 +149,7 @@ export const arithmeticEmitters: EmitterTable = {
   floor: floatUnary('Floor'),
   tanh: floatUnary('Tanh'),
   erf: floatUnary('Erf'),
-  add: binary('Add'),
+  add,
   sub: binary('Sub'),
   mul: binary('Mul'),
   div,
