@@ -35,9 +35,6 @@ const binary =
     return [{ name: context.node(opType, [a, b]), type, ...(exact === undefined ? {} : { exact }) }]
   }
 
-/** Made on first use: a normalisation that reads it first adds as well. */
-const add: Emitter = (context, node) => [() => binary('Add')(context, node)[0] as Result]
-
 /** The number that an operand is everywhere, if it is a constant. */
 function constantValue(value: Value): number | undefined {
   for (let at = value; ; at = at.node.inputs[0]!) {
@@ -149,7 +146,7 @@ export const arithmeticEmitters: EmitterTable = {
   floor: floatUnary('Floor'),
   tanh: floatUnary('Tanh'),
   erf: floatUnary('Erf'),
-  add,
+  add: binary('Add'),
   sub: binary('Sub'),
   mul: binary('Mul'),
   div,

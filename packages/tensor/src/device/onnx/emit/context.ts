@@ -114,11 +114,6 @@ export class EmitContext {
     this.held.set(value, held)
   }
 
-  /** Whether nothing has read a value that is made on first use. */
-  isPending(value: Value): boolean {
-    return this.hold(value).lazy !== undefined
-  }
-
   /** The value in some element type, exactly (an integer beyond the type's range wraps: u32 as INT32 is its bits). */
   as(value: Value, type: OnnxType): Name {
     const held = this.hold(value)

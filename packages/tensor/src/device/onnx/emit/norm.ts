@@ -1,9 +1,8 @@
 /** Softmax and layer normalisation. */
-import { shapeOf, typeOf, type Node, type Value } from '../../../graph/node.js'
-import { elementCount, sameShape } from '../../../shape.js'
-import type { EmitContext } from './context.js'
+import { shapeOf, type Value } from '../../../graph/node.js'
+import { elementCount } from '../../../shape.js'
 import { attrsOf, type Emitter, type EmitterTable } from './emitter.js'
-import { float, MICROSOFT, type Name } from './model-builder.js'
+import { float } from './model-builder.js'
 import { filled } from './movement.js'
 import { FLOAT } from './onnx-type.js'
 import { reduce } from './reduce.js'
@@ -18,36 +17,15 @@ const alongAxis =
 const layerNorm: Emitter = (context, node) => {
   const [x, weight, bias] = node.inputs as readonly [Value, Value, Value | undefined]
   const { eps } = attrsOf<{ eps: number }>(node)
-  const fused = withResidual(context, node, 'SkipLayerNormalization', [context.as(weight, FLOAT), ...(bias === undefined ? [] : [context.as(bias, FLOAT)])], eps)
-  if (fused !== undefined) return node.outputs.map(() => ({ name: fused, type: FLOAT }))
   const inputs = [context.as(x, FLOAT), context.as(weight, FLOAT), bias === undefined ? '' : context.as(bias, FLOAT)]
   const wanted = node.outputs.map((_, i) => i === 0 || context.used(node, i))
   return context.builder.nodeWith('LayerNormalization', inputs, wanted, { attributes: { axis: -1, epsilon: float(eps) } }).map((name) => ({ name, type: FLOAT }))
-}
-
-/**
- * Normalises a residual sum and returns the sum too, where that is what x is and nothing has read it yet. Without the
- * statistics: ONNX Runtime's CPU kernels do not return those.
- */
-function withResidual(context: EmitContext, node: Node, opType: string, parameters: readonly Name[], eps: number): Name | undefined {
-  const x = node.inputs[0]!
-  const { shape, dtype } = typeOf(x)
-  const usesStatistics = node.outputs.some((_, i) => i > 0 && context.used(node, i))
-  if (x.node.op !== 'add' || dtype !== 'f32' || usesStatistics || (shape.length !== 2 && shape.length !== 3) || !context.isPending(x)) return undefined
-  const [a, b] = x.node.inputs as readonly [Value, Value]
-  if (!sameShape(shapeOf(a), shape) || !sameShape(shapeOf(b), shape) || elementCount(shape) === 0) return undefined
-  const inputs = [context.as(a, FLOAT), context.as(b, FLOAT), ...parameters]
-  const [y, , , sum] = context.builder.nodeWith(opType, inputs, [true, false, false, true], { domain: MICROSOFT, attributes: { epsilon: float(eps) } })
-  context.define(x, { name: sum!, type: FLOAT })
-  return y
 }
 
 /** RMSNormalization does not return its factor; where gradients need it, it comes from a product with a column of 1/D. */
 const rmsNorm: Emitter = (context, node) => {
   const [x, weight] = node.inputs as readonly [Value, Value]
   const { eps } = attrsOf<{ eps: number }>(node)
-  const fused = withResidual(context, node, 'SkipSimplifiedLayerNormalization', [context.as(weight, FLOAT)], eps)
-  if (fused !== undefined) return node.outputs.map(() => ({ name: fused, type: FLOAT }))
   const data = context.as(x, FLOAT)
   const y = context.node('RMSNormalization', [data, context.as(weight, FLOAT)], { attributes: { axis: -1, epsilon: float(eps) }, since: 23 })
   if (!context.used(node, 1)) return [{ name: y, type: FLOAT }, { name: y, type: FLOAT }]
