@@ -2,7 +2,7 @@
  * Writes packages/tensor/src/device/onnx/proto/schema.ts from the official ONNX schema beside this script
  * (onnx.proto of the `onnx` package, version 1.23.2, Apache-2.0):
  *
- *   npx tsx tools/onnx/generate-proto.ts
+ *   npx tsx tools/onnx/generate-proto.ts && npx oxfmt packages/tensor/src/device/onnx/proto/schema.ts
  *
  * The result is a table of field numbers and types that protobufjs' writer and reader are driven by: a fiftieth of the
  * code a static protobufjs module has, and no code generation at run time, which browsers' content policies forbid.

@@ -25,7 +25,11 @@ function programOf(outputs: readonly Value[], frozen: ReadonlySet<Value> = new S
   return {
     key: '',
     nodes: all.filter((node) => node.op !== 'input'),
-    inputs: inputs.map((value) => ({ ...typeOf(value), role: [...frozen].some(({ node }) => node === value.node) ? 'frozen' : 'input', value })),
+    inputs: inputs.map((value) => ({
+      ...typeOf(value),
+      role: [...frozen].some(({ node }) => node === value.node) ? 'frozen' : 'input',
+      value,
+    })),
     outputs: outputs.map((value) => ({ ...typeOf(value), value })),
     symbols: [...symbols],
     keepsDuplicates: false,
@@ -43,7 +47,10 @@ function write(name: string, outputs: readonly Value[], frozen?: ReadonlySet<Val
 
 for (const row of allOps)
   for (const sample of row.samples) {
-    const inputs = sample.inputs.map(({ shape, dtype = 'f32' }): Value => ({ node: makeNode('input', [], {}, [{ shape, dtype }]), index: 0 }))
+    const inputs = sample.inputs.map(({ shape, dtype = 'f32' }): Value => ({
+      node: makeNode('input', [], {}, [{ shape, dtype }]),
+      index: 0,
+    }))
     const outputs = emitAll(row.name, inputs, sample.attrs ?? {})
     const [types, results] = [inputs.map(typeOf), outputs.map(typeOf)]
     if (!supportsNatively(row.name, types, results, sample.attrs ?? {}, 'node')) continue
@@ -56,7 +63,11 @@ for (const row of allOps)
     if (x === undefined || typeof first !== 'number' || first < 2 || inputs.length !== 1 || typeOf(x).dtype !== 'f32') continue
     const n = sym('n', { max: first })
     try {
-      const part = slice(x, shapeOf(x).map(() => 0), [n, ...shapeOf(x).slice(1)])
+      const part = slice(
+        x,
+        shapeOf(x).map(() => 0),
+        [n, ...shapeOf(x).slice(1)],
+      )
       write(`${row.name} symbolic ${sample.name}`, emitAll(row.name, [part], sample.attrs ?? {}))
     } catch {
       // Not every operation takes a symbol on its first axis.

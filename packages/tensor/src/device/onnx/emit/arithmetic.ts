@@ -52,7 +52,8 @@ function integerDivision(context: EmitContext, node: Node, opType: 'Div' | 'Mod'
   const dtype = dtypeOf(a)
   const storage = computeType(dtype)
   const divisor = constantValue(b)
-  if (divisor !== undefined && divisor !== 0 && divisor !== -1) return { name: context.node(opType, [context.as(a, storage), context.as(b, storage)]), type: storage }
+  if (divisor !== undefined && divisor !== 0 && divisor !== -1)
+    return { name: context.node(opType, [context.as(a, storage), context.as(b, storage)]), type: storage }
   const type = dtype === 'i32' || dtype === 'i8' ? INT64 : storage
   const y = context.as(b, type)
   // 1 where the divisor is not zero; Where has too few kernels to choose by.
@@ -62,7 +63,8 @@ function integerDivision(context: EmitContext, node: Node, opType: 'Div' | 'Mod'
   return { name: context.node('Mul', [quotient, nonzero]), type }
 }
 
-const div: Emitter = (context, node) => (isFloat(dtypeOf(node.inputs[0]!)) ? binary('Div')(context, node) : [integerDivision(context, node, 'Div')])
+const div: Emitter = (context, node) =>
+  isFloat(dtypeOf(node.inputs[0]!)) ? binary('Div')(context, node) : [integerDivision(context, node, 'Div')]
 
 /** Remainder with the divisor's sign: integers have it in ONNX, floats have C's fmod, which follows the dividend. */
 const mod: Emitter = (context, node) => {
@@ -90,7 +92,12 @@ function shiftAmount(context: EmitContext, value: Value): Name {
 
 const shl: Emitter = (context, node) => {
   const [a, b] = context.operands(node) as readonly [Value, Value]
-  return [{ name: context.node('BitShift', [context.as(a, UINT32), shiftAmount(context, b)], { attributes: { direction: 'LEFT' } }), type: UINT32 }]
+  return [
+    {
+      name: context.node('BitShift', [context.as(a, UINT32), shiftAmount(context, b)], { attributes: { direction: 'LEFT' } }),
+      type: UINT32,
+    },
+  ]
 }
 
 /**
@@ -118,7 +125,8 @@ const lt: Emitter = (context, node) => {
 const eq: Emitter = (context, node) => {
   const [x, y] = context.operands(node) as readonly [Value, Value]
   // Comparing with false is how `not` is written.
-  if (dtypeOf(x) === 'bool' && y.node.op === 'const' && y.node.attrs['value'] === 0) return [{ name: context.node('Not', [context.as(x, BOOL)]), type: BOOL }]
+  if (dtypeOf(x) === 'bool' && y.node.op === 'const' && y.node.attrs['value'] === 0)
+    return [{ name: context.node('Not', [context.as(x, BOOL)]), type: BOOL }]
   const type = computeType(dtypeOf(x))
   return [{ name: context.node('Equal', [context.as(x, type), context.as(y, type)]), type: BOOL }]
 }

@@ -24,7 +24,10 @@ function tokenMajor(context: EmitContext, x: Value, type: OnnxType): Name {
   const { from, perm } = permuted(x)
   if (from !== x && perm.join() === '0,2,1,3') return context.reshape(context.as(from, type), flat)
   const name = context.as(x, type)
-  return context.reshape(tokens === 1 || heads === 1 ? name : context.node('Transpose', [name], { attributes: { perm: [0, 2, 1, 3] } }), flat)
+  return context.reshape(
+    tokens === 1 || heads === 1 ? name : context.node('Transpose', [name], { attributes: { perm: [0, 2, 1, 3] } }),
+    flat,
+  )
 }
 
 /** The reverse. */
@@ -71,13 +74,21 @@ interface Placement {
  * Where rows go. Those beyond the capacity are dropped: instead of them the nearest row that fits is written once more,
  * and where none fits, what the cache already holds.
  */
-function placement(context: EmitContext, positions: Value, [b, h, t, c]: readonly [batch: number, heads: number, tokens: number, capacity: number]): Placement {
+function placement(
+  context: EmitContext,
+  positions: Value,
+  [b, h, t, c]: readonly [batch: number, heads: number, tokens: number, capacity: number],
+): Placement {
   const key = `placement|${context.forward(positions).name}|${b}|${h}|${t}|${c}`
   const make = (part: string, build: () => Name): Name => context.once(`${key}|${part}`, build)
   const number = (value: number): Name => context.scalar(value, INT64)
   const clamp = (name: Name, low: Name, high: Name): Name => context.node('Max', [context.node('Min', [name, high]), low])
   const position = make('position', () => context.node('Reshape', [context.as(positions, INT64), context.ints([-1, 1, 1, 1])]))
-  const line = context.builder.constant(Array.from({ length: t }, (_, i) => i), [1, 1, t, 1], INT64)
+  const line = context.builder.constant(
+    Array.from({ length: t }, (_, i) => i),
+    [1, 1, t, 1],
+    INT64,
+  )
   const first = make('first', () => context.node('Max', [context.node('Neg', [position]), number(0)]))
   const last = make('last', () => context.node('Min', [context.node('Sub', [number(c - 1), position]), number(t - 1)]))
   const row = t === 1 ? line : make('row', () => clamp(clamp(line, first, last), number(0), number(t - 1)))
@@ -120,7 +131,9 @@ function lengths(context: EmitContext, positions: Value, batch: Dim, tokens: Dim
   const key = `${context.forward(positions).name}|${context.size(batch)}|${context.size(tokens)}|${context.size(capacity)}`
   const scalar = shapeOf(positions).length === 0
   const int32 = (dim: Dim, plus: number): Name =>
-    typeof dim === 'number' ? context.scalar(dim + plus, INT32) : context.cast(context.node('Add', [context.size(dim), context.ints([plus])]), INT32)
+    typeof dim === 'number'
+      ? context.scalar(dim + plus, INT32)
+      : context.cast(context.node('Add', [context.size(dim), context.ints([plus])]), INT32)
   // Beyond the capacity there is no memory: the host checks, and here positions end where the rows still fit.
   const last = context.once(`last|${key}`, () => {
     const limit = int32(capacity, -1)
@@ -154,9 +167,14 @@ const attendCached: Emitter = (context, node) => {
     softcap: softcap === undefined ? undefined : float(softcap),
   }
   const inPlace = context.aliased(node, 1) && context.aliased(node, 2)
-  const [out, presentK, presentV] = context.builder.nodeWith('GroupQueryAttention', inputs, [true, true, true], { domain: MICROSOFT, attributes }) as [Name, Name, Name]
+  const [out, presentK, presentV] = context.builder.nodeWith('GroupQueryAttention', inputs, [true, true, true], {
+    domain: MICROSOFT,
+    attributes,
+  }) as [Name, Name, Name]
   if (dtypeOf(q) === 'f32') context.tokenMajor.set(node, { name: out, type })
-  const caches = inPlace ? [presentK, presentV].map((name) => ({ name, type })) : [writeRows(context, cacheK, k, positions), writeRows(context, cacheV, v, positions)]
+  const caches = inPlace
+    ? [presentK, presentV].map((name) => ({ name, type }))
+    : [writeRows(context, cacheK, k, positions), writeRows(context, cacheV, v, positions)]
   return [() => ({ name: headMajor(context, out, heads), type }), ...caches]
 }
 
@@ -182,7 +200,10 @@ const attention: Emitter = (context, node) => {
       local_window_size: window,
       softcap: softcap === undefined ? undefined : float(softcap),
     }
-    out = context.builder.nodeWith('GroupQueryAttention', [...inputs, '', '', ...lengths], [true, true, true], { domain: MICROSOFT, attributes })[0]!
+    out = context.builder.nodeWith('GroupQueryAttention', [...inputs, '', '', ...lengths], [true, true, true], {
+      domain: MICROSOFT,
+      attributes,
+    })[0]!
   } else out = context.node('MultiHeadAttention', inputs, { domain: MICROSOFT, attributes: { num_heads: heads[1], scale: float(scale) } })
   if (dtypeOf(q) === 'f32') context.tokenMajor.set(node, { name: out, type: FLOAT })
   return [() => ({ name: headMajor(context, out, heads), type: FLOAT })]

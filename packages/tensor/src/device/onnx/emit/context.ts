@@ -181,7 +181,7 @@ export class EmitContext {
     const target = node.outputs[0]!.shape
     const values = [...node.inputs]
     for (let i = 0; i < values.length; i++) {
-      for (let from = values[i]!; from.node.op === 'expand'; ) {
+      for (let from = values[i]!; from.node.op === 'expand';) {
         from = from.node.inputs[0]!
         const shapes = values.map((value, j) => shapeOf(j === i ? from : value))
         if (!broadcastsTo(shapes, target)) break
@@ -260,7 +260,10 @@ export class EmitContext {
   private hold(value: Value): Held {
     const held = this.held.get(value)
     if (held === undefined)
-      throw new TensorError('UNSUPPORTED', `onnx: output ${value.index} of ${value.node.op} ${printShape(shapeOf(value))} is read before it was emitted; the program is not in topological order`)
+      throw new TensorError(
+        'UNSUPPORTED',
+        `onnx: output ${value.index} of ${value.node.op} ${printShape(shapeOf(value))} is read before it was emitted; the program is not in topological order`,
+      )
     return held
   }
 

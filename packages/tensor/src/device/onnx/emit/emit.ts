@@ -71,7 +71,11 @@ export function emitModel(program: Program, options: EmitOptions): EmittedModel 
   for (const node of program.nodes) for (const value of node.inputs) used.set(value, true)
   for (const { value } of program.outputs) used.set(value, true)
 
-  const frozen = new Set(options.initializers ? program.inputs.filter(({ role, shape }) => role === 'frozen' && !shape.some(isSym)).map(({ value }) => value.node) : [])
+  const frozen = new Set(
+    options.initializers
+      ? program.inputs.filter(({ role, shape }) => role === 'frozen' && !shape.some(isSym)).map(({ value }) => value.node)
+      : [],
+  )
   const context = new EmitContext(options.target, {
     // Nodes that an emitter decomposed are not in the program: taken as read.
     isUsed: (value) => used.get(value) ?? true,
@@ -99,7 +103,11 @@ export function emitModel(program: Program, options: EmitOptions): EmittedModel 
   for (const node of program.nodes) emitNode(context, node)
 
   builder.currentOp = 'output'
-  const taken = new Set<Name>([...inputNames.filter((name) => name !== undefined), ...initializers.map(({ name }) => name), ...context.symbolInputs.values()])
+  const taken = new Set<Name>([
+    ...inputNames.filter((name) => name !== undefined),
+    ...initializers.map(({ name }) => name),
+    ...context.symbolInputs.values(),
+  ])
   const outputNames = program.outputs.map(({ value, dtype, shape }) => {
     let name = context.storage(value)
     // An input, a constant or a value returned twice needs a node of its own to be written by.
@@ -111,7 +119,9 @@ export function emitModel(program: Program, options: EmitOptions): EmittedModel 
   builder.removeUnused()
   orderAliases(
     context,
-    program.outputs.flatMap(({ alias }, i) => (alias === undefined || inputNames[alias] === undefined ? [] : [{ input: inputNames[alias], output: outputNames[i]! }])),
+    program.outputs.flatMap(({ alias }, i) =>
+      alias === undefined || inputNames[alias] === undefined ? [] : [{ input: inputNames[alias], output: outputNames[i]! }],
+    ),
   )
   return {
     bytes: builder.finish(),
@@ -125,7 +135,8 @@ export function emitModel(program: Program, options: EmitOptions): EmittedModel 
 
 function emitNode(context: EmitContext, node: Node): void {
   const emitter = emitters[node.op]
-  if (emitter === undefined) throw new TensorError('UNSUPPORTED', `onnx: there is no emitter for ${node.op}; the compiler should have decomposed it`)
+  if (emitter === undefined)
+    throw new TensorError('UNSUPPORTED', `onnx: there is no emitter for ${node.op}; the compiler should have decomposed it`)
   context.builder.currentOp = node.op
   emitter(context, node).forEach((result, index) => context.define({ node, index }, result))
 }
@@ -147,7 +158,13 @@ function qmatmul(context: EmitContext, node: Node): readonly Output[] {
 }
 
 /** Whether an op can be emitted at these types; composites for which it cannot are decomposed. */
-export function supportsNatively(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs, target: Target): boolean {
+export function supportsNatively(
+  op: string,
+  inputs: readonly TensorType[],
+  outputs: readonly TensorType[],
+  attrs: Attrs,
+  target: Target,
+): boolean {
   if (!(op in emitters)) return false
   const dtypes: readonly DType[] = [...inputs, ...outputs].map(({ dtype }) => dtype)
   return !dtypes.includes('f64') && supportsTypes(op, inputs, attrs, target)

@@ -21,7 +21,9 @@ export function range(context: EmitContext, size: number | Index): Name {
 }
 
 /** A constant is made by whoever reads it, in the type that is read: see `EmitContext.as`. */
-const constant: Emitter = (context, node) => [() => ({ name: context.storage({ node, index: 0 }), type: elementTypeOf(node.outputs[0]!.dtype) })]
+const constant: Emitter = (context, node) => [
+  () => ({ name: context.storage({ node, index: 0 }), type: elementTypeOf(node.outputs[0]!.dtype) }),
+]
 
 const iota: Emitter = (context, node) => {
   const { shape, axis, dtype } = attrsOf<{ shape: Shape; axis: number; dtype: DType }>(node)
@@ -35,7 +37,13 @@ const iota: Emitter = (context, node) => {
     const values = Array.from({ length: dim }, (_, i) => wrapped(i, dtype))
     name = context.builder.constant(values, line as number[], type)
   } else name = context.reshape(context.cast(range(context, dim), type), line)
-  return [{ name: others ? context.node('Expand', [name, context.shape(shape)]) : name, type, exact: type === elementTypeOf(dtype) || typeof dim === 'number' && dim <= EMBEDDED_ELEMENTS }]
+  return [
+    {
+      name: others ? context.node('Expand', [name, context.shape(shape)]) : name,
+      type,
+      exact: type === elementTypeOf(dtype) || (typeof dim === 'number' && dim <= EMBEDDED_ELEMENTS),
+    },
+  ]
 }
 
 function wrapped(value: number, dtype: DType): number {
@@ -58,7 +66,9 @@ export function zeroAfter(context: EmitContext, name: Name): Name {
   return context.once(`after|${name}`, () => {
     const first = context.node('Slice', [context.node('Reshape', [name, context.ints([-1])]), context.ints([0]), context.ints([1])])
     // A sum, since there may be no first element.
-    const one = context.node('ReduceSum', [context.cast(context.cast(first, BOOL), INT64), context.ints([0])], { attributes: { keepdims: 1 } })
+    const one = context.node('ReduceSum', [context.cast(context.cast(first, BOOL), INT64), context.ints([0])], {
+      attributes: { keepdims: 1 },
+    })
     return context.node('BitwiseAnd', [one, context.scalar(0, INT64)])
   })
 }
@@ -99,7 +109,11 @@ const randomBits: Emitter = (context, node) => {
   // Round keys: key + r · step, modulo 2^32. Wanted in the order in which `other` stands in each round.
   const k = context.reshape(context.as(key, INT64), [2, 1])
   const roundKey = (round: number): Name => {
-    const steps = context.builder.constant(KEY_STEPS.map((step) => (step * round) % 2 ** 32), [2, 1], INT64)
+    const steps = context.builder.constant(
+      KEY_STEPS.map((step) => (step * round) % 2 ** 32),
+      [2, 1],
+      INT64,
+    )
     const sum = context.cast(round === 0 ? k : context.node('Add', [k, steps]), UINT64)
     const inOrder = round === 0 ? sum : context.node('BitwiseAnd', [sum, mask])
     return round % 2 === 0 ? turned(context, inOrder) : inOrder
@@ -118,7 +132,11 @@ const randomBits: Emitter = (context, node) => {
     product = round === ROUNDS - 1 ? mixed : context.cast(mixed, INT64)
   }
   // After an even number of rounds words are in their own order again: 0 and 2, 1 and 3. Interleave them.
-  const words = context.node('Concat', [context.node('Unsqueeze', [product, context.ints([2])]), context.node('Unsqueeze', [other, context.ints([2])])], { attributes: { axis: 2 } })
+  const words = context.node(
+    'Concat',
+    [context.node('Unsqueeze', [product, context.ints([2])]), context.node('Unsqueeze', [other, context.ints([2])])],
+    { attributes: { axis: 2 } },
+  )
   const rows = context.cast(context.node('Transpose', [words], { attributes: { perm: [1, 0, 2] } }), UINT32)
   const flat = context.reshape(rows, [blocks * 4])
   const cut = count === blocks * 4 ? flat : context.node('Slice', [flat, context.ints([0]), context.ints([count])])
@@ -128,4 +146,12 @@ const randomBits: Emitter = (context, node) => {
 /** The two rows in the other order. */
 const turned = (context: EmitContext, rows: Name): Name => context.node('Gather', [rows, context.ints([1, 0])], { attributes: { axis: 0 } })
 
-export const generateEmitters: EmitterTable = { const: constant, iota, symScalar, barrier, identity: forward, stopGradient: forward, randomBits }
+export const generateEmitters: EmitterTable = {
+  const: constant,
+  iota,
+  symScalar,
+  barrier,
+  identity: forward,
+  stopGradient: forward,
+  randomBits,
+}

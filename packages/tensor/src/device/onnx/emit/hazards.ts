@@ -32,7 +32,8 @@ export function orderAliases(context: EmitContext, aliases: readonly Alias[]): v
 }
 
 type Producers = ReadonlyMap<Name, MutableNode>
-const producersOf = (nodes: readonly MutableNode[]): Producers => new Map(nodes.flatMap((node) => node.output.map((name) => [name, node] as const)))
+const producersOf = (nodes: readonly MutableNode[]): Producers =>
+  new Map(nodes.flatMap((node) => node.output.map((name) => [name, node] as const)))
 
 function orderAlias(context: EmitContext, { input, output }: Alias, producers: Producers): boolean {
   const { nodes } = context.builder
@@ -64,7 +65,10 @@ function orderAlias(context: EmitContext, { input, output }: Alias, producers: P
       return copy
     })
   }
-  const at = Math.max(0, writer.input.findIndex((name) => name !== '' && !memory.has(name)))
+  const at = Math.max(
+    0,
+    writer.input.findIndex((name) => name !== '' && !memory.has(name)),
+  )
   const inputs = [...writer.input]
   for (const name of waitFor) {
     const held = inputs[at]!

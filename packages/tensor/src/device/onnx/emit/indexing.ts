@@ -17,10 +17,15 @@ export function clampedIndices(context: EmitContext, indices: Value, size: Dim):
   // u32 beyond the i32 range would look negative: cut it before it becomes i32.
   const cut = (limit: number): Name => context.cast(context.node('Min', [context.storage(indices), context.scalar(limit, UINT32)]), INT32)
   if (typeof size === 'number')
-    return isUnsigned ? cut(size - 1) : context.node('Clip', [context.storage(indices), context.scalar(0, INT32), context.scalar(size - 1, INT32)])
+    return isUnsigned
+      ? cut(size - 1)
+      : context.node('Clip', [context.storage(indices), context.scalar(0, INT32), context.scalar(size - 1, INT32)])
   const last = context.cast(context.node('Sub', [context.size(size), context.ints([1])]), INT32)
   // A lower bound last, so that an empty axis gives 0: the spare row.
-  return context.node('Max', [context.node('Min', [isUnsigned ? cut(2 ** 31 - 1) : context.storage(indices), last]), context.scalar(0, INT32)])
+  return context.node('Max', [
+    context.node('Min', [isUnsigned ? cut(2 ** 31 - 1) : context.storage(indices), last]),
+    context.scalar(0, INT32),
+  ])
 }
 
 /** Whether indices are known to lie within an axis. */
@@ -68,7 +73,8 @@ const reading =
     return [{ ...held, name: context.node(opType, [data, clampedIndices(context, indices, size)], { attributes: { axis } }) }]
   }
 
-const isZeros = (value: Value): boolean => (value.node.op === 'const' ? value.node.attrs['value'] === 0 : value.node.op === 'expand' && isZeros(value.node.inputs[0]!))
+const isZeros = (value: Value): boolean =>
+  value.node.op === 'const' ? value.node.attrs['value'] === 0 : value.node.op === 'expand' && isZeros(value.node.inputs[0]!)
 
 /**
  * Tables with few rows are added to by a matrix product with the indices' one-hot rows: 768 updates of 128 numbers to 65
@@ -86,7 +92,8 @@ const scatterAdd: Emitter = (context, node) => {
   if (size === 0 || elementCount(shapeOf(updates)) === 0) return [context.forward(x)]
   const type = computeType(dtypeOf(x))
   const isStatic = !shape.some(isSym) && !shapeOf(indices).some(isSym)
-  const oneHot = type === FLOAT && axis === 0 && isStatic && (size as number) <= ONE_HOT_ROWS && elementCount(shape) / (size as number) >= 16
+  const oneHot =
+    type === FLOAT && axis === 0 && isStatic && (size as number) <= ONE_HOT_ROWS && elementCount(shape) / (size as number) >= 16
   if (oneHot) return [oneHotProduct(context, x, indices, updates, count)]
   // ScatterElements wants one index per element: the indices stand along one axis and are repeated along the others.
   const flatIndices = shape.map((_, i) => (i === axis ? -1 : 1))
@@ -110,7 +117,9 @@ function oneHotProduct(context: EmitContext, x: Value, indices: Value, updates: 
   const [rows, ...rest] = shapeOf(x) as number[]
   const width = rest.reduce((product, dim) => product * dim, 1)
   const flat = context.node('Reshape', [clampedIndices(context, indices, rows!), context.ints([-1])])
-  const hot = context.node('OneHot', [flat, context.scalar(rows!, INT32), context.builder.constant([0, 1], [2], FLOAT)], { attributes: { axis: 0 } })
+  const hot = context.node('OneHot', [flat, context.scalar(rows!, INT32), context.builder.constant([0, 1], [2], FLOAT)], {
+    attributes: { axis: 0 },
+  })
   const matrix = (value: Value, height: number): Name => {
     const name = context.as(value, FLOAT)
     const dims = shapeOf(value)

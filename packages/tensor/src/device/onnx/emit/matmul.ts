@@ -56,7 +56,11 @@ export function product(context: EmitContext, { a, b, bias, transA, transB, alph
   const w = context.as(right.value, FLOAT)
   if (shapeOf(right.value).length === 2 && (shape.length === 2 || !left.transposed)) {
     if (isPlain && bias === undefined) return context.node('MatMul', [x, w])
-    const attributes = { transA: left.transposed ? 1 : undefined, transB: right.transposed ? 1 : undefined, alpha: alpha === 1 ? undefined : float(alpha) }
+    const attributes = {
+      transA: left.transposed ? 1 : undefined,
+      transB: right.transposed ? 1 : undefined,
+      alpha: alpha === 1 ? undefined : float(alpha),
+    }
     const inputs = (rows: Name): Name[] => [rows, w, ...(bias === undefined ? [] : [context.as(bias, FLOAT)])]
     if (shape.length === 2) return context.node('Gemm', inputs(x), { attributes })
     // One row with 1s in front is as fast in FusedMatMul (64 rows are not), and saves two reshapes.
@@ -75,7 +79,11 @@ export function product(context: EmitContext, { a, b, bias, transA, transB, alph
     ? context.node('MatMul', [x, w])
     : context.node('FusedMatMul', [longer(x, shape.length, shape.length - 2), longer(w, rank, rank - (right.transposed ? 1 : 2))], {
         domain: MICROSOFT,
-        attributes: { transA: left.transposed ? 1 : undefined, transB: right.transposed ? 1 : undefined, alpha: alpha === 1 ? undefined : float(alpha) },
+        attributes: {
+          transA: left.transposed ? 1 : undefined,
+          transB: right.transposed ? 1 : undefined,
+          alpha: alpha === 1 ? undefined : float(alpha),
+        },
       })
   return bias === undefined ? name : context.node('Add', [name, context.as(bias, FLOAT)])
 }

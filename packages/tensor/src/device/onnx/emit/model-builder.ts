@@ -5,7 +5,14 @@
 import { toBfloatBits, toHalfBits } from '../../../dtype.js'
 import { isSym, type Dim, type Shape, type Sym } from '../../../shape.js'
 import { encodeMessage } from '../proto/codec.js'
-import { attributeProtoAttributeType, tensorProtoDataLocation, type AttributeProto, type NodeProto, type TensorProto, type ValueInfoProto } from '../proto/schema.js'
+import {
+  attributeProtoAttributeType,
+  tensorProtoDataLocation,
+  type AttributeProto,
+  type NodeProto,
+  type TensorProto,
+  type ValueInfoProto,
+} from '../proto/schema.js'
 import { BFLOAT16, BOOL, DOUBLE, FLOAT, FLOAT16, INT32, INT64, INT8, UINT32, UINT64, UINT8, type OnnxType } from './onnx-type.js'
 
 /** The name of a value in the graph. */
@@ -68,7 +75,9 @@ export class ModelBuilder {
   nodeWith(opType: string, inputs: readonly Name[], wanted: readonly boolean[], options: NodeOptions = {}): Name[] {
     const name = `${this.currentOp}_${this.counter++}`
     const all = wanted.map((want, i) => (want ? (i === 0 ? name : `${name}.${i}`) : ''))
-    const attribute = Object.entries(options.attributes ?? {}).flatMap(([key, value]) => (value === undefined ? [] : [attributeOf(key, value)]))
+    const attribute = Object.entries(options.attributes ?? {}).flatMap(([key, value]) =>
+      value === undefined ? [] : [attributeOf(key, value)],
+    )
     this.nodes.push({
       name,
       opType,

@@ -11,11 +11,16 @@ import { FLOAT } from './onnx-type.js'
 export function movable(context: EmitContext, value: Value, without: 'bf16' | 'none' = 'none'): Result {
   const dtype = dtypeOf(value)
   if (!isHalf(dtype)) return { name: context.storage(value), type: elementTypeOf(dtype), exact: true }
-  return without === dtype ? { name: context.as(value, FLOAT), type: FLOAT, exact: true } : context.atHand(value, [elementTypeOf(dtype), FLOAT])
+  return without === dtype
+    ? { name: context.as(value, FLOAT), type: FLOAT, exact: true }
+    : context.atHand(value, [elementTypeOf(dtype), FLOAT])
 }
 
 /** Several values in one type. */
-export function movableTogether(context: EmitContext, values: readonly Value[]): { readonly names: readonly string[]; readonly type: number } {
+export function movableTogether(
+  context: EmitContext,
+  values: readonly Value[],
+): { readonly names: readonly string[]; readonly type: number } {
   const first = values.map((value) => movable(context, value)).find(({ type }) => type === FLOAT)
   const type = first?.type ?? elementTypeOf(dtypeOf(values[0]!))
   return { names: values.map((value) => context.as(value, type)), type }
@@ -44,7 +49,8 @@ const permute: Emitter = (context, node) => [
     if (perm.every((axis, i) => axis === i)) return context.forward(from)
     const swapped = from.index === 0 ? context.tokenMajor.get(from.node) : undefined
     // [B, T, H·W] is at hand where [B, T, H, W] is wanted.
-    if (swapped !== undefined && perm.join() === '0,2,1,3') return { name: context.reshape(swapped.name, node.outputs[0]!.shape), type: swapped.type, exact: true }
+    if (swapped !== undefined && perm.join() === '0,2,1,3')
+      return { name: context.reshape(swapped.name, node.outputs[0]!.shape), type: swapped.type, exact: true }
     const held = movable(context, from)
     return { ...held, name: context.node('Transpose', [held.name], { attributes: { perm } }) }
   },

@@ -19,7 +19,9 @@ const layerNorm: Emitter = (context, node) => {
   const { eps } = attrsOf<{ eps: number }>(node)
   const inputs = [context.as(x, FLOAT), context.as(weight, FLOAT), bias === undefined ? '' : context.as(bias, FLOAT)]
   const wanted = node.outputs.map((_, i) => i === 0 || context.used(node, i))
-  return context.builder.nodeWith('LayerNormalization', inputs, wanted, { attributes: { axis: -1, epsilon: float(eps) } }).map((name) => ({ name, type: FLOAT }))
+  return context.builder
+    .nodeWith('LayerNormalization', inputs, wanted, { attributes: { axis: -1, epsilon: float(eps) } })
+    .map((name) => ({ name, type: FLOAT }))
 }
 
 /** RMSNormalization does not return its factor; where gradients need it, it comes from a product with a column of 1/D. */
@@ -27,14 +29,24 @@ const rmsNorm: Emitter = (context, node) => {
   const [x, weight] = node.inputs as readonly [Value, Value]
   const { eps } = attrsOf<{ eps: number }>(node)
   const data = context.as(x, FLOAT)
-  const y = context.node('RMSNormalization', [data, context.as(weight, FLOAT)], { attributes: { axis: -1, epsilon: float(eps) }, since: 23 })
-  if (!context.used(node, 1)) return [{ name: y, type: FLOAT }, { name: y, type: FLOAT }]
+  const y = context.node('RMSNormalization', [data, context.as(weight, FLOAT)], {
+    attributes: { axis: -1, epsilon: float(eps) },
+    since: 23,
+  })
+  if (!context.used(node, 1))
+    return [
+      { name: y, type: FLOAT },
+      { name: y, type: FLOAT },
+    ]
   const width = shapeOf(x).at(-1) as number
   if (elementCount(shapeOf(x)) === 0) return [{ name: y, type: FLOAT }, filled(context, node.outputs[1]!.shape, 'f32')]
   const column = context.builder.constant(new Array<number>(width).fill(1 / width), [width, 1], FLOAT)
   const meanSquare = context.node('MatMul', [context.node('Mul', [data, data]), column])
   const rstd = context.node('Reciprocal', [context.node('Sqrt', [context.node('Add', [meanSquare, context.float(eps)])])])
-  return [{ name: y, type: FLOAT }, { name: rstd, type: FLOAT }]
+  return [
+    { name: y, type: FLOAT },
+    { name: rstd, type: FLOAT },
+  ]
 }
 
 /**
@@ -56,4 +68,10 @@ const softmaxMatmul: Emitter = (context, node) => {
   ]
 }
 
-export const normEmitters: EmitterTable = { softmax: alongAxis('Softmax'), logSoftmax: alongAxis('LogSoftmax'), softmaxMatmul, layerNorm, rmsNorm }
+export const normEmitters: EmitterTable = {
+  softmax: alongAxis('Softmax'),
+  logSoftmax: alongAxis('LogSoftmax'),
+  softmaxMatmul,
+  layerNorm,
+  rmsNorm,
+}

@@ -21,7 +21,9 @@ export function quantisedProduct(context: EmitContext, node: Node): Result {
   let y: Name = context.node('MatMulNBits', [data, context.storage(packed), context.as(scales, FLOAT)], { domain: MICROSOFT, attributes })
   if (mins !== undefined) {
     const lead = shape.length === 1 ? [1] : shape.slice(0, -1)
-    const sums = context.node('ReduceSum', [context.reshape(data, [...lead, blocks, BLOCK_SIZE]), context.ints([-1])], { attributes: { keepdims: 0 } })
+    const sums = context.node('ReduceSum', [context.reshape(data, [...lead, blocks, BLOCK_SIZE]), context.ints([-1])], {
+      attributes: { keepdims: 0 },
+    })
     const lowered = context.node('FusedMatMul', [sums, context.as(mins, FLOAT)], { domain: MICROSOFT, attributes: { transB: 1 } })
     y = context.node('Sub', [y, lowered])
   }
@@ -29,4 +31,5 @@ export function quantisedProduct(context: EmitContext, node: Node): Result {
 }
 
 /** Whether the weights of a qmatmul are constants of the model. */
-export const hasConstantWeights = (context: EmitContext, node: Node): boolean => context.isInitializer(node.inputs[1]!) && context.isInitializer(node.inputs[2]!)
+export const hasConstantWeights = (context: EmitContext, node: Node): boolean =>
+  context.isInitializer(node.inputs[1]!) && context.isInitializer(node.inputs[2]!)

@@ -33,7 +33,10 @@ function fullDot(context: EmitContext, node: Node, axes: readonly number[]): Nam
   if (!sameShape(shapeOf(x), shape) || !sameShape(shapeOf(y), shape)) return undefined
   const flat = [1, elementCount(shape)]
   const [left, right] = [x, y].map((value) => context.reshape(context.as(value, FLOAT), flat)) as [Name, Name]
-  return context.reshape(context.node('FusedMatMul', [left, right], { domain: MICROSOFT, attributes: { transB: 1 } }), node.outputs[0]!.shape)
+  return context.reshape(
+    context.node('FusedMatMul', [left, right], { domain: MICROSOFT, attributes: { transB: 1 } }),
+    node.outputs[0]!.shape,
+  )
 }
 
 const reduceSum: Emitter = (context, node) => {
@@ -52,8 +55,10 @@ const reduceSum: Emitter = (context, node) => {
 /**
  * u32 as i32 in the same order, and back. ONNX Runtime compares no u32 in reductions, and int64 by halves of 32 bits.
  */
-const ordered = (context: EmitContext, x: Value): Name => context.cast(context.node('BitwiseXor', [context.as(x, UINT32), context.scalar(SIGN_BIT, UINT32)]), INT32)
-const unsigned = (context: EmitContext, name: Name): Name => context.node('BitwiseXor', [context.cast(name, UINT32), context.scalar(SIGN_BIT, UINT32)])
+const ordered = (context: EmitContext, x: Value): Name =>
+  context.cast(context.node('BitwiseXor', [context.as(x, UINT32), context.scalar(SIGN_BIT, UINT32)]), INT32)
+const unsigned = (context: EmitContext, name: Name): Name =>
+  context.node('BitwiseXor', [context.cast(name, UINT32), context.scalar(SIGN_BIT, UINT32)])
 const SIGN_BIT = 0x80000000
 
 const reduceMax: Emitter = (context, node) => {
@@ -67,9 +72,20 @@ const reduceMax: Emitter = (context, node) => {
   const values = context.as(x, type)
   const max = reduce(context, 'ReduceMax', values, axes, keepDims)
   if (!isFloat(dtype)) return [{ name: max, type, exact: true }]
-  // ReduceMax loses NaN in some of its loops; a sum of magnitudes is NaN exactly when an element is.
-  const magnitude = reduce(context, 'ReduceL1', values, axes, keepDims)
-  return [{ name: context.node('Where', [context.node('IsNaN', [magnitude]), magnitude, max]), type, exact: true }]
+  // ReduceMax loses NaN in some of its loops.
+  const found = anyNaN(context, values, axes, keepDims).found
+  return [{ name: context.node('Where', [found, context.float(NaN), max]), type, exact: true }]
+}
+
+/** Where NaN is, as u8, and whether any is along axes. */
+function anyNaN(
+  context: EmitContext,
+  values: Name,
+  axes: readonly number[],
+  keepDims: boolean,
+): { readonly isNaN: Name; readonly found: Name } {
+  const isNaN = context.cast(context.node('IsNaN', [values]), UINT8)
+  return { isNaN, found: context.cast(reduce(context, 'ReduceMax', isNaN, axes, keepDims), BOOL) }
 }
 
 /** x with one element of the lowest value after the others, for axes that may be empty at run time. */
@@ -92,9 +108,8 @@ const argMax: Emitter = (context, node) => {
   const largest = context.node('ArgMax', [values], { attributes })
   if (!isFloat(dtype)) return [{ name: context.cast(largest, INT32), type: INT32 }]
   // ArgMax's answer is arbitrary where there is a NaN; then the first NaN is the answer.
-  const isNaN = context.cast(context.node('IsNaN', [values]), UINT8)
+  const { isNaN, found } = anyNaN(context, values, [axis], keepDims)
   const first = context.node('ArgMax', [isNaN], { attributes })
-  const found = context.cast(context.node('ReduceMax', [isNaN, context.ints([axis])], { attributes: { keepdims: keepDims ? 1 : 0 } }), BOOL)
   return [{ name: context.cast(context.node('Where', [found, first, largest]), INT32), type: INT32 }]
 }
 

@@ -17,12 +17,14 @@ function clampedStart(context: EmitContext, start: Index, length: Dim, size: Dim
   if (start === 0) return context.ints([0])
   const fixed = typeof start === 'number' && !isSym(size) && !isSym(length)
   if (fixed) return context.ints([Math.max(0, Math.min(start, size - length))])
-  const room = !isSym(size) && !isSym(length) ? context.ints([size - length]) : context.node('Sub', [context.size(size), context.size(length)])
+  const room =
+    !isSym(size) && !isSym(length) ? context.ints([size - length]) : context.node('Sub', [context.size(size), context.size(length)])
   return context.node('Max', [context.node('Min', [context.index(start), room]), context.ints([0])])
 }
 
 /** int64 vectors one after another. */
-export const joined = (context: EmitContext, parts: readonly Name[]): Name => (parts.length === 1 ? parts[0]! : context.node('Concat', parts, { attributes: { axis: 0 } }))
+export const joined = (context: EmitContext, parts: readonly Name[]): Name =>
+  parts.length === 1 ? parts[0]! : context.node('Concat', parts, { attributes: { axis: 0 } })
 
 const slice: Emitter = (context, node) => {
   const x = node.inputs[0]!
@@ -71,7 +73,9 @@ const slice: Emitter = (context, node) => {
 /** Zeros after the elements that an axis of symbolic size had, up to the shape wanted. */
 function padTo(context: EmitContext, name: Name, from: Shape, to: Shape, axes: readonly number[], held: Result): Name {
   const after = to.map((length, axis) =>
-    axes.includes(axis) ? context.node('Max', [context.node('Sub', [context.size(length), context.size(from[axis]!)]), context.ints([0])]) : context.ints([0]),
+    axes.includes(axis)
+      ? context.node('Max', [context.node('Sub', [context.size(length), context.size(from[axis]!)]), context.ints([0])])
+      : context.ints([0]),
   )
   const amounts = joined(context, [context.ints(to.map(() => 0)), ...after])
   return context.node('Pad', [name, amounts, context.scalar(0, held.type)])
@@ -101,7 +105,15 @@ const updateSlice: Emitter = (context, node) => {
   })
   const cutAxes = limits.flatMap((limit, axis) => (limit === undefined ? [] : [axis]))
   if (cutAxes.length > 0)
-    rows = context.node('Slice', [rows, context.ints(cutAxes.map(() => 0)), joined(context, cutAxes.map((axis) => limits[axis]!)), context.ints(cutAxes)])
+    rows = context.node('Slice', [
+      rows,
+      context.ints(cutAxes.map(() => 0)),
+      joined(
+        context,
+        cutAxes.map((axis) => limits[axis]!),
+      ),
+      context.ints(cutAxes),
+    ])
   const at = coordinates(
     context,
     lengths.map((length, axis) => limits[axis] ?? length),
@@ -128,7 +140,9 @@ function coordinates(context: EmitContext, lengths: readonly (Dim | Name)[], pla
   const corner = placements.map(({ start, length, size }) => clampedStart(context, start, length, size))
   if (fixed && count <= EMBEDDED_COORDINATES) {
     const dims = lengths as readonly number[]
-    const first = isStatic ? placements.map(({ start, length, size }) => Math.max(0, Math.min(start as number, (size as number) - (length as number)))) : dims.map(() => 0)
+    const first = isStatic
+      ? placements.map(({ start, length, size }) => Math.max(0, Math.min(start as number, (size as number) - (length as number))))
+      : dims.map(() => 0)
     const values: number[] = []
     for (let i = 0; i < count / rank; i++) {
       let rest = i

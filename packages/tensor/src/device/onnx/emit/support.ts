@@ -18,7 +18,15 @@ const attention: Check = (inputs, attrs) => {
   const [q, k] = inputs as readonly [TensorType, TensorType]
   const keys = k.shape[2]
   const isWhole = attrs['length'] === undefined || attrs['length'] === keys
-  if (inputs.length > 3 || !isWhole || !isStatic(q.shape) || !isStatic(k.shape) || elementCount(q.shape) === 0 || elementCount(k.shape) === 0) return false
+  if (
+    inputs.length > 3 ||
+    !isWhole ||
+    !isStatic(q.shape) ||
+    !isStatic(k.shape) ||
+    elementCount(q.shape) === 0 ||
+    elementCount(k.shape) === 0
+  )
+    return false
   if (attrs['causal'] !== true) return q.shape[1] === k.shape[1] && attrs['softcap'] === undefined
   return q.shape[2] === keys && (keys as number) >= CAUSAL_TOKENS && (q.shape[3] as number) % 8 === 0
 }
@@ -26,7 +34,11 @@ const attention: Check = (inputs, attrs) => {
 const checks: Readonly<Record<string, Check>> = {
   // An axis that may be empty has no first element to normalise by.
   rope: ([x, cos]) => elementCount(x!.shape) > 0 && typeof x!.shape[1] === 'number' && cos!.shape[0] !== 0,
-  cacheWrite: ([cache, rows]) => isStatic(cache!.shape) && isStatic(rows!.shape) && elementCount(rows!.shape.slice(0, 3)) <= CACHE_ROWS && elementCount(cache!.shape) > 0,
+  cacheWrite: ([cache, rows]) =>
+    isStatic(cache!.shape) &&
+    isStatic(rows!.shape) &&
+    elementCount(rows!.shape.slice(0, 3)) <= CACHE_ROWS &&
+    elementCount(cache!.shape) > 0,
   attention,
   attendCached: ([q, k, , cacheK]) => {
     const [batch, heads, tokens, width] = q!.shape

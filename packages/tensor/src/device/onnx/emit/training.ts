@@ -23,7 +23,11 @@ function ignoring(context: EmitContext, rows: Name, node: Node): Name {
   const { ignoreIndex } = attrsOf<CrossEntropyAttrs>(node)
   if (ignoreIndex === undefined) return rows
   const type = elementTypeOf(dtypeOf(labels))
-  return context.node('Where', [context.node('Equal', [context.as(labels, type), context.scalar(ignoreIndex, type)]), context.float(0), rows])
+  return context.node('Where', [
+    context.node('Equal', [context.as(labels, type), context.scalar(ignoreIndex, type)]),
+    context.float(0),
+    rows,
+  ])
 }
 
 const crossEntropy: Emitter = (context, node) => {
@@ -44,7 +48,9 @@ const crossEntropyGrad: Emitter = (context, node) => {
   const probabilities = context.node('Softmax', [context.as(logits, FLOAT)], { attributes: { axis } })
   const weight = context.node('Unsqueeze', [ignoring(context, context.as(g, FLOAT), node), context.ints([axis])])
   const weighted = context.node('Mul', [probabilities, weight])
-  const lessened = context.node('ScatterElements', [weighted, labelColumn(context, logits, labels), context.node('Neg', [weight])], { attributes: { axis, reduction: 'add' } })
+  const lessened = context.node('ScatterElements', [weighted, labelColumn(context, logits, labels), context.node('Neg', [weight])], {
+    attributes: { axis, reduction: 'add' },
+  })
   return [{ name: lessened, type: FLOAT }]
 }
 
@@ -58,23 +64,40 @@ interface AdamWAttrs {
 }
 
 /** Factors of a step that do not depend on the element, worked out once for all parameters, in f64. */
-function stepFactors(context: EmitContext, lr: Value, step: Value, attrs: AdamWAttrs): { readonly rate: Name; readonly eps: Name; readonly decay: Name } {
+function stepFactors(
+  context: EmitContext,
+  lr: Value,
+  step: Value,
+  attrs: AdamWAttrs,
+): { readonly rate: Name; readonly eps: Name; readonly decay: Name } {
   const { beta1, beta2, eps, weightDecay, epsMode = 'torch' } = attrs
-  const double = (value: Value): Name => context.once(`double|${context.as(value, FLOAT)}`, () => context.cast(context.as(value, FLOAT), DOUBLE))
+  const double = (value: Value): Name =>
+    context.once(`double|${context.as(value, FLOAT)}`, () => context.cast(context.as(value, FLOAT), DOUBLE))
   const number = (value: number): Name => context.scalar(value, DOUBLE)
   const key = `${context.as(lr, FLOAT)}|${context.as(step, FLOAT)}|${beta1}|${beta2}|${eps}|${weightDecay}|${epsMode}`
   /** 1 − beta^step. */
   const correction = (beta: number): Name =>
     context.once(`correction|${beta}|${context.as(step, FLOAT)}`, () =>
-      beta === 0 ? number(1) : context.node('Sub', [number(1), context.node('Exp', [context.node('Mul', [double(step), number(Math.log(beta))])])]),
+      beta === 0
+        ? number(1)
+        : context.node('Sub', [number(1), context.node('Exp', [context.node('Mul', [double(step), number(Math.log(beta))])])]),
     )
   // m / (sqrt(v) / root + eps) = root · m / (sqrt(v) + eps · root), which divides one array less.
   const root = (): Name => context.once(`root|${beta2}|${context.as(step, FLOAT)}`, () => context.node('Sqrt', [correction(beta2)]))
   return {
-    rate: context.once(`rate|${key}`, () => context.cast(context.node('Div', [context.node('Mul', [double(lr), root()]), correction(beta1)]), FLOAT)),
-    eps: epsMode === 'torch' ? context.once(`eps|${key}`, () => context.cast(context.node('Mul', [root(), number(eps)]), FLOAT)) : context.float(eps),
+    rate: context.once(`rate|${key}`, () =>
+      context.cast(context.node('Div', [context.node('Mul', [double(lr), root()]), correction(beta1)]), FLOAT),
+    ),
+    eps:
+      epsMode === 'torch'
+        ? context.once(`eps|${key}`, () => context.cast(context.node('Mul', [root(), number(eps)]), FLOAT))
+        : context.float(eps),
     decay:
-      weightDecay === 0 ? '' : context.once(`decay|${key}`, () => context.cast(context.node('Sub', [number(1), context.node('Mul', [double(lr), number(weightDecay)])]), FLOAT)),
+      weightDecay === 0
+        ? ''
+        : context.once(`decay|${key}`, () =>
+            context.cast(context.node('Sub', [number(1), context.node('Mul', [double(lr), number(weightDecay)])]), FLOAT),
+          ),
   }
 }
 

@@ -9,7 +9,18 @@ const model: ModelProto = {
   producerName: 'tests',
   graph: {
     name: 'g',
-    node: [{ name: 'n', opType: 'Gemm', input: ['a', 'b'], output: ['y'], attribute: [{ name: 'alpha', type: 1, f: 0.5 }, { name: 'perm', type: 7, ints: [1, 0, -3] }] }],
+    node: [
+      {
+        name: 'n',
+        opType: 'Gemm',
+        input: ['a', 'b'],
+        output: ['y'],
+        attribute: [
+          { name: 'alpha', type: 1, f: 0.5 },
+          { name: 'perm', type: 7, ints: [1, 0, -3] },
+        ],
+      },
+    ],
     initializer: [
       { name: 'b', dataType: 1, dims: [2, 2], floatData: [1, -2, NaN, 4] },
       { name: 'i', dataType: 7, dims: [2], int64Data: [-(2 ** 40), 2 ** 52] },

@@ -11,7 +11,17 @@ type Writer = protobuf.Writer
 type Fields = Readonly<Record<string, unknown>>
 
 // Wire types of protobuf: 0 a varint, 1 eight bytes, 2 a length and that many bytes, 5 four bytes.
-const wireTypes: Readonly<Record<string, number>> = { int32: 0, int64: 0, uint32: 0, uint64: 0, bool: 0, double: 1, float: 5, string: 2, bytes: 2 }
+const wireTypes: Readonly<Record<string, number>> = {
+  int32: 0,
+  int64: 0,
+  uint32: 0,
+  uint64: 0,
+  bool: 0,
+  double: 1,
+  float: 5,
+  string: 2,
+  bytes: 2,
+}
 const wireType = (type: string): number => wireTypes[type] ?? 2
 const isMessage = (type: string): type is keyof Messages => type in schema
 
@@ -130,6 +140,8 @@ export function decodeMessage<M extends keyof Messages>(message: M, bytes: Uint8
     const reader = new protobuf.Reader(bytes)
     return readMessage(reader, message, bytes.length) as Messages[M]
   } catch (cause) {
-    throw new TensorError('FILE', `the ${bytes.length} bytes given are not an ONNX ${message}; expected a protobuf message written whole`, { cause })
+    throw new TensorError('FILE', `the ${bytes.length} bytes given are not an ONNX ${message}; expected a protobuf message written whole`, {
+      cause,
+    })
   }
 }

@@ -280,17 +280,13 @@ export const schema: Readonly<Record<keyof Messages, readonly FieldSchema[]>> = 
     [1, 'elemType', 'int32'],
     [2, 'shape', 'TensorShapeProto'],
   ],
-  TensorShapeProto: [
-    [1, 'dim', 'TensorShapeProtoDimension', 'repeated'],
-  ],
+  TensorShapeProto: [[1, 'dim', 'TensorShapeProtoDimension', 'repeated']],
   TensorShapeProtoDimension: [
     [1, 'dimValue', 'int64'],
     [2, 'dimParam', 'string'],
     [3, 'denotation', 'string'],
   ],
-  TypeProtoSequence: [
-    [1, 'elemType', 'TypeProto'],
-  ],
+  TypeProtoSequence: [[1, 'elemType', 'TypeProto']],
   TypeProtoMap: [
     [1, 'keyType', 'int32'],
     [2, 'valueType', 'TypeProto'],
@@ -303,9 +299,7 @@ export const schema: Readonly<Record<keyof Messages, readonly FieldSchema[]>> = 
     [1, 'elemType', 'int32'],
     [2, 'shape', 'TensorShapeProto'],
   ],
-  TypeProtoOptional: [
-    [1, 'elemType', 'TypeProto'],
-  ],
+  TypeProtoOptional: [[1, 'elemType', 'TypeProto']],
   SparseTensorProto: [
     [1, 'values', 'TensorProto'],
     [2, 'indices', 'TensorProto'],
