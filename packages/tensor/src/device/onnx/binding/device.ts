@@ -21,6 +21,8 @@ export interface BindingDeviceOptions {
   readonly threads?: number
   /** Package name and version, for people. */
   readonly label?: string
+  /** What else helps where a dtype is missing; the end of that error's message. */
+  readonly dtypeHelp?: string
 }
 
 export interface BindingEmitter {
@@ -170,7 +172,7 @@ class BindingDevice implements Device {
 
   async compile(program: Program): Promise<BindingExecutable> {
     this.checkAlive()
-    for (const { dtype } of [...program.inputs, ...program.outputs]) tensorTypeOf(dtype, this.description)
+    for (const { dtype } of [...program.inputs, ...program.outputs]) this.typeOf(dtype)
     return this.load(program, this.emitter.emitModel(program, { initializers: true, target: this.options.target }))
   }
 
@@ -290,7 +292,18 @@ class BindingDevice implements Device {
     const size = dims.reduce((product, dim) => product * dim, 1) * byteSize(dtype)
     if (size > bytes.byteLength) throw new TensorError('SHAPE', `a ${dtype} tensor of shape [${dims.join(', ')}] needs ${size} bytes; its buffer has ${bytes.byteLength}`)
     const part = size === bytes.byteLength ? bytes : bytes.subarray(0, size)
-    return new this.ort.Tensor(tensorTypeOf(dtype, this.description) as never, storageView(dtype, part) as never, dims)
+    return new this.ort.Tensor(this.typeOf(dtype) as never, storageView(dtype, part) as never, dims)
+  }
+
+  /** ONNX Runtime's name of a dtype; refuses what the bindings have no tensors of. */
+  private typeOf(dtype: DType): string {
+    const type = tensorTypes[dtype]
+    if (type !== undefined) return type
+    const { dtypeHelp } = this.options
+    throw new TensorError(
+      'DTYPE',
+      `${this.description} cannot hold ${dtype} tensors; it holds ${storageDtypes.join(', ')}. Cast to f16 or f32 first${dtypeHelp === undefined ? '' : `. ${dtypeHelp}`}`,
+    )
   }
 
   private release(executable: BindingExecutable): void {
@@ -315,13 +328,6 @@ class BindingDevice implements Device {
   private checkAlive(): void {
     if (this.disposed) throw new TensorError('DISPOSED', `the device (${this.description}) was disposed`)
   }
-}
-
-function tensorTypeOf(dtype: DType, device: string): string {
-  const type = tensorTypes[dtype]
-  if (type === undefined)
-    throw new TensorError('DTYPE', `${device} cannot hold ${dtype} tensors; it holds ${storageDtypes.join(', ')}. Cast to f16 or f32 first, or install koffi beside onnxruntime-node`)
-  return type
 }
 
 /** Puts a result into its buffer, without a copy when it fills the buffer exactly. */
