@@ -132,7 +132,7 @@ const attendCachedOp = defineOp<AttendCachedAttrs>({
     [1, 3],
     [2, 4],
   ],
-  samples: cachedSamples(),
+  samples: [...cachedSamples(4), ...cachedSamples(8)],
 })
 
 type Positions = number | readonly number[]
@@ -160,7 +160,8 @@ function writeSamples(): Sample[] {
   ]
 }
 
-function cachedSamples(): Sample[] {
+/** `width` 8 reaches kernels that want whole vectors; with 4 the same cases are decomposed there. */
+function cachedSamples(width: number): Sample[] {
   interface Layout {
     readonly batch?: number
     readonly heads?: number
@@ -172,10 +173,9 @@ function cachedSamples(): Sample[] {
   }
   const sample = (name: string, layout: Layout, attrs: Omit<AttendCachedAttrs, 'scale'> = {}): Sample => {
     const { batch = 1, heads = 4, keyHeads = 2, tokens, capacity = 9, positions, dtype = 'f32' } = layout
-    const width = 4
     const rows = { shape: [batch, keyHeads, tokens, width], dtype }
     const cache = { shape: [batch, keyHeads, capacity, width], dtype }
-    return { name, inputs: [{ shape: [batch, heads, tokens, width], dtype }, rows, rows, cache, cache, positionsInput(positions)], attrs: { scale: 0.5, ...attrs } }
+    return { name: width === 4 ? name : `${name}, width ${width}`, inputs: [{ shape: [batch, heads, tokens, width], dtype }, rows, rows, cache, cache, positionsInput(positions)], attrs: { scale: 0.5, ...attrs } }
   }
   return [
     sample('decode', { tokens: 1, positions: 4 }),
