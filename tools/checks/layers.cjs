@@ -14,7 +14,7 @@ const allowed = {
 }
 
 // Where Node may be used: `node` entry points, command lines, and what is never published.
-const nodeOnly = ['/node/', '/src/cli/', '[.]test[.]ts$', '/__fixtures__/', '/testing/', '/bench/', '^packages/[^/]+/[^/]+$']
+const nodeOnly = ['/node/', '/src/node[.]ts$', '/src/cli/', '[.]test[.]ts$', '/__fixtures__/', '/testing/', '/bench/', '^packages/[^/]+/[^/]+$']
 const tests = ['[.]test[.]ts$', '/__fixtures__/', '/testing/', '/bench/']
 
 module.exports = {
