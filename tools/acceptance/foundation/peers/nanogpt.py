@@ -9,9 +9,13 @@ characters, batches of 12, no dropout, no biases, AdamW with decay 0.1 on matric
 """
 
 import json
+import os
 import resource
 import sys
 import time
+
+# The compiler would start a worker of 0.4 GB for every core that the host has, whatever this machine may use of them.
+os.environ.setdefault("TORCHINDUCTOR_COMPILE_THREADS", "1")
 
 import numpy as np
 import torch
