@@ -1,7 +1,17 @@
 // Milliseconds of a training step and of generation for a small GPT-2 and a small Llama:
 //   npx tsx --conditions=@tesserae/source packages/transformer/bench/model.mts [cpu|reference]
 import { resolveDevice, type DeviceName } from '@tesserae/tensor'
-import { countParameters, createModel, flopsPerToken, gpt2, initWeights, llama, randomWindows, train, type DecoderConfig } from '@tesserae/transformer'
+import {
+  countParameters,
+  createModel,
+  flopsPerToken,
+  gpt2,
+  initWeights,
+  llama,
+  randomWindows,
+  train,
+  type DecoderConfig,
+} from '@tesserae/transformer'
 
 const device = await resolveDevice((process.argv[2] ?? 'cpu') as DeviceName)
 const sizes = { vocabSize: 512, width: 128, layers: 4, heads: 4, context: 256 }
@@ -12,7 +22,13 @@ const tokens = Int32Array.from({ length: 10_000 }, (_, i) => (i * 7919 + (i >> 3
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!
 
 async function measure(config: DecoderConfig): Promise<Record<string, string>> {
-  const run = train({ config, weights: initWeights(config, { seed: 1 }), data: randomWindows(tokens, { ...window, seed: 1 }), steps, device })
+  const run = train({
+    config,
+    weights: initWeights(config, { seed: 1 }),
+    data: randomWindows(tokens, { ...window, seed: 1 }),
+    steps,
+    device,
+  })
   const seconds: number[] = []
   for await (const event of run) if (event.step > 5) seconds.push(event.seconds)
   const step = median(seconds)
@@ -30,5 +46,8 @@ async function measure(config: DecoderConfig): Promise<Record<string, string>> {
 }
 
 console.log(device.description)
-console.table({ 'GPT-2': await measure(gpt2({ ...sizes, bias: false })), 'Llama, 2 key heads': await measure(llama({ ...sizes, kvHeads: 2 })) })
+console.table({
+  'GPT-2': await measure(gpt2({ ...sizes, bias: false })),
+  'Llama, 2 key heads': await measure(llama({ ...sizes, kvHeads: 2 })),
+})
 process.exit(0)

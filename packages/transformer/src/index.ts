@@ -4,9 +4,24 @@ export { gpt2 } from './architectures/gpt2.js'
 export { llama } from './architectures/llama.js'
 export { initWeights } from './architectures/initialize.js'
 export { countParameters, flopsPerToken, type ParameterCount } from './architectures/count.js'
-export { checkWeights, disposeWeights, mapWeights, namedWeights, weightSpecs, WeightSpec, type DecoderWeights } from './architectures/weights.js'
 export {
-  forward, forwardCached, forwardHidden, headOf, project, type CachedOptions, type ForwardOptions, type ModelOptions,
+  checkWeights,
+  disposeWeights,
+  mapWeights,
+  namedWeights,
+  weightSpecs,
+  WeightSpec,
+  type DecoderWeights,
+} from './architectures/weights.js'
+export {
+  forward,
+  forwardCached,
+  forwardHidden,
+  headOf,
+  project,
+  type CachedOptions,
+  type ForwardOptions,
+  type ModelOptions,
 } from './architectures/decoder.js'
 export { disposeRotary, rotaryTables, type RotaryTables } from './layers/rotary.js'
 export { FixedCache, type FixedCacheOptions } from './cache/fixed.js'
@@ -16,7 +31,14 @@ export { createModel, type CreateModelOptions, type DecoderModel } from './gener
 export { greedySampler } from './generate/choose.js'
 export type { FinishReason, GenerateOptions, Generation, SamplerLike, TokenEvent, TokenizerLike } from './generate/types.js'
 export { randomWindows, sequentialWindows, type Batches, type TokenBatch, type WindowOptions } from './train/data.js'
-export { createEvaluator, evaluate, type EvaluateOptions, type Evaluation, type Evaluator, type EvaluatorOptions } from './train/evaluate.js'
+export {
+  createEvaluator,
+  evaluate,
+  type EvaluateOptions,
+  type Evaluation,
+  type Evaluator,
+  type EvaluatorOptions,
+} from './train/evaluate.js'
 export { summedLoss, type BatchTensors } from './train/loss.js'
 export { adamw, clipFactor, globalNorm, type OptimizerOptions, type OptimizerState } from './train/optimizer.js'
 export { cosineSchedule, type CosineOptions, type Schedule } from './train/schedule.js'

@@ -10,8 +10,25 @@ const sizes = { vocabSize: 11, width: 16, layers: 2, heads: 4, context: 6 }
 
 describe('configurations', () => {
   it('are GPT-2 and Llama unless said otherwise', () => {
-    expect(gpt2(sizes)).toMatchObject({ kvHeads: 4, headWidth: 4, hidden: 64, norm: 'layer', positions: 'learned', activation: 'gelu', bias: true, tied: true })
-    expect(llama({ ...sizes, kvHeads: 2 })).toMatchObject({ kvHeads: 2, hidden: 64, norm: 'rms', positions: 'rotary', activation: 'swiglu', bias: false, tied: false })
+    expect(gpt2(sizes)).toMatchObject({
+      kvHeads: 4,
+      headWidth: 4,
+      hidden: 64,
+      norm: 'layer',
+      positions: 'learned',
+      activation: 'gelu',
+      bias: true,
+      tied: true,
+    })
+    expect(llama({ ...sizes, kvHeads: 2 })).toMatchObject({
+      kvHeads: 2,
+      hidden: 64,
+      norm: 'rms',
+      positions: 'rotary',
+      activation: 'swiglu',
+      bias: false,
+      tied: false,
+    })
     expect(gpt2({ ...sizes, hidden: 40, activation: 'geluTanh' })).toMatchObject({ hidden: 40, activation: 'geluTanh' })
   })
 
@@ -49,7 +66,9 @@ describe('counting', () => {
 
   it('counts what there is to multiply', () => {
     const config = llama({ ...sizes, kvHeads: 2, hidden: 32 })
-    const matrices = [...namedWeights(initWeights(config, { seed: 0 }))].filter(([name, { rank }]) => rank === 2 && name !== 'embedding.weight')
+    const matrices = [...namedWeights(initWeights(config, { seed: 0 }))].filter(
+      ([name, { rank }]) => rank === 2 && name !== 'embedding.weight',
+    )
     const products = matrices.reduce((sum, [, { size }]) => sum + 2 * size, 0)
     expect(flopsPerToken(config, { tokens: 0 })).toBe(products)
     expect(flopsPerToken(config) - products).toBe(2 * 2 * 2 * 16 * 6)
@@ -65,14 +84,17 @@ describe('initWeights', () => {
       const values = Array.from(await weights.get(name)!.data())
       return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length)
     }
-    for (const name of ['embedding.weight', 'positions.weight', 'blocks.3.attention.query.weight', 'blocks.7.feedForward.up.weight']) expect(await deviation(name)).toBeCloseTo(0.02, 3)
-    for (const name of ['blocks.0.attention.output.weight', 'blocks.7.feedForward.down.weight']) expect(await deviation(name)).toBeCloseTo(0.005, 3)
+    for (const name of ['embedding.weight', 'positions.weight', 'blocks.3.attention.query.weight', 'blocks.7.feedForward.up.weight'])
+      expect(await deviation(name)).toBeCloseTo(0.02, 3)
+    for (const name of ['blocks.0.attention.output.weight', 'blocks.7.feedForward.down.weight'])
+      expect(await deviation(name)).toBeCloseTo(0.005, 3)
     expect([...new Set(await weights.get('blocks.1.attentionNorm.weight')!.data())]).toEqual([1])
     expect([...new Set(await weights.get('blocks.1.attention.key.bias')!.data())]).toEqual([0])
   })
 
   it('is a function of the seed, weight by weight', async () => {
-    const first = async (config: DecoderConfig, seed: number): Promise<number> => (await initWeights(config, { seed }).blocks[1]!.attention.query.weight.data())[0]!
+    const first = async (config: DecoderConfig, seed: number): Promise<number> =>
+      (await initWeights(config, { seed }).blocks[1]!.attention.query.weight.data())[0]!
     const value = await first(gpt2(sizes), 1)
     expect(await first(gpt2(sizes), 1)).toBe(value)
     expect(await first(gpt2(sizes), 2)).not.toBe(value)
@@ -85,8 +107,12 @@ describe('checkWeights', () => {
     const config = gpt2(sizes)
     const weights = initWeights(config, { seed: 1 })
     checkWeights(weights, config)
-    expect(() => checkWeights(weights, gpt2({ ...sizes, tied: false }))).toThrow("weight 'head.weight' [11, 16] is missing; the configuration calls for 37 weights, 36 were given")
-    expect(() => checkWeights(weights, gpt2({ ...sizes, context: 8 }))).toThrow("weight 'positions.weight' has shape [6, 16]; the configuration calls for [8, 16]")
+    expect(() => checkWeights(weights, gpt2({ ...sizes, tied: false }))).toThrow(
+      "weight 'head.weight' [11, 16] is missing; the configuration calls for 37 weights, 36 were given",
+    )
+    expect(() => checkWeights(weights, gpt2({ ...sizes, context: 8 }))).toThrow(
+      "weight 'positions.weight' has shape [6, 16]; the configuration calls for [8, 16]",
+    )
     expect(() => checkWeights(weights, gpt2({ ...sizes, bias: false }))).toThrow('is not part of this configuration')
     disposeWeights(weights)
     expect(weights.norm.weight.disposed).toBe(true)

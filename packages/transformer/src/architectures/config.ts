@@ -65,7 +65,8 @@ export function checkConfig(config: DecoderConfig | Readonly<Record<string, unkn
     const value = given[field]
     if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > largest) fail(field, `an integer from 1 to ${largest}`)
   }
-  for (const [field, allowed] of Object.entries(choices)) if (!(allowed as readonly unknown[]).includes(given[field])) fail(field, `one of ${allowed.map((choice) => `'${choice}'`).join(', ')}`)
+  for (const [field, allowed] of Object.entries(choices))
+    if (!(allowed as readonly unknown[]).includes(given[field])) fail(field, `one of ${allowed.map((choice) => `'${choice}'`).join(', ')}`)
   for (const field of ['bias', 'tied', 'ropeInterleaved']) if (typeof given[field] !== 'boolean') fail(field, 'true or false')
   const real = (field: string, valid: (value: number) => boolean, expected: string): void => {
     const value = given[field]
@@ -75,13 +76,28 @@ export function checkConfig(config: DecoderConfig | Readonly<Record<string, unkn
   real('normEps', (value) => value >= 0, 'a number of at least 0')
   real('dropout', (value) => value >= 0 && value < 1, 'a probability from 0 to below 1')
   const checked = given as unknown as DecoderConfig
-  if (checked.heads % checked.kvHeads !== 0) fail('kvHeads', `a divisor of heads (${checked.heads}), so that each key head serves equally many query heads`)
-  if (checked.positions === 'rotary' && checked.headWidth % 2 !== 0) fail('headWidth', 'an even number, because rotary positions turn pairs of entries')
+  if (checked.heads % checked.kvHeads !== 0)
+    fail('kvHeads', `a divisor of heads (${checked.heads}), so that each key head serves equally many query heads`)
+  if (checked.positions === 'rotary' && checked.headWidth % 2 !== 0)
+    fail('headWidth', 'an even number, because rotary positions turn pairs of entries')
   return {
-    vocabSize: checked.vocabSize, width: checked.width, layers: checked.layers, heads: checked.heads, kvHeads: checked.kvHeads,
-    headWidth: checked.headWidth, hidden: checked.hidden, context: checked.context, norm: checked.norm, positions: checked.positions,
-    activation: checked.activation, bias: checked.bias, tied: checked.tied, ropeBase: checked.ropeBase,
-    ropeInterleaved: checked.ropeInterleaved, normEps: checked.normEps, dropout: checked.dropout,
+    vocabSize: checked.vocabSize,
+    width: checked.width,
+    layers: checked.layers,
+    heads: checked.heads,
+    kvHeads: checked.kvHeads,
+    headWidth: checked.headWidth,
+    hidden: checked.hidden,
+    context: checked.context,
+    norm: checked.norm,
+    positions: checked.positions,
+    activation: checked.activation,
+    bias: checked.bias,
+    tied: checked.tied,
+    ropeBase: checked.ropeBase,
+    ropeInterleaved: checked.ropeInterleaved,
+    normEps: checked.normEps,
+    dropout: checked.dropout,
   }
 }
 

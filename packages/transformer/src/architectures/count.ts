@@ -15,7 +15,8 @@ export interface ParameterCount {
 export function countParameters(config: DecoderConfig): ParameterCount {
   const counted = { embedding: 0, positions: 0, body: 0 }
   for (const [name, { shape }] of namedWeights(weightSpecs(config))) {
-    const kind = name.startsWith('embedding.') || name.startsWith('head.') ? 'embedding' : name.startsWith('positions.') ? 'positions' : 'body'
+    const kind =
+      name.startsWith('embedding.') || name.startsWith('head.') ? 'embedding' : name.startsWith('positions.') ? 'positions' : 'body'
     counted[kind] += shape.reduce((a, b) => a * b, 1)
   }
   return { total: counted.embedding + counted.positions + counted.body, ...counted }

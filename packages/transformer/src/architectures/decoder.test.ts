@@ -15,14 +15,23 @@ const configs: [string, DecoderConfig][] = [
   ['GPT-2', gpt2(sizes)],
   ['GPT-2 without biases, tanh GELU, own head', gpt2({ ...sizes, bias: false, activation: 'geluTanh', tied: false })],
   ['Llama, grouped heads', llama({ ...sizes, headWidth: 4, kvHeads: 2, hidden: 12 })],
-  ['Llama, neighbouring pairs, one key head, biases', llama({ ...sizes, headWidth: 4, kvHeads: 1, hidden: 12, ropeInterleaved: true, bias: true, tied: true })],
+  [
+    'Llama, neighbouring pairs, one key head, biases',
+    llama({ ...sizes, headWidth: 4, kvHeads: 1, hidden: 12, ropeInterleaved: true, bias: true, tied: true }),
+  ],
 ]
 
-const optionsFor = (config: DecoderConfig, dtype: 'f32' | 'f64' = 'f32'): ModelOptions => ({ config, ...(config.positions === 'rotary' ? { rotary: rotaryTables(config, { dtype }) } : {}) })
+const optionsFor = (config: DecoderConfig, dtype: 'f32' | 'f64' = 'f32'): ModelOptions => ({
+  config,
+  ...(config.positions === 'rotary' ? { rotary: rotaryTables(config, { dtype }) } : {}),
+})
 const idsOf = (...rows: number[][]): Tensor => tensor(rows, { dtype: 'i32' })
 
 /** Weights large enough that every part of the model matters. */
-const strong = (config: DecoderConfig): DecoderWeights => mapWeights(initWeights(config, { seed: 3 }), (weight: Tensor) => (weight.rank === 2 ? weight.mul(20) : weight.add(weight.mul(0).add(0.1))))
+const strong = (config: DecoderConfig): DecoderWeights =>
+  mapWeights(initWeights(config, { seed: 3 }), (weight: Tensor) =>
+    weight.rank === 2 ? weight.mul(20) : weight.add(weight.mul(0).add(0.1)),
+  )
 
 describe.each(configs)('%s', (_, config) => {
   const device = referenceDevice()
@@ -48,13 +57,18 @@ describe.each(configs)('%s', (_, config) => {
     const ids = [1, 2, 3, 4, 5, 6, 0, 1]
     const whole = (await forward(weights, idsOf(ids), options).data({ device })) as Float32Array
     const position = sym('position', { max: 8 })
-    const step = jit((layers: FixedCache['layers'], piece: Tensor) => forwardCached(weights, piece, layers, { ...options, position }), { donate: [0], device })
+    const step = jit((layers: FixedCache['layers'], piece: Tensor) => forwardCached(weights, piece, layers, { ...options, position }), {
+      donate: [0],
+      device,
+    })
     for (const pieces of [[8], [1, 1, 1, 1, 1, 1, 1, 1], [3, 1, 4], [5, 2, 1]]) {
       using cache = new FixedCache(config)
       const logits: number[] = []
       for (const count of pieces) {
         cache.reserve(count)
-        const result = await step.run([cache.layers, idsOf(ids.slice(cache.position, cache.position + count))], { symbols: new Map([[position, cache.position]]) })
+        const result = await step.run([cache.layers, idsOf(ids.slice(cache.position, cache.position + count))], {
+          symbols: new Map([[position, cache.position]]),
+        })
         cache.replace(result.cache, count)
         logits.push(...(await result.logits.data()))
       }
@@ -74,10 +88,23 @@ describe.each(configs)('%s', (_, config) => {
     for (const [name, grad] of namedWeights(grads)) {
       const direction = Float64Array.from({ length: grad.size }, (__, i) => Math.sin(3 * i + 1))
       const along = (distance: number): Promise<number> =>
-        loss(mapWeights(weights, (weight: Tensor, path) => (path === name ? weight.add(tensor(direction.map((x) => x * distance), { shape: weight.shape, dtype: 'f64' })) : weight))).item({ device })
+        loss(
+          mapWeights(weights, (weight: Tensor, path) =>
+            path === name
+              ? weight.add(
+                  tensor(
+                    direction.map((x) => x * distance),
+                    { shape: weight.shape, dtype: 'f64' },
+                  ),
+                )
+              : weight,
+          ),
+        ).item({ device })
       const measured = ((await along(step)) - (await along(-step))) / (2 * step)
       const computed = Array.from(await grad.data({ device })).reduce((sum, value, i) => sum + value * direction[i]!, 0)
-      expect(Math.abs(computed - measured), `${name}: gradient ${computed}, difference ${measured}`).toBeLessThan(1e-5 * (1 + Math.abs(measured)))
+      expect(Math.abs(computed - measured), `${name}: gradient ${computed}, difference ${measured}`).toBeLessThan(
+        1e-5 * (1 + Math.abs(measured)),
+      )
     }
   })
 })
@@ -103,7 +130,12 @@ describe('forward', () => {
     const weights = strong(grouped)
     const options = optionsFor(grouped)
     const usual = await forward(weights, idsOf([1, 2, 3, 4]), options).data({ device })
-    const spelled = await forward(weights, idsOf([1, 2, 3, 4]), { ...options, config: { ...grouped, dropout: 1e-9 }, train: true, key: key(1) }).data({ device })
+    const spelled = await forward(weights, idsOf([1, 2, 3, 4]), {
+      ...options,
+      config: { ...grouped, dropout: 1e-9 },
+      train: true,
+      key: key(1),
+    }).data({ device })
     expect(maxDifference(usual, spelled)).toBeLessThan(1e-5)
   })
 

@@ -32,7 +32,8 @@ export interface CachedOptions extends ModelOptions {
 }
 
 /** Logits of every position: integer ids [B, T] → [B, T, vocabSize]. Position t sees ids 0 … t. Errors: CAPACITY beyond the context, OPTION. */
-export const forward = (weights: DecoderWeights, ids: Tensor, options: ForwardOptions): Tensor => project(weights, forwardHidden(weights, ids, options))
+export const forward = (weights: DecoderWeights, ids: Tensor, options: ForwardOptions): Tensor =>
+  project(weights, forwardHidden(weights, ids, options))
 
 /** The same up to the last norm, without the head: ids [B, T] → [B, T, width]. */
 export function forwardHidden(weights: DecoderWeights, ids: Tensor, options: ForwardOptions): Tensor {
@@ -84,20 +85,30 @@ const next = (index: Exclude<Index, number>): Index => (index.kind === 'sym' ? i
 
 function contextOf({ config, rotary }: ModelOptions, start: Index): BlockContext {
   if (config.positions === 'learned') return { shape: config, start }
-  if (rotary === undefined) throw new TransformerError('OPTION', "this model has rotary positions; pass rotary: rotaryTables(config), made once, beside config")
+  if (rotary === undefined)
+    throw new TransformerError('OPTION', 'this model has rotary positions; pass rotary: rotaryTables(config), made once, beside config')
   return { shape: config, rotary, start }
 }
 
 function dropoutOf({ config, train = false, key }: ForwardOptions): Dropout | undefined {
   if (!train || config.dropout === 0) return undefined
-  if (key === undefined) throw new TransformerError('OPTION', `training with dropout ${config.dropout} needs a key (u32 [2], different for each step); pass key, or set dropout to 0`)
+  if (key === undefined)
+    throw new TransformerError(
+      'OPTION',
+      `training with dropout ${config.dropout} needs a key (u32 [2], different for each step); pass key, or set dropout to 0`,
+    )
   return { probability: config.dropout, key }
 }
 
 function checkIds(ids: Tensor, config: DecoderConfig): void {
   const tokens = ids.shape[1]
-  if (ids.rank !== 2 || tokens === undefined) throw new TransformerError('OPTION', `ids must be [batch, tokens], got ${String(ids)}; add a batch axis with unsqueeze(0)`)
+  if (ids.rank !== 2 || tokens === undefined)
+    throw new TransformerError('OPTION', `ids must be [batch, tokens], got ${String(ids)}; add a batch axis with unsqueeze(0)`)
   if (ids.dtype !== 'i32' && ids.dtype !== 'u32') throw new TransformerError('OPTION', `ids must be i32 or u32, got ${ids.dtype}`)
   const length = typeof tokens === 'number' ? tokens : tokens.max
-  if (length > config.context) throw new TransformerError('CAPACITY', `${length} tokens were given, the model's context is ${config.context}; give fewer, or windows of them`)
+  if (length > config.context)
+    throw new TransformerError(
+      'CAPACITY',
+      `${length} tokens were given, the model's context is ${config.context}; give fewer, or windows of them`,
+    )
 }

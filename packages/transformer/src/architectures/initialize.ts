@@ -14,7 +14,9 @@ const spread = 0.02
 export function initWeights(config: DecoderConfig, options: { readonly seed: number | string }): DecoderWeights {
   checkConfig(config)
   const stream = random(options.seed).stream('weights')
-  return mapWeights(weightSpecs(config), (spec, path) => tensor(startValues(spec, stream.stream(path), config.layers), { shape: spec.shape, adopt: true }))
+  return mapWeights(weightSpecs(config), (spec, path) =>
+    tensor(startValues(spec, stream.stream(path), config.layers), { shape: spec.shape, adopt: true }),
+  )
 }
 
 function startValues(spec: WeightSpec, stream: RandomStream, layers: number): Float32Array {

@@ -86,11 +86,23 @@ export function checkWeights(weights: DecoderWeights, config: DecoderConfig): vo
   const given = namedWeights(weights)
   for (const [name, { shape }] of specs) {
     const weight = given.get(name)
-    if (weight === undefined) throw new TransformerError('WEIGHTS', `weight '${name}' [${shape.join(', ')}] is missing; the configuration calls for ${specs.size} weights, ${given.size} were given`)
+    if (weight === undefined)
+      throw new TransformerError(
+        'WEIGHTS',
+        `weight '${name}' [${shape.join(', ')}] is missing; the configuration calls for ${specs.size} weights, ${given.size} were given`,
+      )
     if (weight.shape.length !== shape.length || weight.shape.some((dim, i) => dim !== shape[i]))
-      throw new TransformerError('WEIGHTS', `weight '${name}' has shape ${describeShape(weight)}; the configuration calls for [${shape.join(', ')}]`)
+      throw new TransformerError(
+        'WEIGHTS',
+        `weight '${name}' has shape ${describeShape(weight)}; the configuration calls for [${shape.join(', ')}]`,
+      )
   }
-  for (const name of given.keys()) if (!specs.has(name)) throw new TransformerError('WEIGHTS', `weight '${name}' is not part of this configuration; check tied, bias, positions and activation`)
+  for (const name of given.keys())
+    if (!specs.has(name))
+      throw new TransformerError(
+        'WEIGHTS',
+        `weight '${name}' is not part of this configuration; check tied, bias, positions and activation`,
+      )
 }
 
 const describeShape = (weight: Tensor): string => `[${weight.shape.map((dim) => (typeof dim === 'number' ? dim : dim.name)).join(', ')}]`

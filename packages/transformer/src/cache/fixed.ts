@@ -26,9 +26,13 @@ export class FixedCache {
 
   constructor(config: Pick<DecoderConfig, 'layers' | 'kvHeads' | 'headWidth' | 'context'>, options: FixedCacheOptions = {}) {
     const { batch = 1, capacity = config.context } = options
-    if (!Number.isInteger(batch) || batch < 1) throw new TransformerError('OPTION', `a cache's batch must be a positive integer, got ${batch}`)
+    if (!Number.isInteger(batch) || batch < 1)
+      throw new TransformerError('OPTION', `a cache's batch must be a positive integer, got ${batch}`)
     if (!Number.isInteger(capacity) || capacity < 1 || capacity > config.context)
-      throw new TransformerError('CAPACITY', `a cache's capacity must be an integer from 1 to the model's context of ${config.context}, got ${capacity}`)
+      throw new TransformerError(
+        'CAPACITY',
+        `a cache's capacity must be an integer from 1 to the model's context of ${config.context}, got ${capacity}`,
+      )
     this.batch = batch
     this.capacity = capacity
     const shape = [batch, config.kvHeads, capacity, config.headWidth]

@@ -20,16 +20,34 @@ function checkpoint(options: Partial<typeof shape> = {}): Uint8Array {
 }
 
 async function refusal(bytes: Uint8Array | Blob): Promise<string> {
-  const error: unknown = await readLlama2c(bytes, { label: 'model.bin' }).then(() => undefined, (reason: unknown) => reason)
-  if (!TransformerError.isInstance(error) || error.code !== 'CHECKPOINT') throw new Error(`expected a CHECKPOINT error, got ${String(error)}`)
+  const error: unknown = await readLlama2c(bytes, { label: 'model.bin' }).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  if (!TransformerError.isInstance(error) || error.code !== 'CHECKPOINT')
+    throw new Error(`expected a CHECKPOINT error, got ${String(error)}`)
   return error.message
 }
 
 describe('readLlama2c', () => {
   it('finds every weight at its place', async () => {
     const { config, weights } = await readLlama2c(checkpoint())
-    expect(config).toMatchObject({ vocabSize: 5, width: 8, hidden: 6, layers: 2, heads: 4, kvHeads: 2, headWidth: 2, context: 3, tied: true, ropeInterleaved: true, positions: 'rotary' })
-    const starts = Object.fromEntries(await Promise.all([...namedWeights(weights)].map(async ([name, weight]) => [name, (await weight.data())[0]])))
+    expect(config).toMatchObject({
+      vocabSize: 5,
+      width: 8,
+      hidden: 6,
+      layers: 2,
+      heads: 4,
+      kvHeads: 2,
+      headWidth: 2,
+      context: 3,
+      tied: true,
+      ropeInterleaved: true,
+      positions: 'rotary',
+    })
+    const starts = Object.fromEntries(
+      await Promise.all([...namedWeights(weights)].map(async ([name, weight]) => [name, (await weight.data())[0]])),
+    )
     expect(starts).toMatchObject({
       'embedding.weight': 0,
       'blocks.0.attentionNorm.weight': 40,
@@ -63,20 +81,34 @@ describe('readLlama2c', () => {
 
   it('refuses files of another length, with both lengths', async () => {
     const whole = checkpoint()
-    expect(await refusal(whole.subarray(0, whole.byteLength - 4))).toContain(`which takes ${whole.byteLength} bytes; the file has ${whole.byteLength - 4}. It was cut short`)
-    expect(await refusal(Uint8Array.of(...whole, 0, 0, 0, 0))).toContain(`takes ${whole.byteLength} bytes; the file has ${whole.byteLength + 4}`)
+    expect(await refusal(whole.subarray(0, whole.byteLength - 4))).toContain(
+      `which takes ${whole.byteLength} bytes; the file has ${whole.byteLength - 4}. It was cut short`,
+    )
+    expect(await refusal(Uint8Array.of(...whole, 0, 0, 0, 0))).toContain(
+      `takes ${whole.byteLength} bytes; the file has ${whole.byteLength + 4}`,
+    )
     expect(await refusal(whole.subarray(0, 20))).toContain('20 bytes are too few')
     expect(await refusal(new Uint8Array(0))).toContain('0 bytes are too few')
   })
 
   it('refuses headers that describe no model, however large their numbers', async () => {
     const huge = 2 ** 31 - 1
-    for (const header of [[0, 6, 2, 4, 2, 5, 3], [8, 6, -2, 4, 2, 5, 3], [8, 6, 2, 3, 2, 5, 3], [8, 6, 2, 4, 3, 5, 3], [8, 6, 2, 4, 2, 0, 3], [4, 6, 2, 4, 2, 5, 3]]) {
+    for (const header of [
+      [0, 6, 2, 4, 2, 5, 3],
+      [8, 6, -2, 4, 2, 5, 3],
+      [8, 6, 2, 3, 2, 5, 3],
+      [8, 6, 2, 4, 3, 5, 3],
+      [8, 6, 2, 4, 2, 0, 3],
+      [4, 6, 2, 4, 2, 5, 3],
+    ]) {
       const bytes = checkpoint()
       header.forEach((value, i) => new DataView(bytes.buffer).setInt32(4 * i, value, true))
       expect(await refusal(bytes)).toContain('describes no model')
     }
-    for (const header of [[8, huge, 2, 4, 2, 5, 3], [huge - 1, huge, huge, 1, 1, -huge, huge]]) {
+    for (const header of [
+      [8, huge, 2, 4, 2, 5, 3],
+      [huge - 1, huge, huge, 1, 1, -huge, huge],
+    ]) {
       const bytes = checkpoint()
       header.forEach((value, i) => new DataView(bytes.buffer).setInt32(4 * i, value, true))
       expect(await refusal(bytes)).toContain(`the file has ${bytes.byteLength}`)

@@ -50,7 +50,8 @@ function readHeader(bytes: Uint8Array, label: string): Header {
   const fail = (message: string): never => {
     throw new TransformerError('CHECKPOINT', `${label}: ${message}`)
   }
-  if (bytes.byteLength < headerBytes) fail(`${bytes.byteLength} bytes are too few for a llama2.c checkpoint, whose header alone has ${headerBytes}`)
+  if (bytes.byteLength < headerBytes)
+    fail(`${bytes.byteLength} bytes are too few for a llama2.c checkpoint, whose header alone has ${headerBytes}`)
   const other = otherFormat(bytes)
   if (other !== undefined) fail(`this is ${other}, not a version 0 checkpoint of llama2.c`)
   const view = new DataView(bytes.buffer, bytes.byteOffset, headerBytes)
@@ -58,8 +59,20 @@ function readHeader(bytes: Uint8Array, label: string): Header {
   const [width, hidden, layers, heads, kvHeads, vocabulary, context] = values as [number, number, number, number, number, number, number]
   const bad = headerFields.find((name, i) => (name === 'vocabulary' ? values[i] === 0 : values[i]! < 1))
   if (bad !== undefined || width % heads !== 0 || heads % kvHeads !== 0 || (width / heads) % 2 !== 0)
-    fail(`its header says ${values.map((value, i) => `${headerFields[i]} ${value}`).join(', ')}, which describes no model; it is not a version 0 checkpoint of llama2.c`)
-  const config = llama({ vocabSize: Math.abs(vocabulary), width, hidden, layers, heads, kvHeads, context, tied: vocabulary > 0, ropeInterleaved: true })
+    fail(
+      `its header says ${values.map((value, i) => `${headerFields[i]} ${value}`).join(', ')}, which describes no model; it is not a version 0 checkpoint of llama2.c`,
+    )
+  const config = llama({
+    vocabSize: Math.abs(vocabulary),
+    width,
+    hidden,
+    layers,
+    heads,
+    kvHeads,
+    context,
+    tied: vocabulary > 0,
+    ropeInterleaved: true,
+  })
   return { config, values }
 }
 
@@ -68,7 +81,8 @@ function otherFormat(bytes: Uint8Array): string | undefined {
   const text = String.fromCharCode(...bytes.subarray(0, 9))
   if (text.startsWith('GGUF')) return 'a GGUF file'
   if (text.startsWith('PK')) return 'a zip archive (a PyTorch checkpoint?)'
-  if (text.startsWith('24ka')) return `a version ${new DataView(bytes.buffer, bytes.byteOffset).getInt32(4, true)} checkpoint of llama2.c; export it with --version 0`
+  if (text.startsWith('24ka'))
+    return `a version ${new DataView(bytes.buffer, bytes.byteOffset).getInt32(4, true)} checkpoint of llama2.c; export it with --version 0`
   if (text.endsWith('{')) return 'a safetensors file'
   return undefined
 }
@@ -85,7 +99,12 @@ interface Section {
 
 function sectionsOf({ config }: Header): Section[] {
   const { vocabSize, width, hidden, layers, kvHeads, headWidth, context } = config
-  const section = (name: string, shape: readonly number[], layered: boolean): Section => ({ name, shape, layered, count: shape.reduce((a, b) => a * b, layered ? layers : 1) })
+  const section = (name: string, shape: readonly number[], layered: boolean): Section => ({
+    name,
+    shape,
+    layered,
+    count: shape.reduce((a, b) => a * b, layered ? layers : 1),
+  })
   return [
     section('embedding', [vocabSize, width], false),
     section('attentionNorm', [width], true),
@@ -115,13 +134,22 @@ function cut(bytes: Uint8Array, { config }: Header, sections: readonly Section[]
   const weight = (name: string, layer = 0): Tensor => {
     const { at: start, section } = starts.get(name)!
     const size = 4 * section.shape.reduce((a, b) => a * b, 1)
-    return fromBytes(aligned.subarray(start + layer * size, start + (layer + 1) * size), { dtype: 'f32', shape: section.shape, adopt: true })
+    return fromBytes(aligned.subarray(start + layer * size, start + (layer + 1) * size), {
+      dtype: 'f32',
+      shape: section.shape,
+      adopt: true,
+    })
   }
   return {
     embedding: { weight: weight('embedding') },
     blocks: Array.from({ length: config.layers }, (_, i) => ({
       attentionNorm: { weight: weight('attentionNorm', i) },
-      attention: { query: { weight: weight('wq', i) }, key: { weight: weight('wk', i) }, value: { weight: weight('wv', i) }, output: { weight: weight('wo', i) } },
+      attention: {
+        query: { weight: weight('wq', i) },
+        key: { weight: weight('wk', i) },
+        value: { weight: weight('wv', i) },
+        output: { weight: weight('wo', i) },
+      },
       feedForwardNorm: { weight: weight('feedForwardNorm', i) },
       feedForward: { up: { weight: weight('w3', i) }, gate: { weight: weight('w1', i) }, down: { weight: weight('w2', i) } },
     })),

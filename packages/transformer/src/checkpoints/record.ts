@@ -7,24 +7,47 @@ import { TransformerError } from '../errors.js'
 
 /** Entries for a safetensors writer. Each weight is read from its device when its turn comes. */
 export const entriesOf = (weights: DecoderWeights, prefix = ''): TensorEntry[] =>
-  [...namedWeights(weights)].map(([name, weight]) => ({ name: prefix + name, dtype: weight.dtype, shape: weight.shape as readonly number[], bytes: () => weight.bytes() }))
+  [...namedWeights(weights)].map(([name, weight]) => ({
+    name: prefix + name,
+    dtype: weight.dtype,
+    shape: weight.shape as readonly number[],
+    bytes: () => weight.bytes(),
+  }))
 
 /**
  * The weights of a configuration out of a file, as f32. Names and shapes are checked before anything is read. `others` are further
  * prefixes that the file may hold. Errors: CHECKPOINT, naming the tensor; FILE, IO and DTYPE of the reader.
  */
-export async function readRecord(file: TensorFile, config: DecoderConfig, label: string, options: { readonly prefix?: string; readonly others?: readonly string[] } = {}): Promise<DecoderWeights> {
+export async function readRecord(
+  file: TensorFile,
+  config: DecoderConfig,
+  label: string,
+  options: { readonly prefix?: string; readonly others?: readonly string[] } = {},
+): Promise<DecoderWeights> {
   const { prefix = '', others = [] } = options
   const specs = weightSpecs(config)
   const wanted = namedWeights(specs)
   for (const [name, { shape }] of wanted) {
-    if (!file.has(prefix + name)) throw new TransformerError('CHECKPOINT', `${label}: tensor '${prefix + name}' [${shape.join(', ')}] is missing; its configuration calls for it, so the two belong to different models`)
+    if (!file.has(prefix + name))
+      throw new TransformerError(
+        'CHECKPOINT',
+        `${label}: tensor '${prefix + name}' [${shape.join(', ')}] is missing; its configuration calls for it, so the two belong to different models`,
+      )
     const found = file.info(prefix + name).shape
     if (found.length !== shape.length || found.some((dim, i) => dim !== shape[i]))
-      throw new TransformerError('CHECKPOINT', `${label}: tensor '${prefix + name}' is [${found.join(', ')}]; its configuration calls for [${shape.join(', ')}], so the two belong to different models`)
+      throw new TransformerError(
+        'CHECKPOINT',
+        `${label}: tensor '${prefix + name}' is [${found.join(', ')}]; its configuration calls for [${shape.join(', ')}], so the two belong to different models`,
+      )
   }
-  const extra = file.names.find((name) => !(name.startsWith(prefix) && wanted.has(name.slice(prefix.length))) && !others.some((other) => name.startsWith(other)))
-  if (extra !== undefined) throw new TransformerError('CHECKPOINT', `${label}: tensor '${extra}' is not part of its configuration, so the two belong to different models`)
+  const extra = file.names.find(
+    (name) => !(name.startsWith(prefix) && wanted.has(name.slice(prefix.length))) && !others.some((other) => name.startsWith(other)),
+  )
+  if (extra !== undefined)
+    throw new TransformerError(
+      'CHECKPOINT',
+      `${label}: tensor '${extra}' is not part of its configuration, so the two belong to different models`,
+    )
   const read = new Map<string, Tensor>()
   try {
     for (const name of wanted.keys()) {
@@ -39,10 +62,19 @@ export async function readRecord(file: TensorFile, config: DecoderConfig, label:
 }
 
 /** Several records out of one file, or none: what was read is freed when a later one fails. */
-export async function readRecords<Names extends string>(file: TensorFile, config: DecoderConfig, label: string, names: readonly Names[]): Promise<Record<Names, DecoderWeights>> {
+export async function readRecords<Names extends string>(
+  file: TensorFile,
+  config: DecoderConfig,
+  label: string,
+  names: readonly Names[],
+): Promise<Record<Names, DecoderWeights>> {
   const out: Partial<Record<Names, DecoderWeights>> = {}
   try {
-    for (const name of names) out[name] = await readRecord(file, config, label, { prefix: `${name}.`, others: names.filter((other) => other !== name).map((other) => `${other}.`) })
+    for (const name of names)
+      out[name] = await readRecord(file, config, label, {
+        prefix: `${name}.`,
+        others: names.filter((other) => other !== name).map((other) => `${other}.`),
+      })
   } catch (error) {
     for (const record of Object.values<DecoderWeights | undefined>(out)) if (record !== undefined) disposeWeights(record)
     throw error
@@ -60,10 +92,17 @@ export function parseConfig(text: string, label: string): DecoderConfig {
   const value = parseRecord(text, label)
   const { format: found, version, ...config } = value
   if (found !== format) {
-    const kind = typeof value['model_type'] === 'string' ? `It says model_type '${value['model_type']}', as Hugging Face's do` : `It says ${JSON.stringify(found) ?? 'nothing'}`
+    const kind =
+      typeof value['model_type'] === 'string'
+        ? `It says model_type '${value['model_type']}', as Hugging Face's do`
+        : `It says ${JSON.stringify(found) ?? 'nothing'}`
     throw new TransformerError('CHECKPOINT', `${label}: expected format '${format}', written by saveModel. ${kind}`)
   }
-  if (version !== 1) throw new TransformerError('CHECKPOINT', `${label}: version ${JSON.stringify(version)} of the format is not known here; expected 1. Update @tesserae/transformer`)
+  if (version !== 1)
+    throw new TransformerError(
+      'CHECKPOINT',
+      `${label}: version ${JSON.stringify(version)} of the format is not known here; expected 1. Update @tesserae/transformer`,
+    )
   return checkConfig(config)
 }
 
@@ -75,6 +114,7 @@ export function parseRecord(text: string, label: string): Record<string, unknown
   } catch (cause) {
     throw new TransformerError('CHECKPOINT', `${label}: not JSON: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TransformerError('CHECKPOINT', `${label}: expected a JSON object`)
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new TransformerError('CHECKPOINT', `${label}: expected a JSON object`)
   return value as Record<string, unknown>
 }

@@ -35,7 +35,12 @@ const scripted = (...ids: number[]): SamplerLike & { readonly seen: number[] } =
 describe('piecesOf', () => {
   it('covers every token once, fills up only where there is room, and never leaves the cache', () => {
     expect(piecesOf(1, 9)).toEqual([{ tokens: 1, length: 1 }])
-    expect(piecesOf(300, 512)).toEqual([{ tokens: 256, length: 256 }, { tokens: 16, length: 16 }, { tokens: 16, length: 16 }, { tokens: 12, length: 16 }])
+    expect(piecesOf(300, 512)).toEqual([
+      { tokens: 256, length: 256 },
+      { tokens: 16, length: 16 },
+      { tokens: 16, length: 16 },
+      { tokens: 12, length: 16 },
+    ])
     expect(piecesOf(5, 15)).toEqual(Array.from({ length: 5 }, () => ({ tokens: 1, length: 1 })))
     for (let count = 1; count < 600; count++) {
       for (const slack of [0, 3, 15, 300]) {
@@ -92,11 +97,29 @@ describe('createModel', () => {
       for await (const event of model.stream('ab', { sampler, ...options })) out.push(event)
       return out
     }
-    expect(await events(scripted(2, 3, 4), { maxTokens: 3 })).toEqual([{ id: 2, text: 'c' }, { id: 3, text: 'd' }, { id: 4, text: 'e', finishReason: 'length' }])
-    expect(await events(scripted(2, 3, 4), { stop: [3] })).toEqual([{ id: 2, text: 'c' }, { id: 3, text: '', finishReason: 'stop' }])
-    expect(await events(scripted(2, 3, 4, 5), { stop: ['de'] })).toEqual([{ id: 2, text: 'c' }, { id: 3, text: '' }, { id: 4, text: '', finishReason: 'stop' }])
-    expect(await events(scripted(2, 3), { stop: ['de'], maxTokens: 2 })).toEqual([{ id: 2, text: 'c' }, { id: 3, text: 'd', finishReason: 'length' }])
-    expect(await model.generate('ab', { sampler: scripted(2, 3, 4), stop: [4] })).toMatchObject({ ids: [2, 3, 4], text: 'cd', finishReason: 'stop' })
+    expect(await events(scripted(2, 3, 4), { maxTokens: 3 })).toEqual([
+      { id: 2, text: 'c' },
+      { id: 3, text: 'd' },
+      { id: 4, text: 'e', finishReason: 'length' },
+    ])
+    expect(await events(scripted(2, 3, 4), { stop: [3] })).toEqual([
+      { id: 2, text: 'c' },
+      { id: 3, text: '', finishReason: 'stop' },
+    ])
+    expect(await events(scripted(2, 3, 4, 5), { stop: ['de'] })).toEqual([
+      { id: 2, text: 'c' },
+      { id: 3, text: '' },
+      { id: 4, text: '', finishReason: 'stop' },
+    ])
+    expect(await events(scripted(2, 3), { stop: ['de'], maxTokens: 2 })).toEqual([
+      { id: 2, text: 'c' },
+      { id: 3, text: 'd', finishReason: 'length' },
+    ])
+    expect(await model.generate('ab', { sampler: scripted(2, 3, 4), stop: [4] })).toMatchObject({
+      ids: [2, 3, 4],
+      text: 'cd',
+      finishReason: 'stop',
+    })
     expect(await events(scripted(1), { maxTokens: 0 })).toEqual([])
   })
 
@@ -113,7 +136,9 @@ describe('createModel', () => {
     expect(await model.generate([1, 2])).toMatchObject({ finishReason: 'context', ids: { length: 5 } })
     expect(await model.generate([1, 2], { useCache: false })).toMatchObject({ finishReason: 'context', ids: { length: 5 } })
     expect(await model.generate([1, 2], { maxTokens: 5 })).toMatchObject({ finishReason: 'length', ids: { length: 5 } })
-    await expect(model.generate([1, 2], { maxTokens: 6 })).rejects.toThrow('a prompt of 2 tokens and 6 sampled ones takes 7 positions; this model has 6')
+    await expect(model.generate([1, 2], { maxTokens: 6 })).rejects.toThrow(
+      'a prompt of 2 tokens and 6 sampled ones takes 7 positions; this model has 6',
+    )
     await expect(model.generate([1, 2, 3, 4, 5, 6, 7])).rejects.toThrow('a prompt of 7 tokens takes 7 positions; this model has 6')
   })
 
@@ -125,7 +150,8 @@ describe('createModel', () => {
     const controller = new AbortController()
     let count = 0
     const failure = await (async () => {
-      for await (const event of model.stream([1, 2, 3], { signal: controller.signal })) if (event.id >= 0 && ++count === 3) controller.abort(new Error('enough'))
+      for await (const event of model.stream([1, 2, 3], { signal: controller.signal }))
+        if (event.id >= 0 && ++count === 3) controller.abort(new Error('enough'))
     })().catch((error: unknown) => error)
     expect(failure).toMatchObject({ name: 'AbortError', code: 'ABORTED' })
     expect(count).toBe(3)
@@ -176,8 +202,12 @@ describe('createModel', () => {
     using mute = await createModel({ config, weights: initWeights(config, { seed: 1 }), device: referenceDevice() })
     await expect(mute.generate('a')).rejects.toThrow('needs a tokenizer')
     await expect(mute.generate([1], { stop: ['x'] })).rejects.toThrow('needs a tokenizer')
-    await expect(createModel({ config, weights: initWeights({ ...config, width: 8 }, { seed: 1 }) })).rejects.toMatchObject({ code: 'WEIGHTS' })
-    await expect(createModel({ config, weights: initWeights(config, { seed: 1 }), capacity: 33 })).rejects.toMatchObject({ code: 'CAPACITY' })
+    await expect(createModel({ config, weights: initWeights({ ...config, width: 8 }, { seed: 1 }) })).rejects.toMatchObject({
+      code: 'WEIGHTS',
+    })
+    await expect(createModel({ config, weights: initWeights(config, { seed: 1 }), capacity: 33 })).rejects.toMatchObject({
+      code: 'CAPACITY',
+    })
   })
 })
 

@@ -48,21 +48,30 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
   checkWeights(weights, config)
   const { capacity = config.context } = options
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > config.context)
-    throw new TransformerError('CAPACITY', `capacity must be an integer from 1 to the model's context of ${config.context}, got ${capacity}`)
+    throw new TransformerError(
+      'CAPACITY',
+      `capacity must be an integer from 1 to the model's context of ${config.context}, got ${capacity}`,
+    )
   const leaves: Tensor[] = []
   forEachLeaf(weights, (leaf) => leaves.push(leaf as Tensor))
   await realize(leaves)
   if (!borrowWeights) for (const leaf of leaves) leaf.freeze()
   const rotary = config.positions === 'rotary' ? rotaryTables(config) : undefined
   if (rotary !== undefined) for (const table of [rotary.cos, rotary.sin]) table.freeze()
-  const programs = makePrograms({ config, weights, ...(rotary === undefined ? {} : { rotary }), ...(device === undefined ? {} : { device }) })
+  const programs = makePrograms({
+    config,
+    weights,
+    ...(rotary === undefined ? {} : { rotary }),
+    ...(device === undefined ? {} : { device }),
+  })
   const context = { config, programs, capacity, ...(tokenizer === undefined ? {} : { tokenizer }) }
 
   let gone = false
   const idsOf = (prompt: string | ArrayLike<number>): number[] => {
     if (gone) throw new TransformerError('DISPOSED', 'the model was disposed; keep it until its last generation has ended')
     if (typeof prompt !== 'string') return checkTokens(prompt, config.vocabSize)
-    if (tokenizer === undefined) throw new TransformerError('OPTION', 'a text prompt needs a tokenizer; give one to createModel, or pass ids')
+    if (tokenizer === undefined)
+      throw new TransformerError('OPTION', 'a text prompt needs a tokenizer; give one to createModel, or pass ids')
     return checkTokens(tokenizer.encode(prompt), config.vocabSize)
   }
   const dispose = (): void => {
@@ -73,7 +82,10 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
     if (!borrowWeights) disposeWeights(weights)
   }
   return {
-    config, weights, tokenizer, capacity,
+    config,
+    weights,
+    tokenizer,
+    capacity,
     stream: (prompt, generateOptions = {}) => streamTokens(context, idsOf(prompt), generateOptions),
     generate: async (prompt, generateOptions = {}) => {
       const ids = idsOf(prompt)
@@ -81,7 +93,8 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
     },
     logits: async (ids, { signal } = {}) => {
       const checked = idsOf(ids)
-      if (checked.length > config.context) throw new TransformerError('CAPACITY', `${checked.length} ids were given, the model's context is ${config.context}`)
+      if (checked.length > config.context)
+        throw new TransformerError('CAPACITY', `${checked.length} ids were given, the model's context is ${config.context}`)
       return programs.all(checked, signal)
     },
     dispose,
@@ -89,7 +102,12 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
   }
 }
 
-async function collect(events: AsyncIterable<TokenEvent>, promptTokens: number, withText: boolean, withLogprobs: boolean): Promise<Generation> {
+async function collect(
+  events: AsyncIterable<TokenEvent>,
+  promptTokens: number,
+  withText: boolean,
+  withLogprobs: boolean,
+): Promise<Generation> {
   const start = performance.now()
   let first = start
   const ids: number[] = []
@@ -104,7 +122,9 @@ async function collect(events: AsyncIterable<TokenEvent>, promptTokens: number, 
     finishReason = event.finishReason ?? finishReason
   }
   return {
-    ids, finishReason, promptTokens,
+    ids,
+    finishReason,
+    promptTokens,
     ...(withText ? { text } : {}),
     ...(withLogprobs ? { logprobs } : {}),
     prefillSeconds: (first - start) / 1000,

@@ -70,7 +70,10 @@ export function makePrograms({ config, weights, rotary, device }: ProgramOptions
     { donate: [0], name: 'decode', ...where },
   )
   const whole = jit((ids: Tensor) => forward(weights, ids, options).reshape(ids.shape[1]!, config.vocabSize), { name: 'score', ...where })
-  const wholeLast = jit((ids: Tensor) => forward(weights, ids, options).slice(1, only, only.plus(1)).reshape(config.vocabSize), { name: 'scoreLast', ...where })
+  const wholeLast = jit((ids: Tensor) => forward(weights, ids, options).slice(1, only, only.plus(1)).reshape(config.vocabSize), {
+    name: 'scoreLast',
+    ...where,
+  })
 
   const callOptions = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { signal })
 
@@ -80,7 +83,10 @@ export function makePrograms({ config, weights, rotary, device }: ProgramOptions
     const pieces = piecesOf(ids.length, cache.capacity - cache.position)
     for (const [i, piece] of pieces.entries()) {
       using input = idsTensor(ids.slice(done, done + piece.tokens), piece.length)
-      const symbols = new Map([[position, cache.position], [only, piece.tokens - 1]])
+      const symbols = new Map([
+        [position, cache.position],
+        [only, piece.tokens - 1],
+      ])
       const result = await step.run([cache.layers, input], { symbols, ...callOptions(signal) })
       cache.replace(result.cache, piece.tokens)
       done += piece.tokens

@@ -31,6 +31,7 @@ export class StopTexts {
 
 /** Length of the longest end of `text` that begins `stop`. */
 function overlap(text: string, stop: string): number {
-  for (let length = Math.min(stop.length - 1, text.length); length > 0; length--) if (stop.startsWith(text.slice(text.length - length))) return length
+  for (let length = Math.min(stop.length - 1, text.length); length > 0; length--)
+    if (stop.startsWith(text.slice(text.length - length))) return length
   return 0
 }

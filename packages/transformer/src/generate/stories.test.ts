@@ -1,5 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { sampler } from '@tesserae/sampling'
 import { jit, resolveDevice, sym, tensor, type Device, type DeviceName, type Tensor } from '@tesserae/tensor'
+import { Tokenizer } from '@tesserae/tokenizer'
 import { describe, expect, it } from 'vitest'
 import { forwardCached } from '../architectures/decoder.js'
 import { FixedCache } from '../cache/fixed.js'
@@ -61,11 +63,36 @@ describe.each(runs)('stories260K on $device', ({ device: name, uncached }) => {
   })
 })
 
+it('tells stories with the tokenizer and the sampler of their packages', async ({ skip }) => {
+  skip(!present, missing)
+  const tokenizer = Tokenizer.fromLlama2c(readFileSync(new URL('tok512.bin', data)))
+  using model = await createModel({ ...(await load()), tokenizer, device: await resolveDevice('cpu') })
+  const { text } = await model.generate('', { maxTokens: 12 })
+  expect(text).toMatch(/^Once upon a time, there was a little/) // without the blank that llama2.c too drops after the beginning
+  const tell = async (seed: number): Promise<string> => {
+    let story = ''
+    const stream = model.stream('Tom and his dog', { maxTokens: 60, sampler: sampler({ temperature: 0.9, topP: 0.9, seed }), stop: [1] })
+    for await (const { text: piece } of stream) story += piece ?? ''
+    return story
+  }
+  const first = await tell(1)
+  expect(await tell(1)).toBe(first)
+  expect(await tell(2)).not.toBe(first)
+  expect(first).toMatch(/^[\x20-\x7e\n]{60,}$/)
+})
+
 /** Logits of each position by decoding with a cache. */
-async function oneByOne({ config, weights }: Awaited<ReturnType<typeof load>>, ids: readonly number[], device: Device): Promise<Float32Array[]> {
+async function oneByOne(
+  { config, weights }: Awaited<ReturnType<typeof load>>,
+  ids: readonly number[],
+  device: Device,
+): Promise<Float32Array[]> {
   const position = sym('position', { max: config.context })
   const rotary = rotaryTables(config)
-  using step = jit((layers: FixedCache['layers'], id: Tensor) => forwardCached(weights, id, layers, { config, rotary, position }), { donate: [0], device })
+  using step = jit((layers: FixedCache['layers'], id: Tensor) => forwardCached(weights, id, layers, { config, rotary, position }), {
+    donate: [0],
+    device,
+  })
   using cache = new FixedCache(config, { capacity: 16 })
   const out: Float32Array[] = []
   for (const id of ids) {

@@ -19,8 +19,13 @@ export interface StreamContext {
 export function checkTokens(ids: ArrayLike<number>, vocabSize: number): number[] {
   const out = Array.from(ids)
   const at = out.findIndex((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize)
-  if (at >= 0) throw new TransformerError('TOKEN', `token id ${String(out[at])} at index ${at} is not in the vocabulary; this model knows 0 to ${vocabSize - 1}. Check that the tokenizer belongs to the model`)
-  if (out.length === 0) throw new TransformerError('TOKEN', 'the prompt has no tokens; give at least one, such as the beginning-of-sequence id')
+  if (at >= 0)
+    throw new TransformerError(
+      'TOKEN',
+      `token id ${String(out[at])} at index ${at} is not in the vocabulary; this model knows 0 to ${vocabSize - 1}. Check that the tokenizer belongs to the model`,
+    )
+  if (out.length === 0)
+    throw new TransformerError('TOKEN', 'the prompt has no tokens; give at least one, such as the beginning-of-sequence id')
   return out
 }
 
@@ -28,7 +33,11 @@ export function checkTokens(ids: ArrayLike<number>, vocabSize: number): number[]
  * Samples token after token. Everything that can be refused is refused before the first program runs; however it ends, the cache
  * is freed.
  */
-export async function* streamTokens(context: StreamContext, prompt: readonly number[], options: GenerateOptions): AsyncGenerator<TokenEvent, void, undefined> {
+export async function* streamTokens(
+  context: StreamContext,
+  prompt: readonly number[],
+  options: GenerateOptions,
+): AsyncGenerator<TokenEvent, void, undefined> {
   const { config, programs, capacity } = context
   const { sampler = greedySampler, signal, useCache = true, logprobs = false } = options
   const room = capacity - prompt.length + 1 // the last token is never written to the cache
@@ -53,7 +62,13 @@ export async function* streamTokens(context: StreamContext, prompt: readonly num
     sequence.push(id)
     fresh = [id]
     const step = text.push(id)
-    const finishReason: FinishReason | undefined = step.stopped ? 'stop' : count < limit ? undefined : options.maxTokens === count ? 'length' : 'context'
+    const finishReason: FinishReason | undefined = step.stopped
+      ? 'stop'
+      : count < limit
+        ? undefined
+        : options.maxTokens === count
+          ? 'length'
+          : 'context'
     const piece = finishReason === undefined || step.stopped ? step.text : step.text + text.flush()
     yield {
       id,
@@ -66,15 +81,20 @@ export async function* streamTokens(context: StreamContext, prompt: readonly num
 }
 
 function checkRoom(promptTokens: number, capacity: number, maxTokens: number | undefined): void {
-  if (maxTokens !== undefined && (!Number.isInteger(maxTokens) || maxTokens < 0)) throw new TransformerError('OPTION', `maxTokens must be a non-negative integer, got ${maxTokens}`)
+  if (maxTokens !== undefined && (!Number.isInteger(maxTokens) || maxTokens < 0))
+    throw new TransformerError('OPTION', `maxTokens must be a non-negative integer, got ${maxTokens}`)
   const needed = promptTokens + Math.max((maxTokens ?? 1) - 1, 0)
   if (needed > capacity)
-    throw new TransformerError('CAPACITY', `a prompt of ${promptTokens} tokens${maxTokens === undefined ? '' : ` and ${maxTokens} sampled ones`} takes ${needed} positions; this model has ${capacity}. Shorten the prompt${maxTokens === undefined ? '' : ' or maxTokens'}`)
+    throw new TransformerError(
+      'CAPACITY',
+      `a prompt of ${promptTokens} tokens${maxTokens === undefined ? '' : ` and ${maxTokens} sampled ones`} takes ${needed} positions; this model has ${capacity}. Shorten the prompt${maxTokens === undefined ? '' : ' or maxTokens'}`,
+    )
 }
 
 function chosen(sampler: SamplerLike, logits: Float32Array, vocabSize: number): number {
   const id = sampler.choose(logits)
-  if (!Number.isInteger(id) || id < 0 || id >= vocabSize) throw new TransformerError('TOKEN', `the sampler chose ${String(id)}; expected an id from 0 to ${vocabSize - 1}`)
+  if (!Number.isInteger(id) || id < 0 || id >= vocabSize)
+    throw new TransformerError('TOKEN', `the sampler chose ${String(id)}; expected an id from 0 to ${vocabSize - 1}`)
   return id
 }
 
@@ -87,9 +107,13 @@ interface TextState {
 function textOf(tokenizer: TokenizerLike | undefined, stop: readonly (number | string)[], before: number): TextState {
   const ids = new Set(stop.filter((item) => typeof item === 'number'))
   const texts = stop.filter((item) => typeof item === 'string')
-  if (texts.includes('')) throw new TransformerError('OPTION', "stop holds an empty text, which would stop at once; leave it out")
+  if (texts.includes('')) throw new TransformerError('OPTION', 'stop holds an empty text, which would stop at once; leave it out')
   if (tokenizer === undefined) {
-    if (texts.length > 0) throw new TransformerError('OPTION', `stop text ${JSON.stringify(texts[0])} needs a tokenizer; give one to createModel, or stop at ids`)
+    if (texts.length > 0)
+      throw new TransformerError(
+        'OPTION',
+        `stop text ${JSON.stringify(texts[0])} needs a tokenizer; give one to createModel, or stop at ids`,
+      )
     return { push: (id) => ({ text: '', stopped: ids.has(id) }), flush: () => '' }
   }
   const decoder = tokenizer.decoder?.({ skipSpecial: true }) ?? { push: (id: number) => tokenizer.decode([id]), flush: () => '' }
@@ -107,7 +131,8 @@ async function aborting<T>(running: Promise<T>): Promise<T> {
   try {
     return await running
   } catch (error) {
-    if (TesseraeError.isInstance(error) && error.code === 'ABORTED') throw new AbortedError('Generation was aborted by its signal', { cause: error })
+    if (TesseraeError.isInstance(error) && error.code === 'ABORTED')
+      throw new AbortedError('Generation was aborted by its signal', { cause: error })
     throw error
   }
 }

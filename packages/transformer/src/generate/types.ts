@@ -1,4 +1,3 @@
-
 /** Chooses the next token. The samplers of `@tesserae/sampling` fit; so does any object with this shape. */
 export interface SamplerLike {
   /** The id of the next token, from logits [vocabSize], which it leaves alone. */
@@ -56,4 +55,3 @@ export interface Generation {
   readonly prefillSeconds: number
   readonly decodeSeconds: number
 }
-

@@ -46,13 +46,22 @@ export function attendFull(weights: AttentionWeights, x: Tensor, context: Attent
  * Causal self-attention of x [B, T, width] to itself and to everything in the cache before `start`. The keys and values of x are
  * written at rows `start` … `start` + T − 1, which must lie inside the capacity.
  */
-export function attendWithCache(weights: AttentionWeights, x: Tensor, cache: LayerCache, context: AttentionContext): { readonly out: Tensor; readonly cache: LayerCache } {
+export function attendWithCache(
+  weights: AttentionWeights,
+  x: Tensor,
+  cache: LayerCache,
+  context: AttentionContext,
+): { readonly out: Tensor; readonly cache: LayerCache } {
   const { q, k, v } = project(weights, x, context)
   const { out, cacheK, cacheV } = attendCached(q, k, v, { k: cache.k, v: cache.v, position: context.start ?? 0 })
   return { out: linear(weights.output, joinHeads(out)), cache: { k: cacheK, v: cacheV } }
 }
 
-function project(weights: AttentionWeights, x: Tensor, { shape, rotary, start = 0 }: AttentionContext): { q: Tensor; k: Tensor; v: Tensor } {
+function project(
+  weights: AttentionWeights,
+  x: Tensor,
+  { shape, rotary, start = 0 }: AttentionContext,
+): { q: Tensor; k: Tensor; v: Tensor } {
   const heads = (projection: LinearWeights, count: number): Tensor =>
     linear(projection, x).reshape(x.shape[0]!, x.shape[1]!, count, shape.headWidth).permute(0, 2, 1, 3)
   const turn = (rows: Tensor): Tensor =>
@@ -71,7 +80,12 @@ function attendDropping(q: Tensor, k: Tensor, v: Tensor, dropout: Dropout): Tens
   const [batch, heads, tokens, width] = q.shape as readonly [number, number, number, number]
   const kvHeads = k.shape[1] as number
   const repeat = (rows: Tensor): Tensor =>
-    kvHeads === heads ? rows : rows.unsqueeze(2).expand(batch, kvHeads, heads / kvHeads, tokens, width).reshape(batch, heads, tokens, width)
+    kvHeads === heads
+      ? rows
+      : rows
+          .unsqueeze(2)
+          .expand(batch, kvHeads, heads / kvHeads, tokens, width)
+          .reshape(batch, heads, tokens, width)
   const scores = q.matmul(repeat(k), { transB: true, alpha: 1 / Math.sqrt(width) })
   const probabilities = where(tril(tokens, tokens), scores, -Infinity).softmax(-1)
   return drop(probabilities, dropout, 'probabilities').matmul(repeat(v))

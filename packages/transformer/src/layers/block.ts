@@ -1,5 +1,12 @@
 import type { Tensor } from '@tesserae/tensor'
-import { attendFull, attendWithCache, type AttentionContext, type AttentionShape, type AttentionWeights, type LayerCache } from './attention.js'
+import {
+  attendFull,
+  attendWithCache,
+  type AttentionContext,
+  type AttentionShape,
+  type AttentionWeights,
+  type LayerCache,
+} from './attention.js'
 import { drop } from './dropout.js'
 import { feedForward, type FeedForwardWeights } from './feed-forward.js'
 import { norm, type NormWeights } from './norm.js'
@@ -27,7 +34,12 @@ export function block(weights: BlockWeights, x: Tensor, context: BlockContext): 
 }
 
 /** The block over new tokens, the earlier ones being in the cache. */
-export function blockWithCache(weights: BlockWeights, x: Tensor, cache: LayerCache, context: BlockContext): { readonly out: Tensor; readonly cache: LayerCache } {
+export function blockWithCache(
+  weights: BlockWeights,
+  x: Tensor,
+  cache: LayerCache,
+  context: BlockContext,
+): { readonly out: Tensor; readonly cache: LayerCache } {
   const attended = attendWithCache(weights.attention, norm(weights.attentionNorm, x, context.shape), cache, context)
   return { out: withFeedForward(weights, x.add(attended.out), context), cache: attended.cache }
 }

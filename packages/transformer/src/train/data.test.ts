@@ -3,7 +3,8 @@ import { checkBatch, randomWindows, sequentialWindows, type TokenBatch } from '.
 import { cosineSchedule } from './schedule.js'
 
 const tokens = Uint16Array.from({ length: 100 }, (_, i) => i)
-const rowsOf = (values: Int32Array, length: number): number[][] => Array.from({ length: values.length / length }, (_, i) => [...values.subarray(i * length, (i + 1) * length)])
+const rowsOf = (values: Int32Array, length: number): number[][] =>
+  Array.from({ length: values.length / length }, (_, i) => [...values.subarray(i * length, (i + 1) * length)])
 
 describe('randomWindows', () => {
   it('gives windows of the text and their next tokens, the same for the same number and seed', () => {
@@ -21,7 +22,8 @@ describe('randomWindows', () => {
   it('reaches every window, the first and the last included, about equally often', () => {
     const data = randomWindows(tokens.subarray(0, 10), { rows: 100, length: 5, seed: 1 })
     const counts = new Map<number, number>()
-    for (let i = 0; i < 20; i++) for (const [start] of rowsOf((data.at(i) as TokenBatch).ids, 5)) counts.set(start!, (counts.get(start!) ?? 0) + 1)
+    for (let i = 0; i < 20; i++)
+      for (const [start] of rowsOf((data.at(i) as TokenBatch).ids, 5)) counts.set(start!, (counts.get(start!) ?? 0) + 1)
     expect([...counts.keys()].sort()).toEqual([0, 1, 2, 3, 4])
     for (const count of counts.values()) expect(Math.abs(count - 400)).toBeLessThan(100)
   })
@@ -44,7 +46,12 @@ describe('sequentialWindows', () => {
 
 describe('checkBatch', () => {
   it('counts what there is to learn and refuses the rest', () => {
-    const batch = (ids: number[], targets: number[], rows = 1): TokenBatch => ({ ids: Int32Array.from(ids), targets: Int32Array.from(targets), rows, length: 3 })
+    const batch = (ids: number[], targets: number[], rows = 1): TokenBatch => ({
+      ids: Int32Array.from(ids),
+      targets: Int32Array.from(targets),
+      rows,
+      length: 3,
+    })
     expect(checkBatch(batch([0, 1, 2], [1, -1, 2]), 3)).toBe(2)
     expect(() => checkBatch(batch([0, 1, 3], [1, 2, 0]), 3)).toThrow("token id 3; this model's vocabulary is 0 to 2")
     expect(() => checkBatch(batch([0, 1, -1], [1, 2, 0]), 3)).toThrow('token id -1')

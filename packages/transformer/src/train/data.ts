@@ -32,7 +32,11 @@ export function randomWindows(tokens: ArrayLike<number>, options: WindowOptions 
   return {
     at(index) {
       const draw = stream.fold(index)
-      return windowsAt(tokens, Array.from({ length: rows }, () => draw.int(tokens.length - length)), length)
+      return windowsAt(
+        tokens,
+        Array.from({ length: rows }, () => draw.int(tokens.length - length)),
+        length,
+      )
     },
   }
 }
@@ -47,15 +51,27 @@ export function sequentialWindows(tokens: ArrayLike<number>, options: WindowOpti
     at(index) {
       const first = index * rows
       const present = Math.min(rows, windows - first)
-      return windowsAt(tokens, Array.from({ length: present }, (_, i) => (first + i) * length), length)
+      return windowsAt(
+        tokens,
+        Array.from({ length: present }, (_, i) => (first + i) * length),
+        length,
+      )
     },
   }
 }
 
 function check(tokens: ArrayLike<number>, { rows, length }: WindowOptions): void {
-  for (const [name, value] of [['rows', rows], ['length', length]] as const)
-    if (!Number.isInteger(value) || value < 1) throw new TransformerError('OPTION', `windows: ${name} must be a positive integer, got ${value}`)
-  if (tokens.length < length + 1) throw new TransformerError('DATA', `windows of ${length} tokens and their next one need at least ${length + 1} tokens of text, got ${tokens.length}`)
+  for (const [name, value] of [
+    ['rows', rows],
+    ['length', length],
+  ] as const)
+    if (!Number.isInteger(value) || value < 1)
+      throw new TransformerError('OPTION', `windows: ${name} must be a positive integer, got ${value}`)
+  if (tokens.length < length + 1)
+    throw new TransformerError(
+      'DATA',
+      `windows of ${length} tokens and their next one need at least ${length + 1} tokens of text, got ${tokens.length}`,
+    )
 }
 
 function windowsAt(tokens: ArrayLike<number>, starts: readonly number[], length: number): TokenBatch {
@@ -74,13 +90,19 @@ function windowsAt(tokens: ArrayLike<number>, starts: readonly number[], length:
 export function checkBatch(batch: TokenBatch, vocabSize: number): number {
   const { ids, targets, rows, length } = batch
   if (ids.length !== rows * length || targets.length !== ids.length)
-    throw new TransformerError('DATA', `a batch of ${rows} rows of ${length} needs ${rows * length} ids and targets, got ${ids.length} and ${targets.length}`)
+    throw new TransformerError(
+      'DATA',
+      `a batch of ${rows} rows of ${length} needs ${rows * length} ids and targets, got ${ids.length} and ${targets.length}`,
+    )
   let learnt = 0
   for (let i = 0; i < ids.length; i++) {
     const id = ids[i]!
     const target = targets[i]!
     if (id < 0 || id >= vocabSize || target < -1 || target >= vocabSize)
-      throw new TransformerError('TOKEN', `the training data has token id ${id < 0 || id >= vocabSize ? id : target}; this model's vocabulary is 0 to ${vocabSize - 1}. Encode the text with the model's tokenizer`)
+      throw new TransformerError(
+        'TOKEN',
+        `the training data has token id ${id < 0 || id >= vocabSize ? id : target}; this model's vocabulary is 0 to ${vocabSize - 1}. Encode the text with the model's tokenizer`,
+      )
     if (target >= 0) learnt++
   }
   if (learnt === 0) throw new TransformerError('DATA', 'a batch has no target to learn: all of them are −1')

@@ -40,7 +40,8 @@ export interface EvaluatorOptions {
 export function createEvaluator({ config, rotary: given, device }: EvaluatorOptions): Evaluator {
   const rotary = given ?? (config.positions === 'rotary' ? rotaryTables(config) : undefined)
   const loss = jit(
-    (weights: DecoderWeights, batch: BatchTensors, masked: boolean) => summedLoss(weights, batch, { config, masked, ...(rotary === undefined ? {} : { rotary }) }),
+    (weights: DecoderWeights, batch: BatchTensors, masked: boolean) =>
+      summedLoss(weights, batch, { config, masked, ...(rotary === undefined ? {} : { rotary }) }),
     { name: 'evaluate', ...(device === undefined ? {} : { device }) },
   )
   const dispose = (): void => {
@@ -49,7 +50,11 @@ export function createEvaluator({ config, rotary: given, device }: EvaluatorOpti
   }
   return {
     async run(weights, data, { batches = data.count, signal } = {}) {
-      if (batches === undefined || batches < 1) throw new TransformerError('OPTION', `evaluate: batches must be a positive integer where the data has no end, got ${String(batches)}`)
+      if (batches === undefined || batches < 1)
+        throw new TransformerError(
+          'OPTION',
+          `evaluate: batches must be a positive integer where the data has no end, got ${String(batches)}`,
+        )
       const turn = turns()
       let sum = 0
       let tokens = 0

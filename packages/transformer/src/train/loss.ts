@@ -24,6 +24,11 @@ export function summedLoss(weights: DecoderWeights, batch: BatchTensors, options
     return crossEntropy(project(weights, hidden), batch.targets, options.masked ? { ignoreIndex: -1 } : {}).sum()
   const [rows, length] = batch.ids.shape as readonly [number, number]
   const labels = batch.targets.reshape(rows * length)
-  const logprobs = tokenLogprob(hidden.reshape(rows * length, options.config.width), head.weight, options.masked ? labels.maximum(0) : labels, head.bias === undefined ? {} : { bias: head.bias })
+  const logprobs = tokenLogprob(
+    hidden.reshape(rows * length, options.config.width),
+    head.weight,
+    options.masked ? labels.maximum(0) : labels,
+    head.bias === undefined ? {} : { bias: head.bias },
+  )
   return (options.masked ? where(labels.ge(0), logprobs, 0) : logprobs).sum().neg()
 }

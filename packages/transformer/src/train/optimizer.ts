@@ -29,7 +29,14 @@ export function globalNorm(grads: DecoderWeights): Tensor {
 export const clipFactor = (norm: Tensor, limit: number): Tensor => norm.add(1e-6).recip().mul(limit).minimum(1)
 
 /** One AdamW step of all weights. `factor` scales the gradients first; `lr` and `step` (from 1) are f32 scalars. */
-export function adamw(state: OptimizerState, grads: DecoderWeights, factor: Tensor | undefined, lr: Tensor, step: Tensor, options: OptimizerOptions = {}): OptimizerState {
+export function adamw(
+  state: OptimizerState,
+  grads: DecoderWeights,
+  factor: Tensor | undefined,
+  lr: Tensor,
+  step: Tensor,
+  options: OptimizerOptions = {},
+): OptimizerState {
   const settings = { ...optimizerDefaults, ...options }
   const moments = { m: namedWeights(state.m), v: namedWeights(state.v) }
   const gradients = namedWeights(grads)
@@ -37,7 +44,13 @@ export function adamw(state: OptimizerState, grads: DecoderWeights, factor: Tens
   for (const [name, parameter] of namedWeights(state.weights)) {
     const grad = gradients.get(name)!
     const weightDecay = parameter.rank >= 2 ? settings.weightDecay : 0
-    next.set(name, adamwStep({ parameter, m: moments.m.get(name)!, v: moments.v.get(name)! }, factor === undefined ? grad : grad.mul(factor), lr, step, { ...settings, weightDecay }))
+    next.set(
+      name,
+      adamwStep({ parameter, m: moments.m.get(name)!, v: moments.v.get(name)! }, factor === undefined ? grad : grad.mul(factor), lr, step, {
+        ...settings,
+        weightDecay,
+      }),
+    )
   }
   const pick = (part: 'parameter' | 'm' | 'v'): DecoderWeights => mapWeights(state.weights, (_: Tensor, name) => next.get(name)![part])
   return { weights: pick('parameter'), m: pick('m'), v: pick('v') }

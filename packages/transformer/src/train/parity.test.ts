@@ -13,7 +13,14 @@ import { train } from './run.js'
 interface Goldens {
   readonly ids: number[][]
   readonly targets: number[][]
-  readonly decoders: Record<string, { readonly logits: number[]; readonly steps: { readonly loss: number; readonly gradNorm: number }[]; readonly after: Record<string, { readonly sum: number; readonly first: number }> }>
+  readonly decoders: Record<
+    string,
+    {
+      readonly logits: number[]
+      readonly steps: { readonly loss: number; readonly gradNorm: number }[]
+      readonly after: Record<string, { readonly sum: number; readonly first: number }>
+    }
+  >
 }
 
 const goldens = JSON.parse(readFileSync(new URL('../__fixtures__/decoders.json', import.meta.url), 'utf8')) as Goldens
@@ -32,7 +39,10 @@ function goldenWeights(config: DecoderConfig): DecoderWeights {
   return mapWeights(weightSpecs(config), ({ shape }, name) => {
     const base = name.includes('orm.weight') ? 1 : 0
     const phase = 0.9 * k++ + 1
-    return tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => base + 0.4 * Math.sin(1.7 * i + phase)), { shape })
+    return tensor(
+      Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => base + 0.4 * Math.sin(1.7 * i + phase)),
+      { shape },
+    )
   })
 }
 
@@ -40,7 +50,9 @@ describe.each<DeviceName>(['reference', 'cpu'])('on %s, as PyTorch', (name) => {
   it.each(Object.keys(configs))('computes logits of %s within 5e-5', async (key) => {
     const config = configs[key]!
     const rotary = config.positions === 'rotary' ? { rotary: rotaryTables(config) } : {}
-    const logits = await forward(goldenWeights(config), tensor(goldens.ids, { dtype: 'i32' }), { config, ...rotary }).data({ device: await resolveDevice(name) })
+    const logits = await forward(goldenWeights(config), tensor(goldens.ids, { dtype: 'i32' }), { config, ...rotary }).data({
+      device: await resolveDevice(name),
+    })
     goldens.decoders[key]!.logits.forEach((value, i) => expect(Math.abs(logits[i]! - value)).toBeLessThan(5e-5))
   })
 

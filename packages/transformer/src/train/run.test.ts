@@ -29,7 +29,8 @@ async function all(run: TrainingRun): Promise<StepEvent[]> {
 async function bits(run: TrainingRun): Promise<Record<string, number[]>> {
   const out: Record<string, number[]> = {}
   const { weights, m, v } = run.state()
-  for (const [part, record] of Object.entries({ weights, m, v })) for (const [name, leaf] of namedWeights(record)) out[`${part}.${name}`] = [...(await leaf.bytes())]
+  for (const [part, record] of Object.entries({ weights, m, v }))
+    for (const [name, leaf] of namedWeights(record)) out[`${part}.${name}`] = [...(await leaf.bytes())]
   return out
 }
 
@@ -48,7 +49,14 @@ describe('train', () => {
     ['Llama', llama({ ...sizes, kvHeads: 1, hidden: 12 })],
   ])('overfits one small batch with %s', async (_, config) => {
     const one: Batches = { at: () => data.at(0) }
-    using run = begin(referenceDevice(), { config, data: one, steps: 60, learningRate: 3e-2, clip: Infinity, optimizer: { weightDecay: 0 } })
+    using run = begin(referenceDevice(), {
+      config,
+      data: one,
+      steps: 60,
+      learningRate: 3e-2,
+      clip: Infinity,
+      optimizer: { weightDecay: 0 },
+    })
     const events = await all(run)
     expect(events[0]!.loss).toBeCloseTo(Math.log(11), 1)
     expect(events.at(-1)!.loss).toBeLessThan(0.1)
@@ -70,10 +78,12 @@ describe('train', () => {
 
   it('draws other dropout masks for another seed', async () => {
     const config = gpt2({ ...sizes, dropout: 0.25 })
-    const losses = await Promise.all([1, 1, 2].map(async (seed) => {
-      using run = begin(referenceDevice(), { config, steps: 1, seed })
-      return (await all(run))[0]!.loss
-    }))
+    const losses = await Promise.all(
+      [1, 1, 2].map(async (seed) => {
+        using run = begin(referenceDevice(), { config, steps: 1, seed })
+        return (await all(run))[0]!.loss
+      }),
+    )
     expect(losses[1]).toBe(losses[0])
     expect(losses[2]).not.toBe(losses[0])
   })
@@ -165,4 +175,9 @@ type Batch = Awaited<ReturnType<Batches['at']>>
 /** The batch with its first row and a half taken out of the loss. */
 const masked = (batch: Batch): Batch => ({ ...batch, targets: batch.targets.map((target, i) => (i < 9 ? -1 : target)) })
 
-const joined = (a: Batch, b: Batch): Batch => ({ ids: Int32Array.of(...a.ids, ...b.ids), targets: Int32Array.of(...a.targets, ...b.targets), rows: a.rows + b.rows, length: a.length })
+const joined = (a: Batch, b: Batch): Batch => ({
+  ids: Int32Array.of(...a.ids, ...b.ids),
+  targets: Int32Array.of(...a.targets, ...b.targets),
+  rows: a.rows + b.rows,
+  length: a.length,
+})

@@ -109,12 +109,14 @@ class Run implements TrainingRun {
   constructor(options: TrainOptions) {
     const { weights, state, steps, accumulate = 1, learningRate, clip = 1 } = options
     const start = state ?? weights
-    if (start === undefined || (state !== undefined && weights !== undefined)) throw new TransformerError('OPTION', 'train: give either weights, to start with, or state, to go on from')
+    if (start === undefined || (state !== undefined && weights !== undefined))
+      throw new TransformerError('OPTION', 'train: give either weights, to start with, or state, to go on from')
     const config = state?.config ?? options.config
     if (config === undefined) throw new TransformerError('OPTION', 'train: config is missing; a state brings its own, weights do not')
     this.config = checkConfig(config)
     if (!Number.isInteger(steps) || steps < 1) throw new TransformerError('OPTION', `train: steps must be a positive integer, got ${steps}`)
-    if (!Number.isInteger(accumulate) || accumulate < 1) throw new TransformerError('OPTION', `train: accumulate must be a positive integer, got ${accumulate}`)
+    if (!Number.isInteger(accumulate) || accumulate < 1)
+      throw new TransformerError('OPTION', `train: accumulate must be a positive integer, got ${accumulate}`)
     if (!(clip > 0)) throw new TransformerError('OPTION', `train: clip must be above 0 (Infinity for no limit), got ${clip}`)
     this.options = options
     this.accumulate = accumulate
@@ -123,11 +125,16 @@ class Run implements TrainingRun {
     this.schedule = scheduleOf(learningRate, steps)
     const trained = state === undefined ? weights! : state.weights
     checkWeights(trained, this.config)
-    this.current = state === undefined ? { weights: trained, m: zerosLike(trained), v: zerosLike(trained) } : { weights: state.weights, m: state.m, v: state.v }
+    this.current =
+      state === undefined
+        ? { weights: trained, m: zerosLike(trained), v: zerosLike(trained) }
+        : { weights: state.weights, m: state.m, v: state.v }
     this.rotary = this.config.positions === 'rotary' ? rotaryTables(this.config) : undefined
     const { device } = options
     this.programs = makeStepPrograms({
-      config: this.config, optimizer: options.optimizer ?? {}, clip,
+      config: this.config,
+      optimizer: options.optimizer ?? {},
+      clip,
       ...(this.rotary === undefined ? {} : { rotary: this.rotary }),
       ...(device === undefined ? {} : { device }),
     })
@@ -187,17 +194,31 @@ class Run implements TrainingRun {
     const learningRate = this.schedule(this.done)
     const micro = await this.batches()
     const tokens = micro.reduce((sum, { learnt }) => sum + learnt, 0)
-    const stepped = await this.update(micro.map(({ batch, learnt, key }) => ({ tensors: () => batchTensors(batch), masked: learnt < batch.ids.length, key })), 1 / tokens, learningRate)
+    const stepped = await this.update(
+      micro.map(({ batch, learnt, key }) => ({ tensors: () => batchTensors(batch), masked: learnt < batch.ids.length, key })),
+      1 / tokens,
+      learningRate,
+    )
     this.current = stepped.state
     this.done++
     using metrics = stepped.metrics
     const [loss, gradNorm] = (await metrics.data()) as Float32Array as unknown as readonly [number, number]
     if (!Number.isFinite(loss) || !Number.isFinite(gradNorm))
-      throw new TransformerError('DIVERGED', `step ${this.done}: the loss is ${loss} and the gradient norm ${gradNorm}, so the weights are no longer usable; go back to a checkpoint and lower the learning rate (now ${learningRate}) or the clipping limit`)
+      throw new TransformerError(
+        'DIVERGED',
+        `step ${this.done}: the loss is ${loss} and the gradient norm ${gradNorm}, so the weights are no longer usable; go back to a checkpoint and lower the learning rate (now ${learningRate}) or the clipping limit`,
+      )
     const seconds = (performance.now() - start) / 1000
     const validationLoss = await this.evaluateIfDue()
     return {
-      step: this.done, steps: this.options.steps, loss, gradNorm, learningRate, tokens, seconds, tokensPerSecond: tokens / seconds,
+      step: this.done,
+      steps: this.options.steps,
+      loss,
+      gradNorm,
+      learningRate,
+      tokens,
+      seconds,
+      tokensPerSecond: tokens / seconds,
       ...(validationLoss === undefined ? {} : { validationLoss }),
     }
   }
@@ -236,7 +257,11 @@ class Run implements TrainingRun {
   private async evaluateIfDue(): Promise<number | undefined> {
     const { evaluation, steps, signal, device } = this.options
     if (evaluation === undefined || (this.done % evaluation.every !== 0 && this.done !== steps)) return undefined
-    this.evaluator ??= createEvaluator({ config: this.config, ...(this.rotary === undefined ? {} : { rotary: this.rotary }), ...(device === undefined ? {} : { device }) })
+    this.evaluator ??= createEvaluator({
+      config: this.config,
+      ...(this.rotary === undefined ? {} : { rotary: this.rotary }),
+      ...(device === undefined ? {} : { device }),
+    })
     const { loss } = await this.evaluator.run(this.current.weights, evaluation.data, {
       ...(evaluation.batches === undefined ? {} : { batches: evaluation.batches }),
       ...(signal === undefined ? {} : { signal }),

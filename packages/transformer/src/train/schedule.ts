@@ -18,7 +18,10 @@ export interface CosineOptions {
 export function cosineSchedule(options: CosineOptions): Schedule {
   const { peak, floor = peak / 10, warmup = 0, decay } = options
   if (!(peak > 0) || !(floor >= 0) || !Number.isInteger(warmup) || warmup < 0 || !(decay >= warmup))
-    throw new TransformerError('OPTION', `cosineSchedule: expected peak > 0, floor ≥ 0 and 0 ≤ warmup ≤ decay, got ${JSON.stringify({ peak, floor, warmup, decay })}`)
+    throw new TransformerError(
+      'OPTION',
+      `cosineSchedule: expected peak > 0, floor ≥ 0 and 0 ≤ warmup ≤ decay, got ${JSON.stringify({ peak, floor, warmup, decay })}`,
+    )
   return (step) => {
     if (step < warmup) return (peak * (step + 1)) / (warmup + 1)
     if (step >= decay) return floor

@@ -50,9 +50,17 @@ export function makeStepPrograms(options: StepOptions): StepPrograms {
   const model = { config, ...(rotary === undefined ? {} : { rotary }) }
   const where = device === undefined ? {} : { device }
 
-  const lossAndGrads = (weights: DecoderWeights, batch: BatchTensors, masked: boolean, scale: Tensor, key: Tensor | undefined): Accumulated => {
+  const lossAndGrads = (
+    weights: DecoderWeights,
+    batch: BatchTensors,
+    masked: boolean,
+    scale: Tensor,
+    key: Tensor | undefined,
+  ): Accumulated => {
     const train = { train: true, ...(key === undefined ? {} : { key }) }
-    const { value, grads } = valueAndGrad((trained: DecoderWeights) => summedLoss(trained, batch, { ...model, ...train, masked }).mul(scale))(weights)
+    const { value, grads } = valueAndGrad((trained: DecoderWeights) =>
+      summedLoss(trained, batch, { ...model, ...train, masked }).mul(scale),
+    )(weights)
     return { grads, loss: value }
   }
   const finish = (state: OptimizerState, { grads, loss }: Accumulated, lr: Tensor, number: Tensor): Stepped => {
@@ -67,7 +75,14 @@ export function makeStepPrograms(options: StepOptions): StepPrograms {
     { donate: [0], name: 'trainStep', ...where },
   )
   const accumulate = jit(
-    (weights: DecoderWeights, sums: Accumulated | undefined, batch: BatchTensors, masked: boolean, scale: Tensor, key: Tensor | undefined): Accumulated => {
+    (
+      weights: DecoderWeights,
+      sums: Accumulated | undefined,
+      batch: BatchTensors,
+      masked: boolean,
+      scale: Tensor,
+      key: Tensor | undefined,
+    ): Accumulated => {
       const fresh = lossAndGrads(weights, batch, masked, scale, key)
       if (sums === undefined) return fresh
       const earlier = namedWeights(sums.grads)
@@ -75,7 +90,11 @@ export function makeStepPrograms(options: StepOptions): StepPrograms {
     },
     { donate: [1], name: 'accumulate', ...where },
   )
-  const update = jit((state: OptimizerState, sums: Accumulated, lr: Tensor, number: Tensor) => finish(state, sums, lr, number), { donate: [0, 1], name: 'update', ...where })
+  const update = jit((state: OptimizerState, sums: Accumulated, lr: Tensor, number: Tensor) => finish(state, sums, lr, number), {
+    donate: [0, 1],
+    name: 'update',
+    ...where,
+  })
 
   return {
     step: (state, { batch, masked, scale, key }, lr, number) => step(state, batch, masked, scale, key, lr, number),

@@ -23,7 +23,8 @@ async function loss(log: (line: string) => void): Promise<Row> {
   for (const seed of seeds) {
     using run = startTraining(data, seed)
     const start = performance.now()
-    for await (const event of run) if (event.step % 500 === 0) log(`seed ${seed}, step ${event.step} of ${steps}: training loss ${event.loss.toFixed(3)}`)
+    for await (const event of run)
+      if (event.step % 500 === 0) log(`seed ${seed}, step ${event.step} of ${steps}: training loss ${event.loss.toFixed(3)}`)
     times.push((performance.now() - start) / 1000)
     losses.push((await evaluate(run.weights, data.validation, { config: data.config })).loss)
     log(`seed ${seed}: validation loss ${losses.at(-1)!.toFixed(4)} after ${times.at(-1)!.toFixed(0)} s`)
@@ -41,14 +42,19 @@ async function speed(log: (line: string) => void): Promise<Row> {
   try {
     // A development machine may have an environment with torch already.
     const python = process.env['TESSERAE_TORCH_PYTHON'] ?? pythonWith('torch', ['torch==2.15.0', 'numpy'])
-    const peer = (mode: string): Stepper => new Stepper(python, [join(import.meta.dirname, '../peers/nanogpt.py'), dataFile('tinyshakespeare.txt'), mode, String(threads)])
+    const peer = (mode: string): Stepper =>
+      new Stepper(python, [join(import.meta.dirname, '../peers/nanogpt.py'), dataFile('tinyshakespeare.txt'), mode, String(threads)])
     const ours = new Stepper(process.execPath, [...process.execArgv, join(import.meta.dirname, '../shakespeare/steps.ts')])
     steppers.push(ours, peer('eager'), peer('compile'))
     // One after another: compiling needs both cores.
     for (const stepper of steppers) await stepper.ready()
-    for (let round = 0; round < rounds; round++) for (const stepper of round % 2 === 0 ? steppers : steppers.toReversed()) await stepper.steps(stepsPerTurn)
+    for (let round = 0; round < rounds; round++)
+      for (const stepper of round % 2 === 0 ? steppers : steppers.toReversed()) await stepper.steps(stepsPerTurn)
     const [own, eager, compiled] = steppers.map(({ milliseconds }) => median(milliseconds)) as [number, number, number]
-    for (const stepper of steppers) log(`${stepper.runtime}: ${median(stepper.milliseconds).toFixed(2)} ms a step, peak ${stepper.peakMiB.toFixed(0)} MiB, ${stepper.parameters} parameters`)
+    for (const stepper of steppers)
+      log(
+        `${stepper.runtime}: ${median(stepper.milliseconds).toFixed(2)} ms a step, peak ${stepper.peakMiB.toFixed(0)} MiB, ${stepper.parameters} parameters`,
+      )
     return atLeast(figure, Math.min(eager, compiled) / own, 1.3, {
       note: `${steppers.map((stepper) => `${stepper.runtime}: ${median(stepper.milliseconds).toFixed(2)} ms, peak ${stepper.peakMiB.toFixed(0)} MiB`).join('; ')}. ${rounds} turns of ${stepsPerTurn} steps each, alternating`,
     })

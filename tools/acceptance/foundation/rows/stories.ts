@@ -1,7 +1,15 @@
 // Bar 1: a real trained Llama continues as llama2.c does, on ONNX Runtime and on the reference interpreter.
 import { readFileSync } from 'node:fs'
 import { jit, resolveDevice, sym, tensor, type Device, type DeviceName, type Tensor } from '@tesserae/tensor'
-import { createModel, disposeRotary, FixedCache, forwardCached, rotaryTables, type DecoderModel, type LoadedModel } from '@tesserae/transformer'
+import {
+  createModel,
+  disposeRotary,
+  FixedCache,
+  forwardCached,
+  rotaryTables,
+  type DecoderModel,
+  type LoadedModel,
+} from '@tesserae/transformer'
 import { loadLlama2c } from '@tesserae/transformer/node'
 import { dataFile } from '../../lib/data.js'
 import { atMost, row, type Row, type RowSource } from '../../lib/row.js'
@@ -21,7 +29,8 @@ const source: RowSource = async ({ log }) => {
   for (const name of ['cpu', 'reference'] satisfies DeviceName[]) {
     const device = await resolveDevice(name)
     const onnx = device.description.startsWith('onnxruntime')
-    if (name === 'cpu' && !onnx) rows.push(row('stories260K on ONNX Runtime', 'ONNX Runtime', device.description, false, 'the CPU device fell back to something else'))
+    if (name === 'cpu' && !onnx)
+      rows.push(row('stories260K on ONNX Runtime', 'ONNX Runtime', device.description, false, 'the CPU device fell back to something else'))
     const loaded = await loadLlama2c(dataFile('stories260K.bin'))
     using model = await createModel({ ...loaded, device })
     for (const useCache of [true, false]) {
@@ -45,10 +54,22 @@ async function greedy(model: DecoderModel, expected: readonly Expected[], useCac
     equal += (differs < 0 ? wanted[i]!.length : differs) + prompt_ids.length - 1
   }
   const all = expected.reduce((sum, { greedy_ids }) => sum + greedy_ids.length, 0)
-  return row(`stories260K, ${label}: greedy ids of both prompts equal to llama2.c's`, `${all} of ${all}`, `${equal} of ${all}`, equal === all)
+  return row(
+    `stories260K, ${label}: greedy ids of both prompts equal to llama2.c's`,
+    `${all} of ${all}`,
+    `${equal} of ${all}`,
+    equal === all,
+  )
 }
 
-async function logits(model: DecoderModel, loaded: LoadedModel, expected: readonly Expected[], useCache: boolean, device: Device, label: string): Promise<Row> {
+async function logits(
+  model: DecoderModel,
+  loaded: LoadedModel,
+  expected: readonly Expected[],
+  useCache: boolean,
+  device: Device,
+  label: string,
+): Promise<Row> {
   let worst = 0
   for (const { prompt_ids, greedy_ids, logits_pos0_2 } of expected) {
     const ids = [prompt_ids[0]!, ...greedy_ids.slice(0, 2)]
@@ -62,7 +83,10 @@ async function logits(model: DecoderModel, loaded: LoadedModel, expected: readon
 async function oneByOne({ config, weights }: LoadedModel, ids: readonly number[], device: Device): Promise<number[]> {
   const position = sym('position', { max: config.context })
   const rotary = rotaryTables(config)
-  using step = jit((layers: FixedCache['layers'], id: Tensor) => forwardCached(weights, id, layers, { config, rotary, position }), { donate: [0], device })
+  using step = jit((layers: FixedCache['layers'], id: Tensor) => forwardCached(weights, id, layers, { config, rotary, position }), {
+    donate: [0],
+    device,
+  })
   using cache = new FixedCache(config, { capacity: 16 })
   const out: number[] = []
   for (const id of ids) {

@@ -1,5 +1,14 @@
 import { readFileSync } from 'node:fs'
-import { cosineSchedule, gpt2, initWeights, randomWindows, sequentialWindows, train, type Batches, type TrainingRun } from '@tesserae/transformer'
+import {
+  cosineSchedule,
+  gpt2,
+  initWeights,
+  randomWindows,
+  sequentialWindows,
+  train,
+  type Batches,
+  type TrainingRun,
+} from '@tesserae/transformer'
 import { dataFile } from '../../lib/data.js'
 
 /**

@@ -27,7 +27,8 @@ describe('saveModel and loadModel', () => {
     expect(loaded.config).toEqual(config)
     const names = [...namedWeights(weights).keys()]
     expect([...namedWeights(loaded.weights).keys()]).toEqual(names)
-    for (const name of names) expect(await namedWeights(loaded.weights).get(name)!.bytes()).toEqual(await namedWeights(weights).get(name)!.bytes())
+    for (const name of names)
+      expect(await namedWeights(loaded.weights).get(name)!.bytes()).toEqual(await namedWeights(weights).get(name)!.bytes())
   })
 
   it('refuse other folders, naming what is wrong', async () => {
@@ -38,15 +39,22 @@ describe('saveModel and loadModel', () => {
     const good = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
     const withConfig = async (value: unknown): Promise<unknown> => {
       await writeFile(path, JSON.stringify(value))
-      return loadModel(folder).then(() => undefined, (error: Error) => error.message)
+      return loadModel(folder).then(
+        () => undefined,
+        (error: Error) => error.message,
+      )
     }
     expect(await withConfig([])).toContain('expected a JSON object')
     expect(await withConfig({ model_type: 'llama' })).toContain("It says model_type 'llama', as Hugging Face's do")
     expect(await withConfig({ ...good, version: 9 })).toContain('version 9 of the format is not known here')
     expect(await withConfig({ ...good, kvHeads: 4 })).toContain('config.kvHeads is 4; expected a divisor of heads (2)')
     expect(await withConfig({ ...good, norm: 'batch' })).toContain(`config.norm is "batch"; expected one of 'rms', 'layer'`)
-    expect(await withConfig({ ...good, vocabSize: 12 })).toContain("tensor 'embedding.weight' is [11, 8]; its configuration calls for [12, 8]")
-    await expect(saveModel(folder, { config: gpt2({ ...sizes, width: 16 }), weights: initWeights(config, { seed: 2 }) })).rejects.toMatchObject({ code: 'WEIGHTS' })
+    expect(await withConfig({ ...good, vocabSize: 12 })).toContain(
+      "tensor 'embedding.weight' is [11, 8]; its configuration calls for [12, 8]",
+    )
+    await expect(
+      saveModel(folder, { config: gpt2({ ...sizes, width: 16 }), weights: initWeights(config, { seed: 2 }) }),
+    ).rejects.toMatchObject({ code: 'WEIGHTS' })
   })
 })
 

@@ -38,7 +38,9 @@ export async function loadLlama2c(path: string): Promise<LoadedModel> {
   try {
     bytes = await readFile(path)
   } catch (cause) {
-    throw new TransformerError('CHECKPOINT', `${path} could not be read: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    throw new TransformerError('CHECKPOINT', `${path} could not be read: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    })
   }
   return readLlama2c(bytes, { label: path })
 }

@@ -13,7 +13,10 @@ import { train, type TrainingRun } from '../run.js'
 import { loadTraining, saveTraining } from './checkpoint.js'
 
 const config = gpt2({ vocabSize: 11, width: 8, layers: 2, heads: 2, context: 6, dropout: 0.2 })
-const data = randomWindows(Array.from({ length: 60 }, (_, i) => (i * i + 3 * i) % 11), { rows: 3, length: 6, seed: 5 })
+const data = randomWindows(
+  Array.from({ length: 60 }, (_, i) => (i * i + 3 * i) % 11),
+  { rows: 3, length: 6, seed: 5 },
+)
 
 let folder: string
 beforeEach(async () => {
@@ -21,7 +24,8 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
-const begin = (): TrainingRun => train({ config, weights: initWeights(config, { seed: 1 }), data, steps: 6, seed: 'run', device: referenceDevice() })
+const begin = (): TrainingRun =>
+  train({ config, weights: initWeights(config, { seed: 1 }), data, steps: 6, seed: 'run', device: referenceDevice() })
 
 async function advance(run: TrainingRun, steps: number): Promise<void> {
   for await (const { step } of run) if (step >= steps) break
@@ -30,7 +34,8 @@ async function advance(run: TrainingRun, steps: number): Promise<void> {
 async function bits(run: TrainingRun): Promise<unknown> {
   const { weights, m, v, step } = run.state()
   const out: Record<string, unknown> = { step }
-  for (const [part, record] of Object.entries({ weights, m, v })) for (const [name, leaf] of namedWeights(record)) out[`${part}.${name}`] = [...(await leaf.bytes())]
+  for (const [part, record] of Object.entries({ weights, m, v }))
+    for (const [name, leaf] of namedWeights(record)) out[`${part}.${name}`] = [...(await leaf.bytes())]
   return out
 }
 
@@ -72,7 +77,10 @@ describe('saveTraining and loadTraining', () => {
 
   it('refuse what is not a checkpoint, naming the file', async () => {
     const refusal = async (): Promise<string> => {
-      const error: unknown = await loadTraining(folder).then(() => undefined, (reason: unknown) => reason)
+      const error: unknown = await loadTraining(folder).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      )
       if (!TransformerError.isInstance(error)) throw new Error(`expected a refusal, got ${String(error)}`)
       return `${error.code} ${error.message}`
     }
@@ -93,10 +101,16 @@ describe('saveTraining and loadTraining', () => {
     expect(await withChange({ step: -1 })).toContain('step -1')
     expect(await withChange({ seed: null })).toContain('seed null')
     expect(await withChange({ tensors: '../../elsewhere.safetensors' })).toContain('tensors "../../elsewhere.safetensors"')
-    expect(await withChange({ config: { ...config, width: 16 } })).toMatch(/CHECKPOINT .*tensor 'weights.embedding.weight' is \[11, 8\]; its configuration calls for \[11, 16\]/)
+    expect(await withChange({ config: { ...config, width: 16 } })).toMatch(
+      /CHECKPOINT .*tensor 'weights.embedding.weight' is \[11, 8\]; its configuration calls for \[11, 16\]/,
+    )
     expect(await withChange({ config: { ...config, heads: 0 } })).toContain('CONFIG config.heads is 0')
-    expect(await withChange({ config: { ...config, bias: false } })).toContain("tensor 'weights.blocks.0.attentionNorm.bias' is not part of its configuration")
-    expect(await withChange({ config: { ...config, layers: 3 } })).toContain("tensor 'weights.blocks.2.attentionNorm.weight' [8] is missing")
+    expect(await withChange({ config: { ...config, bias: false } })).toContain(
+      "tensor 'weights.blocks.0.attentionNorm.bias' is not part of its configuration",
+    )
+    expect(await withChange({ config: { ...config, layers: 3 } })).toContain(
+      "tensor 'weights.blocks.2.attentionNorm.weight' [8] is missing",
+    )
   })
 
   it('frees what it read when a later tensor cannot be used', async () => {
@@ -105,11 +119,13 @@ describe('saveTraining and loadTraining', () => {
     await saveTraining(folder, run.state())
     const path = join(folder, 'step-1.safetensors')
     const file = await openSafetensorsPath(path, { map: false })
-    const entries = await Promise.all(file.names.map(async (name) => {
-      const { dtype, shape } = file.info(name)
-      const whole = await file.bytes(name)
-      return name === 'v.norm.bias' ? { name, dtype: 'i32', shape, bytes: whole } : { name, dtype, shape, bytes: whole }
-    }))
+    const entries = await Promise.all(
+      file.names.map(async (name) => {
+        const { dtype, shape } = file.info(name)
+        const whole = await file.bytes(name)
+        return name === 'v.norm.bias' ? { name, dtype: 'i32', shape, bytes: whole } : { name, dtype, shape, bytes: whole }
+      }),
+    )
     await file.dispose()
     await saveSafetensors(path, entries)
     await expect(loadTraining(folder)).rejects.toMatchObject({ code: 'DTYPE' })

@@ -24,9 +24,14 @@ export async function saveTraining(folder: string, state: TrainingState, options
   await makeFolder(folder)
   const { config, step, seed } = state
   const tensors = fileOf(step)
-  await saveSafetensors(join(folder, tensors), parts.flatMap((part) => entriesOf(state[part], `${part}.`)), options)
+  await saveSafetensors(
+    join(folder, tensors),
+    parts.flatMap((part) => entriesOf(state[part], `${part}.`)),
+    options,
+  )
   await writeText(join(folder, 'training.json'), `${JSON.stringify({ format, version: 1, step, seed, tensors, config }, null, 2)}\n`)
-  for (const name of await readdir(folder)) if (/^step-\d+\.safetensors$/.test(name) && name !== tensors) await rm(join(folder, name), { force: true })
+  for (const name of await readdir(folder))
+    if (/^step-\d+\.safetensors$/.test(name) && name !== tensors) await rm(join(folder, name), { force: true })
 }
 
 /** Loads what {@link saveTraining} saved. The caller, or the run that it is given to, owns its tensors. Errors: CHECKPOINT, CONFIG; FILE and IO of the reader. */
@@ -37,7 +42,8 @@ export async function loadTraining(folder: string): Promise<TrainingState> {
     throw new TransformerError('CHECKPOINT', `${path}: ${what}; expected a checkpoint written by saveTraining`)
   }
   const { step, seed } = value
-  if (value['format'] !== format || value['version'] !== 1) fail(`format ${JSON.stringify(value['format'])}, version ${JSON.stringify(value['version'])}`)
+  if (value['format'] !== format || value['version'] !== 1)
+    fail(`format ${JSON.stringify(value['format'])}, version ${JSON.stringify(value['version'])}`)
   if (!Number.isSafeInteger(step) || (step as number) < 0) fail(`step ${JSON.stringify(step)}`)
   if (typeof seed !== 'number' && typeof seed !== 'string') fail(`seed ${JSON.stringify(seed)}`)
   // The name is known beforehand: a path from the file could lead anywhere.
