@@ -6,7 +6,7 @@ import type { Value } from './graph/node.js'
 import { dtypeOf, shapeOf } from './graph/node.js'
 import { constant } from './graph/primitives.js'
 import { printShape, resolveShape, type Shape } from './shape.js'
-import { Storage, storageOf } from './storage.js'
+import { Use, storageOf, type Storage } from './storage.js'
 import { activeTrace } from './transform/trace.js'
 import { realizeValues, type RealizeOptions } from './transform/realize.js'
 
@@ -68,6 +68,9 @@ export class Handle {
     return this.gone || (this.owned !== undefined && this.owned.state !== 'live')
   }
 
+  /** @internal The realisation under way for this handle, which others wait for instead of computing twice. */
+  pending: Promise<void> | undefined
+
   /** @internal Takes over a computed storage. */
   adopt(storage: Storage): void {
     if (this.gone) return storage.dispose()
@@ -89,30 +92,55 @@ export class Handle {
   /**
    * The values in row-major order: Float32Array for f32, f16 and bf16, Uint8Array for bool. Computes them first when
    * needed. Always a copy.
+   *
+   * Errors: TRACE, thrown at once, inside a function that jit traces; DISPOSED, DONATED, POISONED.
    */
-  async data(options?: RealizeOptions): Promise<NumericArray> {
-    return decodeStorage(this.dtype, await this.bytes(options))
+  data(options?: RealizeOptions): Promise<NumericArray> {
+    refuseInTrace('data()')
+    return this.readData(options)
+  }
+  private async readData(options?: RealizeOptions): Promise<NumericArray> {
+    return decodeStorage(this.dtype, await this.readBytes(options))
   }
 
-  /** The raw storage bytes, little endian. Always a copy. */
-  async bytes(options?: RealizeOptions): Promise<Uint8Array> {
-    await realize([this], options)
-    const storage = storageOf(this.current.node)!
-    storage.check()
-    if (storage.buffer === undefined) return storage.host === undefined ? new Uint8Array(storage.bytes) : storage.host.slice()
-    return storage.buffer.device.read(storage.buffer, storage.bytes)
+  /** The raw storage bytes, little endian. Always a copy. Errors: as {@link data}. */
+  bytes(options?: RealizeOptions): Promise<Uint8Array> {
+    refuseInTrace('bytes()')
+    return this.readBytes(options)
+  }
+  private async readBytes(options?: RealizeOptions): Promise<Uint8Array> {
+    return (await this.valuesOf(options)).bytes
   }
 
-  /** The value of a one-element tensor. */
-  async item(options?: RealizeOptions): Promise<number> {
+  /** The storage and a copy of its bytes. */
+  private async valuesOf(options?: RealizeOptions): Promise<{ storage: Storage; bytes: Uint8Array }> {
+    using use = new Use()
+    const present = storageOf(this.value.node)
+    present?.check()
+    // Without a turn of the event loop when the values exist, so that dispose() may follow at once.
+    const storage = present ?? (await realizeAll([this], options, use))[0]!
+    return { storage, bytes: await storage.read() }
+  }
+
+  /** The value of a one-element tensor. Errors: SHAPE for any other; as {@link data}. */
+  item(options?: RealizeOptions): Promise<number> {
+    refuseInTrace('item()')
+    return this.readItem(options)
+  }
+  private async readItem(options?: RealizeOptions): Promise<number> {
     if (this.size !== 1) throw new TensorError('SHAPE', `item: expected one element, got ${this.describe()}; use data()`)
-    return (await this.data(options))[0]!
+    return (await this.readData(options))[0]!
   }
 
-  /** The values nested by shape; bool as 0 and 1. */
-  async toArray(options?: RealizeOptions): Promise<NestedNumbers> {
-    const values = await this.data(options)
-    const shape = resolveShape(this.shape, storageOf(this.current.node)!.symbols)
+  /** The values nested by shape; bool as 0 and 1. Errors: as {@link data}. */
+  toArray(options?: RealizeOptions): Promise<NestedNumbers> {
+    refuseInTrace('toArray()')
+    return this.readNested(options)
+  }
+  private async readNested(options?: RealizeOptions): Promise<NestedNumbers> {
+    const { storage, bytes } = await this.valuesOf(options)
+    const values = decodeStorage(this.dtype, bytes)
+    const shape = resolveShape(this.shape, storage.symbols)
     let next = 0
     const build = (axis: number): NestedNumbers => (axis === shape.length ? values[next++]! : Array.from({ length: shape[axis]! }, () => build(axis + 1)))
     return build(0)
@@ -136,18 +164,73 @@ export class Handle {
 
 export type NestedNumbers = number | NestedNumbers[]
 
+function refuseInTrace(what: string): void {
+  const trace = activeTrace()
+  if (trace !== undefined)
+    throw new TensorError('TRACE', `${what} was called inside '${trace.name}' while jit traces it: nothing has a value yet. Return the tensor and read it after the call; choose with where(), or name the argument in static`)
+}
+
 /**
- * Computes tensors, all in one program, so that what they share runs once. Afterwards each handle owns its values.
- * Errors: TRACE inside jit.
+ * Computes tensors, all in one program, so that what they share runs once. Afterwards each handle owns its values, and
+ * later graphs start there. Called with several tensors, or with a list of them and options.
+ *
+ * Errors: TRACE, thrown at once, inside a function that jit traces; DISPOSED, DONATED, POISONED when something that is
+ * read has no values any more; DEVICE when the tensors read lie on two devices.
  */
-export async function realize(handles: readonly Handle[], options: RealizeOptions = {}): Promise<void> {
-  if (activeTrace() !== undefined)
-    throw new TensorError('TRACE', 'values were asked for inside a function that jit is tracing; return the tensor and read it after the call')
-  // A second handle on values that exist reads them where they are.
-  const todo = handles.filter((handle) => storageOf(handle.value.node) === undefined)
-  if (todo.length === 0) return
-  const storages = await realizeValues(todo.map((handle) => handle.value), options)
-  storages.forEach((storage, i) => todo[i]!.adopt(storage))
+export function realize(...tensors: readonly Handle[]): Promise<void>
+export function realize(tensors: readonly Handle[], options?: RealizeOptions): Promise<void>
+export function realize(first?: Handle | readonly Handle[], ...rest: readonly (Handle | RealizeOptions | undefined)[]): Promise<void> {
+  refuseInTrace('realize()')
+  if (first === undefined) return Promise.resolve()
+  return first instanceof Handle ? realizeList([first, ...(rest as readonly Handle[])]) : realizeList(first, rest[0] as RealizeOptions | undefined)
+}
+
+async function realizeList(handles: readonly Handle[], options?: RealizeOptions): Promise<void> {
+  using use = new Use()
+  await realizeAll(handles, options, use)
+}
+
+/**
+ * @internal {@link realize}, with the storages of the handles. `use` takes every storage before anybody can dispose
+ * the handle that owns it. A handle that another call is computing is waited for rather than computed twice.
+ */
+export async function realizeAll(handles: readonly Handle[], options: RealizeOptions | undefined, use: Use): Promise<Storage[]> {
+  const found = new Map<Handle, Storage>()
+  const keep = (handle: Handle, storage: Storage): void => {
+    use.take(storage)
+    found.set(handle, storage)
+  }
+  for (let waiting = new Set(handles); waiting.size > 0; ) {
+    const todo: Handle[] = []
+    const others: Promise<void>[] = []
+    for (const handle of waiting) {
+      const storage = storageOf(handle.value.node)
+      if (storage !== undefined) keep(handle, storage)
+      else if (handle.pending === undefined) todo.push(handle)
+      else others.push(handle.pending)
+    }
+    if (todo.length > 0) await compute(todo, options, keep)
+    // Whatever became of the other call: when it failed, for a signal of its own perhaps, this one computes.
+    await Promise.allSettled(others)
+    waiting = new Set([...waiting].filter((handle) => !found.has(handle)))
+  }
+  return handles.map((handle) => found.get(handle)!)
+}
+
+async function compute(handles: readonly Handle[], options: RealizeOptions | undefined, keep: (handle: Handle, storage: Storage) => void): Promise<void> {
+  const values = handles.map((handle) => handle.value)
+  const work = realizeValues(values, options).then((storages) =>
+    storages.forEach((storage, i) => {
+      keep(handles[i]!, storage)
+      handles[i]!.adopt(storage)
+    }),
+  )
+  for (const handle of handles) handle.pending = work
+  try {
+    await work
+  } finally {
+    for (const handle of handles) handle.pending = undefined
+  }
 }
 
 /** The value of a tensor, or a constant of the dtype beside it for a number. */

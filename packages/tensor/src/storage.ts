@@ -1,5 +1,6 @@
 import { clearPrograms } from './compile/cache.js'
 import type { InputRole } from './compile/program.js'
+import { reportCollected, trackMemory, type TrackedMemory } from './debug/leaks.js'
 import type { Device, DeviceBuffer } from './device/device.js'
 import { byteSize } from './dtype.js'
 import { TensorError } from './errors.js'
@@ -9,45 +10,74 @@ import { elementCount, printShape, resolveShape, type SymValues } from './shape.
 
 export type StorageState = 'live' | 'disposed' | 'donated' | 'poisoned'
 
+/** What the backstop frees: it must not reach the storage that it waits for. */
+interface Memory {
+  readonly buffer: DeviceBuffer
+  readonly tracked: TrackedMemory | undefined
+}
+
 /**
  * The backstop for tensors that nobody disposed. It watches storages rather than handles, because a graph that was recorded and has not
  * run reads storages whose handles may be gone: `tensor(a).add(tensor(b))` keeps neither.
  */
-const collected = new FinalizationRegistry<DeviceBuffer>((buffer) => {
+const collected = new FinalizationRegistry<Memory>(({ buffer, tracked }) => {
+  if (tracked !== undefined) reportCollected(tracked)
   dropPrograms(buffer)
   buffer.device.free(buffer)
 })
 
 /** A frozen buffer may be packed inside programs, so those go when it is no longer to be had as it was. */
-const dropPrograms = (buffer: DeviceBuffer): void => void clearPrograms(buffer.device, (program) => program.inputs.some((input) => input.frozen === buffer))
+const dropPrograms = (buffer: DeviceBuffer, after: readonly Promise<void>[] = []): void =>
+  clearPrograms(buffer.device, (program) => program.inputs.some((input) => input.frozen === buffer), after)
+
+export interface StorageOptions {
+  readonly buffer?: DeviceBuffer
+  /** Bytes that wait for a device; the storage has them from now on. */
+  readonly host?: Uint8Array
+  /** Values of the symbols in the shape. */
+  readonly symbols?: SymValues
+  /** Whose memory this is another view of: never freed from here, and unusable as soon as the lender is. */
+  readonly lender?: Storage
+}
 
 /** Where a realised tensor's values live: host bytes waiting for a device, or a device buffer. One handle owns it. */
 export class Storage {
-  state: StorageState = 'live'
+  private currentState: StorageState = 'live'
   private currentRole: InputRole = 'input'
-  private held: DeviceBuffer | undefined
-  host: Uint8Array | undefined
-  /** Values of the symbols in `type.shape`. */
+  private held: Memory | undefined
+  private waiting: Uint8Array | undefined
+  /** What is under way with the memory; see {@link Use}. */
+  private users: Set<Use> | undefined
+  private readonly tracked: TrackedMemory | undefined
+  /** Increases when the values stop being frozen: programs compiled for them before hold stale copies. */
+  epoch = 0
   readonly symbols: SymValues
-  /** A buffer that somebody else owns (mapped weights, a view) is not freed with the handle. */
-  readonly borrowed: boolean
   readonly type: TensorType
   readonly node: Node
-  /** Whose buffer is borrowed: it must not be collected before this. */
   readonly lender: Storage | undefined
 
-  constructor(type: TensorType, options: { buffer?: DeviceBuffer; host?: Uint8Array; symbols?: SymValues; borrowed?: boolean; lender?: Storage } = {}) {
-    this.lender = options.lender
+  constructor(type: TensorType, options: StorageOptions = {}) {
     this.type = type
-    this.host = options.host
+    // A view of a view borrows from whoever owns the memory.
+    this.lender = options.lender?.lender ?? options.lender
     this.symbols = options.symbols ?? noSymbols
-    this.borrowed = options.borrowed ?? false
-    if (options.buffer !== undefined) this.hold(options.buffer)
+    this.waiting = options.host
     this.node = makeNode('input', [], {}, [type], this)
+    this.tracked = this.lender === undefined ? trackMemory(type) : undefined
+    if (options.buffer !== undefined) this.hold(options.buffer)
+  }
+
+  get state(): StorageState {
+    return this.currentState
   }
 
   get buffer(): DeviceBuffer | undefined {
-    return this.held
+    return this.lender === undefined ? this.held?.buffer : this.lender.buffer
+  }
+
+  /** Bytes that wait for a device. */
+  get host(): Uint8Array | undefined {
+    return this.lender === undefined ? this.waiting : this.lender.host
   }
 
   get role(): InputRole {
@@ -55,7 +85,10 @@ export class Storage {
   }
 
   set role(role: InputRole) {
-    if (this.currentRole === 'frozen' && role !== 'frozen' && this.held !== undefined) dropPrograms(this.held)
+    if (this.currentRole === 'frozen' && role !== 'frozen') {
+      this.epoch++
+      if (this.held !== undefined) dropPrograms(this.held.buffer, Array.from(this.uses, (use) => use.ended))
+    }
     this.currentRole = role
   }
 
@@ -72,54 +105,192 @@ export class Storage {
     return resolveShape(this.type.shape, this.symbols).reduce((a, b) => a * b, 1) * byteSize(this.type.dtype)
   }
 
-  /** Throws unless the values may be used. */
+  /** Throws unless the values may be used: DISPOSED, DONATED or POISONED. */
   check(): void {
-    if (this.state === 'live') return
-    const what = `tensor ${this.type.dtype}${printShape(this.type.shape)}`
-    if (this.state === 'disposed') throw new TensorError('DISPOSED', `${what} was disposed; keep the handle until its last use, or clone() it first`)
-    if (this.state === 'donated')
-      throw new TensorError('DONATED', `${what} was donated to a jitted call, which reuses its memory; use the call's result, or leave the argument out of donate`)
-    throw new TensorError('POISONED', `${what} was donated to a call that failed after it had started, so its values are undefined; restore it from a copy or a checkpoint`)
+    if (this.currentState === 'live') {
+      if (this.lender !== undefined && this.lender.currentState !== 'live') this.lender.refuse('the memory of ')
+      return
+    }
+    this.refuse('')
   }
 
-  /** The buffer on a device, uploading host values the first time. */
+  /** {@link check} for whoever holds the storage with a {@link Use}: it may have been disposed since, but not given away. */
+  checkHeld(): void {
+    const owner = this.lender ?? this
+    if (owner.currentState !== 'disposed') owner.check()
+  }
+
+  private refuse(of: string): never {
+    const what = `${of}tensor ${this.describe()}`
+    switch (this.currentState) {
+      case 'donated':
+        throw new TensorError('DONATED', `${what} was donated to a jitted call, which reuses its memory; use the call's result, or leave the argument out of donate`)
+      case 'poisoned':
+        throw new TensorError('POISONED', `${what} was donated to a call that failed after it had started, so its values are undefined; restore it from a copy or a checkpoint`)
+      default:
+        throw new TensorError('DISPOSED', `${what} was disposed; keep the handle until its last use, or clone() it first`)
+    }
+  }
+
+  /** The buffer on a device, uploading host values the first time. Errors: as {@link check}; DEVICE when it lies on another. */
   on(device: Device): DeviceBuffer {
     this.check()
-    if (this.buffer !== undefined) {
-      if (this.buffer.device !== device)
-        throw new TensorError('DEVICE', `tensor ${this.type.dtype}${printShape(this.type.shape)} is on ${this.buffer.device.name}, the program runs on ${device.name}; move it with to('${device.name}')`)
-      return this.buffer
+    return this.place(device)
+  }
+
+  /** {@link on} for whoever has taken the storage with a {@link Use}: it may have been disposed since. */
+  place(device: Device): DeviceBuffer {
+    if (this.lender !== undefined) return this.lender.place(device)
+    if (this.held !== undefined) {
+      const { buffer } = this.held
+      if (buffer.device !== device)
+        throw new TensorError('DEVICE', `tensor ${this.describe()} is on ${buffer.device.name}, the program runs on ${device.name}; move it with to('${device.name}')`)
+      return buffer
     }
+    // Planning needs no values; whatever computes would compute with garbage.
+    if (this.waiting === undefined && device.name !== 'null') this.refuseDeclared()
     const buffer = device.alloc(elementCount(this.type.shape) * byteSize(this.type.dtype))
-    if (this.host !== undefined && this.host.byteLength > 0) device.write(buffer, this.host)
+    try {
+      if (this.waiting !== undefined && this.waiting.byteLength > 0) device.write(buffer, this.waiting)
+    } catch (error) {
+      device.free(buffer)
+      throw error
+    }
     this.hold(buffer)
-    this.host = undefined
+    this.waiting = undefined
     return buffer
   }
 
-  /** Gives the memory back. Safe to call twice. */
-  dispose(): void {
-    if (this.state === 'disposed') return
-    const owned = this.state === 'live' || this.state === 'poisoned'
-    this.state = 'disposed'
-    this.release(owned)
+  /** A copy of the raw bytes as they are after the runs queued so far. The storage may be disposed as soon as this has been called. */
+  async read(): Promise<Uint8Array> {
+    this.checkHeld()
+    const { buffer, host } = this
+    if (buffer !== undefined) return buffer.device.read(buffer, this.bytes)
+    if (host === undefined) this.refuseDeclared()
+    return host.slice(0, this.bytes)
   }
 
-  /** Lets go of the buffer: `free` returns it to the device, otherwise somebody else has it now. */
-  release(free: boolean): void {
-    const buffer = this.held
-    if (buffer !== undefined) {
+  private refuseDeclared(): never {
+    throw new TensorError('VALUE', `tensor ${this.describe()} was declared without values, which only the null device can plan with; make it with tensor() or fromBytes()`)
+  }
+
+  /** Ends the storage. The memory goes back now, or when the last thing under way with it has ended. Safe to call twice. */
+  dispose(): void {
+    if (this.currentState === 'disposed') return
+    this.currentState = 'disposed'
+    if (this.lender === undefined && !this.inUse) this.free()
+  }
+
+  /** Gives the memory to a call that starts now. */
+  donate(): void {
+    // One that was disposed after it had been passed stays so, and is freed should the call fail.
+    if (this.currentState === 'live') this.currentState = 'donated'
+  }
+
+  /** The call reused the memory: somebody else frees it. */
+  surrender(): void {
+    this.letGo()
+  }
+
+  /** The call ended well and had no use for the memory. */
+  discard(): void {
+    this.free()
+  }
+
+  /** The call failed, before or after it may have written to the memory. */
+  returnFromDonation(poisoned: boolean): void {
+    // Disposed meanwhile: then the memory goes when the call's use of it ends.
+    if (this.currentState === 'donated') this.currentState = poisoned ? 'poisoned' : 'live'
+  }
+
+  get inUse(): boolean {
+    const { users } = this.lender ?? this
+    return users !== undefined && users.size > 0
+  }
+
+  /** What is under way with the memory right now. */
+  get uses(): Iterable<Use> {
+    return (this.lender ?? this).users ?? []
+  }
+
+  /** @internal for {@link Use}. */
+  enter(use: Use): void {
+    const owner = this.lender ?? this
+    ;(owner.users ??= new Set()).add(use)
+  }
+
+  /** @internal for {@link Use}. */
+  leave(use: Use): void {
+    const owner = this.lender ?? this
+    owner.users?.delete(use)
+    if (!owner.inUse && owner.currentState === 'disposed') owner.free()
+  }
+
+  private free(): void {
+    const memory = this.letGo()
+    if (memory !== undefined) memory.buffer.device.free(memory.buffer)
+  }
+
+  private letGo(): Memory | undefined {
+    const memory = this.held
+    if (memory !== undefined) {
       collected.unregister(this)
-      if (this.currentRole === 'frozen') dropPrograms(buffer)
-      if (free && !this.borrowed) buffer.device.free(buffer)
+      memory.tracked?.end()
+      if (this.currentRole === 'frozen') dropPrograms(memory.buffer)
     }
     this.held = undefined
-    this.host = undefined
+    this.waiting = undefined
+    return memory
   }
 
   private hold(buffer: DeviceBuffer): void {
-    this.held = buffer
-    if (!this.borrowed) collected.register(this, buffer, this)
+    this.tracked?.begin(buffer)
+    this.held = { buffer, tracked: this.tracked }
+    collected.register(this, this.held, this)
+  }
+
+  private describe(): string {
+    return `${this.type.dtype}${printShape(this.type.shape)}`
+  }
+}
+
+/**
+ * A computation under way, from the moment it was asked for: what it reads is freed, and given to calls that overwrite
+ * it, only afterwards. `dispose()` right after `data()` or a jitted call is therefore safe.
+ */
+export class Use {
+  private readonly storages: Storage[] = []
+  private over = false
+  private announce: (() => void) | undefined
+  private awaited: Promise<void> | undefined
+
+  /** Errors: as {@link Storage.check}. */
+  take(storage: Storage): void {
+    storage.check()
+    this.hold(storage)
+  }
+
+  /** {@link take} for what was checked before, and perhaps donated since. */
+  hold(storage: Storage): void {
+    this.storages.push(storage)
+    storage.enter(this)
+  }
+
+  end(): void {
+    if (this.over) return
+    this.over = true
+    for (const storage of this.storages) storage.leave(this)
+    this.announce?.()
+  }
+
+  [Symbol.dispose](): void {
+    this.end()
+  }
+
+  /** Resolves at the end. */
+  get ended(): Promise<void> {
+    if (this.over) return Promise.resolve()
+    return (this.awaited ??= new Promise((resolve) => (this.announce = resolve)))
   }
 }
 

@@ -2,7 +2,7 @@ import type { Device, DeviceName } from './device/device.js'
 import { resolveDevice } from './device/registry.js'
 import { byteSize, integerRange, isFloat, isSigned, type DType } from './dtype.js'
 import { TensorError } from './errors.js'
-import { emit, emitAll } from './graph/build.js'
+import { emit, emitAll, installOps } from './graph/build.js'
 import type { Attrs, Value } from './graph/node.js'
 import * as p from './graph/primitives.js'
 import { Handle, operand, realize } from './handle.js'
@@ -28,6 +28,10 @@ export interface MatmulOptions {
 
 /** Every operation by name: the table that devices, tests and the reference page are made from. */
 export const operations: ReadonlyMap<string, OpRow> = opTable
+
+// Again here, beside the class that every use goes through: the package is marked free of side effects, so a bundler drops a module
+// of which nothing is used, and the table with it.
+installOps(opTable)
 
 /** @internal Wraps a graph value. */
 export const wrap = (value: Value): Tensor => new Tensor(value)
@@ -388,13 +392,7 @@ export class Tensor extends Handle {
       throw new TensorError('SHAPE', `symbolic: axis ${axis} of ${printShape(this.shape)} does not fit symbol '${symbol.name}' with maximum ${symbol.max}`)
     storage.check()
     const shape = this.shape.map((dim, i) => (i === at ? symbol : dim))
-    const view = new Storage({ shape, dtype: this.dtype }, {
-      ...(storage.buffer === undefined ? {} : { buffer: storage.buffer }),
-      ...(storage.host === undefined ? {} : { host: storage.host }),
-      symbols: new Map([...storage.symbols, [symbol, length]]),
-      borrowed: storage.buffer !== undefined,
-      lender: storage,
-    })
+    const view = new Storage({ shape, dtype: this.dtype }, { symbols: new Map([...storage.symbols, [symbol, length]]), lender: storage })
     return new Tensor(view.value, view)
   }
 
@@ -403,15 +401,18 @@ export class Tensor extends Handle {
    * are refused. Programs compiled for the tensor are compiled for these very values.
    */
   freeze(): this {
-    return this.setRole('frozen')
+    return this.setRole('freeze', 'frozen')
   }
   /** Takes a freeze back; programs that packed the values are not used for it again. */
   unfreeze(): this {
-    return this.setRole('trainable')
+    return this.setRole('unfreeze', 'input')
   }
-  private setRole(role: 'frozen' | 'trainable'): this {
-    if (this.storage === undefined) throw new TensorError('TRACE', `${role === 'frozen' ? 'freeze' : 'unfreeze'}: only a realised tensor has a role; realize() it first`)
-    this.storage.role = role
+  private setRole(method: string, role: 'frozen' | 'input'): this {
+    const { storage } = this
+    if (storage === undefined) throw new TensorError('TRACE', `${method}: only the handle of a tensor with values of its own can do that; realize() it first`)
+    storage.check()
+    if (storage.lender !== undefined) throw new TensorError('VALUE', `${method}: ${this.describe()} is a view of another tensor's memory; ${method} that one`)
+    storage.role = role
     return this
   }
   get frozen(): boolean {

@@ -8,10 +8,9 @@
  */
 import { rowOf } from '../graph/build.js'
 import type { Node, Value } from '../graph/node.js'
-import { dtypeOf, shapeOf } from '../graph/node.js'
+import { dtypeOf, sameValue, shapeOf } from '../graph/node.js'
 import { topological } from '../graph/walk.js'
 import { sameShape } from '../shape.js'
-
 
 export interface AliasPlan {
   /** Aliases of the outputs asked for, in their order. */
@@ -68,12 +67,14 @@ function findCandidates(outputs: readonly Value[], donated: ReadonlySet<Node>): 
   const taken = new Set<Node>()
   const out: Candidate[] = []
   outputs.forEach((value, output) => {
-    if (outputs.findIndex((other) => other.node === value.node && other.index === value.index) !== output) return
+    if (outputs.findIndex((other) => sameValue(other, value)) !== output) return
     for (const [written, from] of value.node.op === 'input' ? [] : (rowOf(value.node.op).alias ?? [])) {
       if (written !== value.index) continue
       const input = value.node.inputs[from]
       if (input === undefined || !donated.has(input.node) || taken.has(input.node)) continue
       if (dtypeOf(input) !== dtypeOf(value) || !sameShape(shapeOf(input), shapeOf(value))) continue
+      // Read a second time under another name, the old value may be wanted after it has been overwritten.
+      if (value.node.inputs.some((other, k) => k !== from && other.node === input.node)) continue
       taken.add(input.node)
       out.push({ output, input, writer: value.node })
     }
@@ -101,19 +102,22 @@ function ancestorSets(nodes: readonly Node[], wanted: ReadonlySet<Node>): Map<No
   return out
 }
 
-/** The values that the second program reads from the first; what is cheap to make again is not handed over. */
-export function crossing(outputs: readonly Value[], late: ReadonlySet<Node>): Value[] {
+/**
+ * The values that the second program reads from the first; what is cheap to make again is not handed over, unless it is
+ * made of a donated input: the second program overwrites those, in an order that is the runtime's own.
+ */
+export function crossing(outputs: readonly Value[], late: ReadonlySet<Node>, donated: ReadonlySet<Node>): Value[] {
   const found: Value[] = []
   for (const node of topological(outputs)) {
     if (!late.has(node)) continue
     for (const value of node.inputs) {
-      if (late.has(value.node) || isCheap(value.node) || found.some((other) => other.node === value.node && other.index === value.index)) continue
+      if (late.has(value.node) || isCheap(value.node, donated) || found.some((other) => sameValue(other, value))) continue
       found.push(value)
     }
   }
   return found
 }
 
-/** Inputs and constants are available to both programs. */
-export const isCheap = (node: Node): boolean =>
-  node.op === 'input' || node.op === 'const' || node.op === 'iota' || node.op === 'symScalar' || (node.op === 'expand' && isCheap(node.inputs[0]!.node))
+/** Inputs and constants are available to both programs, and broadcasting them costs nothing. */
+const isCheap = (node: Node, donated: ReadonlySet<Node>): boolean =>
+  node.op === 'input' || node.op === 'const' || node.op === 'iota' || node.op === 'symScalar' || (node.op === 'expand' && !donated.has(node.inputs[0]!.node) && isCheap(node.inputs[0]!.node, donated))

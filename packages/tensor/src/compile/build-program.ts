@@ -9,6 +9,8 @@ import type { Program, ProgramInput, ProgramOutput } from './program.js'
 
 export interface BuildOptions {
   readonly keepsDuplicates: boolean
+  /** What the input nodes stand for, where they are not the leaves themselves; see `lower`. */
+  readonly leaves?: ReadonlyMap<Node, Node>
   /** For each output, the value of the input whose buffer it is written into. */
   readonly aliases?: readonly (Value | undefined)[]
 }
@@ -21,12 +23,11 @@ export function buildProgram(outputs: readonly Value[], options: BuildOptions): 
   for (const alias of options.aliases ?? [])
     if (alias !== undefined && !inputNodes.includes(alias.node)) throw new TensorError('TRACE', 'an output is aliased to something that is not an input of its program')
   const inputs = inputNodes.map((node): ProgramInput => {
-    const storage = storageOf(node)
+    const storage = storageOf(options.leaves?.get(node) ?? node)
     const value = { node, index: 0 }
-    const role = storage?.role ?? 'input'
-    return role === 'frozen' && storage?.buffer !== undefined
-      ? { ...typeOf(value), value, role, frozen: storage.buffer }
-      : { ...typeOf(value), value, role: role === 'frozen' ? 'input' : role }
+    return storage?.role === 'frozen' && storage.buffer !== undefined
+      ? { ...typeOf(value), value, role: 'frozen', frozen: storage.buffer }
+      : { ...typeOf(value), value, role: 'input' }
   })
   const programOutputs = outputs.map((value, i): ProgramOutput => {
     const alias = options.aliases?.[i]

@@ -7,13 +7,26 @@ const limit = 256
 
 /** One compiled program with the number of plans that may still run it. */
 interface Cached {
+  readonly program: Program
   readonly compiled: Promise<CompiledProgram>
   users: number
   evicted: boolean
 }
 
-const caches = new WeakMap<Device, Map<string, Cached>>()
-const constantVariants = new WeakMap<Device, Map<string, number>>()
+interface ProgramCache {
+  /** By key, least recently used first. */
+  readonly programs: Map<string, Cached>
+  /** Programs alike but for their constants, by what they have in common. */
+  readonly variants: Map<string, Variants>
+}
+
+interface Variants {
+  count: number
+  /** Constants of the latest, in the order of its nodes. */
+  constants: readonly unknown[]
+}
+
+const caches = new WeakMap<Device, ProgramCache>()
 
 /** Programs in use: they are not disposed before `release()`, however many others are compiled. */
 export interface ProgramLease {
@@ -39,11 +52,12 @@ export function leasePrograms(device: Device): ProgramLease {
 
 function lookUp(device: Device, program: Program): Cached {
   let cache = caches.get(device)
-  if (cache === undefined) caches.set(device, (cache = new Map()))
-  const found = cache.get(program.key)
+  if (cache === undefined) caches.set(device, (cache = { programs: new Map(), variants: new Map() }))
+  const { programs, variants } = cache
+  const found = programs.get(program.key)
   if (found !== undefined) {
-    cache.delete(program.key)
-    cache.set(program.key, found)
+    programs.delete(program.key)
+    programs.set(program.key, found)
     return found
   }
   const start = performance.now()
@@ -51,13 +65,15 @@ function lookUp(device: Device, program: Program): Cached {
     debugLog(1, () => `compiled ${program.nodes.length} nodes for ${device.name} in ${(performance.now() - start).toFixed(1)} ms`)
     return { executable, program }
   })
-  const entry: Cached = { compiled, users: 0, evicted: false }
-  cache.set(program.key, entry)
-  compiled.catch(() => cache.delete(program.key)) // a failure is not worth remembering: memory may be free next time
-  countConstantVariants(device, program)
-  for (const [key, oldest] of cache) {
-    if (cache.size <= limit) break
-    cache.delete(key)
+  const entry: Cached = { program, compiled, users: 0, evicted: false }
+  programs.set(program.key, entry)
+  compiled.catch(() => {
+    if (programs.get(program.key) === entry) programs.delete(program.key) // a failure is not worth remembering: memory may be free next time
+  })
+  countVariants(variants, program)
+  for (const [key, oldest] of programs) {
+    if (programs.size <= limit) break
+    programs.delete(key)
     oldest.evicted = true
     if (oldest.users === 0) disposeEntry(oldest)
   }
@@ -72,30 +88,37 @@ function disposeEntry(entry: Cached): void {
 }
 
 /**
- * Drops a device's programs now, leased ones too: for when frozen weights change or go, after which a program over them
- * has nothing left to run on.
+ * Drops a device's programs, leased ones too: for when frozen weights change or go, after which a program over them has
+ * nothing left to run on. They are not to be had from now on, and disposed once `after` has ended: what runs them now.
  */
-export async function clearPrograms(device: Device, which: (program: Program) => boolean): Promise<void> {
-  const cache = caches.get(device)
-  if (cache === undefined) return
-  for (const [key, entry] of cache) {
-    const compiled = await entry.compiled.catch(() => undefined)
-    if (compiled === undefined || !which(compiled.program)) continue
-    cache.delete(key)
-    compiled.executable.dispose()
+export function clearPrograms(device: Device, which: (program: Program) => boolean, after: readonly Promise<void>[] = []): void {
+  const programs = caches.get(device)?.programs
+  if (programs === undefined) return
+  for (const [key, entry] of programs) {
+    if (!which(entry.program)) continue
+    programs.delete(key)
+    if (after.length === 0) disposeEntry(entry)
+    else void Promise.all(after).then(() => disposeEntry(entry))
   }
 }
 
-/** Programs that differ only in a number are usually one program that wants an input. */
-function countConstantVariants(device: Device, program: Program): void {
-  let counts = constantVariants.get(device)
-  if (counts === undefined) constantVariants.set(device, (counts = new Map()))
+/** Programs that differ only in a number are usually one program that wants an input: the eighth of a kind says so. */
+function countVariants(variants: Map<string, Variants>, program: Program): void {
+  const nodes = program.nodes.filter(({ op }) => op === 'const')
+  if (nodes.length === 0) return
   const key = program.key.replaceAll(/const\(\)\{dtype="(\w+)" value=[^}]*\}/g, 'const $1')
-  const count = (counts.get(key) ?? 0) + 1
-  counts.set(key, count)
-  if (count !== 8) return
-  const constant = program.nodes.find((node) => node.op === 'const')
-  const user = constant && program.nodes.find((node) => node.inputs.some((value) => value.node === constant))
+  const constants = nodes.map(({ attrs }) => attrs['value'])
+  const known = variants.get(key)
+  const differing = known === undefined ? 0 : constants.findIndex((value, i) => !Object.is(value, known.constants[i]))
+  if (differing < 0) return // the same once more, after a failure or when it had been evicted
+  variants.delete(key)
+  variants.set(key, { count: (known?.count ?? 0) + 1, constants })
+  for (const oldest of variants.keys()) {
+    if (variants.size <= limit) break
+    variants.delete(oldest)
+  }
+  if (known?.count !== 7) return
+  const user = program.nodes.find((node) => node.inputs.some((value) => value.node === nodes[differing]))
   if (user !== undefined)
     warn(`8 programs differ only in a constant, the last one read by '${user.op}'; each is compiled anew. Pass the number as scalar(x), or make it an argument of a jitted function`)
 }

@@ -22,6 +22,8 @@ export interface LowerOptions {
 
 export interface Lowered {
   readonly outputs: readonly Value[]
+  /** The input nodes of the lowered graph with the leaves they stand for: programs outlive tensors, and must not keep them. */
+  readonly leaves: ReadonlyMap<Node, Node>
   /** A barrier survived: the runtime underneath must not merge equal nodes either. */
   readonly keepsDuplicates: boolean
 }
@@ -32,6 +34,7 @@ export function lower(outputs: readonly Value[], device: SupportsOp, options: Lo
   const done = new ValueMap<Value>()
   const known = new Map<string, Node>()
   const numbers = new Map<Node, number>()
+  const leaves = new Map<Node, Node>()
   let barriers = 0
 
   const intern = (op: string, inputs: readonly Value[], attrs: Attrs, types: readonly TensorType[]): Node => {
@@ -55,8 +58,11 @@ export function lower(outputs: readonly Value[], device: SupportsOp, options: Lo
 
   const visit = (node: Node): void => {
     if (node.op === 'input') {
-      if (!numbers.has(node)) numbers.set(node, numbers.size)
-      done.set({ node, index: 0 }, { node, index: 0 })
+      const stand = makeNode('input', [], {}, node.outputs)
+      leaves.set(stand, node)
+      numbers.set(stand, numbers.size)
+      done.set({ node, index: 0 }, { node: stand, index: 0 })
+      done.set({ node: stand, index: 0 }, { node: stand, index: 0 })
       return
     }
     const inputs = node.inputs.map((value) => done.get(value)!)
@@ -78,7 +84,7 @@ export function lower(outputs: readonly Value[], device: SupportsOp, options: Lo
   }
 
   const lowered = visitAll(outputs)
-  return { outputs: lowered, keepsDuplicates: barriers > 0 }
+  return { outputs: lowered, leaves, keepsDuplicates: barriers > 0 }
 }
 
 /** The value that an operation merely passes on, when it does nothing else. */

@@ -31,6 +31,6 @@ export async function toOnnx(tensors: readonly Handle[]): Promise<Uint8Array> {
     name: 'cpu' as const,
     supports: (...[op, inputs, outputs, attrs]: Parameters<Parameters<typeof lower>[1]['supports']>) => supportsNatively(op, inputs, outputs, attrs, 'node'),
   }
-  const { outputs, keepsDuplicates } = lower(tensors.map((tensor) => tensor.value), target)
-  return emitModel(buildProgram(outputs, { keepsDuplicates }), { initializers: false, target: 'node' }).bytes
+  const lowered = lower(tensors.map((tensor) => tensor.value), target)
+  return emitModel(buildProgram(lowered.outputs, lowered), { initializers: false, target: 'node' }).bytes
 }

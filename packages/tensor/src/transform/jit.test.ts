@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { jit, onWarning, referenceDevice, scalar, setDefaultDevice, sym, tensor, TensorError, valueAndGrad, where, type Tensor } from '../index.js'
+import { jit, onWarning, realize, referenceDevice, scalar, setDefaultDevice, sym, tensor, TensorError, valueAndGrad, where, type Tensor } from '../index.js'
 
 const device = referenceDevice()
 setDefaultDevice(device)
@@ -75,7 +75,30 @@ describe('jit', () => {
       void t.data().catch(() => undefined)
       return t.add(1)
     })
-    expect(await (await reading(x)).item()).toBe(2)
+    expect((await caught(() => reading(x))).message).toMatch(/data\(\) was called inside 'function' while jit traces it/)
+    expect((await caught(() => jit((t: Tensor) => ({ later: realize(t) }))(x))).message).toMatch(/realize\(\) was called inside/)
+    const asynchronous = jit(async (t: Tensor) => (await t.item()) + 1)
+    expect((await caught(() => asynchronous(x))).message).toMatch(/promise/) // and the promise's own failure stays its own
+  })
+
+  it('refuses jitted functions inside', async () => {
+    const inner = jit((t: Tensor) => t.add(1), { name: 'inner' })
+    const outer = jit((t: Tensor) => {
+      void inner(t)
+      return t
+    }, { name: 'outer' })
+    expect((await caught(() => outer(tensor([1])))).message).toMatch(/jit inner was called while jit traces 'outer'.*call the function itself/)
+    expect(await (await inner(tensor([1]))).item()).toBe(2)
+  })
+
+  it('leaves no trace in force when the function throws', async () => {
+    const f = jit((t: Tensor) => {
+      if (t.rank === 1) throw new RangeError('no')
+      return t
+    })
+    await expect(f(tensor([1]))).rejects.toThrow(RangeError)
+    expect(await tensor([1]).add(1).item()).toBe(2)
+    expect(await (await f(tensor([[1]]))).item()).toBe(1)
   })
 
   it('donates: the handle dies, memory stays constant', async () => {

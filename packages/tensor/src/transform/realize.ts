@@ -6,7 +6,7 @@ import { TensorError } from '../errors.js'
 import type { Value } from '../graph/node.js'
 import { topological } from '../graph/walk.js'
 import type { Sym, SymValues } from '../shape.js'
-import { Storage, storageOf } from '../storage.js'
+import { Storage, storageOf, Use } from '../storage.js'
 import { checkSymbols, executePlan, withDiagnostics } from './execute.js'
 
 export interface RealizeOptions extends RunOptions, CompileOptions {
@@ -45,17 +45,23 @@ export function gatherSymbols(given: SymValues | undefined, storages: Iterable<S
 
 const noSymbols: SymValues = new Map()
 
-/** Computes values in one program and returns their storages, parallel to `values`. */
+/**
+ * Computes values in one program and returns their storages, parallel to `values`. What they read is in use from now
+ * on, so it may be disposed as soon as this has been called.
+ */
 export async function realizeValues(values: readonly Value[], options: RealizeOptions = {}): Promise<Storage[]> {
   const leaves = topological(values).filter((node) => node.op === 'input')
+  using use = new Use()
   const storages = leaves.map((node) => {
     const storage = storageOf(node)
     if (storage === undefined)
       throw new TensorError('TRACE', 'a tensor that belongs to a function being traced by jit was used outside it; return it from the function instead')
-    storage.check()
+    use.take(storage)
     return storage
   })
   const device = deviceOf(storages) ?? options.device ?? (await defaultDevice())
+  // A program packs frozen values while it is compiled, so they have to be there.
+  for (const storage of storages) if (storage.role === 'frozen') storage.place(device)
   const lease = leasePrograms(device)
   try {
     return await runOnce(await makePlan(values, new Set(), device, lease.compile, options), storages, options)
@@ -71,7 +77,7 @@ async function runOnce(plan: Plan, storages: readonly Storage[], options: Realiz
   let failure: unknown
   const running = executePlan(
     plan,
-    (node) => storageOf(node)!.on(plan.device),
+    (node) => storageOf(node)!.place(plan.device),
     symbols,
     withDiagnostics(options),
     (outputs) => (results = outputs.map((buffer, i) => new Storage(plan.outputs[i]!, { buffer, symbols: symbolsOf(plan.outputs[i]!.shape, symbols) }))),

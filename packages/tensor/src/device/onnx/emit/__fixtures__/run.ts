@@ -68,9 +68,9 @@ export async function runProgram(device: OnnxDevice, program: Program, symbols: 
 
 /** The same outputs by the rows' references, composites without one decomposed. */
 export function expectedOf(outputs: readonly Value[], symbols: SymValues = new Map()): NumericArray[] {
-  const { outputs: lowered } = lower(outputs, { name: 'reference', supports: (op) => op === 'const' || hasReference(op) })
+  const { outputs: lowered, leaves } = lower(outputs, { name: 'reference', supports: (op) => op === 'const' || hasReference(op) })
   const program = programOf(lowered, { symbols })
-  return interpret(program, program.inputs.map(({ value }) => dataOf(value).slice()), symbols)
+  return interpret(program, program.inputs.map(({ value }) => dataOf({ node: leaves.get(value.node)!, index: 0 }).slice()), symbols)
 }
 
 import { rowOf } from '../../../../graph/build.js'
