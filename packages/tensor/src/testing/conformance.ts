@@ -44,14 +44,23 @@ function graphOf(row: OpRow, sample: Sample, withGradient: boolean): Value[] {
     const seed = new Storage({ shape, dtype: dtypeOf(value) }, { host: new Uint8Array(elementCount(shape) * byteSize(dtypeOf(value))) })
     const values = sampleValues({ shape, dtype: dtypeOf(value), range: [-1, 1] }, `${row.name}/${sample.name}/seed${i}`)
     seed.host!.set(encodeStorage(dtypeOf(value), values))
-    return [reduceSum(mul(value, seed.value), shape.map((_, k) => k))]
+    return [
+      reduceSum(
+        mul(value, seed.value),
+        shape.map((_, k) => k),
+      ),
+    ]
   })
   const grads = terms.flatMap((term) => differentiate([term], targets).grads)
   return [...outputs, ...grads]
 }
 
 const hasGradient = (row: OpRow, sample: Sample): boolean =>
-  sample.gradient !== false && row.stopsGradient !== true && row.alias === undefined && sample.inputs.some((input) => isFloat(input.dtype ?? 'f32')) && (row.vjp !== undefined || row.decompose !== undefined)
+  sample.gradient !== false &&
+  row.stopsGradient !== true &&
+  row.alias === undefined &&
+  sample.inputs.some((input) => isFloat(input.dtype ?? 'f32')) &&
+  (row.vjp !== undefined || row.decompose !== undefined)
 
 /**
  * Runs a sample on `device` and on the reference; returns what differs, one line each. Half-precision gradients are rounded at

@@ -1,6 +1,7 @@
 /** Ways to compute on the CPU outside Node; the other half of the package import `#cpu`. */
 import type { Device } from '../device.js'
 import type { CpuOptions, CpuRoute } from '../cpu-route.js'
+import type { OrtModule } from './binding/module.js'
 import { importOptional, openBindingDevice } from './binding/open.js'
 
 const help = 'npm install onnxruntime-web'
@@ -21,11 +22,25 @@ export async function openWeb(load: () => Promise<unknown>, { threads }: CpuOpti
   )
 }
 
+/**
+ * Threads of WebAssembly are workers that load the module their code stands in. Bundlers put that module into a chunk that may import
+ * the application's own chunk, so that every thread would run the application and none would start. The runtime's code is
+ * therefore named as a file of its own, in the form that bundlers recognise and copy.
+ */
+function separateFiles(ort: OrtModule): OrtModule {
+  const mjs = new URL('onnxruntime-web/ort-wasm-simd-threaded.mjs', import.meta.url).href
+  const wasm = new URL('onnxruntime-web/ort-wasm-simd-threaded.wasm', import.meta.url).href
+  // Without a bundler the names stay as they are, and the package finds its own files beside itself.
+  const bundled = !mjs.endsWith('/onnxruntime-web/ort-wasm-simd-threaded.mjs')
+  if (bundled && ort.env.wasm !== undefined) ort.env.wasm.wasmPaths ??= { mjs, wasm }
+  return ort
+}
+
 export const cpuRoutes: readonly CpuRoute[] = [
   {
     name: 'web',
     title: 'onnxruntime-web (WebAssembly)',
     // The build without WebGPU and WebNN: half of the download (14 instead of 28 MB of WebAssembly).
-    open: (options) => openWeb(() => import('onnxruntime-web/wasm'), options),
+    open: (options) => openWeb(async () => separateFiles(await import('onnxruntime-web/wasm')), options),
   },
 ]

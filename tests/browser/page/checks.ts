@@ -1,0 +1,229 @@
+/** What is checked inside a browser. Each check takes and returns plain JSON; those about values return what is wrong, one line each. */
+import { jit, onWarning, referenceDevice, resolveDevice, tensor, valueAndGrad, type Device, type Tensor } from '@tesserae/tensor'
+import { sampler } from '@tesserae/sampling'
+import { Tokenizer, trainBpe } from '@tesserae/tokenizer'
+import { createModel, initWeights, llama, readLlama2c } from '@tesserae/transformer'
+import { opTable } from '../../../packages/tensor/src/ops/table.js'
+import { mismatch } from '../../../packages/tensor/src/testing/compare.js'
+import { checkSample } from '../../../packages/tensor/src/testing/conformance.js'
+import { checkGolden, parseGoldens } from '../../../packages/tensor/src/testing/goldens.js'
+
+const warnings: string[] = []
+onWarning((message) => warnings.push(message))
+
+const reference = referenceDevice()
+const errorText = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+const wave = (count: number, step: number): Float32Array => Float32Array.from({ length: count }, (_, i) => Math.sin(i * step + 1))
+
+/** The same small computations on a device. */
+async function valuesOn(device: Device): Promise<Record<string, Float32Array>> {
+  using x = await tensor(wave(6 * 16, 0.7), { shape: [6, 16] }).realize({ device })
+  using w = await tensor(wave(16 * 5, 0.3), { shape: [16, 5] }).realize({ device })
+  const read = async (value: Tensor): Promise<Float32Array> => {
+    using owned = value
+    return (await owned.data()) as Float32Array
+  }
+  const loss = (weight: Tensor, input: Tensor): Tensor => input.matmul(weight).softmax().log().mean()
+  const step = jit(
+    (weight: Tensor, input: Tensor) => {
+      const { value, grads } = valueAndGrad(loss)(weight, input)
+      return { value, grad: grads }
+    },
+    { device },
+  )
+  try {
+    const first = await step(w, x)
+    first.value.dispose()
+    first.grad.dispose()
+    const again = await step(w, x) // replayed
+    return {
+      matmul: await read(x.matmul(w)),
+      softmax: await read(x.matmul(w).softmax()),
+      jitted: await read(again.value),
+      gradient: await read(again.grad),
+    }
+  } finally {
+    step.dispose()
+  }
+}
+
+const isBf16 = (...dtypes: readonly (string | undefined)[]): boolean => dtypes.includes('bf16')
+
+export const checks = {
+  /** Where this runs, and on what. */
+  async environment(_: Record<string, never>) {
+    const device = await resolveDevice('cpu')
+    return {
+      description: device.description,
+      threads: device.caps.threads,
+      isolated: globalThis.crossOriginIsolated,
+      worker: typeof document === 'undefined',
+      processors: navigator.hardwareConcurrency,
+      warnings,
+    }
+  },
+
+  /** Products, softmax, a gradient and a replayed jit: the device against the reference. */
+  async values(_: Record<string, never>): Promise<string[]> {
+    const [actual, expected] = [await valuesOn(await resolveDevice('cpu')), await valuesOn(reference)]
+    return Object.entries(expected).flatMap(([name, values]) => {
+      const problem = mismatch('f32', actual[name]!, values)
+      return problem === undefined ? [] : [`${name}: ${problem}`]
+    })
+  },
+
+  /** Fits w in y = x·w by gradient descent, each step given the memory of the one before. */
+  async learning({ steps }: { readonly steps: number }) {
+    using x = tensor([
+      [1, 0],
+      [0, 1],
+      [1, 1],
+      [2, -1],
+    ])
+    using y = tensor([[2], [-3], [-1], [7]])
+    const loss = (w: Tensor): Tensor => x.matmul(w).sub(y).square().mean()
+    const step = jit(
+      (w: Tensor) => {
+        const { value, grads } = valueAndGrad(loss)(w)
+        return { w: w.sub(grads.mul(0.3)), value }
+      },
+      { donate: [0] },
+    )
+    let w: Tensor = tensor([[0], [0]])
+    const losses: number[] = []
+    for (let i = 0; i < steps; i++) {
+      const result = await step(w)
+      w = result.w
+      losses.push(Number(await result.value.item()))
+      result.value.dispose()
+    }
+    const weight = Array.from(await w.data(), Number)
+    w.dispose()
+    step.dispose()
+    return { losses, weight }
+  },
+
+  /** Samples of rows (all when none is named), values and gradients, as written and decomposed. bfloat16 is refused, see `refusals`. */
+  async conformance({ rows }: { readonly rows?: readonly string[] }) {
+    const device = await resolveDevice('cpu')
+    const problems: string[] = []
+    let count = 0
+    for (const row of opTable.values()) {
+      if (rows !== undefined && !rows.includes(row.name)) continue
+      for (const sample of row.samples) {
+        if (isBf16(...sample.inputs.map(({ dtype }) => dtype), String(sample.attrs?.['dtype']))) continue
+        for (const decomposeAll of row.kind === 'composite' ? [false, true] : [false]) {
+          const name = `${row.name}, ${sample.name}${decomposeAll ? ', decomposed' : ''}`
+          count++
+          try {
+            problems.push(...(await checkSample(row, sample, device, { decomposeAll })).map((problem) => `${name}: ${problem}`))
+          } catch (error) {
+            problems.push(`${name}: ${errorText(error)}`)
+          }
+        }
+      }
+    }
+    return { count, problems }
+  },
+
+  /** PyTorch's values, from the text of a file of goldens. */
+  async goldens({ text }: { readonly text: string }) {
+    const device = await resolveDevice('cpu')
+    const problems: string[] = []
+    let count = 0
+    for (const golden of parseGoldens(text)) {
+      if (isBf16(...[...golden.inputs, ...golden.outputs].map(({ dtype }) => dtype))) continue
+      count++
+      try {
+        // Tanh and erf of ONNX Runtime are approximations to a few units in the last place.
+        const found = await checkGolden(golden, device, { tolerance: { f32: 1e-5 } })
+        problems.push(...found.map((problem) => `${golden.title}: ${problem}`))
+      } catch (error) {
+        problems.push(`${golden.title}: ${errorText(error)}`)
+      }
+    }
+    return { count, problems }
+  },
+
+  /** Messages for what this device cannot do. */
+  async refusals(_: Record<string, never>) {
+    const device = await resolveDevice('cpu')
+    const attempt = async (work: () => Promise<unknown>): Promise<{ code: unknown; message: string }> => {
+      try {
+        await work()
+        return { code: undefined, message: 'nothing was thrown' }
+      } catch (error) {
+        return { code: (error as { code?: unknown }).code, message: errorText(error) }
+      }
+    }
+    return {
+      bf16: await attempt(async () => {
+        using x = tensor([1, 2], { dtype: 'bf16' })
+        using y = await x.add(1).realize({ device })
+        return y.data()
+      }),
+      shapes: await attempt(async () => tensor([[1, 2]]).matmul(tensor([[1, 2]]))),
+      webgpu: await attempt(() => resolveDevice('webgpu')),
+    }
+  },
+
+  /** A new model with a cache, without one, and on the reference: the same ids. Nothing may be left on the device. */
+  async caches(_: Record<string, never>) {
+    const device = await resolveDevice('cpu', { threads: 1 }) // of its own, so that nothing else is counted
+    const config = llama({ vocabSize: 31, width: 16, layers: 2, heads: 4, kvHeads: 2, hidden: 24, context: 48 })
+    const generate = async (target: Device, useCache: boolean): Promise<readonly number[]> => {
+      using model = await createModel({ config, weights: initWeights(config, { seed: 4 }), device: target })
+      return (await model.generate([1, 2, 3, 4, 5], { maxTokens: 24, useCache })).ids
+    }
+    const result = {
+      cached: await generate(device, true),
+      uncached: await generate(device, false),
+      reference: await generate(reference, true),
+    }
+    const { liveBuffers, programs } = device.memory()
+    await device.dispose()
+    return { ...result, liveBuffers, programs }
+  },
+
+  /** A trained model from files of the server. `expected` is what llama2.c continues the prompt with. */
+  async stories({ folder, prompt, maxTokens }: { readonly folder: string; readonly prompt: string; readonly maxTokens: number }) {
+    const bytes = async (name: string): Promise<Uint8Array> => {
+      const response = await fetch(`${folder}/${name}`)
+      if (!response.ok) throw new Error(`${response.url}: ${response.status}`)
+      return new Uint8Array(await response.arrayBuffer())
+    }
+    const device = await resolveDevice('cpu')
+    const tokenizer = Tokenizer.fromLlama2c(await bytes('tok512.bin'))
+    using model = await createModel({ ...(await readLlama2c(await bytes('stories260K.bin'))), tokenizer, device })
+    const ids: number[] = []
+    let text = ''
+    const start = performance.now()
+    for await (const event of model.stream(prompt, { maxTokens })) {
+      ids.push(event.id)
+      text += event.text ?? ''
+    }
+    return {
+      ids,
+      text,
+      roundTrip: tokenizer.decode(tokenizer.encode(text), { skipSpecial: true }),
+      tokensPerSecond: (ids.length * 1000) / (performance.now() - start),
+    }
+  },
+
+  /** Trains a tokenizer; text must come back from ids, whole and streamed, and a seeded sampler must repeat itself. */
+  async text({ corpus }: { readonly corpus: string }) {
+    const tokenizer = await trainBpe([corpus], { vocabSize: 400 })
+    const samples = [corpus.slice(0, 500), 'naïve Ωmega 東京 🦄👩‍👩‍👧', ' \n\t', '']
+    const streamed = samples.map((sample) => {
+      const decoder = tokenizer.decoder()
+      return Array.from(tokenizer.encode(sample), (id) => decoder.push(id)).join('') + decoder.flush()
+    })
+    const draw = (): number[] => {
+      const chain = sampler({ temperature: 0.9, topK: 20, topP: 0.95, seed: 7 })
+      return Array.from({ length: 20 }, (_, i) => chain.choose(wave(64, 0.1 + i / 10)))
+    }
+    return { samples, decoded: samples.map((sample) => tokenizer.decode(tokenizer.encode(sample))), streamed, draws: [draw(), draw()] }
+  },
+}
+
+export type Checks = typeof checks
