@@ -112,7 +112,11 @@ export class Handle {
     return (await this.valuesOf(options)).bytes
   }
 
-  /** The storage and a copy of its bytes. */
+  /** @internal The storage and a copy of its bytes, for a method of that name. */
+  values(method: string): Promise<{ storage: Storage; bytes: Uint8Array }> {
+    refuseInTrace(method)
+    return this.valuesOf()
+  }
   private async valuesOf(options?: RealizeOptions): Promise<{ storage: Storage; bytes: Uint8Array }> {
     using use = new Use()
     const present = storageOf(this.value.node)

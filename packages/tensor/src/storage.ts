@@ -1,6 +1,6 @@
 import { clearPrograms } from './compile/cache.js'
 import type { InputRole } from './compile/program.js'
-import { reportCollected, trackMemory, type TrackedMemory } from './debug/leaks.js'
+import { reportCollected, trackMemory, type Place, type TrackedMemory } from './debug/leaks.js'
 import type { Device, DeviceBuffer } from './device/device.js'
 import { byteSize } from './dtype.js'
 import { TensorError } from './errors.js'
@@ -38,6 +38,8 @@ export interface StorageOptions {
   readonly symbols?: SymValues
   /** Whose memory this is another view of: never freed from here, and unusable as soon as the lender is. */
   readonly lender?: Storage
+  /** For the leak report, when it is not made where it was asked for. */
+  readonly place?: Place | undefined
 }
 
 /** Where a realised tensor's values live: host bytes waiting for a device, or a device buffer. One handle owns it. */
@@ -63,7 +65,7 @@ export class Storage {
     this.symbols = options.symbols ?? noSymbols
     this.waiting = options.host
     this.node = makeNode('input', [], {}, [type], this)
-    this.tracked = this.lender === undefined ? trackMemory(type) : undefined
+    this.tracked = this.lender === undefined ? trackMemory(type, options.place) : undefined
     if (options.buffer !== undefined) this.hold(options.buffer)
   }
 
@@ -147,8 +149,11 @@ export class Storage {
         throw new TensorError('DEVICE', `tensor ${this.describe()} is on ${buffer.device.name}, the program runs on ${device.name}; move it with to('${device.name}')`)
       return buffer
     }
-    // Planning needs no values; whatever computes would compute with garbage.
-    if (this.waiting === undefined && device.name !== 'null') this.refuseDeclared()
+    if (this.waiting === undefined) {
+      this.check()
+      // Planning needs no values; whatever computes would compute with garbage.
+      if (device.name !== 'null') this.refuseDeclared()
+    }
     const buffer = device.alloc(elementCount(this.type.shape) * byteSize(this.type.dtype))
     try {
       if (this.waiting !== undefined && this.waiting.byteLength > 0) device.write(buffer, this.waiting)

@@ -1,3 +1,4 @@
+import { currentPlace } from './debug/leaks.js'
 import type { Device, DeviceName } from './device/device.js'
 import { resolveDevice } from './device/registry.js'
 import { byteSize, integerRange, isFloat, isSigned, type DType } from './dtype.js'
@@ -362,21 +363,25 @@ export class Tensor extends Handle {
     return this
   }
 
-  /** A copy with memory of its own. */
-  async clone(): Promise<Tensor> {
-    const bytes = await this.bytes()
-    const { device } = this
-    const storage = new Storage({ shape: this.shape, dtype: this.dtype }, { host: bytes, symbols: storageOf(this.value.node)!.symbols })
-    if (device !== undefined) storage.on(device)
-    return new Tensor(storage.value, storage)
+  /** A copy with memory of its own, on the device of this. Errors: as `data()`. */
+  clone(): Promise<Tensor> {
+    return this.copyTo('clone()', () => this.device)
   }
 
-  /** The same values on another device; this handle stays as it is. */
-  async to(target: DeviceName | Device): Promise<Tensor> {
-    const device = await resolveDevice(target)
-    const copy = new Storage({ shape: this.shape, dtype: this.dtype }, { host: await this.bytes(), symbols: storageOf(this.value.node)!.symbols })
-    copy.on(device)
-    return new Tensor(copy.value, copy)
+  /** The same values on another device; this handle stays as it is. Errors: as `data()`; DEVICE when there is no such device. */
+  to(target: DeviceName | Device): Promise<Tensor> {
+    return this.copyTo('to()', () => resolveDevice(target))
+  }
+
+  private copyTo(method: string, where: () => Device | undefined | Promise<Device>): Promise<Tensor> {
+    // In this order, so that the handle may be disposed as soon as this has been called.
+    const [reading, place] = [this.values(method), currentPlace()]
+    return reading.then(async ({ storage: { symbols }, bytes }) => {
+      const device = await where()
+      const copy = new Storage({ shape: this.shape, dtype: this.dtype }, { host: bytes, symbols, place })
+      if (device !== undefined) copy.on(device)
+      return new Tensor(copy.value, copy)
+    })
   }
 
   /**

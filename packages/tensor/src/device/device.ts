@@ -49,6 +49,16 @@ export interface DeviceMemory {
   readonly programs: number
 }
 
+const unstarted = new WeakSet<object>()
+
+/** Marks the error of a run that ended before it had started, as by a signal while it waited: its buffers are as they were. */
+export function markUnstarted<E extends object>(error: E): E {
+  unstarted.add(error)
+  return error
+}
+
+export const isUnstarted = (error: unknown): boolean => typeof error === 'object' && error !== null && unstarted.has(error)
+
 /**
  * What the compiler needs of a device. A device is one first-in, first-out queue: runs start in the order in which
  * `run` was called and never overlap, so a buffer freed after `run` returned is reused only once that run has ended.
@@ -71,7 +81,8 @@ export interface Device {
   /**
    * Runs a program: `inputs` and `outputs` are parallel to `program.inputs` and `program.outputs`. An aliased output
    * is given the same buffer as its input. Returns nothing when the run has ended (or is ordered on the device's own
-   * queue), a promise when it is under way on another thread; errors are thrown or reject.
+   * queue), a promise when it is under way on another thread; errors are thrown or reject, marked with
+   * `markUnstarted` where no buffer was touched.
    */
   run(executable: Executable, inputs: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[], symbols: SymValues, options?: RunOptions): void | Promise<void>
   /** Resolves when everything queued has ended. */

@@ -1,4 +1,5 @@
 import type { Plan } from '../compile/plan.js'
+import type { Place } from '../debug/leaks.js'
 import type { DeviceBuffer, RunOptions } from '../device/device.js'
 import { TensorError } from '../errors.js'
 import type { Node } from '../graph/node.js'
@@ -21,7 +22,7 @@ export interface CallOptions extends RunOptions {
  * was. Gives the result at once when the device was done at once. `promised` is given when a {@link Use} holds the
  * arguments, whose handles may be gone: those of them that were donated to this call when it was made.
  */
-export function callEntry(name: string, entry: Entry, leaves: CallLeaves, call: CallOptions, promised?: ReadonlySet<Storage>): unknown {
+export function callEntry(name: string, entry: Entry, leaves: CallLeaves, call: CallOptions, place: Place | undefined, promised?: ReadonlySet<Storage>): unknown {
   const { plan, sources, captured } = entry
   const { device } = plan
   const bySlot = leaves.handles.map((handle) => storageOf(handle.value.node)!)
@@ -63,7 +64,7 @@ export function callEntry(name: string, entry: Entry, leaves: CallLeaves, call: 
     bufferOf,
     symbols,
     withDiagnostics(call),
-    (outputs) => (tensors = settle(entry, outputs, bySlot, symbols)),
+    (outputs) => (tensors = settle(entry, outputs, bySlot, symbols, place)),
     ({ error, touched }) => {
       failure = error
       for (const storage of donated) storage.returnFromDonation(touched)
@@ -96,12 +97,12 @@ function writeNumbers(numbers: readonly NumberBuffer[], values: readonly number[
 const numberBuffer = (numbers: readonly NumberBuffer[], slot: number): DeviceBuffer => numbers.find((item) => item.slot === slot)!.buffer
 
 /** Wraps the output buffers, and gives back donated memory that no output took over. */
-function settle(entry: Entry, outputs: readonly DeviceBuffer[], bySlot: readonly (Storage | undefined)[], symbols: SymValues): Tensor[] {
+function settle(entry: Entry, outputs: readonly DeviceBuffer[], bySlot: readonly (Storage | undefined)[], symbols: SymValues, place: Place | undefined): Tensor[] {
   const { plan, passed, sources } = entry
   const tensors: Tensor[] = []
   const taken = new Set<Storage>()
   const wrapBuffer = (type: Plan['outputs'][number], buffer: DeviceBuffer, values: SymValues): void => {
-    const storage = new Storage(type, { buffer, symbols: values })
+    const storage = new Storage(type, { buffer, symbols: values, place })
     tensors.push(new Tensor(storage.value, storage))
   }
   let next = 0

@@ -1,7 +1,7 @@
 import { typeBytes, type Plan, type Slot } from '../compile/plan.js'
 import { debugLevel, debugLog } from '../debug/log.js'
 import { activeProfile } from '../debug/profile-sink.js'
-import type { DeviceBuffer, RunOptions } from '../device/device.js'
+import { isUnstarted, type DeviceBuffer, type RunOptions } from '../device/device.js'
 import { TensorError } from '../errors.js'
 import type { Node } from '../graph/node.js'
 import type { Sym, SymValues } from '../shape.js'
@@ -49,7 +49,8 @@ export function executePlan(
     outputs.forEach((buffer, i) => {
       if (plan.aliases[i] === undefined) device.free(buffer)
     })
-    const touched = plan.steps.slice(0, started).some((step) => step.outputs.some((slot) => slot.kind === 'output' && slot.alias !== undefined))
+    const ran = isUnstarted(error) ? started - 1 : started
+    const touched = plan.steps.slice(0, ran).some((step) => step.outputs.some((slot) => slot.kind === 'output' && slot.alias !== undefined))
     failed({ error, touched })
   }
   const bufferOf = (slot: Slot): DeviceBuffer => (slot.kind === 'leaf' ? leaf(slot.node) : slot.kind === 'temporary' ? temporaries[slot.index]! : outputs[slot.index]!)

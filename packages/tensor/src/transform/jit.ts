@@ -1,4 +1,5 @@
 import type { CompileOptions } from '../compile/plan.js'
+import { currentPlace, type Place } from '../debug/leaks.js'
 import { debugLog } from '../debug/log.js'
 import { defaultDeviceVersion } from '../device/default.js'
 import type { Device, DeviceName } from '../device/device.js'
@@ -101,7 +102,7 @@ export function jit<Params extends readonly unknown[], Result>(
    * A call that has to wait first: for values of its arguments, a program, or whoever reads what it may overwrite. It
    * takes place when it was made all the same: what it was given may be disposed, and what it was donated is gone.
    */
-  const runLater = async (args: readonly unknown[], call: CallOptions): Promise<unknown> => {
+  const runLater = async (args: readonly unknown[], call: CallOptions, place: Place | undefined): Promise<unknown> => {
     using use = new Use()
     const readers = readersOf(args, options)
     const promised = new Set<Storage>()
@@ -122,7 +123,7 @@ export function jit<Params extends readonly unknown[], Result>(
           }
         }
       }
-      return callEntry(name, found.entry, found.leaves, call, promised)
+      return callEntry(name, found.entry, found.leaves, call, place, promised)
     } catch (error) {
       for (const storage of promised) storage.returnFromDonation(false)
       throw error
@@ -131,7 +132,8 @@ export function jit<Params extends readonly unknown[], Result>(
 
   const runNow = async (args: readonly unknown[], call: CallOptions): Promise<unknown> => {
     const found = find(args)
-    return found !== undefined && isReady(found.entry, found.leaves) ? callEntry(name, found.entry, found.leaves, call) : runLater(args, call)
+    const place = currentPlace()
+    return found !== undefined && isReady(found.entry, found.leaves) ? callEntry(name, found.entry, found.leaves, call, place) : runLater(args, call, place)
   }
 
   const run = (args: Args, call: CallOptions = {}): Promise<Result> => {

@@ -1,6 +1,7 @@
 import { leasePrograms } from '../compile/cache.js'
 import { makePlan, type CompileOptions, type Plan } from '../compile/plan.js'
 import { defaultDevice } from '../device/default.js'
+import { currentPlace, type Place } from '../debug/leaks.js'
 import type { Device, RunOptions } from '../device/device.js'
 import { TensorError } from '../errors.js'
 import type { Value } from '../graph/node.js'
@@ -51,6 +52,7 @@ const noSymbols: SymValues = new Map()
  */
 export async function realizeValues(values: readonly Value[], options: RealizeOptions = {}): Promise<Storage[]> {
   const leaves = topological(values).filter((node) => node.op === 'input')
+  const place = currentPlace()
   using use = new Use()
   const storages = leaves.map((node) => {
     const storage = storageOf(node)
@@ -64,13 +66,13 @@ export async function realizeValues(values: readonly Value[], options: RealizeOp
   for (const storage of storages) if (storage.role === 'frozen') storage.place(device)
   const lease = leasePrograms(device)
   try {
-    return await runOnce(await makePlan(values, new Set(), device, lease.compile, options), storages, options)
+    return await runOnce(await makePlan(values, new Set(), device, lease.compile, options), storages, options, place)
   } finally {
     lease.release()
   }
 }
 
-async function runOnce(plan: Plan, storages: readonly Storage[], options: RealizeOptions): Promise<Storage[]> {
+async function runOnce(plan: Plan, storages: readonly Storage[], options: RealizeOptions, place: Place | undefined): Promise<Storage[]> {
   const symbols = gatherSymbols(options.symbols, storages)
   checkSymbols(plan.symbols, symbols)
   let results: Storage[] | undefined
@@ -80,7 +82,7 @@ async function runOnce(plan: Plan, storages: readonly Storage[], options: Realiz
     (node) => storageOf(node)!.place(plan.device),
     symbols,
     withDiagnostics(options),
-    (outputs) => (results = outputs.map((buffer, i) => new Storage(plan.outputs[i]!, { buffer, symbols: symbolsOf(plan.outputs[i]!.shape, symbols) }))),
+    (outputs) => (results = outputs.map((buffer, i) => new Storage(plan.outputs[i]!, { buffer, symbols: symbolsOf(plan.outputs[i]!.shape, symbols), place }))),
     ({ error }) => (failure = error),
   )
   if (running !== undefined) await running

@@ -133,7 +133,7 @@ export async function traceEntry(name: string, fn: (...args: unknown[]) => unkno
     epoch: storage.epoch,
   }))
   // A program packs frozen values while it is compiled, so they have to be there.
-  for (const { storage, frozen } of roles) if (frozen) storage.on(device)
+  for (const { storage, frozen } of roles) if (frozen) storage.place(device)
 
   // What is handed through is not to be written into.
   const overwritable = new Set(donated.filter((slot) => ![...passed.values()].includes(slot)).map((slot) => argumentNodes[slot]!))

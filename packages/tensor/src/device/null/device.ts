@@ -9,6 +9,10 @@ export interface NullExecutable extends Executable {
   readonly memory: MemoryPlan
 }
 
+interface NullBuffer extends DeviceBuffer {
+  freed: boolean
+}
+
 export interface NullDeviceOptions {
   /** Keep composites whole, as a device with a kernel for each would; default true. */
   readonly composites?: boolean
@@ -42,10 +46,14 @@ export class NullDevice implements Device {
     this.live += bytes
     this.buffers++
     this.peak = Math.max(this.peak, this.live)
-    return { device: this, bytes }
+    const buffer: NullBuffer = { device: this, bytes, freed: false }
+    return buffer
   }
 
   free(buffer: DeviceBuffer): void {
+    const own = buffer as NullBuffer
+    if (own.freed) throw new TensorError('DISPOSED', 'a device buffer was freed twice')
+    own.freed = true
     this.live -= buffer.bytes
     this.buffers--
   }
@@ -60,9 +68,15 @@ export class NullDevice implements Device {
     this.programs++
     const memory = planMemory(program)
     this.options.onProgram?.(program, memory)
-    return Promise.resolve({ program, memory, dispose: () => void this.programs-- })
+    let disposed = false
+    const dispose = (): void => {
+      if (!disposed) this.programs--
+      disposed = true
+    }
+    return Promise.resolve({ program, memory, dispose })
   }
 
+  /** Leaves every buffer as it is: there is nothing in them. */
   run(): void {}
 
   sync(): Promise<void> {
@@ -78,4 +92,5 @@ export class NullDevice implements Device {
   }
 }
 
+/** A null device of one's own. */
 export const nullDevice = (options?: NullDeviceOptions): Device => new NullDevice(options)

@@ -2,8 +2,9 @@ import type { Program } from '../../compile/program.js'
 import { byteSize, decodeStorage, dtypes, encodeStorage } from '../../dtype.js'
 import { TensorError } from '../../errors.js'
 import { rowOf } from '../../graph/build.js'
-import { resolveShape, type SymValues } from '../../shape.js'
-import type { Device, DeviceBuffer, DeviceMemory, Executable, RunOptions } from '../device.js'
+import type { TensorType } from '../../graph/node.js'
+import { printShape, resolveShape, type SymValues } from '../../shape.js'
+import { markUnstarted, type Device, type DeviceBuffer, type DeviceMemory, type Executable, type RunOptions } from '../device.js'
 import { interpret } from './interpret.js'
 
 class ReferenceBuffer implements DeviceBuffer {
@@ -54,6 +55,7 @@ export class ReferenceDevice implements Device {
   private liveBuffers = 0
   private peakBytes = 0
   private programs = 0
+  private disposed = false
 
   constructor(options: ReferenceDeviceOptions = {}) {
     this.options = options
@@ -64,6 +66,7 @@ export class ReferenceDevice implements Device {
   }
 
   alloc(bytes: number): DeviceBuffer {
+    if (this.disposed) throw new TensorError('DISPOSED', 'the reference device was disposed')
     const { maxBytes, reason } = this.options
     if (maxBytes !== undefined && bytes > maxBytes)
       throw new TensorError('DEVICE', `the reference interpreter was asked for ${bytes} bytes in one tensor, its limit here is ${maxBytes}.${reason === undefined ? '' : ` ${reason}`}`)
@@ -82,11 +85,13 @@ export class ReferenceDevice implements Device {
   }
 
   write(buffer: DeviceBuffer, bytes: Uint8Array): void {
+    if (bytes.byteLength > buffer.bytes) throw new TensorError('VALUE', `write: ${bytes.byteLength} bytes do not fit in a buffer of ${buffer.bytes}`)
     this.own(buffer).data.set(bytes)
   }
 
-  read(buffer: DeviceBuffer, bytes = buffer.bytes): Promise<Uint8Array> {
-    return Promise.resolve(this.own(buffer).data.slice(0, bytes))
+  async read(buffer: DeviceBuffer, bytes = buffer.bytes): Promise<Uint8Array> {
+    if (!Number.isInteger(bytes) || bytes < 0 || bytes > buffer.bytes) throw new TensorError('VALUE', `read: ${bytes} bytes of a buffer of ${buffer.bytes}`)
+    return this.own(buffer).data.slice(0, bytes)
   }
 
   compile(program: Program): Promise<Executable> {
@@ -95,14 +100,18 @@ export class ReferenceDevice implements Device {
   }
 
   run(executable: Executable, inputs: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[], symbols: SymValues, options: RunOptions = {}): void {
-    if (options.signal?.aborted === true) throw new TensorError('ABORTED', 'the run was aborted before it started', { cause: options.signal.reason })
+    if (options.signal?.aborted === true) throw markUnstarted(new TensorError('ABORTED', 'the run was aborted before it started', { cause: options.signal.reason }))
+    if ((executable as ReferenceExecutable).disposed) throw new TensorError('DISPOSED', 'run: this program was disposed')
     const { program } = executable
-    const arrays = program.inputs.map((input, i) => {
-      const count = resolveShape(input.shape, symbols).reduce((a, b) => a * b, 1)
-      return decodeStorage(input.dtype, this.own(inputs[i]!).data.subarray(0, count * byteSize(input.dtype)))
-    })
-    const results = interpret(program, arrays, symbols, options.profile)
-    results.forEach((values, i) => this.own(outputs[i]!).data.set(encodeStorage(program.outputs[i]!.dtype, values)))
+    const bytesOf = (what: string, buffer: ReferenceBuffer, { shape, dtype }: TensorType): Uint8Array => {
+      const bytes = resolveShape(shape, symbols).reduce((a, b) => a * b, 1) * byteSize(dtype)
+      if (bytes > buffer.bytes) throw new TensorError('SHAPE', `${what} needs ${bytes} bytes for ${dtype} ${printShape(shape)}; its buffer has ${buffer.bytes}`)
+      return buffer.data.subarray(0, bytes)
+    }
+    const sources = program.inputs.map((input, i) => bytesOf(`input ${i}`, this.own(inputs[i]!), input))
+    const targets = program.outputs.map((output, i) => bytesOf(`output ${i}`, this.own(outputs[i]!), output))
+    const results = interpret(program, sources.map((bytes, i) => decodeStorage(program.inputs[i]!.dtype, bytes)), symbols, options.profile)
+    results.forEach((values, i) => targets[i]!.set(encodeStorage(program.outputs[i]!.dtype, values)))
   }
 
   sync(): Promise<void> {
@@ -114,6 +123,7 @@ export class ReferenceDevice implements Device {
   }
 
   dispose(): Promise<void> {
+    this.disposed = true
     return Promise.resolve()
   }
 

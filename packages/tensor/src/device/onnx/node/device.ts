@@ -6,7 +6,7 @@ import type { Program } from '../../../compile/program.js'
 import { TensorError } from '../../../errors.js'
 import type { Attrs, TensorType } from '../../../graph/node.js'
 import type { SymValues } from '../../../shape.js'
-import type { Device, DeviceBuffer, DeviceCaps, DeviceMemory, Executable, RunOptions } from '../../device.js'
+import { markUnstarted, type Device, type DeviceBuffer, type DeviceCaps, type DeviceMemory, type Executable, type RunOptions } from '../../device.js'
 import { elementTypeOf } from '../element-type.js'
 import type { EmittedModel, emitModel, supportsNatively } from '../emit/emit.js'
 import { BufferPool, type Block, type OnnxBuffer } from './buffers.js'
@@ -139,7 +139,7 @@ export class OnnxDevice implements Device {
     this.checkAlive()
     if (executable.disposed) throw new TensorError('DISPOSED', 'run: this program was disposed')
     const signal = options?.signal
-    if (signal !== undefined && signal.aborted) throw aborted(signal)
+    if (signal !== undefined && signal.aborted) throw markUnstarted(aborted(signal))
     if (executable.clock.sync && this.queue.idle && signal === undefined && options?.async !== true && options?.profile === undefined) {
       executable.resolve(this, inputs, 'input', executable.inputBlocks)
       executable.resolve(this, outputs, 'output', executable.outputBlocks)
@@ -195,7 +195,7 @@ export class OnnxDevice implements Device {
           else reject(error as Error)
         }
         const signal = options?.signal
-        if (signal?.aborted === true) return end(aborted(signal))
+        if (signal?.aborted === true) return end(markUnstarted(aborted(signal)))
         try {
           executable.bind(inputs, outputs, symbols)
           this.inFlight.add(flight)
