@@ -14,38 +14,37 @@ import { inlineRegion } from './region.js'
 
 const same = (value: Value): string => `${value.node.op} : ${dtypeOf(value)}${printShape(shapeOf(value))}`
 
+/** Nodes are numbered as they are made, so what is older than every target depends on none. */
+const olderThan = (targets: readonly Value[]): ((node: Node) => boolean) => {
+  const first = targets.reduce((least, { node }) => Math.min(least, node.id), Infinity)
+  return (node) => node.id < first
+}
+
 /** Nodes that lie between the targets and the outputs along floating-point edges. */
 function pathFrom(targets: readonly Value[], nodes: readonly Node[]): Set<Node> {
   const reached = new Set<Node>(targets.map((value) => value.node))
   for (const node of nodes) {
-    if (reached.has(node)) continue
-    if (rowOf(node.op).stopsGradient === true) continue
+    if (reached.has(node) || isStop(node)) continue
     if (node.inputs.some((value) => reached.has(value.node) && isFloat(dtypeOf(value)))) reached.add(node)
   }
   return reached
 }
 
+const isStop = (node: Node): boolean => rowOf(node.op).stopsGradient === true
+
 export interface Differentiated {
   /** The outputs, where composites without a derivative of their own were opened up. */
   readonly outputs: readonly Value[]
-  /** One gradient for each target: zeros where the first output does not depend on it. */
+  /** One gradient for each target: zeros where nothing depends on it. */
   readonly grads: readonly Value[]
 }
 
 /**
- * Gradients of `outputs[0]` (weighted by `seed`, default 1, which needs a scalar output) with respect to `targets`.
- * Further outputs are carried along so that they share the forward pass.
+ * Gradients with respect to `targets` of the sum of the outputs, each weighted by its seed; without seeds of the first
+ * output alone, which is then a scalar. Outputs without a seed are carried along so that they share the forward pass.
  */
-export function differentiate(outputs: readonly Value[], targets: readonly Value[], seed?: Value): Differentiated {
+export function differentiate(outputs: readonly Value[], targets: readonly Value[], seeds?: readonly (Value | undefined)[]): Differentiated {
   const opened = openComposites(outputs, targets)
-  const root = opened[0]!
-  if (!isFloat(dtypeOf(root))) throw new TensorError('GRADIENT', `grad: the loss must be floating point, got ${same(root)}`)
-  if (seed === undefined && shapeOf(root).length !== 0)
-    throw new TensorError('GRADIENT', `grad: the loss must be a scalar, got ${same(root)}; reduce it with sum() or mean()`)
-  if (seed !== undefined && !sameShape(shapeOf(seed), shapeOf(root)))
-    throw new TensorError('SHAPE', `grad: the seed has shape ${printShape(shapeOf(seed))}, the output ${printShape(shapeOf(root))}`)
-  const nodes = topological([root])
-  const path = pathFrom(targets, nodes)
   const grads = new ValueMap<Value>()
   const accumulate = (value: Value, grad: Value): void => {
     if (!sameShape(shapeOf(value), shapeOf(grad)) || dtypeOf(value) !== dtypeOf(grad))
@@ -53,16 +52,22 @@ export function differentiate(outputs: readonly Value[], targets: readonly Value
     const before = grads.get(value)
     grads.set(value, before === undefined ? grad : add(before, grad))
   }
-  accumulate(root, seed ?? constant(1, dtypeOf(root)))
-  const isTarget = new Set<Node>(targets.map((value) => value.node))
+  const roots: Value[] = []
+  for (const [index, root] of (seeds === undefined ? opened.slice(0, 1) : opened).entries()) {
+    const seed = seeds === undefined ? constant(1, dtypeOf(checkLoss(root))) : seeds[index]
+    if (seed === undefined) continue
+    accumulate(root, seed)
+    roots.push(root)
+  }
+  const nodes = topological(roots, olderThan(targets))
+  const path = pathFrom(targets, nodes)
   for (let i = nodes.length - 1; i >= 0; i--) {
     const node = nodes[i]!
     if (!path.has(node)) continue
-    // A target's own inputs still matter when another target lies behind it.
-    if (isTarget.has(node) && !node.inputs.some((value) => path.has(value.node))) continue
     const incoming = node.outputs.map((_, index) => grads.get({ node, index }))
     if (incoming.every((grad) => grad === undefined)) continue
     const needs = node.inputs.map((value) => path.has(value.node) && isFloat(dtypeOf(value)))
+    // Behind a target nothing is needed, unless another target lies there.
     if (!needs.includes(true)) continue
     const back = node.op === 'checkpoint' ? backThroughRegion(node, incoming, needs) : backThroughRow(node, incoming, needs)
     back.forEach((grad, k) => {
@@ -72,11 +77,19 @@ export function differentiate(outputs: readonly Value[], targets: readonly Value
   return { outputs: opened, grads: targets.map((value) => grads.get(value) ?? zeros(value)) }
 }
 
+function checkLoss(root: Value): Value {
+  if (!isFloat(dtypeOf(root))) throw new TensorError('GRADIENT', `grad: the loss must be floating point, got ${same(root)}`)
+  if (shapeOf(root).length !== 0) throw new TensorError('GRADIENT', `grad: the loss must be a scalar, got ${same(root)}; reduce it with sum() or mean()`)
+  return root
+}
+
 const zeros = (value: Value): Value => expand(constant(0, dtypeOf(value)), shapeOf(value))
 
 function backThroughRow(node: Node, grads: readonly (Value | undefined)[], needs: readonly boolean[]): readonly (Value | undefined)[] {
   const row = rowOf(node.op)
-  if (row.stopsGradient === true) return []
+  const fixed = row.differentiable === undefined ? -1 : needs.findIndex((need, k) => need && !row.differentiable!.includes(k))
+  if (fixed >= 0)
+    throw new TensorError('GRADIENT', `grad: ${node.op} has no derivative by its input ${fixed}, ${same(node.inputs[fixed]!)}; keep that out of the first argument, or cut the gradient before it with stopGradient()`)
   if (row.vjp === undefined)
     throw new TensorError('GRADIENT', `grad: ${node.op} has no derivative; move it out of the loss, or cut the gradient before it with stopGradient()`)
   return row.vjp({ inputs: node.inputs, outputs: node.outputs.map((_, index) => ({ node, index })), attrs: node.attrs, grads, needs })
@@ -89,21 +102,10 @@ function backThroughRow(node: Node, grads: readonly (Value | undefined)[], needs
 function backThroughRegion(node: Node, grads: readonly (Value | undefined)[], needs: readonly boolean[]): readonly (Value | undefined)[] {
   const token = grads.find((grad) => grad !== undefined)!
   const inputs = node.inputs.map((value) => barrier(value, token))
-  const outputs = inlineRegion(node, inputs)
   const wanted = inputs.filter((_, i) => needs[i] === true)
-  const totals: (Value | undefined)[] = inputs.map(() => undefined)
-  outputs.forEach((output, index) => {
-    const grad = grads[index]
-    if (grad === undefined) return
-    const parts = differentiate([output], wanted, grad).grads
-    let next = 0
-    inputs.forEach((_, i) => {
-      if (needs[i] !== true) return
-      const part = parts[next++]!
-      totals[i] = totals[i] === undefined ? part : add(totals[i], part)
-    })
-  })
-  return orderGradients(node, totals)
+  const parts = differentiate(inlineRegion(node, inputs), wanted, grads).grads
+  let next = 0
+  return orderGradients(node, needs.map((need) => (need ? parts[next++] : undefined)))
 }
 
 /**
@@ -118,7 +120,7 @@ function orderGradients(node: Node, grads: readonly (Value | undefined)[]): (Val
 
 /** Replaces composites on the path that have no derivative of their own by their decomposition. */
 function openComposites(outputs: readonly Value[], targets: readonly Value[]): Value[] {
-  const nodes = topological(outputs)
+  const nodes = topological(outputs, olderThan(targets))
   const path = pathFrom(targets, nodes)
   const isTarget = new Set<Node>(targets.map((value) => value.node))
   const map = new ValueMap<Value>()

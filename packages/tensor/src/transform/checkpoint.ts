@@ -6,6 +6,7 @@ import { Handle } from '../handle.js'
 import { Tensor } from '../tensor.js'
 import { mapTree } from '../tree.js'
 import { makeRegion } from './region.js'
+import { isPromise } from './trace.js'
 
 /**
  * The same function, whose intermediate values are not kept for the backward pass but computed again there: less
@@ -16,7 +17,10 @@ export function checkpoint<Args extends readonly unknown[], Result>(fn: (...args
   return (...args) => {
     const first = makeNode('const', [], {}, []).id
     const result = fn(...args)
-    if (typeof (result as { then?: unknown } | undefined)?.then === 'function') throw new TensorError('TRACE', 'checkpoint: the function returned a promise; it is recorded synchronously')
+    if (isPromise(result)) {
+      result.then(undefined, () => undefined) // its own failure is a consequence, and must not end the process as an unhandled one
+      throw new TensorError('TRACE', 'checkpoint: the function returned a promise; it is recorded synchronously, so leave out async and await')
+    }
     const outputs: Value[] = []
     mapTree(result, (leaf) => {
       if (leaf instanceof Handle) outputs.push(leaf.value)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { checkpoint, grad, referenceDevice, setDefaultDevice, tensor, TensorError, valueAndGrad, type Tensor } from '../index.js'
+import { adamwStep, attendCached, cacheWrite, checkpoint, grad, referenceDevice, rope, scalar, setDefaultDevice, tensor, TensorError, valueAndGrad, zeros, type Tensor } from '../index.js'
 import { lower } from '../compile/lower.js'
 import { topological } from '../graph/walk.js'
 
@@ -36,6 +36,30 @@ describe('valueAndGrad', () => {
     expect(Array.from(await grads.data())).toEqual([2, -1])
   })
 
+  it('gives zeros where the loss depends on nothing', async () => {
+    const { value, grads } = valueAndGrad((_p: { a: Tensor; b: Tensor }) => tensor(3))({ a: tensor([1, 2]), b: tensor([[1]], { dtype: 'f16' }) })
+    expect(await value.item()).toBe(3)
+    expect([await grads.a.toArray(), await grads.b.toArray(), grads.b.dtype]).toEqual([[0, 0], [[0]], 'f16'])
+    expect(valueAndGrad((_p: Record<string, Tensor>) => tensor(3))({}).grads).toEqual({})
+  })
+
+  it('keeps results of equal paths apart', async () => {
+    const fn = (p: Tensor) => ({ loss: p.sum(), 'a.b': p.mul(2), a: { b: p.mul(3) } })
+    const { value } = valueAndGrad(fn)(tensor([1]))
+    expect([await value['a.b'].item(), await value.a.b.item()]).toEqual([2, 3])
+  })
+
+  it('visits only what lies between the loss and what is asked for', () => {
+    const frozen = tensor([[1, 2], [3, 4]])
+    const adapter = tensor([[1], [0]])
+    const deep = (h: Tensor): Tensor => h.matmul(frozen).tanh().matmul(frozen).tanh()
+    const loss = (p: Tensor): Tensor => deep(tensor([[1, 1]])).matmul(p).add(deep(tensor([[1, 2]])).sum()).sum()
+    const gradient = grad(loss)(adapter)
+    // The adapter's gradient is one product with the activations before it: the way back ends there.
+    const ops = topological(lower([gradient.value], referenceDevice()).outputs).map(({ op }) => op)
+    expect(ops.filter((op) => op === 'matmul')).toHaveLength(3)
+  })
+
   it('names what is wrong', () => {
     const code = (run: () => unknown): string => {
       try {
@@ -46,8 +70,28 @@ describe('valueAndGrad', () => {
       return 'nothing'
     }
     expect(code(() => grad((x: Tensor) => x)(tensor([1, 2])))).toMatch(/^GRADIENT: .*scalar.*sum\(\)/)
-    expect(code(() => grad((p: { ids: Tensor }) => p.ids.cast('f32').sum())({ ids: tensor(new Int32Array([1])) }))).toMatch(/'ids'.*i32\[1\]/)
+    expect(code(() => grad((x: Tensor) => x.argMax())(tensor([1, 2])))).toMatch(/^GRADIENT: .*the loss must be floating point, got argMax : i32/)
+    expect(code(() => grad((p: { ids: Tensor }) => p.ids.cast('f32').sum())({ ids: tensor(new Int32Array([1])) }))).toMatch(/'ids' of the first argument is i32\[1\]; only floating-point/)
+    expect(code(() => grad((x: Tensor) => x.cast('f32').sum())(tensor(new Int32Array([1]))))).toMatch(/: the first argument is i32\[1\]/)
+    expect(code(() => grad((p: { bias?: Tensor | undefined; w: Tensor }) => p.w.sum())({ w: tensor([1]), bias: undefined }))).toMatch(/'bias' of the first argument is undefined/)
+    expect(code(() => grad((p: { rate: unknown; w: Tensor }) => p.w.sum())({ w: tensor([1]), rate: 3 }))).toMatch(/'rate' of the first argument is a number/)
+    for (const result of [undefined, null, {}, { loss: 3 }, 4]) expect(code(() => valueAndGrad((() => result) as never)(tensor([1]) as never))).toMatch(/^GRADIENT: .*must return a scalar tensor, or a record whose loss is one/)
     expect(code(() => valueAndGrad((async (x: Tensor) => x.sum()) as never)(tensor([1])))).toMatch(/promise/)
+    expect(code(() => valueAndGrad((async () => Promise.reject(new Error('late'))) as never)(tensor([1])))).toMatch(/promise/)
+  })
+
+  it('names the operation that has no derivative', () => {
+    const of = (fn: (x: Tensor) => Tensor, x = tensor([1, 2], { shape: [1, 1, 1, 2] })): (() => unknown) => () => grad(fn)(x)
+    const cache = zeros([1, 1, 4, 2])
+    expect(of((x) => cacheWrite(cache, x, 0).sum())).toThrow(/grad: cacheWrite has no derivative; move it out of the loss, or cut the gradient before it with stopGradient\(\)/)
+    expect(of((x) => attendCached(x, x, x, { k: cache, v: cache, position: 0 }).out.sum())).toThrow(/attendCached has no derivative/)
+    expect(of((x) => adamwStep({ parameter: x, m: x, v: x }, x, scalar(1), scalar(1)).parameter.sum())).toThrow(/adamwStep has no derivative/)
+    expect(of((x) => rope(tensor([1, 2], { shape: [1, 1, 1, 2] }), { cos: x.reshape(1, 2).slice(1, 0, 1), sin: x.reshape(1, 2).slice(1, 0, 1) }, tensor(new Int32Array([0]))).sum())).toThrow(
+      /rope has no derivative by its input 1.*stopGradient/,
+    )
+    // Those that give whole numbers end the path silently.
+    expect(of((x) => x.argMax().cast('f32').sum().add(x.sum()))).not.toThrow()
+    expect(of((x) => cacheWrite(cache, x.stopGradient(), 0).sum())).not.toThrow()
   })
 })
 

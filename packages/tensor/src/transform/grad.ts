@@ -6,6 +6,7 @@ import { Handle } from '../handle.js'
 import { Tensor } from '../tensor.js'
 import { mapTree } from '../tree.js'
 import { differentiate } from './backward.js'
+import { isPromise } from './trace.js'
 
 /** What a differentiated function returns: the loss alone, or with other tensors to keep. */
 export type LossResult = Tensor | { readonly loss: Tensor }
@@ -32,20 +33,24 @@ export function valueAndGrad<Params, Rest extends readonly unknown[], Result ext
   return (params, ...rest) => {
     const targets: Value[] = []
     const marked = mapTree(params, (leaf, path) => {
-      if (!(leaf instanceof Handle)) throw new TensorError('GRADIENT', `valueAndGrad: '${path}' of the first argument is a ${leaf === null ? 'null' : typeof leaf}, not a tensor; pass what is not differentiated in later arguments`)
-      if (!isFloat(leaf.dtype)) throw new TensorError('GRADIENT', `valueAndGrad: '${path}' of the first argument is ${leaf.describe()}; only floating-point tensors have gradients, pass others in later arguments`)
+      const what = path === '' ? 'the first argument' : `'${path}' of the first argument`
+      if (!(leaf instanceof Handle)) throw new TensorError('GRADIENT', `valueAndGrad: ${what} is ${leaf === null || leaf === undefined ? leaf : `a ${typeof leaf}`}, not a tensor; pass what is not differentiated in later arguments`)
+      if (!isFloat(leaf.dtype)) throw new TensorError('GRADIENT', `valueAndGrad: ${what} is ${leaf.describe()}; only floating-point tensors have gradients, pass others in later arguments`)
       // A node of its own for each leaf, so that one tensor given twice gets two gradients.
       const target = emit('identity', [leaf.value])
       targets.push(target)
       return new Tensor(target)
     }) as Params
     const result = fn(marked, ...rest)
-    if (typeof (result as { then?: unknown }).then === 'function') throw new TensorError('TRACE', 'valueAndGrad: the function returned a promise; it is recorded synchronously, so leave out async and await')
-    const { loss, extras, paths } = splitResult(result)
+    if (isPromise(result)) {
+      result.then(undefined, () => undefined) // its own failure is a consequence, and must not end the process as an unhandled one
+      throw new TensorError('TRACE', 'valueAndGrad: the function returned a promise; it is recorded synchronously, so leave out async and await')
+    }
+    const { loss, extras } = splitResult(result)
     const { outputs, grads } = differentiate([loss.value, ...extras.map((extra) => extra.value)], targets)
     let next = 0
     const shaped = mapTree(params, () => new Tensor(grads[next++]!)) as Params
-    return { value: joinResult(result, paths, outputs), grads: shaped }
+    return { value: joinResult(result, outputs), grads: shaped }
   }
 }
 
@@ -55,26 +60,20 @@ export function grad<Params, Rest extends readonly unknown[]>(fn: (params: Param
   return (params, ...rest) => both(params, ...rest).grads
 }
 
-function splitResult(result: LossResult): { loss: Tensor; extras: Tensor[]; paths: string[] } {
-  if (result instanceof Handle) return { loss: result as Tensor, extras: [], paths: [] }
-  const { loss } = result
+function splitResult(result: LossResult): { loss: Handle; extras: Handle[] } {
+  if (result instanceof Handle) return { loss: result, extras: [] }
+  const loss: unknown = (result as { loss?: unknown } | null | undefined)?.loss
   if (!(loss instanceof Handle)) throw new TensorError('GRADIENT', 'valueAndGrad: the function must return a scalar tensor, or a record whose loss is one')
-  const extras: Tensor[] = []
-  const paths: string[] = []
+  const extras: Handle[] = []
   mapTree(result, (leaf, path) => {
-    if (leaf instanceof Handle && path !== 'loss') {
-      extras.push(leaf as Tensor)
-      paths.push(path)
-    }
+    if (leaf instanceof Handle && path !== 'loss') extras.push(leaf)
   })
-  return { loss, extras, paths }
+  return { loss, extras }
 }
 
 /** The function's result with the values as differentiation left them, so that both share one forward pass. */
-function joinResult<Result extends LossResult>(result: Result, paths: readonly string[], outputs: readonly Value[]): Result {
+function joinResult<Result extends LossResult>(result: Result, outputs: readonly Value[]): Result {
   if (result instanceof Handle) return new Tensor(outputs[0]!) as unknown as Result
-  return mapTree(result, (leaf, path) => {
-    if (!(leaf instanceof Handle)) return leaf
-    return new Tensor(path === 'loss' ? outputs[0]! : outputs[1 + paths.indexOf(path)]!)
-  }) as Result
+  let next = 1
+  return mapTree(result, (leaf, path) => (leaf instanceof Handle ? new Tensor(path === 'loss' ? outputs[0]! : outputs[next++]!) : leaf)) as Result
 }

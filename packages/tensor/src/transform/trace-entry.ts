@@ -14,7 +14,7 @@ import { Tensor } from '../tensor.js'
 import { mapTree } from '../tree.js'
 import { deviceOf } from './realize.js'
 import { describeArgument, matches, type CallLeaves, type Spec } from './signature.js'
-import { Trace, withTrace } from './trace.js'
+import { isPromise, Trace, withTrace } from './trace.js'
 
 /** Where the buffer of a leaf comes from: an argument of the call, or a tensor that the function captured. */
 export type Source = { readonly slot: number } | { readonly storage: Storage }
@@ -195,5 +195,3 @@ export function leaveEntry(entry: Entry): void {
 /** Whether weights that the entry was compiled over have been frozen, or freed for writing, since. */
 export const isStale = (entry: Entry): boolean =>
   entry.roles.some(({ storage, frozen, epoch }) => storage.state === 'live' && ((storage.role === 'frozen') !== frozen || storage.epoch !== epoch))
-
-export const isPromise = (value: unknown): value is PromiseLike<unknown> => typeof (value as { then?: unknown } | null | undefined)?.then === 'function'

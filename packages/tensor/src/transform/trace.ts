@@ -21,3 +21,5 @@ export function withTrace<T>(trace: Trace, run: () => T): T {
     active = before
   }
 }
+
+export const isPromise = (value: unknown): value is PromiseLike<unknown> => typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
