@@ -6,6 +6,7 @@ import { TensorError } from './errors.js'
  */
 export type DType = 'f64' | 'f32' | 'f16' | 'bf16' | 'i32' | 'u32' | 'i8' | 'u8' | 'bool'
 
+/** All of them, widest float first. */
 export const dtypes = ['f64', 'f32', 'f16', 'bf16', 'i32', 'u32', 'i8', 'u8', 'bool'] as const satisfies readonly DType[]
 
 /** The typed arrays a tensor is made from and read into. */
@@ -15,11 +16,14 @@ const sizes: Record<DType, number> = { f64: 8, f32: 4, f16: 2, bf16: 2, i32: 4, 
 
 /** Bytes of one element. */
 export const byteSize = (dtype: DType): number => sizes[dtype]
+/** f64, f32, f16 and bf16. */
 export const isFloat = (dtype: DType): boolean => dtype === 'f64' || dtype === 'f32' || dtype === 'f16' || dtype === 'bf16'
+/** i32, u32, i8 and u8; bool is neither integer nor float. */
 export const isInteger = (dtype: DType): boolean => dtype === 'i32' || dtype === 'u32' || dtype === 'i8' || dtype === 'u8'
+/** Has negative values. */
 export const isSigned = (dtype: DType): boolean => isFloat(dtype) || dtype === 'i32' || dtype === 'i8'
 
-/** Smallest and largest integer of an integer dtype. */
+/** Smallest and largest value of an integer dtype or bool. Errors: DTYPE for floats. */
 export function integerRange(dtype: DType): readonly [number, number] {
   switch (dtype) {
     case 'i32':
@@ -89,10 +93,23 @@ export function storageView(dtype: DType, bytes: Uint8Array): NumericArray {
 const f32Scratch = new Float32Array(1)
 const bitScratch = new Uint32Array(f32Scratch.buffer)
 
-/** IEEE 754 binary16 bits of a number, rounded to nearest even. */
-export function toHalfBits(value: number): number {
+/**
+ * binary32 bits of a number, inexact ones rounded to odd: toward zero with the last bit set. Rounding the result once
+ * more, to fewer bits, then gives what rounding the number itself gives (Boldo and Melquiond, "When double rounding is odd",
+ * 2005); rounding twice to nearest does not.
+ */
+function oddBits(value: number): number {
   f32Scratch[0] = value
-  const bits = bitScratch[0]!
+  const rounded = f32Scratch[0]!
+  let bits = bitScratch[0]!
+  if (rounded === value || Number.isNaN(value)) return bits
+  if (Math.abs(rounded) > Math.abs(value)) bits--
+  return (bits | 1) >>> 0
+}
+
+/** IEEE 754 binary16 bits of a number, rounded to nearest even; NaN stays NaN with its sign. */
+export function toHalfBits(value: number): number {
+  const bits = oddBits(value)
   const sign = (bits >>> 16) & 0x8000
   const magnitude = bits & 0x7fffffff
   if (magnitude >= 0x7f800000) return sign | (magnitude > 0x7f800000 ? 0x7e00 : 0x7c00)
@@ -108,6 +125,7 @@ export function toHalfBits(value: number): number {
   return sign | (half + (rest > middle || (rest === middle && (half & 1) === 1) ? 1 : 0))
 }
 
+/** The number that binary16 bits stand for. */
 export function fromHalfBits(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1
   const exponent = (bits >>> 10) & 31
@@ -117,14 +135,14 @@ export function fromHalfBits(bits: number): number {
   return sign * (1 + mantissa / 1024) * 2 ** (exponent - 15)
 }
 
-/** bfloat16 bits of a number, rounded to nearest even. */
+/** bfloat16 bits of a number, rounded to nearest even; NaN stays NaN, made quiet. */
 export function toBfloatBits(value: number): number {
-  f32Scratch[0] = value
-  const bits = bitScratch[0]!
+  const bits = oddBits(value)
   if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40
   return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff
 }
 
+/** The number that bfloat16 bits stand for. */
 export function fromBfloatBits(bits: number): number {
   bitScratch[0] = bits << 16
   return f32Scratch[0]!
