@@ -9,7 +9,12 @@ const entry = (name, path, limit, imports = '*') => ({
   import: imports,
   limit,
   ignore: optional,
-  modifyEsbuildConfig: (config) => ({ ...config, conditions: ['browser', 'import', 'module'], platform: 'browser', logOverride: { 'ignored-bare-import': 'silent' } }),
+  modifyEsbuildConfig: (config) => ({
+    ...config,
+    conditions: ['browser', 'import', 'module'],
+    platform: 'browser',
+    logOverride: { 'ignored-bare-import': 'silent' },
+  }),
 })
 
 const missing = ['core', 'tokenizer', 'sampling', 'tensor', 'transformer'].filter((name) => !existsSync(`packages/${name}/dist/index.js`))

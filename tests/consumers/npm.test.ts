@@ -10,7 +10,9 @@ let project: Project
 
 beforeAll(async () => {
   project = makeProject('npm', { dependencies: { ...tarballDependencies(), ...runtimes } })
-  expectInstalled(await project.run('npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'))
+  expectInstalled(
+    await project.run('npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'),
+  )
 })
 
 afterAll(() => {
@@ -20,7 +22,9 @@ afterAll(() => {
 
 /** Every entry point that users can import, of every package. */
 const entries = names.flatMap((name) => {
-  const { exports } = JSON.parse(readFileSync(join(tarballs().get(name)!.folder, 'package.json'), 'utf8')) as { exports: Record<string, unknown> }
+  const { exports } = JSON.parse(readFileSync(join(tarballs().get(name)!.folder, 'package.json'), 'utf8')) as {
+    exports: Record<string, unknown>
+  }
   return Object.keys(exports)
     .filter((key) => key !== './package.json')
     .map((key) => join(name, key))
@@ -28,7 +32,9 @@ const entries = names.flatMap((name) => {
 
 describe('a project made with npm', () => {
   it('got the packages once each, from the tarballs', () => {
-    const lock = JSON.parse(readFileSync(join(project.folder, 'package-lock.json'), 'utf8')) as { packages: Record<string, { resolved?: string }> }
+    const lock = JSON.parse(readFileSync(join(project.folder, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { resolved?: string }>
+    }
     const ours = Object.entries(lock.packages).filter(([path]) => path.includes('@tesserae/'))
     expect(ours.map(([path]) => path).sort()).toEqual(names.map((name) => `node_modules/${name}`).sort())
     for (const [path, { resolved }] of ours) expect(resolved, path).toMatch(/^file:.*\.tgz$/)
@@ -62,8 +68,21 @@ export async function product(): Promise<Float32Array> {
 tensor([1], { dtype: 'f33' })
 `,
     )
-    for (const [module, moduleResolution] of [['NodeNext', 'NodeNext'], ['ESNext', 'Bundler']]) {
-      const options = { module, moduleResolution, target: 'ES2022', lib: ['ES2023', 'ESNext.Disposable', 'DOM', 'DOM.Iterable'], strict: true, exactOptionalPropertyTypes: true, skipLibCheck: false, noEmit: true, types: [] }
+    for (const [module, moduleResolution] of [
+      ['NodeNext', 'NodeNext'],
+      ['ESNext', 'Bundler'],
+    ]) {
+      const options = {
+        module,
+        moduleResolution,
+        target: 'ES2022',
+        lib: ['ES2023', 'ESNext.Disposable', 'DOM', 'DOM.Iterable'],
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        skipLibCheck: false,
+        noEmit: true,
+        types: [],
+      }
       project.write('tsconfig.json', JSON.stringify({ compilerOptions: options, files: ['program.ts'] }))
       const { code, stdout } = await project.run(process.execPath, join(root, 'node_modules/typescript/bin/tsc'))
       expect(stdout).toBe('')
@@ -73,13 +92,25 @@ tensor([1], { dtype: 'f33' })
 
   it('bundles for browsers with Vite: no Node modules and no native code', async () => {
     project.write('index.html', '<script type="module" src="./main.js"></script>')
-    project.write('main.js', `${names.map((name, i) => `import * as p${i} from '${name}'\n`).join('')}globalThis.tesserae = [${names.map((_, i) => `p${i}`).join(', ')}]\n`)
+    project.write(
+      'main.js',
+      `${names.map((name, i) => `import * as p${i} from '${name}'\n`).join('')}globalThis.tesserae = [${names.map((_, i) => `p${i}`).join(', ')}]\n`,
+    )
     const warnings: string[] = []
     await build({ root: project.folder, logLevel: 'warn', customLogger: quietLogger(warnings), build: { minify: false, target: 'es2022' } })
     const assets = join(project.folder, 'dist/assets')
-    const code = readdirSync(assets).filter((file) => file.endsWith('.js')).map((file) => readFileSync(join(assets, file), 'utf8')).join('\n')
+    const code = readdirSync(assets)
+      .filter((file) => file.endsWith('.js'))
+      .map((file) => readFileSync(join(assets, file), 'utf8'))
+      .join('\n')
     expect(code).toContain('tesserae')
-    for (const forbidden of [/\bfrom ?["']node:/, /import\(["']node:/, /require\(["'](node:|fs|koffi)/, /koffi/, /__vite-browser-external/]) {
+    for (const forbidden of [
+      /\bfrom ?["']node:/,
+      /import\(["']node:/,
+      /require\(["'](node:|fs|koffi)/,
+      /koffi/,
+      /__vite-browser-external/,
+    ]) {
       expect(code.match(forbidden)?.[0], String(forbidden)).toBeUndefined()
     }
     expect(warnings.filter((warning) => /externalized for browser|node:/.test(warning))).toEqual([])

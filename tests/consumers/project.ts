@@ -9,7 +9,8 @@ import { packPackages } from '../../tools/setup/pack.mjs'
 export const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Versions of what users install beside the packages: the ones this repository is tested with. */
-const versions = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { devDependencies: Record<string, string> }).devDependencies
+const versions = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { devDependencies: Record<string, string> })
+  .devDependencies
 export const runtimes = { koffi: versions['koffi']!, 'onnxruntime-node': versions['onnxruntime-node']! }
 
 export interface Output {
@@ -20,7 +21,9 @@ export interface Output {
 
 /** The environment of a user's shell: what npm and the test runner put into this process's is left out. */
 function plainEnvironment(): NodeJS.ProcessEnv {
-  const inherited = Object.entries(process.env).filter(([name]) => !/^(npm_(?!config_(cafile|cache|registry)$)|INIT_CWD$|NODE_OPTIONS$|VITEST|TEST$|NODE_ENV$)/i.test(name))
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !/^(npm_(?!config_(cafile|cache|registry)$)|INIT_CWD$|NODE_OPTIONS$|VITEST|TEST$|NODE_ENV$)/i.test(name),
+  )
   const path = (process.env['PATH'] ?? '').split(':').filter((folder) => !folder.includes('node_modules'))
   return { ...Object.fromEntries(inherited), PATH: [dirname(process.execPath), ...path].join(':'), NO_COLOR: '1' }
 }

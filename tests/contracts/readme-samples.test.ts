@@ -21,17 +21,25 @@ function samplesOf(readme: string): Sample[] {
     if (start < 0 && /^```(ts|typescript)\s*$/.test(text)) start = i + 1
     else if (start >= 0 && text.startsWith('```')) {
       // The virtual file lies beside the README, so that imports resolve as in that package.
-      samples.push({ file: join(dirname(readme), `__readme_line_${start}.ts`), line: start, code: `${lines.slice(start, i).join('\n')}\nexport {}\n` })
+      samples.push({
+        file: join(dirname(readme), `__readme_line_${start}.ts`),
+        line: start,
+        code: `${lines.slice(start, i).join('\n')}\nexport {}\n`,
+      })
       start = -1
     }
   })
   return samples
 }
 
-const readmes = ['README.md', ...readdirSync(join(root, 'packages')).map((name) => `packages/${name}/README.md`)].filter((path) => existsSync(join(root, path)))
+const readmes = ['README.md', ...readdirSync(join(root, 'packages')).map((name) => `packages/${name}/README.md`)].filter((path) =>
+  existsSync(join(root, path)),
+)
 
 function check(samples: readonly Sample[]): string[] {
-  const { config } = ts.readConfigFile(join(root, 'tsconfig.base.json'), (path) => readFileSync(path, 'utf8')) as { config: { compilerOptions: object } }
+  const { config } = ts.readConfigFile(join(root, 'tsconfig.base.json'), (path) => readFileSync(path, 'utf8')) as {
+    config: { compilerOptions: object }
+  }
   const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, root)
   const byFile = new Map(samples.map((sample) => [sample.file, sample]))
   const host = ts.createCompilerHost(options)
@@ -45,7 +53,10 @@ function check(samples: readonly Sample[]): string[] {
   const program = ts.createProgram([...byFile.keys()], options, host)
   return [...byFile].flatMap(([path, sample]) =>
     ts.getPreEmitDiagnostics(program, program.getSourceFile(path)).map((diagnostic) => {
-      const at = diagnostic.file === undefined || diagnostic.start === undefined ? 0 : diagnostic.file.getLineAndCharacterOfPosition(diagnostic.start).line
+      const at =
+        diagnostic.file === undefined || diagnostic.start === undefined
+          ? 0
+          : diagnostic.file.getLineAndCharacterOfPosition(diagnostic.start).line
       return `line ${sample.line + at + 1}: ${ts.flattenDiagnosticMessageText(diagnostic.messageText, ' ')}`
     }),
   )

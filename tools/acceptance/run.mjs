@@ -27,7 +27,8 @@ const [name] = positionals
 if (name === undefined) fail(`Which bars?\n${usage}`)
 if (positionals.length > 1) fail(`One name at a time, not ${positionals.join(', ')}.\n${usage}`)
 if (!names.includes(name)) fail(`There are no bars called '${name}'.\n${usage}`)
-if (!existsSync(join(root, 'tools/acceptance', name, 'index.ts'))) fail(`The bars of '${name}' have no rows yet: tools/acceptance/${name}/index.ts does not exist.`)
+if (!existsSync(join(root, 'tools/acceptance', name, 'index.ts')))
+  fail(`The bars of '${name}' have no rows yet: tools/acceptance/${name}/index.ts does not exist.`)
 
 try {
   ensureInstalled()

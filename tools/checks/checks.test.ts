@@ -20,7 +20,12 @@ function write(files: Record<string, string>): void {
 /** Runs one of the repository's own tools in the small workspace; resolves with what it printed. */
 function run(command: string, args: string[]): Promise<string> {
   return new Promise((resolve) => {
-    execFile(join(root, 'node_modules/.bin', command), args, { cwd: folder, env: { ...process.env, NO_COLOR: '1' } }, (_error, stdout, stderr) => resolve(stdout + stderr))
+    execFile(
+      join(root, 'node_modules/.bin', command),
+      args,
+      { cwd: folder, env: { ...process.env, NO_COLOR: '1' } },
+      (_error, stdout, stderr) => resolve(stdout + stderr),
+    )
   })
 }
 
@@ -29,14 +34,16 @@ const manifest = (name: string, more: object = {}): string =>
 
 write({
   'package.json': JSON.stringify({ private: true, workspaces: ['packages/*'], devDependencies: { koffi: '*' } }),
-  'tsconfig.base.json': '{ "compilerOptions": { "module": "ESNext", "moduleResolution": "Bundler", "customConditions": ["@tesserae/source"] } }',
+  'tsconfig.base.json':
+    '{ "compilerOptions": { "module": "ESNext", "moduleResolution": "Bundler", "customConditions": ["@tesserae/source"] } }',
   'packages/core/package.json': manifest('core'),
   'packages/core/src/index.ts': "export const base = 1\nexport const tensor = () => import('@tesserae/tensor')\n",
   'packages/tensor/package.json': manifest('tensor', { dependencies: { '@tesserae/core': '*' } }),
   'packages/tensor/src/index.ts': "export { base } from '@tesserae/core'\nexport * from './a.js'\nimport './files.js'\n",
   'packages/tensor/src/a.ts': "import { b } from './b.js'\nexport const a = (): number => b()\n",
   'packages/tensor/src/b.ts': "import { a } from './a.js'\nexport const b = (): number => a()\n",
-  'packages/tensor/src/files.ts': "import { readFileSync } from 'node:fs'\nimport './node/open.js'\nimport '../../core/src/index.js'\nconsole.log(readFileSync, process.pid)\n",
+  'packages/tensor/src/files.ts':
+    "import { readFileSync } from 'node:fs'\nimport './node/open.js'\nimport '../../core/src/index.js'\nconsole.log(readFileSync, process.pid)\n",
   'packages/tensor/src/node/open.ts': "import { open } from 'node:fs'\nimport 'left-pad'\nconsole.log(open, process.pid)\n",
 })
 mkdirSync(join(folder, 'node_modules/@tesserae'), { recursive: true })

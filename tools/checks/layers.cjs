@@ -14,7 +14,16 @@ const allowed = {
 }
 
 // Where Node may be used: `node` entry points, command lines, and what is never published.
-const nodeOnly = ['/node/', '/src/node[.]ts$', '/src/cli/', '[.]test[.]ts$', '/__fixtures__/', '/testing/', '/bench/', '^packages/[^/]+/[^/]+$']
+const nodeOnly = [
+  '/node/',
+  '/src/node[.]ts$',
+  '/src/cli/',
+  '[.]test[.]ts$',
+  '/__fixtures__/',
+  '/testing/',
+  '/bench/',
+  '^packages/[^/]+/[^/]+$',
+]
 const tests = ['[.]test[.]ts$', '/__fixtures__/', '/testing/', '/bench/']
 
 module.exports = {
@@ -67,7 +76,10 @@ module.exports = {
       comment: 'A package that package.json does not declare.',
       severity: 'error',
       from: { path: '^packages/[^/]+/src/', pathNot: tests },
-      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'], dependencyTypesNot: ['npm', 'npm-peer', 'npm-optional', 'type-only'] },
+      to: {
+        dependencyTypes: ['npm-no-pkg', 'npm-unknown', 'npm-dev'],
+        dependencyTypesNot: ['npm', 'npm-peer', 'npm-optional', 'type-only'],
+      },
     },
   ],
   options: {

@@ -19,7 +19,8 @@ const packed = packPackages(join(root, '.cache/packed'))
 let failed = false
 for (const [name, { path, files }] of packed) {
   const problems = []
-  for (const file of ['README.md', 'LICENSE', 'NOTICE', 'dist/index.js', 'dist/index.d.ts']) if (!files.includes(file)) problems.push(`lacks ${file}`)
+  for (const file of ['README.md', 'LICENSE', 'NOTICE', 'dist/index.js', 'dist/index.d.ts'])
+    if (!files.includes(file)) problems.push(`lacks ${file}`)
   for (const file of files) if (/\.test\.|__fixtures__|^src\//.test(file)) problems.push(`contains ${file}`)
   const [lint, types] = await Promise.all([run('publint', ['run', path, '--strict']), run('attw', ['--profile', 'esm-only', path])])
   if (lint.code !== 0) problems.push(`publint:\n${lint.output}`)

@@ -9,8 +9,9 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 
 /** The environment for tools: the repository's own commands first, the running Node for every `env node`, no telemetry. */
 export function toolEnvironment(extra = {}) {
-  const path = [join(root, 'node_modules/.bin'), dirname(process.execPath), process.env.PATH].join(delimiter)
-  return { ...process.env, PATH: path, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', ...extra }
+  const name = Object.keys(process.env).find((key) => key.toUpperCase() === 'PATH') ?? 'PATH' // Windows writes it 'Path'
+  const path = [join(root, 'node_modules/.bin'), dirname(process.execPath), process.env[name]].join(delimiter)
+  return { ...process.env, [name]: path, TURBO_TELEMETRY_DISABLED: '1', DO_NOT_TRACK: '1', ...extra }
 }
 
 /** Throws with the command that helps when the running Node is too old. */
@@ -39,7 +40,8 @@ export function installationProblem(folder = root) {
       return `${path} is ${entry.version}, package-lock.json says ${locked[path]?.version ?? 'nothing about it'}`
     }
   }
-  for (const path of Object.keys(locked)) if (locked[path].link && !existsSync(join(folder, path))) return `the workspace ${path} is not linked`
+  for (const path of Object.keys(locked))
+    if (locked[path].link && !existsSync(join(folder, path))) return `the workspace ${path} is not linked`
   return undefined
 }
 
@@ -53,7 +55,11 @@ export function ensureInstalled() {
   const command = missing ? 'ci' : 'install'
   console.log(`Installing dependencies (npm ${command}): ${problem}`)
   const start = performance.now()
-  const result = spawnSync('npm', [command, '--no-audit', '--no-fund', '--loglevel=error'], { cwd: root, stdio: 'inherit', shell: process.platform === 'win32' })
+  const result = spawnSync('npm', [command, '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    stdio: 'inherit',
+    shell: process.platform === 'win32',
+  })
   if (result.error) throw new Error(`npm could not be started: ${result.error.message}`)
   if (result.status !== 0) throw new Error(`npm ${command} failed with exit code ${result.status}; its messages are above.`)
   console.log(`Installed in ${((performance.now() - start) / 1000).toFixed(1)} s`)

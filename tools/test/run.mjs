@@ -56,7 +56,7 @@ async function run(step) {
   console.log(`${result.failed === 0 ? '✓' : '✗'} ${step.name.padEnd(10)} ${result.seconds.toFixed(1).padStart(6)} s  ${counts}`)
 }
 
-for (let i = 0; i < chosen.length; ) {
+for (let i = 0; i < chosen.length;) {
   const lane = []
   while (i < chosen.length && chosen[i].lane) lane.push(chosen[i++])
   const worker = async () => {

@@ -33,7 +33,8 @@ export async function runStep({ name, live = false, tests = false }) {
   const result = { name, passed: 0, failed: 0, failures: [], skipped: [], seconds }
   if (tests && existsSync(summaryPath)) {
     Object.assign(result, JSON.parse(readFileSync(summaryPath, 'utf8')))
-    if (code !== 0 && result.failed === 0) Object.assign(result, { failed: 1, failures: [`${name}: exit code ${code} though no test failed`] })
+    if (code !== 0 && result.failed === 0)
+      Object.assign(result, { failed: 1, failures: [`${name}: exit code ${code} though no test failed`] })
   } else if (code === 0 && !tests) result.passed = 1
   else Object.assign(result, { failed: 1, failures: [`${name}: \`npm run ${name === 'build' ? 'build' : `check:${name}`}\``] })
   rmSync(scratch, { recursive: true, force: true })

@@ -5,7 +5,10 @@ export interface Series {
 }
 
 /** Curves over a shared grid of characters, with the axes' ranges; later series are drawn over earlier ones. */
-export function chart(series: readonly Series[], options: { readonly width: number; readonly height: number; readonly xLabel: string }): string {
+export function chart(
+  series: readonly Series[],
+  options: { readonly width: number; readonly height: number; readonly xLabel: string },
+): string {
   const points = series.flatMap(({ points: own }) => own)
   if (points.length === 0) return ''
   const { width, height, xLabel } = options
@@ -28,5 +31,10 @@ export function chart(series: readonly Series[], options: { readonly width: numb
   const labels = grid.map((_, i) => (i === 0 ? y1.toFixed(2) : i === height - 1 ? y0.toFixed(2) : ''))
   const lines = grid.map((cells, i) => `${labels[i]!.padStart(6)} ┤${cells.join('').trimEnd()}`)
   const legend = series.map(({ label, mark }) => `${mark} ${label}`).join('   ')
-  return [...lines, `       └${'─'.repeat(width)}`, `        ${`${xLabel} ${x0}`.padEnd(width - String(x1).length)}${x1}`, `        ${legend}`].join('\n')
+  return [
+    ...lines,
+    `       └${'─'.repeat(width)}`,
+    `        ${`${xLabel} ${x0}`.padEnd(width - String(x1).length)}${x1}`,
+    `        ${legend}`,
+  ].join('\n')
 }

@@ -44,7 +44,8 @@ export function readOptions(args: readonly string[]): Options | { readonly help:
     if (values.help) return { help: usage, failed: false }
     const number = (name: string, text: string, low: number, high: number, whole = true): number => {
       const value = Number(text)
-      if (text.trim() === '' || !(value >= low && value <= high) || (whole && !Number.isInteger(value))) throw new Error(`--${name} takes ${whole ? 'an integer' : 'a number'} from ${low} to ${high}, got '${text}'`)
+      if (text.trim() === '' || !(value >= low && value <= high) || (whole && !Number.isInteger(value)))
+        throw new Error(`--${name} takes ${whole ? 'an integer' : 'a number'} from ${low} to ${high}, got '${text}'`)
       return value
     }
     if (values.prompt === '') throw new Error('--prompt needs some text to go on from')

@@ -12,7 +12,11 @@ export interface RunRecord {
   readonly validationCurve: readonly (readonly [number, number])[]
 }
 
-export const paths = (out: string) => ({ tokenizer: join(out, 'tokenizer.json'), checkpoint: join(out, 'checkpoint'), record: join(out, 'run.json') })
+export const paths = (out: string) => ({
+  tokenizer: join(out, 'tokenizer.json'),
+  checkpoint: join(out, 'checkpoint'),
+  record: join(out, 'run.json'),
+})
 
 /** Writes a file whole or not at all. */
 export async function writeWhole(path: string, text: string): Promise<void> {
@@ -27,6 +31,9 @@ export async function readJson<T>(path: string): Promise<T> {
   try {
     return JSON.parse(await readFile(path, 'utf8')) as T
   } catch (error) {
-    throw new Error(`--resume needs ${path} of an interrupted run, which ${(error as NodeJS.ErrnoException).code === 'ENOENT' ? 'is not there' : `cannot be read (${(error as Error).message})`}; start without --resume`, { cause: error })
+    throw new Error(
+      `--resume needs ${path} of an interrupted run, which ${(error as NodeJS.ErrnoException).code === 'ENOENT' ? 'is not there' : `cannot be read (${(error as Error).message})`}; start without --resume`,
+      { cause: error },
+    )
   }
 }

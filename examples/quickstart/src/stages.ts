@@ -2,8 +2,19 @@ import { random } from '@tesserae/core'
 import { sampler } from '@tesserae/sampling'
 import { Tokenizer, trainBpe } from '@tesserae/tokenizer'
 import {
-  cosineSchedule, countParameters, createModel, evaluate, initWeights, llama, randomWindows, sequentialWindows, train,
-  type Batches, type DecoderConfig, type DecoderWeights, type TrainingState,
+  cosineSchedule,
+  countParameters,
+  createModel,
+  evaluate,
+  initWeights,
+  llama,
+  randomWindows,
+  sequentialWindows,
+  train,
+  type Batches,
+  type DecoderConfig,
+  type DecoderWeights,
+  type TrainingState,
 } from '@tesserae/transformer'
 import { loadTraining, saveTraining } from '@tesserae/transformer/node'
 import type { Book } from './book.js'
@@ -36,7 +47,9 @@ export async function makeTokenizer(book: Book, options: Options, ui: Terminal, 
   await writeWhole(file, JSON.stringify(tokenizer.toJSON()))
   const bytes = Buffer.byteLength(book.validation)
   const ids = tokenizer.encode(book.validation)
-  ui.line(`   ${tokenizer.vocabSize} tokens learnt from ${(Buffer.byteLength(book.train) / 1e6).toFixed(2)} MB in ${((performance.now() - start) / 1000).toFixed(1)} s; ${(bytes / ids.length).toFixed(2)} bytes a token on held-out text`)
+  ui.line(
+    `   ${tokenizer.vocabSize} tokens learnt from ${(Buffer.byteLength(book.train) / 1e6).toFixed(2)} MB in ${((performance.now() - start) / 1000).toFixed(1)} s; ${(bytes / ids.length).toFixed(2)} bytes a token on held-out text`,
+  )
   const sample = [...tokenizer.encode('Call me Ishmael.')].map((id) => tokenizer.decode([id]))
   ui.line(`   “Call me Ishmael.” → ${sample.map((piece) => `[${piece}]`).join('')}`)
   return tokenizer
@@ -50,14 +63,23 @@ export interface Trained {
 }
 
 /** Pre-trains a small Llama until its steps are done; on an abort writes a checkpoint and returns nothing. */
-export async function pretrain(book: Book, tokenizer: Tokenizer, options: Options, ui: Terminal, signal: AbortSignal): Promise<Trained | undefined> {
+export async function pretrain(
+  book: Book,
+  tokenizer: Tokenizer,
+  options: Options,
+  ui: Terminal,
+  signal: AbortSignal,
+): Promise<Trained | undefined> {
   ui.heading('2  Pre-training')
   const data = randomWindows(tokenizer.encode(book.train), { ...window, seed: options.seed })
   const validation = sequentialWindows(tokenizer.encode(book.validation), window)
   const files = paths(options.out)
   const from = options.resume ? { state: await loadTraining(files.checkpoint), record: await readJson<RunRecord>(files.record) } : undefined
-  const config = from?.state.config ?? llama({ vocabSize: tokenizer.vocabSize, width: 160, layers: 4, heads: 5, context: window.length, tied: true })
-  ui.line(`   Llama, ${config.layers} layers of width ${config.width}, ${(countParameters(config).total / 1e6).toFixed(2)}M parameters; batches of ${window.rows} × ${window.length} tokens`)
+  const config =
+    from?.state.config ?? llama({ vocabSize: tokenizer.vocabSize, width: 160, layers: 4, heads: 5, context: window.length, tied: true })
+  ui.line(
+    `   Llama, ${config.layers} layers of width ${config.width}, ${(countParameters(config).total / 1e6).toFixed(2)}M parameters; batches of ${window.rows} × ${window.length} tokens`,
+  )
 
   let record: RunRecord
   let start: { state: TrainingState } | { config: DecoderConfig; weights: DecoderWeights }
@@ -71,7 +93,9 @@ export async function pretrain(book: Book, tokenizer: Tokenizer, options: Option
     const { loss } = await evaluate(weights, validation, { config, batches: validationBatches, signal })
     record = { steps, seed: options.seed, lossBefore: loss, trainCurve: [], validationCurve: [[0, loss]] }
     start = { config, weights }
-    ui.line(`   ${steps} steps fit in ${clock(options.seconds)}; validation loss before: ${loss.toFixed(3)} (uniform guessing: ${Math.log(config.vocabSize).toFixed(3)})`)
+    ui.line(
+      `   ${steps} steps fit in ${clock(options.seconds)}; validation loss before: ${loss.toFixed(3)} (uniform guessing: ${Math.log(config.vocabSize).toFixed(3)})`,
+    )
   }
   return await trainLoop(start, record, { data, validation }, options, ui, signal)
 }
@@ -108,13 +132,17 @@ async function trainLoop(
       if (event.validationLoss !== undefined) validationCurve.push([event.step, event.validationLoss])
       const elapsed = (performance.now() - begun) / 1000
       const left = (elapsed / (event.step - first)) * (steps - event.step)
-      ui.status(`   ${progressBar(event.step, steps)}  step ${event.step}/${steps}  loss ${event.loss.toFixed(3)}  validation ${validationCurve.at(-1)![1].toFixed(3)}  ${(tokens / elapsed / 1000).toFixed(1)}k tokens/s  ${clock(left)} left`)
+      ui.status(
+        `   ${progressBar(event.step, steps)}  step ${event.step}/${steps}  loss ${event.loss.toFixed(3)}  validation ${validationCurve.at(-1)![1].toFixed(3)}  ${(tokens / elapsed / 1000).toFixed(1)}k tokens/s  ${clock(left)} left`,
+      )
     }
   } catch (error) {
     if (!signal.aborted) throw error
     await saveTraining(paths(options.out).checkpoint, run.state())
     await writeWhole(paths(options.out).record, JSON.stringify({ ...record, trainCurve, validationCurve }))
-    ui.line(`   interrupted at step ${run.step}; checkpoint in ${paths(options.out).checkpoint}. Go on with: npm run quickstart -- --resume`)
+    ui.line(
+      `   interrupted at step ${run.step}; checkpoint in ${paths(options.out).checkpoint}. Go on with: npm run quickstart -- --resume`,
+    )
     run.dispose()
     return undefined
   }
@@ -147,7 +175,13 @@ async function stepsThatFit(config: DecoderConfig, data: Batches, options: Optio
 }
 
 /** Streams a continuation of the prompt with the KV cache. */
-export async function write(tokenizer: Tokenizer, { config, weights }: Trained, options: Options, ui: Terminal, signal: AbortSignal): Promise<void> {
+export async function write(
+  tokenizer: Tokenizer,
+  { config, weights }: Trained,
+  options: Options,
+  ui: Terminal,
+  signal: AbortSignal,
+): Promise<void> {
   ui.heading('3  Writing')
   using model = await createModel({ config, weights, tokenizer })
   const choose = sampler({ temperature: options.temperature, topK: 50, seed: random(options.seed).stream('writing').uint32() })
@@ -162,5 +196,7 @@ export async function write(tokenizer: Tokenizer, { config, weights }: Trained, 
   }
   const rate = (count - 1) / ((performance.now() - first) / 1000)
   ui.line('\n')
-  ui.line(`   ${count} tokens, the first after ${(first - start).toFixed(0)} ms, then ${rate.toFixed(0)} tokens/s (temperature ${options.temperature}, KV cache)`)
+  ui.line(
+    `   ${count} tokens, the first after ${(first - start).toFixed(0)} ms, then ${rate.toFixed(0)} tokens/s (temperature ${options.temperature}, KV cache)`,
+  )
 }

@@ -1,8 +1,22 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
-  byteSize, castNumber, computeArray, decodeStorage, dtypes, encodeStorage, fromBfloatBits, fromHalfBits, integerRange, isFloat, isInteger, roundToStorage, storageView,
-  toBfloatBits, toHalfBits, type DType,
+  byteSize,
+  castNumber,
+  computeArray,
+  decodeStorage,
+  dtypes,
+  encodeStorage,
+  fromBfloatBits,
+  fromHalfBits,
+  integerRange,
+  isFloat,
+  isInteger,
+  roundToStorage,
+  storageView,
+  toBfloatBits,
+  toHalfBits,
+  type DType,
 } from './dtype.js'
 
 /**
@@ -67,15 +81,25 @@ describe.each([
     for (let bits = 0; bits < format.infinity; bits++) {
       const halfway = (format.values[bits]! + format.values[bits + 1]!) / 2
       for (const x of [halfway, halfway + ulp(halfway), halfway - ulp(halfway), halfway * (1 + 2 ** -30), halfway * (1 - 2 ** -30)])
-        for (const value of [x, -x]) if (to(value) !== format.nearest(value)) throw new Error(`${value} became ${to(value).toString(16)}, nearest is ${format.nearest(value).toString(16)}`)
+        for (const value of [x, -x])
+          if (to(value) !== format.nearest(value))
+            throw new Error(`${value} became ${to(value).toString(16)}, nearest is ${format.nearest(value).toString(16)}`)
     }
   })
 
   it('rounds any double to the nearest value', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.double({ noNaN: true }), fc.float({ noNaN: true }), fc.double({ min: -1e-7, max: 1e-7, noNaN: true }), fc.double({ min: -7e4, max: 7e4, noNaN: true })), (value) => {
-        expect(to(value)).toBe(format.nearest(value))
-      }),
+      fc.property(
+        fc.oneof(
+          fc.double({ noNaN: true }),
+          fc.float({ noNaN: true }),
+          fc.double({ min: -1e-7, max: 1e-7, noNaN: true }),
+          fc.double({ min: -7e4, max: 7e4, noNaN: true }),
+        ),
+        (value) => {
+          expect(to(value)).toBe(format.nearest(value))
+        },
+      ),
       { numRuns: 3000 },
     )
   })
@@ -83,7 +107,12 @@ describe.each([
   it('keeps signs, infinities and NaN', () => {
     expect([to(0), to(-0), to(Infinity), to(-Infinity)]).toEqual([0, 0x8000, format.infinity, 0x8000 | format.infinity])
     expect(to(NaN) & 0x7fff).toBeGreaterThan(format.infinity)
-    expect([to(Number.MAX_VALUE), to(-Number.MAX_VALUE), to(Number.MIN_VALUE), to(-Number.MIN_VALUE)]).toEqual([format.infinity, 0x8000 | format.infinity, 0, 0x8000])
+    expect([to(Number.MAX_VALUE), to(-Number.MAX_VALUE), to(Number.MIN_VALUE), to(-Number.MIN_VALUE)]).toEqual([
+      format.infinity,
+      0x8000 | format.infinity,
+      0,
+      0x8000,
+    ])
   })
 
   it('is stored as bits and computed as f32', () => {

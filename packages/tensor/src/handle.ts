@@ -27,7 +27,8 @@ export class Handle {
 
   /** @internal The graph value behind the handle. */
   get value(): Value {
-    if (this.gone) throw new TensorError('DISPOSED', `tensor ${this.describe()} was disposed; keep the handle until its last use, or clone() it first`)
+    if (this.gone)
+      throw new TensorError('DISPOSED', `tensor ${this.describe()} was disposed; keep the handle until its last use, or clone() it first`)
     return this.current
   }
 
@@ -146,7 +147,8 @@ export class Handle {
     const values = decodeStorage(this.dtype, bytes)
     const shape = resolveShape(this.shape, storage.symbols)
     let next = 0
-    const build = (axis: number): NestedNumbers => (axis === shape.length ? values[next++]! : Array.from({ length: shape[axis]! }, () => build(axis + 1)))
+    const build = (axis: number): NestedNumbers =>
+      axis === shape.length ? values[next++]! : Array.from({ length: shape[axis]! }, () => build(axis + 1))
     return build(0)
   }
 
@@ -162,7 +164,10 @@ export class Handle {
   /** Tensors have no truth or numeric value: it is known only after an asynchronous read. */
   [Symbol.toPrimitive](hint: string): string {
     if (hint === 'string') return this.toString()
-    throw new TensorError('TRACE', `tensor ${this.describe()} was used as a number; its value is known only after await t.item(). Inside jit, choose with where(), or name the argument in static`)
+    throw new TensorError(
+      'TRACE',
+      `tensor ${this.describe()} was used as a number; its value is known only after await t.item(). Inside jit, choose with where(), or name the argument in static`,
+    )
   }
 }
 
@@ -171,7 +176,10 @@ export type NestedNumbers = number | NestedNumbers[]
 function refuseInTrace(what: string): void {
   const trace = activeTrace()
   if (trace !== undefined)
-    throw new TensorError('TRACE', `${what} was called inside '${trace.name}' while jit traces it: nothing has a value yet. Return the tensor and read it after the call; choose with where(), or name the argument in static`)
+    throw new TensorError(
+      'TRACE',
+      `${what} was called inside '${trace.name}' while jit traces it: nothing has a value yet. Return the tensor and read it after the call; choose with where(), or name the argument in static`,
+    )
 }
 
 /**
@@ -186,7 +194,9 @@ export function realize(tensors: readonly Handle[], options?: RealizeOptions): P
 export function realize(first?: Handle | readonly Handle[], ...rest: readonly (Handle | RealizeOptions | undefined)[]): Promise<void> {
   refuseInTrace('realize()')
   if (first === undefined) return Promise.resolve()
-  return first instanceof Handle ? realizeList([first, ...(rest as readonly Handle[])]) : realizeList(first, rest[0] as RealizeOptions | undefined)
+  return first instanceof Handle
+    ? realizeList([first, ...(rest as readonly Handle[])])
+    : realizeList(first, rest[0] as RealizeOptions | undefined)
 }
 
 async function realizeList(handles: readonly Handle[], options?: RealizeOptions): Promise<void> {
@@ -204,7 +214,7 @@ export async function realizeAll(handles: readonly Handle[], options: RealizeOpt
     use.take(storage)
     found.set(handle, storage)
   }
-  for (let waiting = new Set(handles); waiting.size > 0; ) {
+  for (let waiting = new Set(handles); waiting.size > 0;) {
     const todo: Handle[] = []
     const others: Promise<void>[] = []
     for (const handle of waiting) {
@@ -221,7 +231,11 @@ export async function realizeAll(handles: readonly Handle[], options: RealizeOpt
   return handles.map((handle) => found.get(handle)!)
 }
 
-async function compute(handles: readonly Handle[], options: RealizeOptions | undefined, keep: (handle: Handle, storage: Storage) => void): Promise<void> {
+async function compute(
+  handles: readonly Handle[],
+  options: RealizeOptions | undefined,
+  keep: (handle: Handle, storage: Storage) => void,
+): Promise<void> {
   const values = handles.map((handle) => handle.value)
   const work = realizeValues(values, options).then((storages) =>
     storages.forEach((storage, i) => {
@@ -241,6 +255,9 @@ async function compute(handles: readonly Handle[], options: RealizeOptions | und
 export function operand(op: string, input: Handle | number, dtype: DType): Value {
   if (typeof input !== 'number') return input.value
   if (!isFloat(dtype) && castNumber(dtype, input) !== input)
-    throw new TensorError('DTYPE', `${op}: the number ${input} cannot be held by ${dtype}; cast the tensor to f32, or give an integer in range`)
+    throw new TensorError(
+      'DTYPE',
+      `${op}: the number ${input} cannot be held by ${dtype}; cast the tensor to f32, or give an integer in range`,
+    )
   return constant(input, dtype)
 }

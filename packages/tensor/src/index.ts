@@ -1,16 +1,46 @@
 export { TensorError, type TensorErrorCode } from './errors.js'
 export { byteSize, type DType, type NumericArray } from './dtype.js'
 export { sym, type Dim, type Index, type Shape, type Sym, type SymExpr, type SymValues } from './shape.js'
-export { operations, Tensor, type MatmulOptions, type Operand } from './tensor.js'
+export { operations, Tensor, type MatmulOptions, type ReduceOptions } from './tensor.js'
+export type { Operand } from './elementwise.js'
 export type { OpRow } from './ops/row.js'
 export { realize, type NestedNumbers } from './handle.js'
 export {
-  arange, concat, declare, fromBytes, full, logSumExp, oneHot, ones, scalar, stack, symbolValue, tensor, tril, where, zeros,
+  arange,
+  declare,
+  eye,
+  fromBytes,
+  full,
+  linspace,
+  ones,
+  onesLike,
+  scalar,
+  symbolValue,
+  tensor,
+  zeros,
+  zerosLike,
+  type NestedValues,
   type TensorOptions,
-} from './functions.js'
+  type ValueArray,
+} from './create.js'
+export { concat, logSumExp, oneHot, stack, tril, triu, where } from './functions.js'
 export {
-  adamwStep, attendCached, attention, cacheWrite, crossEntropy, dequantize, embedding, layerNorm, qmatmul, rmsNorm, rope, tokenLogprob,
-  type AdamWOptions, type AttentionOptions, type CachedAttention, type QuantizedWeight,
+  adamwStep,
+  attendCached,
+  attention,
+  cacheWrite,
+  crossEntropy,
+  dequantize,
+  embedding,
+  layerNorm,
+  qmatmul,
+  rmsNorm,
+  rope,
+  tokenLogprob,
+  type AdamWOptions,
+  type AttentionOptions,
+  type CachedAttention,
+  type QuantizedWeight,
 } from './nn.js'
 export { grad, valueAndGrad, type LossResult, type ValueAndGrad } from './transform/grad.js'
 export { jit, type Argument, type JitOptions, type Jitted } from './transform/jit.js'
@@ -29,7 +59,7 @@ export { onWarning, setDebug, type DebugLevel, type DebugSink, type WarningListe
 export { graphOf, toOnnx, type GraphFormat } from './debug/inspect.js'
 export { profile, type Profile, type ProfileRow } from './debug/profile.js'
 export { leakReport, type LeakReport, type LiveTensor } from './debug/leaks.js'
-export { dropout, foldKey, key, randomBernoulli, randomNormal, randomUniform } from './keys.js'
+export { dropout, foldKey, key, randomBernoulli, randomBits, randomNormal, randomUniform } from './keys.js'
 export { openSafetensors, openSafetensorsIndex, shardNames, type OpenOptions, type OpenShard, type TensorFile } from './io/safetensors.js'
 export { encodeSafetensors, writeSafetensors, type TensorEntry, type WriteOptions } from './io/safetensors-write.js'
 export { httpSource, type HttpSourceOptions } from './io/http.js'

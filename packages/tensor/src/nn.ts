@@ -1,13 +1,18 @@
 /** The composite operations of transformers as functions. Each is one op where the device has a kernel for it. */
 import { TensorError } from './errors.js'
-import { emit, emitAll } from './graph/build.js'
+import { emitAll } from './graph/build.js'
 import type { Attrs } from './graph/node.js'
 import * as p from './graph/primitives.js'
+import { checkIndices } from './indices.js'
 import type { Index } from './shape.js'
 import { Tensor, wrap } from './tensor.js'
 
 const composite = (op: string, inputs: readonly (Tensor | undefined)[], attrs: Attrs = {}): Tensor[] =>
-  emitAll(op, inputs.filter((t): t is Tensor => t !== undefined).map((t) => t.value), attrs).map(wrap)
+  emitAll(
+    op,
+    inputs.filter((t): t is Tensor => t !== undefined).map((t) => t.value),
+    attrs,
+  ).map(wrap)
 
 /** (x − mean) / sqrt(variance + eps) · weight + bias over the last axis. x [..., D], weight and bias [D]. */
 export function layerNorm(x: Tensor, weight: Tensor, bias?: Tensor, options: { readonly eps?: number } = {}): Tensor {
@@ -19,16 +24,30 @@ export function rmsNorm(x: Tensor, weight: Tensor, options: { readonly eps?: num
   return composite('rmsNorm', [x, weight], { eps: options.eps ?? 1e-5 })[0]!
 }
 
-/** Rows of a table: table [V, D], integer ids of any shape → [...ids, D]. */
-export const embedding = (table: Tensor, ids: Tensor): Tensor => composite('embedding', [table, ids])[0]!
+/**
+ * Rows of a table: table [V, D], i32 or u32 ids of any shape → [...ids, D]. Errors: VALUE for an id outside the table, where
+ * the ids still wait on the host; on a device it counts as the nearest one inside.
+ */
+export function embedding(table: Tensor, ids: Tensor): Tensor {
+  const [rows] = composite('embedding', [table, ids])
+  checkIndices('embedding', ids, table.shape[0]!)
+  return rows!
+}
 
 /**
  * Rotary position embedding (Su et al., arXiv:2104.09864) of x [B, H, T, D] by rows `positions` (i32 [T] or [B, T]) of
  * cos and sin tables [M, R/2]; R ≤ D rotates the first R entries. Interleaved pairs neighbours (llama2.c, GPT-J), the
  * default pairs halves (Hugging Face's Llama).
  */
-export function rope(x: Tensor, tables: { readonly cos: Tensor; readonly sin: Tensor }, positions: Tensor, options: { readonly interleaved?: boolean } = {}): Tensor {
-  return composite('rope', [x, tables.cos, tables.sin, positions], { interleaved: options.interleaved ?? false })[0]!
+export function rope(
+  x: Tensor,
+  tables: { readonly cos: Tensor; readonly sin: Tensor },
+  positions: Tensor,
+  options: { readonly interleaved?: boolean } = {},
+): Tensor {
+  const [rotated] = composite('rope', [x, tables.cos, tables.sin, positions], { interleaved: options.interleaved ?? false })
+  checkIndices('rope', positions, tables.cos.shape[0]!)
+  return rotated!
 }
 
 export interface AttentionOptions {
@@ -50,7 +69,8 @@ const defined = (attrs: Attrs): Attrs => Object.fromEntries(Object.entries(attrs
 
 function headWidth(op: string, q: Tensor): number {
   const width = q.shape.at(-1)
-  if (q.rank !== 4 || typeof width !== 'number') throw new TensorError('SHAPE', `${op}: expected q of shape [batch, heads, tokens, width], got ${q.describe()}`)
+  if (q.rank !== 4 || typeof width !== 'number')
+    throw new TensorError('SHAPE', `${op}: expected q of shape [batch, heads, tokens, width], got ${q.describe()}`)
   return width
 }
 
@@ -96,15 +116,24 @@ export function cacheWrite(cache: Tensor, rows: Tensor, position: Tensor | Index
  * `ignoreIndex`. Aggregate with sum or mean as the training recipe asks.
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, options: { readonly ignoreIndex?: number } = {}): Tensor {
-  return composite('crossEntropy', [logits, labels], defined({ ignoreIndex: options.ignoreIndex }))[0]!
+  const [losses] = composite('crossEntropy', [logits, labels], defined({ ignoreIndex: options.ignoreIndex }))
+  checkIndices('crossEntropy', labels, logits.shape.at(-1)!, { allowed: options.ignoreIndex })
+  return losses!
 }
 
 /**
  * log softmax(hidden · headᵀ + bias)[label] without ever holding all logits: hidden [N, D], head [V, D], labels [N] →
  * [N]. The vocabulary is taken `chunk` rows at a time.
  */
-export function tokenLogprob(hidden: Tensor, head: Tensor, labels: Tensor, options: { readonly bias?: Tensor; readonly chunk?: number } = {}): Tensor {
-  return composite('tokenLogprob', [hidden, head, labels, options.bias], defined({ chunk: options.chunk }))[0]!
+export function tokenLogprob(
+  hidden: Tensor,
+  head: Tensor,
+  labels: Tensor,
+  options: { readonly bias?: Tensor; readonly chunk?: number } = {},
+): Tensor {
+  const [logprobs] = composite('tokenLogprob', [hidden, head, labels, options.bias], defined({ chunk: options.chunk }))
+  checkIndices('tokenLogprob', labels, head.shape[0]!)
+  return logprobs!
 }
 
 export interface QuantizedWeight {
@@ -118,10 +147,12 @@ export interface QuantizedWeight {
 }
 
 /** x · Wᵀ with block-quantised W [N, K]: x [..., K] → [..., N]. Differentiates by x. */
-export const qmatmul = (x: Tensor, weight: QuantizedWeight): Tensor => composite('qmatmul', [x, weight.packed, weight.scales, weight.mins], { bits: weight.bits })[0]!
+export const qmatmul = (x: Tensor, weight: QuantizedWeight): Tensor =>
+  composite('qmatmul', [x, weight.packed, weight.scales, weight.mins], { bits: weight.bits })[0]!
 
 /** The f32 matrix [N, K] behind a quantised weight. */
-export const dequantize = (weight: QuantizedWeight): Tensor => composite('dequantize', [weight.packed, weight.scales, weight.mins], { bits: weight.bits })[0]!
+export const dequantize = (weight: QuantizedWeight): Tensor =>
+  composite('dequantize', [weight.packed, weight.scales, weight.mins], { bits: weight.bits })[0]!
 
 export interface AdamWOptions {
   readonly beta1?: number
@@ -145,9 +176,12 @@ export function adamwStep(
   options: AdamWOptions = {},
 ): { parameter: Tensor; m: Tensor; v: Tensor } {
   const { beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weightDecay = 0.01, epsMode = 'torch' } = options
-  const [parameter, m, v] = composite('adamwStep', [state.parameter, gradient, state.m, state.v, lr, step], { beta1, beta2, eps, weightDecay, epsMode })
+  const [parameter, m, v] = composite('adamwStep', [state.parameter, gradient, state.m, state.v, lr, step], {
+    beta1,
+    beta2,
+    eps,
+    weightDecay,
+    epsMode,
+  })
   return { parameter: parameter!, m: m!, v: v! }
 }
-
-/** @internal A single-output op by name, for tests of rows that have no function. */
-export const op = (name: string, inputs: readonly Tensor[], attrs: Attrs = {}): Tensor => wrap(emit(name, inputs.map((t) => t.value), attrs))

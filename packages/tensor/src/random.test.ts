@@ -22,7 +22,9 @@ describe('randomBits', () => {
   })
   it('refuses keys, streams and shapes it cannot use', () => {
     const stream = constant(0, 'u32')
-    expect(() => randomBits(given([1, 2, 3], [3], 'u32'), stream, { shape: [2], domain: 0 })).toThrow(/the key must be u32 \[2\], got u32 \[3\]/)
+    expect(() => randomBits(given([1, 2, 3], [3], 'u32'), stream, { shape: [2], domain: 0 })).toThrow(
+      /the key must be u32 \[2\], got u32 \[3\]/,
+    )
     expect(() => randomBits(key(), given([1]), { shape: [2], domain: 0 })).toThrow(/the stream must be a u32 scalar, got f32 \[1\]/)
     expect(() => randomBits(key(), stream, { shape: [sym('n', { max: 2 })], domain: 0 })).toThrow(/draw at its maximum and slice/)
     expect(() => randomBits(key(), stream, { shape: [2], domain: -1 })).toThrow(/domain -1/)

@@ -44,7 +44,10 @@ function streamOf(data: Value | number | string): Value {
   if (typeof data === 'string') return constant(hashName(data), 'u32')
   if (typeof data === 'number') {
     if (!Number.isSafeInteger(data) || data < 0 || data >= WORD)
-      throw new TensorError('VALUE', `fold: ${data} must be an integer from 0 to 2^32-1; fold a string, or several numbers one after another`)
+      throw new TensorError(
+        'VALUE',
+        `fold: ${data} must be an integer from 0 to 2^32-1; fold a string, or several numbers one after another`,
+      )
     return constant(data, 'u32')
   }
   const { shape, dtype } = typeOf(data)
@@ -74,6 +77,9 @@ function bitsOf(key: Value, shape: Shape, stream: number): Value {
       )
     : bits
 }
+
+/** u32 numbers with all bits random. */
+export const words = (key: Value, shape: Shape): Value => bitsOf(key, shape, 0)
 
 /**
  * Uniform f32 numbers in [0, 1), multiples of 2^-24.
@@ -111,7 +117,8 @@ export function bernoulli(key: Value, p: number | Value, shape: Shape): Value {
     checkProbability('bernoulli', p)
     return lt(uniform(key, shape), constant(p, 'f32'))
   }
-  if (dtypeOf(p) !== 'f32') throw new TensorError('DTYPE', `bernoulli: probabilities must be f32, got ${dtypeOf(p)} ${printShape(shapeOf(p))}`)
+  if (dtypeOf(p) !== 'f32')
+    throw new TensorError('DTYPE', `bernoulli: probabilities must be f32, got ${dtypeOf(p)} ${printShape(shapeOf(p))}`)
   return lt(uniform(key, shape), expand(p, shape))
 }
 

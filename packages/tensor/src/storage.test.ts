@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { referenceDevice } from './device/reference/device.js'
-import { tensor } from './functions.js'
+import { tensor } from './create.js'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
@@ -35,7 +35,10 @@ test('memory that nothing reaches is given back', async () => {
   await first.neg().data({ device })
   const before = device.memory().liveBuffers
   await (async () => {
-    for (let i = 0; i < 10; i++) await tensor([[i, 2]]).neg().data({ device })
+    for (let i = 0; i < 10; i++)
+      await tensor([[i, 2]])
+        .neg()
+        .data({ device })
   })()
   await collectUntil(() => device.memory().liveBuffers <= before + 1)
   expect(device.memory().liveBuffers).toBeLessThanOrEqual(before + 1)

@@ -89,7 +89,11 @@ export class Storage {
   set role(role: InputRole) {
     if (this.currentRole === 'frozen' && role !== 'frozen') {
       this.epoch++
-      if (this.held !== undefined) dropPrograms(this.held.buffer, Array.from(this.uses, (use) => use.ended))
+      if (this.held !== undefined)
+        dropPrograms(
+          this.held.buffer,
+          Array.from(this.uses, (use) => use.ended),
+        )
     }
     this.currentRole = role
   }
@@ -126,9 +130,15 @@ export class Storage {
     const what = `${of}tensor ${this.describe()}`
     switch (this.currentState) {
       case 'donated':
-        throw new TensorError('DONATED', `${what} was donated to a jitted call, which reuses its memory; use the call's result, or leave the argument out of donate`)
+        throw new TensorError(
+          'DONATED',
+          `${what} was donated to a jitted call, which reuses its memory; use the call's result, or leave the argument out of donate`,
+        )
       case 'poisoned':
-        throw new TensorError('POISONED', `${what} was donated to a call that failed after it had started, so its values are undefined; restore it from a copy or a checkpoint`)
+        throw new TensorError(
+          'POISONED',
+          `${what} was donated to a call that failed after it had started, so its values are undefined; restore it from a copy or a checkpoint`,
+        )
       default:
         throw new TensorError('DISPOSED', `${what} was disposed; keep the handle until its last use, or clone() it first`)
     }
@@ -146,7 +156,10 @@ export class Storage {
     if (this.held !== undefined) {
       const { buffer } = this.held
       if (buffer.device !== device)
-        throw new TensorError('DEVICE', `tensor ${this.describe()} is on ${buffer.device.name}, the program runs on ${device.name}; move it with to('${device.name}')`)
+        throw new TensorError(
+          'DEVICE',
+          `tensor ${this.describe()} is on ${buffer.device.name}, the program runs on ${device.name}; move it with to('${device.name}')`,
+        )
       return buffer
     }
     if (this.waiting === undefined) {
@@ -176,7 +189,10 @@ export class Storage {
   }
 
   private refuseDeclared(): never {
-    throw new TensorError('VALUE', `tensor ${this.describe()} was declared without values, which only the null device can plan with; make it with tensor() or fromBytes()`)
+    throw new TensorError(
+      'VALUE',
+      `tensor ${this.describe()} was declared without values, which only the null device can plan with; make it with tensor() or fromBytes()`,
+    )
   }
 
   /** Ends the storage. The memory goes back now, or when the last thing under way with it has ended. Safe to call twice. */

@@ -37,7 +37,11 @@ export function flattenTree<Leaf>(tree: Tree<Leaf>): Map<string, Leaf> {
 /** Puts leaves back into the nesting of `like`; every path of `like` must be present. */
 export function unflattenTree<T>(like: T, leaves: ReadonlyMap<string, unknown>): T {
   return mapTree(like, (_, path) => {
-    if (!leaves.has(path)) throw new TensorError('VALUE', `unflattenTree: no leaf is named '${path}'; given ${[...leaves.keys()].slice(0, 8).join(', ')}${leaves.size > 8 ? ', …' : ''}`)
+    if (!leaves.has(path))
+      throw new TensorError(
+        'VALUE',
+        `unflattenTree: no leaf is named '${path}'; given ${[...leaves.keys()].slice(0, 8).join(', ')}${leaves.size > 8 ? ', …' : ''}`,
+      )
     return leaves.get(path)
   }) as T
 }

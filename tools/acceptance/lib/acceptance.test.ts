@@ -22,22 +22,34 @@ describe('rows', () => {
   it('are met on the right side of the limit, and never by NaN', () => {
     expect(atLeast('speed', 1.3, 1.3)).toEqual({ figure: 'speed', target: '≥ 1.3', measured: '1.30', met: true })
     expect(atLeast('speed', 1.29, 1.3).met).toBe(false)
-    expect(atMost('time', 12.04, 12, { unit: 'min', digits: 1, note: 'cold' })).toEqual({ figure: 'time', target: '≤ 12 min', measured: '12.0 min', met: false, note: 'cold' })
+    expect(atMost('time', 12.04, 12, { unit: 'min', digits: 1, note: 'cold' })).toEqual({
+      figure: 'time',
+      target: '≤ 12 min',
+      measured: '12.0 min',
+      met: false,
+      note: 'cold',
+    })
     expect(atLeast('x', NaN, 1).met || atMost('x', NaN, 1).met).toBe(false)
   })
 
   it('say why a peer is missing, and are not met', () => {
-    expect(unavailable('against torch', '≥ 1.3', new PeerUnavailable('no pip'))).toMatchObject({ measured: 'not measured', met: false, note: 'no pip' })
+    expect(unavailable('against torch', '≥ 1.3', new PeerUnavailable('no pip'))).toMatchObject({
+      measured: 'not measured',
+      met: false,
+      note: 'no pip',
+    })
   })
 
   it('line up as a table, with bars escaped', () => {
     const lines = printTable([atLeast('a|b', 2, 1), atMost('³', 2, 1, { note: 'two\nlines' })]).split('\n')
-    expect(lines).toEqual([
-      '| figure | target | measured | met | note',
-      '|--------|--------|----------|-----|------',
-      '| a\\|b   | ≥ 1    | 2.00     | yes | ',
-      '| ³      | ≤ 1    | 2.00     | NO  | two lines',
-    ].map((line, i) => (i === 1 ? `${line}|` : `${line} |`)))
+    expect(lines).toEqual(
+      [
+        '| figure | target | measured | met | note',
+        '|--------|--------|----------|-----|------',
+        '| a\\|b   | ≥ 1    | 2.00     | yes | ',
+        '| ³      | ≤ 1    | 2.00     | NO  | two lines',
+      ].map((line, i) => (i === 1 ? `${line}|` : `${line} |`)),
+    )
   })
 })
 
@@ -49,15 +61,24 @@ describe('measure', () => {
 
   it('turns an error, a crash and no rows into rows that are not met', async () => {
     expect(await measure(rowFile('throws', "export default async () => { throw new Error('no such weights') }"))).toEqual([
-      { figure: 'throws', target: 'to be measured', measured: 'not measured', met: false, note: 'ended with exit code 1: Error: no such weights' },
+      {
+        figure: 'throws',
+        target: 'to be measured',
+        measured: 'not measured',
+        met: false,
+        note: 'ended with exit code 1: Error: no such weights',
+      },
     ])
-    expect(await measure(rowFile('killed', "export default async () => process.kill(process.pid, 'SIGKILL')"))).toMatchObject([{ met: false, note: 'ended with signal SIGKILL' }])
+    expect(await measure(rowFile('killed', "export default async () => process.kill(process.pid, 'SIGKILL')"))).toMatchObject([
+      { met: false, note: 'ended with signal SIGKILL' },
+    ])
     expect(await measure(rowFile('empty', 'export default async () => []'))).toMatchObject([{ met: false }])
   })
 })
 
 describe('the command', () => {
-  const run = (...args: string[]): { status: number | null; stderr: string } => spawnSync(process.execPath, [join(import.meta.dirname, '../run.mjs'), ...args], { encoding: 'utf8' })
+  const run = (...args: string[]): { status: number | null; stderr: string } =>
+    spawnSync(process.execPath, [join(import.meta.dirname, '../run.mjs'), ...args], { encoding: 'utf8' })
   it('says what it takes when the name is missing, unknown or has no rows', () => {
     expect(run()).toMatchObject({ status: 2, stderr: expect.stringContaining('Names: foundation, road') })
     expect(run('nothing')).toMatchObject({ status: 2, stderr: expect.stringContaining("no bars called 'nothing'") })
@@ -81,6 +102,8 @@ describe('helpers', () => {
   it('parse the last line of a program as JSON and say what else came', async () => {
     expect(await runForJson(process.execPath, ['-e', "console.log('loading'); console.log('{\"ms\": 3}')"])).toEqual({ ms: 3 })
     await expect(runForJson(process.execPath, ['-e', "console.log('hello')"])).rejects.toThrow('did not print JSON last but: hello')
-    await expect(runForJson(process.execPath, ['-e', "console.log('out of memory'); process.exit(3)"])).rejects.toThrow('ended with 3: out of memory')
+    await expect(runForJson(process.execPath, ['-e', "console.log('out of memory'); process.exit(3)"])).rejects.toThrow(
+      'ended with 3: out of memory',
+    )
   })
 })

@@ -38,7 +38,13 @@ async function main(): Promise<number> {
     met,
     commit: spawnSync('git', ['describe', '--always', '--dirty', '--abbrev=12'], { encoding: 'utf8', cwd: folder }).stdout?.trim(),
     date: new Date().toISOString(),
-    machine: { node: process.version, platform: `${process.platform} ${process.arch}`, cpu: cpus()[0]?.model, cores: cpus().length, memoryGiB: Math.round(totalmem() / 2 ** 30) },
+    machine: {
+      node: process.version,
+      platform: `${process.platform} ${process.arch}`,
+      cpu: cpus()[0]?.model,
+      cores: cpus().length,
+      memoryGiB: Math.round(totalmem() / 2 ** 30),
+    },
     seconds: Math.round((performance.now() - start) / 1000),
     rows,
   }

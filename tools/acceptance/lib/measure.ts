@@ -14,7 +14,9 @@ export async function measure(file: RowFile): Promise<Row[]> {
   const out = join(scratch, 'rows.json')
   const errors: string[] = []
   const ended = await new Promise<string>((done) => {
-    const child = spawn(process.execPath, [...nodeArguments, join(import.meta.dirname, 'run-rows.ts'), file.path, out], { stdio: ['ignore', 'inherit', 'pipe'] })
+    const child = spawn(process.execPath, [...nodeArguments, join(import.meta.dirname, 'run-rows.ts'), file.path, out], {
+      stdio: ['ignore', 'inherit', 'pipe'],
+    })
     child.stderr.on('data', (chunk: Buffer) => {
       process.stderr.write(chunk)
       errors.push(chunk.toString())

@@ -19,7 +19,10 @@ const tail = (text: string): string => text.trim().split('\n').slice(-5).join(' 
  * use, which downloads; found again by name and requirements. `args` go to pip, e.g. an index of CPU-only builds.
  */
 export function pythonWith(name: string, requirements: readonly string[], args: readonly string[] = []): string {
-  const hash = createHash('sha256').update(JSON.stringify([requirements, args])).digest('hex').slice(0, 8)
+  const hash = createHash('sha256')
+    .update(JSON.stringify([requirements, args]))
+    .digest('hex')
+    .slice(0, 8)
   const folder = join(cacheFolder, `venv-${name}-${hash}`)
   const python = join(folder, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python')
   const complete = join(folder, 'complete')
@@ -29,10 +32,16 @@ export function pythonWith(name: string, requirements: readonly string[], args: 
   const system = process.platform === 'win32' ? 'python' : 'python3'
   const made = spawnSync(system, ['-m', 'venv', folder], { encoding: 'utf8' })
   if (made.error) throw new PeerUnavailable(`${name}: ${system} cannot be started (${made.error.message}); install Python 3`)
-  if (made.status !== 0) throw new PeerUnavailable(`${name}: no virtual environment (on Debian: apt-get install python3-venv): ${tail(made.stdout + made.stderr)}`)
+  if (made.status !== 0)
+    throw new PeerUnavailable(
+      `${name}: no virtual environment (on Debian: apt-get install python3-venv): ${tail(made.stdout + made.stderr)}`,
+    )
   console.error(`  installing ${requirements.join(' ')} into ${folder}`)
-  const pip = spawnSync(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...args, ...requirements], { encoding: 'utf8' })
-  if (pip.status !== 0) throw new PeerUnavailable(`${name}: pip could not install ${requirements.join(' ')}: ${tail(pip.stdout + pip.stderr)}`)
+  const pip = spawnSync(python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', ...args, ...requirements], {
+    encoding: 'utf8',
+  })
+  if (pip.status !== 0)
+    throw new PeerUnavailable(`${name}: pip could not install ${requirements.join(' ')}: ${tail(pip.stdout + pip.stderr)}`)
   writeFileSync(`${complete}.part`, '')
   renameSync(`${complete}.part`, complete)
   return python

@@ -33,7 +33,10 @@ export async function medianTime(work: Work, { warmup = 3, runs = 20 }: TimingOp
  * Median milliseconds of several pieces of work that take turns, so that whatever else the machine does falls on all of them alike.
  * The order turns round each time, so that none always runs on the caches another left.
  */
-export async function compareTimes<Name extends string>(works: Record<Name, Work>, { warmup = 3, runs = 20 }: TimingOptions = {}): Promise<Record<Name, number>> {
+export async function compareTimes<Name extends string>(
+  works: Record<Name, Work>,
+  { warmup = 3, runs = 20 }: TimingOptions = {},
+): Promise<Record<Name, number>> {
   const names = Object.keys(works) as Name[]
   const times = new Map<Name, number[]>(names.map((name) => [name, []]))
   for (let i = 0; i < warmup + runs; i++) {

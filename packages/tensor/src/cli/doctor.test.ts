@@ -14,12 +14,22 @@ describe('doctor', () => {
     expect(text).toMatch(/works +onnxruntime-web/)
   })
   it('shows what is missing with the command that helps, and fails when nothing works', async () => {
-    const missing = { name: 'c-api', title: 'the C API', open: () => Promise.reject(new TensorError('DEVICE', 'the package koffi is not installed. Run: npm install koffi')) } as const
+    const missing = {
+      name: 'c-api',
+      title: 'the C API',
+      open: () => Promise.reject(new TensorError('DEVICE', 'the package koffi is not installed. Run: npm install koffi')),
+    } as const
     const none = await doctor([missing], { os: 'linux', arch: 'x64', libc: 'musl' })
     expect(none.works).toBe(false)
     expect(none.text).toMatch(/musl/)
     expect(none.text).toMatch(/missing the C API\n +the package koffi is not installed\.\n +run: npm install koffi/)
-    const wrong = await doctor([{ name: 'web', title: 'a way', open: () => Promise.resolve({ ...referenceDevice(), compile: () => Promise.reject(new Error('cannot compile')) } as never) }])
+    const wrong = await doctor([
+      {
+        name: 'web',
+        title: 'a way',
+        open: () => Promise.resolve({ ...referenceDevice(), compile: () => Promise.reject(new Error('cannot compile')) } as never),
+      },
+    ])
     expect(wrong.works).toBe(false)
   })
 })

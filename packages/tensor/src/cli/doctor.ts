@@ -33,7 +33,10 @@ export async function doctor(routes: readonly CpuRoute[] = cpuRoutes, platform: 
       try {
         const { result, ms } = await multiply(device)
         if (result !== expected) throw new Error(`it computed ${result} where ${expected} was expected`)
-        lines.push(`works   ${route.title}`, `        ${device.description}; matmul ${size}x${size} in ${ms.toFixed(2)} ms (${((2 * size ** 3) / ms / 1e6).toFixed(1)} GFLOP/s)`)
+        lines.push(
+          `works   ${route.title}`,
+          `        ${device.description}; matmul ${size}x${size} in ${ms.toFixed(2)} ms (${((2 * size ** 3) / ms / 1e6).toFixed(1)} GFLOP/s)`,
+        )
         if (!works) lines.push("        this is what device 'cpu' uses")
         works = true
       } finally {
@@ -45,7 +48,11 @@ export async function doctor(routes: readonly CpuRoute[] = cpuRoutes, platform: 
       if (help !== undefined) lines.push(`        run: ${help}`)
     }
   }
-  if (!works) lines.push('', "No fast way to compute on the CPU works here: device 'cpu' would fall back to the reference interpreter, for small tensors only.")
+  if (!works)
+    lines.push(
+      '',
+      "No fast way to compute on the CPU works here: device 'cpu' would fall back to the reference interpreter, for small tensors only.",
+    )
   return { text: `${lines.join('\n')}\n`, works }
 }
 

@@ -40,7 +40,9 @@ export function planAliases(outputs: readonly Value[], donated: ReadonlySet<Node
   const ancestors = ancestorSets(nodes, new Set(candidates.map(({ writer }) => writer)))
   const inTheWay = ({ input, writer }: Candidate, ignore?: ReadonlySet<Node>): Node | undefined => {
     const before = ancestors.get(writer)!
-    return readers.get(input.node)!.find((reader) => reader !== writer && !before.has(reader) && (ignore === undefined || ignore.has(reader)))
+    return readers
+      .get(input.node)!
+      .find((reader) => reader !== writer && !before.has(reader) && (ignore === undefined || ignore.has(reader)))
   }
 
   const failing = candidates.filter((candidate) => !returned.has(candidate.input.node) && inTheWay(candidate) !== undefined)
@@ -120,4 +122,8 @@ export function crossing(outputs: readonly Value[], late: ReadonlySet<Node>, don
 
 /** Inputs and constants are available to both programs, and broadcasting them costs nothing. */
 const isCheap = (node: Node, donated: ReadonlySet<Node>): boolean =>
-  node.op === 'input' || node.op === 'const' || node.op === 'iota' || node.op === 'symScalar' || (node.op === 'expand' && !donated.has(node.inputs[0]!.node) && isCheap(node.inputs[0]!.node, donated))
+  node.op === 'input' ||
+  node.op === 'const' ||
+  node.op === 'iota' ||
+  node.op === 'symScalar' ||
+  (node.op === 'expand' && !donated.has(node.inputs[0]!.node) && isCheap(node.inputs[0]!.node, donated))

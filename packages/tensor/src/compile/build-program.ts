@@ -21,7 +21,8 @@ export function buildProgram(outputs: readonly Value[], options: BuildOptions): 
   const nodes = all.filter((node) => node.op !== 'input')
   const inputNodes = all.filter((node) => node.op === 'input')
   for (const alias of options.aliases ?? [])
-    if (alias !== undefined && !inputNodes.includes(alias.node)) throw new TensorError('TRACE', 'an output is aliased to something that is not an input of its program')
+    if (alias !== undefined && !inputNodes.includes(alias.node))
+      throw new TensorError('TRACE', 'an output is aliased to something that is not an input of its program')
   const inputs = inputNodes.map((node): ProgramInput => {
     const storage = storageOf(options.leaves?.get(node) ?? node)
     const value = { node, index: 0 }
@@ -61,7 +62,12 @@ function bufferId(buffer: object): number {
   return id
 }
 
-function keyOf(nodes: readonly Node[], inputs: readonly ProgramInput[], outputs: readonly ProgramOutput[], keepsDuplicates: boolean): string {
+function keyOf(
+  nodes: readonly Node[],
+  inputs: readonly ProgramInput[],
+  outputs: readonly ProgramOutput[],
+  keepsDuplicates: boolean,
+): string {
   const numbers = new Map<Node, number>()
   const lines: string[] = []
   for (const input of inputs) {

@@ -120,5 +120,7 @@ function countVariants(variants: Map<string, Variants>, program: Program): void 
   if (known?.count !== 7) return
   const user = program.nodes.find((node) => node.inputs.some((value) => value.node === nodes[differing]))
   if (user !== undefined)
-    warn(`8 programs differ only in a constant, the last one read by '${user.op}'; each is compiled anew. Pass the number as scalar(x), or make it an argument of a jitted function`)
+    warn(
+      `8 programs differ only in a constant, the last one read by '${user.op}'; each is compiled anew. Pass the number as scalar(x), or make it an argument of a jitted function`,
+    )
 }

@@ -44,14 +44,21 @@ describe('lower', () => {
 })
 
 describe('program keys', () => {
-  const key = (make: (x: Value, y: Value) => Value): string => buildProgram(lower([make(leaf(2), leaf(2))], device).outputs, { keepsDuplicates: false }).key
+  const key = (make: (x: Value, y: Value) => Value): string =>
+    buildProgram(lower([make(leaf(2), leaf(2))], device).outputs, { keepsDuplicates: false }).key
 
   it('are equal for equal structure, whatever the buffers', () => {
     expect(key((x, y) => add(exp(x), y))).toBe(key((x, y) => add(exp(x), y)))
   })
 
   it('tell apart what differs', () => {
-    const keys = [key((x, y) => add(exp(x), y)), key((x, y) => add(x, exp(y))), key((x) => add(exp(x), x)), key((x) => add(x, constant(1, 'f32'))), key((x) => add(x, constant(2, 'f32')))]
+    const keys = [
+      key((x, y) => add(exp(x), y)),
+      key((x, y) => add(x, exp(y))),
+      key((x) => add(exp(x), x)),
+      key((x) => add(x, constant(1, 'f32'))),
+      key((x) => add(x, constant(2, 'f32'))),
+    ]
     expect(new Set(keys).size).toBe(keys.length)
   })
 
@@ -61,7 +68,11 @@ describe('program keys', () => {
     expect(of(a)).toBe(of(a))
     expect(of(a)).not.toBe(of(b))
     const x = leaf(7)
-    expect(opsOf(lower([add(reduceSum(slice(x, [0], [a]), [0]), reduceSum(slice(x, [0], [b]), [0]))], device).outputs).filter((op) => op === 'slice')).toHaveLength(2)
+    expect(
+      opsOf(lower([add(reduceSum(slice(x, [0], [a]), [0]), reduceSum(slice(x, [0], [b]), [0]))], device).outputs).filter(
+        (op) => op === 'slice',
+      ),
+    ).toHaveLength(2)
   })
 
   it('list symbols and count a leaf used twice once', () => {
@@ -116,10 +127,16 @@ describe('planMemory', () => {
     const program = buildProgram([tree], { keepsDuplicates: false })
     const { placements } = planMemory(program)
     const last = new Map(program.nodes.flatMap((node, step) => node.inputs.map((value) => [value.node, step] as const)))
-    const alive = program.nodes.map((node, step) => ({ node, from: step, to: last.get(node) ?? program.nodes.length, ...placements.get(node)![0]! }))
+    const alive = program.nodes.map((node, step) => ({
+      node,
+      from: step,
+      to: last.get(node) ?? program.nodes.length,
+      ...placements.get(node)![0]!,
+    }))
     for (const a of alive)
       for (const b of alive)
-        if (a !== b && a.bytes > 0 && b.bytes > 0 && a.from <= b.to && b.from <= a.to) expect(a.offset + a.bytes <= b.offset || b.offset + b.bytes <= a.offset).toBe(true)
+        if (a !== b && a.bytes > 0 && b.bytes > 0 && a.from <= b.to && b.from <= a.to)
+          expect(a.offset + a.bytes <= b.offset || b.offset + b.bytes <= a.offset).toBe(true)
   })
 })
 
@@ -127,7 +144,9 @@ describe('printing', () => {
   it('shows graphs as text, Graphviz and Mermaid', () => {
     const x = leaf(2, 3)
     const y = reduceSum(exp(x), [1])
-    expect(printGraph([y])).toBe('%0 = input() : f32[2, 3]\n%1 = exp(%0) : f32[2, 3]\n%2 = reduceSum(%1){axes=[1] keepDims=false} : f32[2]\nreturn %2')
+    expect(printGraph([y])).toBe(
+      '%0 = input() : f32[2, 3]\n%1 = exp(%0) : f32[2, 3]\n%2 = reduceSum(%1){axes=[1] keepDims=false} : f32[2]\nreturn %2',
+    )
     expect(toGraphviz([y])).toContain('n1 -> n2')
     expect(toMermaid([y])).toContain('n0 --> n1')
   })

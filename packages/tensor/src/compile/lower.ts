@@ -78,7 +78,10 @@ export function lower(outputs: readonly Value[], device: SupportsOp, options: Lo
     if (row.decompose !== undefined && (!native || (options.decomposeAll === true && row.kind === 'composite')))
       return finish(visitAll(row.decompose(inputs, node.attrs)))
     if (!native)
-      throw new TensorError('UNSUPPORTED', `${device.name} cannot run ${node.op} on ${types.map((type) => `${type.dtype}${printShape(type.shape)}`).join(', ') || node.outputs.map((type) => type.dtype).join(', ')}; cast to f32 or i32, or run this part on another device`)
+      throw new TensorError(
+        'UNSUPPORTED',
+        `${device.name} cannot run ${node.op} on ${types.map((type) => `${type.dtype}${printShape(type.shape)}`).join(', ') || node.outputs.map((type) => type.dtype).join(', ')}; cast to f32 or i32, or run this part on another device`,
+      )
     const interned = intern(node.op, inputs, node.attrs, node.outputs)
     finish(node.outputs.map((_, index) => ({ node: interned, index })))
   }

@@ -55,7 +55,13 @@ export interface CompiledProgram {
 export type Compile = (program: Program) => Promise<CompiledProgram>
 
 /** Lowers a graph for a device, decides aliasing and compiles what comes out. */
-export async function makePlan(outputs: readonly Value[], donated: ReadonlySet<Node>, device: Device, compile: Compile, options: CompileOptions = {}): Promise<Plan> {
+export async function makePlan(
+  outputs: readonly Value[],
+  donated: ReadonlySet<Node>,
+  device: Device,
+  compile: Compile,
+  options: CompileOptions = {},
+): Promise<Plan> {
   const lowered = lower(outputs, device, options)
   const mayAlias = device.caps.alias && options.alias !== false
   const givenAway = new Set([...lowered.leaves].filter(([, leaf]) => mayAlias && donated.has(leaf)).map(([stand]) => stand))
@@ -118,7 +124,11 @@ function twoParts(lowered: Lowered, { aliases, late }: Aliases, givenAway: Reado
   // An output that is also handed over is computed once and read by the second program from the output's buffer.
   const temporary = handed.filter((value) => !early.some((index) => sameValue(lowered.outputs[index]!, value)))
   const stands = handed.map((value): Value => ({ node: makeNode('input', [], {}, [typeOf(value)]), index: 0 }))
-  const rewritten = substitute(second.map((index) => lowered.outputs[index]!), handed, stands)
+  const rewritten = substitute(
+    second.map((index) => lowered.outputs[index]!),
+    handed,
+    stands,
+  )
 
   const firstProgram = buildProgram([...early.map((index) => lowered.outputs[index]!), ...temporary], {
     ...lowered,
@@ -127,12 +137,17 @@ function twoParts(lowered: Lowered, { aliases, late }: Aliases, givenAway: Reado
   const secondProgram = buildProgram(rewritten, { ...lowered, aliases: second.map((index) => aliases[index]) })
   const handedSlot = (value: Value): Slot => {
     const index = early.find((candidate) => sameValue(lowered.outputs[candidate]!, value))
-    return index === undefined ? { kind: 'temporary', index: temporary.findIndex((other) => sameValue(other, value)) } : outputSlot(lowered, aliases, index)
+    return index === undefined
+      ? { kind: 'temporary', index: temporary.findIndex((other) => sameValue(other, value)) }
+      : outputSlot(lowered, aliases, index)
   }
   const first: Part = {
     program: firstProgram,
     inputs: firstProgram.inputs.map(({ value }) => leafSlot(lowered, value)),
-    outputs: [...early.map((index) => outputSlot(lowered, aliases, index)), ...temporary.map((_, index): Slot => ({ kind: 'temporary', index }))],
+    outputs: [
+      ...early.map((index) => outputSlot(lowered, aliases, index)),
+      ...temporary.map((_, index): Slot => ({ kind: 'temporary', index })),
+    ],
   }
   const last: Part = {
     program: secondProgram,

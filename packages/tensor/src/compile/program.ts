@@ -42,13 +42,21 @@ export interface Program {
 /** The program as text: inputs with their roles, nodes, outputs with the inputs whose memory they take over. */
 export function printProgram(program: Program): string {
   const { inputs, nodes, outputs } = program
-  const names = new Map<Node, string>([...inputs.map(({ value }, i) => [value.node, `in${i}`] as const), ...nodes.map((node, i) => [node, `%${i}`] as const)])
+  const names = new Map<Node, string>([
+    ...inputs.map(({ value }, i) => [value.node, `in${i}`] as const),
+    ...nodes.map((node, i) => [node, `%${i}`] as const),
+  ])
   const edge = ({ node, index }: Value): string => (node.outputs.length === 1 ? names.get(node)! : `${names.get(node)!}.${index}`)
   const type = ({ dtype, shape }: TensorType): string => `${dtype}${printShape(shape)}`
   return [
     `program of ${nodes.length} nodes${program.symbols.length === 0 ? '' : ` over ${program.symbols.map(({ name, max }) => `${name} ≤ ${max}`).join(', ')}`}`,
     ...inputs.map((input, i) => `in${i} : ${type(input)}${input.role === 'frozen' ? ', frozen' : ''}`),
-    ...nodes.map((node) => `${names.get(node)!} = ${node.op}(${node.inputs.map(edge).join(', ')})${printAttrs(node.attrs)} : ${node.outputs.map(type).join(', ')}`),
-    ...outputs.map((output, i) => `out${i} = ${edge(output.value)}${output.alias === undefined ? '' : ` in the memory of in${output.alias}`}`),
+    ...nodes.map(
+      (node) =>
+        `${names.get(node)!} = ${node.op}(${node.inputs.map(edge).join(', ')})${printAttrs(node.attrs)} : ${node.outputs.map(type).join(', ')}`,
+    ),
+    ...outputs.map(
+      (output, i) => `out${i} = ${edge(output.value)}${output.alias === undefined ? '' : ` in the memory of in${output.alias}`}`,
+    ),
   ].join('\n')
 }

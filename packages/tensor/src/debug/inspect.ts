@@ -29,8 +29,12 @@ export async function toOnnx(tensors: readonly Handle[]): Promise<Uint8Array> {
   const { emitModel, supportsNatively } = await import('../device/onnx/emit/emit.js')
   const target = {
     name: 'cpu' as const,
-    supports: (...[op, inputs, outputs, attrs]: Parameters<Parameters<typeof lower>[1]['supports']>) => supportsNatively(op, inputs, outputs, attrs, 'node'),
+    supports: (...[op, inputs, outputs, attrs]: Parameters<Parameters<typeof lower>[1]['supports']>) =>
+      supportsNatively(op, inputs, outputs, attrs, 'node'),
   }
-  const lowered = lower(tensors.map((tensor) => tensor.value), target)
+  const lowered = lower(
+    tensors.map((tensor) => tensor.value),
+    target,
+  )
   return emitModel(buildProgram(lowered.outputs, lowered), { initializers: false, target: 'node' }).bytes
 }

@@ -16,7 +16,12 @@ it('names what was not disposed, and where it was made', async () => {
   setDebug(1, (line) => lines.push(line))
   const before = leakReport().tensors.length
   const row = await makeRow()
-  using sums = await jit(function total(x: Tensor) { return x.sum() }, { device })(row)
+  using sums = await jit(
+    function total(x: Tensor) {
+      return x.sum()
+    },
+    { device },
+  )(row)
   const report = leakReport()
   expect(report.tensors).toHaveLength(before + 2)
   expect(report.tensors[0]).toMatchObject({ type: 'f32[3]', bytes: 12, device: 'reference' })

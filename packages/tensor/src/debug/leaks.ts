@@ -90,8 +90,14 @@ export function reportCollected(memory: TrackedMemory): void {
 export function leakReport(): LeakReport {
   const tensors = [...live].map((memory) => memory.describe()).sort((a, b) => b.bytes - a.bytes)
   const bytes = tensors.reduce((sum, tensor) => sum + tensor.bytes, 0)
-  const lines = tensors.map(({ type, bytes: size, device, madeAt }) => `${type}, ${size} bytes on ${device}, made ${madeAt[0] ?? 'at an unknown place'}`)
-  return { tensors, bytes, toString: () => [`${tensors.length} ${tensors.length === 1 ? 'tensor holds' : 'tensors hold'} ${bytes} bytes`, ...lines].join('\n') }
+  const lines = tensors.map(
+    ({ type, bytes: size, device, madeAt }) => `${type}, ${size} bytes on ${device}, made ${madeAt[0] ?? 'at an unknown place'}`,
+  )
+  return {
+    tensors,
+    bytes,
+    toString: () => [`${tensors.length} ${tensors.length === 1 ? 'tensor holds' : 'tensors hold'} ${bytes} bytes`, ...lines].join('\n'),
+  }
 }
 
 /** The package's own folder, as stacks name it; its tests lie in it, and are callers like any other. */

@@ -49,6 +49,13 @@ export async function profile<T>(fn: () => Promise<T>, options: { readonly devic
 
 function table(rows: readonly ProfileRow[], ms: number, peakBytes: number): string {
   const width = Math.max(4, ...rows.map(({ op }) => op.length))
-  const lines = rows.map((row) => `${row.op.padEnd(width)} ${String(row.calls).padStart(7)} ${row.ms.toFixed(3).padStart(10)} ${(row.share * 100).toFixed(1).padStart(6)} %`)
-  return [`${'op'.padEnd(width)} ${'calls'.padStart(7)} ${'ms'.padStart(10)} ${'share'.padStart(8)}`, ...lines, `${ms.toFixed(1)} ms in all, at most ${(peakBytes / 2 ** 20).toFixed(1)} MiB in buffers`].join('\n')
+  const lines = rows.map(
+    (row) =>
+      `${row.op.padEnd(width)} ${String(row.calls).padStart(7)} ${row.ms.toFixed(3).padStart(10)} ${(row.share * 100).toFixed(1).padStart(6)} %`,
+  )
+  return [
+    `${'op'.padEnd(width)} ${'calls'.padStart(7)} ${'ms'.padStart(10)} ${'share'.padStart(8)}`,
+    ...lines,
+    `${ms.toFixed(1)} ms in all, at most ${(peakBytes / 2 ** 20).toFixed(1)} MiB in buffers`,
+  ].join('\n')
 }

@@ -84,7 +84,13 @@ export interface Device {
    * queue), a promise when it is under way on another thread; errors are thrown or reject, marked with
    * `markUnstarted` where no buffer was touched.
    */
-  run(executable: Executable, inputs: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[], symbols: SymValues, options?: RunOptions): void | Promise<void>
+  run(
+    executable: Executable,
+    inputs: readonly DeviceBuffer[],
+    outputs: readonly DeviceBuffer[],
+    symbols: SymValues,
+    options?: RunOptions,
+  ): void | Promise<void>
   /** Resolves when everything queued has ended. */
   sync(): Promise<void>
   memory(): DeviceMemory

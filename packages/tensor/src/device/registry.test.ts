@@ -5,7 +5,11 @@ import type { Device, DeviceName } from './device.js'
 import { referenceDevice } from './reference/device.js'
 import { fallbackLimitBytes, openCpu, resolveDevice } from './registry.js'
 
-const failing = (name: CpuRoute['name'], message: string): CpuRoute => ({ name, title: name, open: () => Promise.reject(new TensorError('DEVICE', message)) })
+const failing = (name: CpuRoute['name'], message: string): CpuRoute => ({
+  name,
+  title: name,
+  open: () => Promise.reject(new TensorError('DEVICE', message)),
+})
 const working = (device: Device): CpuRoute => ({ name: 'web', title: 'web', open: () => Promise.resolve(device) })
 
 describe('resolveDevice', () => {
@@ -40,17 +44,26 @@ describe('openCpu', () => {
   it('warns when a slower way had to do', async () => {
     const warnings: string[] = []
     const device = referenceDevice()
-    const opened = await openCpu([failing('c-api', 'the package koffi is not installed. Run: npm install koffi'), working(device)], { onWarning: (text) => warnings.push(text) })
+    const opened = await openCpu([failing('c-api', 'the package koffi is not installed. Run: npm install koffi'), working(device)], {
+      onWarning: (text) => warnings.push(text),
+    })
     expect(opened).toBe(device)
-    expect(warnings).toEqual([expect.stringMatching(/faster way was not available.\n- c-api: the package koffi is not installed. Run: npm install koffi/)])
+    expect(warnings).toEqual([
+      expect.stringMatching(/faster way was not available.\n- c-api: the package koffi is not installed. Run: npm install koffi/),
+    ])
   })
   it('falls back to the reference interpreter with every attempt in the warning and in the size error', async () => {
     const warnings: string[] = []
-    const routes = [failing('c-api', 'no koffi. Run: npm install koffi'), failing('binding', 'no binary. Run: one'), failing('web', 'no web. Run: two')]
+    const routes = [
+      failing('c-api', 'no koffi. Run: npm install koffi'),
+      failing('binding', 'no binary. Run: one'),
+      failing('web', 'no web. Run: two'),
+    ]
     const device = await openCpu(routes, { onWarning: (text) => warnings.push(text) })
     expect(device.name).toBe('reference')
     expect(warnings).toHaveLength(1)
-    for (const part of ['- c-api: no koffi. Run: npm install koffi', '- binding: no binary. Run: one', '- web: no web. Run: two', '16 MiB']) expect(warnings[0]).toContain(part)
+    for (const part of ['- c-api: no koffi. Run: npm install koffi', '- binding: no binary. Run: one', '- web: no web. Run: two', '16 MiB'])
+      expect(warnings[0]).toContain(part)
     device.free(device.alloc(1024))
     expect(() => device.alloc(fallbackLimitBytes + 1)).toThrow(/npm install koffi/)
   })

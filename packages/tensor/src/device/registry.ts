@@ -35,7 +35,8 @@ export function resolveDevice(spec?: DeviceName | Device, options: ResolveOption
   const name = spec ?? 'cpu'
   const key = `${name} ${options.threads ?? ''} ${options.library ?? ''}`
   const present = open.get(key)
-  const opening = present === undefined ? create(name, options) : present.then((device) => (isAlive(device) ? device : create(name, options)))
+  const opening =
+    present === undefined ? create(name, options) : present.then((device) => (isAlive(device) ? device : create(name, options)))
   open.set(key, opening)
   opening.catch(() => {
     if (open.get(key) === opening) open.delete(key)
@@ -68,7 +69,8 @@ export async function openCpu(routes: readonly CpuRoute[], options: ResolveOptio
   for (const route of routes) {
     try {
       const device = await route.open(options)
-      if (attempts.length > 0) tell(`device 'cpu' runs on ${device.description}, because a faster way was not available.\n${listAttempts(attempts)}`)
+      if (attempts.length > 0)
+        tell(`device 'cpu' runs on ${device.description}, because a faster way was not available.\n${listAttempts(attempts)}`)
       return device
     } catch (error) {
       // A wrong option is the caller's mistake, not a missing runtime.
@@ -77,11 +79,14 @@ export async function openCpu(routes: readonly CpuRoute[], options: ResolveOptio
     }
   }
   const reason = `No runtime for device 'cpu' could be opened:\n${listAttempts(attempts)}`
-  tell(`${reason}\nThe reference interpreter is used instead: it is about a thousand times slower and takes tensors of at most ${fallbackLimitBytes / 1024 / 1024} MiB.`)
+  tell(
+    `${reason}\nThe reference interpreter is used instead: it is about a thousand times slower and takes tensors of at most ${fallbackLimitBytes / 1024 / 1024} MiB.`,
+  )
   return referenceDevice({ maxBytes: fallbackLimitBytes, reason })
 }
 
-export const listAttempts = (attempts: readonly DeviceAttempt[]): string => attempts.map(({ route, reason }) => `- ${route}: ${reason}`).join('\n')
+export const listAttempts = (attempts: readonly DeviceAttempt[]): string =>
+  attempts.map(({ route, reason }) => `- ${route}: ${reason}`).join('\n')
 
 /** A disposed device refuses to allocate. */
 function isAlive(device: Device): boolean {

@@ -23,7 +23,8 @@ export const constant = (value: number, dtype: DType): Value => emit('const', []
 export const like = (x: Value, value: number): Value => constant(value, dtypeOf(x))
 export const iota = (shape: Shape, axis: number, dtype: DType): Value => emit('iota', [], { shape, axis, dtype })
 /** u32 bits: word `i & 3` of Philox4x32-10 at counter `[i >> 2, 0, stream, domain]`, for flat index i. */
-export const randomBits = (key: Value, stream: Value, attrs: { shape: Shape; domain: number }): Value => emit('randomBits', [key, stream], attrs)
+export const randomBits = (key: Value, stream: Value, attrs: { shape: Shape; domain: number }): Value =>
+  emit('randomBits', [key, stream], attrs)
 /** A runtime integer as an i32 scalar. */
 export const symScalar = (index: Index): Value => emit('symScalar', [], { index })
 /** Identity that common-subexpression elimination does not cross; `token` only orders. */
@@ -66,13 +67,15 @@ export const pad = (x: Value, pads: readonly (readonly [number, number])[], valu
 /** starts and ends for every axis; steps are positive. */
 export const slice = (x: Value, starts: readonly Index[], ends: readonly Index[], steps?: readonly number[]): Value =>
   emit('slice', [x], steps ? { starts, ends, steps } : { starts, ends })
-export const concat = (values: readonly Value[], axis: number): Value => (values.length === 1 ? values[0]! : emit('concat', values, { axis }))
+export const concat = (values: readonly Value[], axis: number): Value =>
+  values.length === 1 ? values[0]! : emit('concat', values, { axis })
 export const flip = (x: Value, axes: readonly number[]): Value => emit('flip', [x], { axes })
 
 export const reduceSum = (x: Value, axes: readonly number[], keepDims = false): Value => emit('reduceSum', [x], { axes, keepDims })
 export const reduceMax = (x: Value, axes: readonly number[], keepDims = false): Value => emit('reduceMax', [x], { axes, keepDims })
 export const argMax = (x: Value, axis: number, keepDims = false): Value => emit('argMax', [x], { axis, keepDims })
-export const cumsum = (x: Value, axis: number, attrs: { exclusive?: boolean; reverse?: boolean } = {}): Value => emit('cumsum', [x], { axis, ...attrs })
+export const cumsum = (x: Value, axis: number, attrs: { exclusive?: boolean; reverse?: boolean } = {}): Value =>
+  emit('cumsum', [x], { axis, ...attrs })
 
 /** Slices of x along `axis` at `indices` (i32 or u32 of any shape): shape x[:axis] + indices + x[axis+1:]. */
 export const gather = (x: Value, indices: Value, axis = 0): Value => emit('gather', [x, indices], { axis })
@@ -81,7 +84,8 @@ export const scatterAdd = (x: Value, indices: Value, updates: Value, axis = 0): 
 /** One element of x per index along `axis`; x and indices agree on the other axes. */
 export const gatherAlong = (x: Value, indices: Value, axis: number): Value => emit('gatherAlong', [x, indices], { axis })
 /** x with `updates` (shaped as indices) added at `indices` along `axis`. */
-export const scatterAddAlong = (x: Value, indices: Value, updates: Value, axis: number): Value => emit('scatterAddAlong', [x, indices, updates], { axis })
+export const scatterAddAlong = (x: Value, indices: Value, updates: Value, axis: number): Value =>
+  emit('scatterAddAlong', [x, indices, updates], { axis })
 /** x with the block at `starts` replaced. */
 export const updateSlice = (x: Value, update: Value, starts: readonly Index[]): Value => emit('updateSlice', [x, update], { starts })
 /** [sorted values, i32 indices], stable. */

@@ -47,7 +47,9 @@ const label = (node: Node): string =>
 export function toGraphviz(outputs: readonly Value[]): string {
   const nodes = topological(outputs)
   const index = new Map(nodes.map((node, i) => [node, i]))
-  const lines = nodes.map((node) => `  n${index.get(node)!} [label=${JSON.stringify(label(node))} shape=${node.op === 'input' ? 'ellipse' : 'box'}]`)
+  const lines = nodes.map(
+    (node) => `  n${index.get(node)!} [label=${JSON.stringify(label(node))} shape=${node.op === 'input' ? 'ellipse' : 'box'}]`,
+  )
   for (const node of nodes) for (const input of node.inputs) lines.push(`  n${index.get(input.node)!} -> n${index.get(node)!}`)
   return `digraph {\n  rankdir=TB node [fontname="monospace"]\n${lines.join('\n')}\n}\n`
 }

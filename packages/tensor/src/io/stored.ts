@@ -32,9 +32,6 @@ const storedFloats: ReadonlyMap<string, DType> = new Map<string, DType>([
   ['BF16', 'bf16'],
 ])
 
-/** The dtype of a stored type once loaded, undefined when it is readable as raw bytes only. */
-export const loadedDType = (stored: string): DType | undefined => loadsAs.get(stored)
-
 /**
  * Stored bytes as a tensor. Bytes whose type and alignment already fit are returned as they are, otherwise copied.
  * Floats convert to any float dtype asked for; integers have one dtype each. Throws DTYPE for types without one and

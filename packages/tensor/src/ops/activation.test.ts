@@ -4,7 +4,8 @@ import { placeholder, refTensor, run } from '../testing/evaluate.js'
 import { abs, gelu, geluGrad, relu, sigmoid, silu, siluGrad, softplus } from './activation.js'
 import './table.js'
 
-const at = (f: (x: Value) => Value, x: number, decomposeAll = false): number => run((v) => f(v), [refTensor([1], [x], 'f64')], { decomposeAll })[0]!.data[0]!
+const at = (f: (x: Value) => Value, x: number, decomposeAll = false): number =>
+  run((v) => f(v), [refTensor([1], [x], 'f64')], { decomposeAll })[0]!.data[0]!
 
 describe.each([false, true])('activations (decomposed: %s)', (decomposed) => {
   it.each([

@@ -56,7 +56,12 @@ export type Activation = 'gelu' | 'geluTanh' | 'relu' | 'silu'
 export const activations = ['gelu', 'geluTanh', 'relu', 'silu'] as const satisfies readonly Activation[]
 
 /** An activation as a function of numbers. */
-export const activationOf: Readonly<Record<Activation, (x: number) => number>> = { gelu: geluOf, geluTanh: geluTanhOf, relu: reluOf, silu: siluOf }
+export const activationOf: Readonly<Record<Activation, (x: number) => number>> = {
+  gelu: geluOf,
+  geluTanh: geluTanhOf,
+  relu: reluOf,
+  silu: siluOf,
+}
 
 /** An activation by name. */
 export function activate(x: Value, activation: Activation): Value {
@@ -115,10 +120,29 @@ const gradSamples = (attrs: readonly GeluAttrs[]): Sample[] =>
   attrs.flatMap((attr) => [
     { name: `plain ${attr.approximate}`, inputs: [{ shape: [3, 5], range: [-4, 4] as const }, { shape: [3, 5] }], attrs: attr },
     { name: `empty ${attr.approximate}`, inputs: [{ shape: [0] }, { shape: [0] }], attrs: attr },
-    { name: `f16 ${attr.approximate}`, inputs: [{ shape: [6], dtype: 'f16' as const }, { shape: [6], dtype: 'f16' as const }], attrs: attr },
-    { name: `bf16 ${attr.approximate}`, inputs: [{ shape: [6], dtype: 'bf16' as const }, { shape: [6], dtype: 'bf16' as const }], attrs: attr },
+    {
+      name: `f16 ${attr.approximate}`,
+      inputs: [
+        { shape: [6], dtype: 'f16' as const },
+        { shape: [6], dtype: 'f16' as const },
+      ],
+      attrs: attr,
+    },
+    {
+      name: `bf16 ${attr.approximate}`,
+      inputs: [
+        { shape: [6], dtype: 'bf16' as const },
+        { shape: [6], dtype: 'bf16' as const },
+      ],
+      attrs: attr,
+    },
     { name: `far ${attr.approximate}`, inputs: [{ shape: [6], values: [-20, -15, -10, 10, 15, 20] }, { shape: [6] }], attrs: attr },
-    { name: `extreme ${attr.approximate}`, inputs: [{ shape: [4], values: [-1e4, -90, 90, 1e4] }, { shape: [4] }], attrs: attr, gradient: false },
+    {
+      name: `extreme ${attr.approximate}`,
+      inputs: [{ shape: [4], values: [-1e4, -90, 90, 1e4] }, { shape: [4] }],
+      attrs: attr,
+      gradient: false,
+    },
   ])
 
 const reluOp = defineOp({
@@ -133,7 +157,11 @@ const reluOp = defineOp({
   decompose: ([x]) => [max(x!, like(x!, 0))],
   // From the output, so that x need not be kept.
   vjp: ({ outputs: [y], grads }) => [where(lt(like(y!, 0), y!), grads[0]!, like(grads[0]!, 0))],
-  samples: [...floatSamples, { name: 'i32', inputs: [{ shape: [5], dtype: 'i32', range: [-9, 9] }] }, { name: 'at zero', inputs: [{ shape: [3], values: [-0, 0, 1] }], gradient: false }],
+  samples: [
+    ...floatSamples,
+    { name: 'i32', inputs: [{ shape: [5], dtype: 'i32', range: [-9, 9] }] },
+    { name: 'at zero', inputs: [{ shape: [3], values: [-0, 0, 1] }], gradient: false },
+  ],
 })
 
 const sigmoidOp = defineOp({
@@ -195,8 +223,20 @@ const siluGradOp = defineOp({
   samples: [
     { name: 'plain', inputs: [{ shape: [3, 5], range: [-4, 4] }, { shape: [3, 5] }] },
     { name: 'empty', inputs: [{ shape: [0] }, { shape: [0] }] },
-    { name: 'f16', inputs: [{ shape: [6], dtype: 'f16' }, { shape: [6], dtype: 'f16' }] },
-    { name: 'bf16', inputs: [{ shape: [6], dtype: 'bf16' }, { shape: [6], dtype: 'bf16' }] },
+    {
+      name: 'f16',
+      inputs: [
+        { shape: [6], dtype: 'f16' },
+        { shape: [6], dtype: 'f16' },
+      ],
+    },
+    {
+      name: 'bf16',
+      inputs: [
+        { shape: [6], dtype: 'bf16' },
+        { shape: [6], dtype: 'bf16' },
+      ],
+    },
     { name: 'far', inputs: [{ shape: [6], values: [-20, -15, -10, 10, 15, 20] }, { shape: [6] }] },
     { name: 'extreme', inputs: [{ shape: [4], values: [-1e4, -80, 80, 1e4] }, { shape: [4] }], gradient: false },
   ],
@@ -225,11 +265,14 @@ const geluOp = defineOp<GeluAttrs>({
   reference: (context) => elementwise(context.attrs.approximate === 'tanh' ? geluTanhOf : geluOf)(context),
   decompose: ([x], { approximate }) => {
     const wide = widen(x!)
-    const y = approximate === 'tanh' ? mul(wide, sigmoid(tanhArgument(wide).z)) : mul(times(wide, 0.5), plus(erf(times(wide, SQRT_HALF)), 1))
+    const y =
+      approximate === 'tanh' ? mul(wide, sigmoid(tanhArgument(wide).z)) : mul(times(wide, 0.5), plus(erf(times(wide, SQRT_HALF)), 1))
     return [narrow(y, x!)]
   },
   vjp: ({ inputs, grads, attrs }) => [geluGrad(inputs[0]!, grads[0]!, attrs.approximate)],
-  samples: (['none', 'tanh'] as const).flatMap((approximate) => floatSamples.map((sample) => ({ ...sample, name: `${sample.name} ${approximate}`, attrs: { approximate } }))),
+  samples: (['none', 'tanh'] as const).flatMap((approximate) =>
+    floatSamples.map((sample) => ({ ...sample, name: `${sample.name} ${approximate}`, attrs: { approximate } })),
+  ),
 })
 
 const geluGradOp = defineOp<GeluAttrs>({

@@ -57,7 +57,12 @@ export const attentionSamples: readonly Sample[] = [
   sample('padding mask', { tokens: 3, keys: 4, mask: { shape: [2, 1, 1, 4], dtype: 'bool', values: [1, 1, 0, 0, 1, 1, 1, 1] } }, causal),
   sample('bias', { tokens: 3, keys: 4, mask: bias([3, 4]) }),
   sample('bias by head', { ...square, heads: 4, keyHeads: 2, mask: bias([4, 1, 5]) }, causal),
-  sample('bias with infinities', { tokens: 2, keys: 3, mask: { shape: [2, 3], values: [0, -Infinity, 0.5, -Infinity, -Infinity, -Infinity] } }, {}, false),
+  sample(
+    'bias with infinities',
+    { tokens: 2, keys: 3, mask: { shape: [2, 3], values: [0, -Infinity, 0.5, -Infinity, -Infinity, -Infinity] } },
+    {},
+    false,
+  ),
   sample('large scores', square, { causal: true, scale: 100 }, false),
   sample('odd sizes', { batch: 1, heads: 3, keyHeads: 3, tokens: 17, keys: 17, width: 9 }, causal, false),
   sample('no queries', { tokens: 0, keys: 4 }),

@@ -14,10 +14,16 @@ import './table.js'
 const of = (...shape: Dim[]): Value => placeholder({ shape, dtype: 'f32' })
 /** Smooth numbers that differ everywhere. */
 const numbers = (shape: readonly number[], phase = 0): RefTensor =>
-  refTensor(shape, Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(1.7 * i + phase)))
+  refTensor(
+    shape,
+    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(1.7 * i + phase)),
+  )
 
-const attend = (options: Partial<AttentionOptions>, tensors: readonly RefTensor[], decomposeAll = false): number[] =>
-  [...run((q, k, v, mask) => attention(q!, k!, v!, { scale: 1, ...(mask === undefined ? {} : { mask }), ...options }), tensors, { decomposeAll })[0]!.data]
+const attend = (options: Partial<AttentionOptions>, tensors: readonly RefTensor[], decomposeAll = false): number[] => [
+  ...run((q, k, v, mask) => attention(q!, k!, v!, { scale: 1, ...(mask === undefined ? {} : { mask }), ...options }), tensors, {
+    decomposeAll,
+  })[0]!.data,
+]
 
 describe('attention', () => {
   // Equal keys make every visible value weigh the same.
@@ -51,15 +57,33 @@ describe('attention', () => {
   ] as const)('gives the same with symbols for the lengths: %s', (_name, options) => {
     const tokens = sym('tokens', { max: 4 })
     const keys = sym('keys', { max: 6 })
-    for (const [heads, keyHeads] of [[2, 2], [4, 2]] as const) {
+    for (const [heads, keyHeads] of [
+      [2, 2],
+      [4, 2],
+    ] as const) {
       const symbolic = [of(1, heads, tokens, 3), of(1, keyHeads, keys, 3), of(1, keyHeads, keys, 3)] as const
       const out = attention(...symbolic, { scale: 0.5, ...options })
-      for (const [t, s] of [[4, 6], [1, 6], [3, 3], [1, 1], [0, 4], [2, 0], [4, 2]] as const) {
+      for (const [t, s] of [
+        [4, 6],
+        [1, 6],
+        [3, 3],
+        [1, 1],
+        [0, 4],
+        [2, 0],
+        [4, 2],
+      ] as const) {
         const tensors = [numbers([1, heads, t, 3]), numbers([1, keyHeads, s, 3], 1), numbers([1, keyHeads, s, 3], 2)]
         const feeds = new Map(symbolic.map((value, i) => [value.node, tensors[i]!]))
-        const symbols = new Map([[tokens, t], [keys, s]])
+        const symbols = new Map([
+          [tokens, t],
+          [keys, s],
+        ])
         const expected = attend({ scale: 0.5, ...options }, tensors)
-        for (const decomposeAll of [false, true]) expect(mismatch('f32', evaluate([out], feeds, { symbols, decomposeAll })[0]!.data, Float32Array.from(expected)), `${t} ${s}`).toBeUndefined()
+        for (const decomposeAll of [false, true])
+          expect(
+            mismatch('f32', evaluate([out], feeds, { symbols, decomposeAll })[0]!.data, Float32Array.from(expected)),
+            `${t} ${s}`,
+          ).toBeUndefined()
       }
     }
   })
@@ -75,7 +99,10 @@ describe('attention', () => {
       const feeds = new Map([q, k, v].map((value, i) => [value.node, poisoned[i]!]))
       const expected = Float32Array.from(attend({ scale: 0.5, causal }, cut))
       for (const decomposeAll of [false, true])
-        expect(mismatch('f32', evaluate([out], feeds, { symbols: new Map([[length, filled]]), decomposeAll })[0]!.data, expected), `length ${filled}`).toBeUndefined()
+        expect(
+          mismatch('f32', evaluate([out], feeds, { symbols: new Map([[length, filled]]), decomposeAll })[0]!.data, expected),
+          `length ${filled}`,
+        ).toBeUndefined()
     }
   })
 
@@ -83,13 +110,18 @@ describe('attention', () => {
     const [q, k, v, mask] = [of(1, 1, 1, 2), of(1, 1, 2, 2), of(1, 1, 2, 2), placeholder({ shape: [1, 2], dtype: 'bool' })] as const
     const seed = of(1, 1, 1, 2)
     const grads = pullback([attention(q, k, v, { scale: 1, mask })], [seed], [q, k, v]) as Value[]
-    const feeds = new Map<Node, RefTensor>([q, k, v, seed].map((value, i) => [value.node, numbers(value.node.outputs[0]!.shape as number[], i)]))
+    const feeds = new Map<Node, RefTensor>(
+      [q, k, v, seed].map((value, i) => [value.node, numbers(value.node.outputs[0]!.shape as number[], i)]),
+    )
     feeds.set(mask.node, refTensor([1, 2], [0, 0], 'bool'))
     for (const grad of evaluate(grads, feeds)) expect([...grad.data].every((value) => value === 0)).toBe(true)
   })
 
   it('shares one mask among layers, made of [T, S] and not per head', () => {
-    const noKernels = { name: 'reference' as const, supports: (op: string) => rowOf(op).kind === 'primitive' || op === 'matmul' || op === 'softmax' }
+    const noKernels = {
+      name: 'reference' as const,
+      supports: (op: string) => rowOf(op).kind === 'primitive' || op === 'matmul' || op === 'softmax',
+    }
     const count = (layers: number, op: string): number => {
       let x: Value = of(2, 4, 6, 8)
       for (let i = 0; i < layers; i++) x = attention(x, x, x, { scale: 0.3, causal: true })
@@ -111,17 +143,25 @@ describe('attention', () => {
     const seed = of(2, 2, 6, 3)
     const forward = topological(rowOf('attention').decompose!([q, k, v], out.node.attrs)).at(-1)!.id
     const grads = pullback([out], [seed], [q, k, v]) as Value[]
-    const full = topological(grads).filter((node) => node.id > forward && node.op !== 'matmul' && JSON.stringify(node.outputs[0]!.shape) === '[2,2,6,6]')
+    const full = topological(grads).filter(
+      (node) => node.id > forward && node.op !== 'matmul' && JSON.stringify(node.outputs[0]!.shape) === '[2,2,6,6]',
+    )
     expect(full.map((node) => node.op).filter((op) => op === 'sub' || op === 'mul' || op === 'where')).toEqual(['sub', 'mul'])
   })
 
   it('says what does not fit', () => {
     const [q, k] = [of(2, 4, 3, 8), of(2, 2, 5, 8)]
-    expect(() => attention(q, of(2, 3, 5, 8), of(2, 3, 5, 8), { scale: 1 })).toThrow('has 4 heads, which is not a multiple of the 3 key heads')
+    expect(() => attention(q, of(2, 3, 5, 8), of(2, 3, 5, 8), { scale: 1 })).toThrow(
+      'has 4 heads, which is not a multiple of the 3 key heads',
+    )
     expect(() => attention(q, of(2, 2, 5, 4), of(2, 2, 5, 4), { scale: 1 })).toThrow('must agree on batch (axis 0) and width (axis 3)')
-    expect(() => attention(q, k, of(2, 2, 6, 8), { scale: 1 })).toThrow('attention: v must be [2, 2, 5, 8] (the shape of k), got f32 [2, 2, 6, 8]')
+    expect(() => attention(q, k, of(2, 2, 6, 8), { scale: 1 })).toThrow(
+      'attention: v must be [2, 2, 5, 8] (the shape of k), got f32 [2, 2, 6, 8]',
+    )
     expect(() => attention(q, k, k, { scale: 1, window: 2 })).toThrow('needs causal: true')
-    expect(() => attention(q, k, k, { scale: 1, mask: of(4, 5) })).toThrow('attention (mask): shapes [4, 5] and [2, 4, 3, 5] do not broadcast')
+    expect(() => attention(q, k, k, { scale: 1, mask: of(4, 5) })).toThrow(
+      'attention (mask): shapes [4, 5] and [2, 4, 3, 5] do not broadcast',
+    )
     expect(() => attention(q, k, k, { scale: 1, mask: placeholder({ shape: [3, 5], dtype: 'i32' }) })).toThrow('mask must be bool or f32')
     expect(() => attention(of(3, 8), k, k, { scale: 1 })).toThrow('q must have 4 axes [batch, heads, tokens, width], got f32 [3, 8]')
     expect(() => attention(q, k, k, { scale: 1, length: 6 })).toThrow('length 6 may reach 6, but k f32 [2, 2, 5, 8] has 5 keys')

@@ -7,7 +7,23 @@ import { computeArray, type DType, type NumericArray } from '../dtype.js'
 import { TensorError } from '../errors.js'
 import { emit, emitAll } from '../graph/build.js'
 import { dtypeOf, shapeOf, type TensorType, type Value } from '../graph/node.js'
-import { add, and, constant, iota, like, lt, max, mul, reduceMax, reshape, sub, sumTo, symScalar, tanh, where } from '../graph/primitives.js'
+import {
+  add,
+  and,
+  constant,
+  iota,
+  like,
+  lt,
+  max,
+  mul,
+  reduceMax,
+  reshape,
+  sub,
+  sumTo,
+  symScalar,
+  tanh,
+  where,
+} from '../graph/primitives.js'
 import { broadcastShapes, dimMax, indexMax, isSym, isSymExpr, printIndex, printShape, type Dim, type Index, type Shape } from '../shape.js'
 import { attentionSamples } from './attention-samples.js'
 import { checkFloat } from './check.js'
@@ -15,7 +31,19 @@ import { matmul } from './matmul.js'
 import { defineOp, type OpRow, type ReferenceContext, type RefTensor } from './row.js'
 import { softmax } from './softmax.js'
 import { broadcastStrides } from './strided.js'
-import { checkCount, checkDTypeIs, checkFinite, checkRank, checkShapeIs, describe, given, lastAxis, narrow, sumLast, widen } from './wide.js'
+import {
+  checkCount,
+  checkDTypeIs,
+  checkFinite,
+  checkRank,
+  checkShapeIs,
+  describe,
+  given,
+  lastAxis,
+  narrow,
+  sumLast,
+  widen,
+} from './wide.js'
 
 export interface AttentionOptions {
   /** bool (true keeps) or a float bias added to the scores; broadcasts to [B, H, T, S]. */
@@ -58,14 +86,19 @@ export function checkHeads(op: string, q: TensorType, k: TensorType, v: TensorTy
   if (batch !== keyBatch || width !== keyWidth)
     throw new TensorError('SHAPE', `${op}: q ${describe(q)} and k ${describe(k)} must agree on batch (axis 0) and width (axis 3)`)
   if (typeof heads !== 'number' || typeof keyHeads !== 'number' || (keyHeads === 0 ? heads !== 0 : heads % keyHeads !== 0))
-    throw new TensorError('SHAPE', `${op}: q ${describe(q)} has ${printIndex(heads!)} heads, which is not a multiple of the ${printIndex(keyHeads!)} key heads of k ${describe(k)}`)
+    throw new TensorError(
+      'SHAPE',
+      `${op}: q ${describe(q)} has ${printIndex(heads!)} heads, which is not a multiple of the ${printIndex(keyHeads!)} key heads of k ${describe(k)}`,
+    )
 }
 
 /** Attributes of attention that are plain numbers; shared with `attendCached`. */
 export function checkScores(op: string, attrs: Pick<AttentionAttrs, 'scale' | 'window' | 'softcap'>): void {
   checkFinite(op, 'scale', attrs.scale, Number.isFinite, 'a finite number such as 1/sqrt(width)')
-  if (attrs.window !== undefined) checkFinite(op, 'window', attrs.window, (value) => Number.isInteger(value) && value >= 1, 'a positive integer')
-  if (attrs.softcap !== undefined) checkFinite(op, 'softcap', attrs.softcap, (value) => value > 0 && Number.isFinite(value), 'a positive number')
+  if (attrs.window !== undefined)
+    checkFinite(op, 'window', attrs.window, (value) => Number.isInteger(value) && value >= 1, 'a positive integer')
+  if (attrs.softcap !== undefined)
+    checkFinite(op, 'softcap', attrs.softcap, (value) => value > 0 && Number.isFinite(value), 'a positive number')
 }
 
 function inferAttention(inputs: readonly TensorType[], attrs: AttentionAttrs): readonly TensorType[] {
@@ -74,14 +107,21 @@ function inferAttention(inputs: readonly TensorType[], attrs: AttentionAttrs): r
   checkHeads('attention', q, k, v)
   checkScores('attention', attrs)
   if (attrs.window !== undefined && attrs.causal !== true)
-    throw new TensorError('VALUE', `attention: window ${attrs.window} counts keys up to the query's own, so it needs causal: true; for a window to both sides give a mask`)
+    throw new TensorError(
+      'VALUE',
+      `attention: window ${attrs.window} counts keys up to the query's own, so it needs causal: true; for a window to both sides give a mask`,
+    )
   const keys = k.shape[2]!
   if (attrs.length !== undefined && (indexMax(attrs.length) > dimMax(keys) || indexMax(attrs.length) < 0))
-    throw new TensorError('VALUE', `attention: length ${printIndex(attrs.length)} may reach ${indexMax(attrs.length)}, but k ${describe(k)} has ${printIndex(keys)} keys`)
+    throw new TensorError(
+      'VALUE',
+      `attention: length ${printIndex(attrs.length)} may reach ${indexMax(attrs.length)}, but k ${describe(k)} has ${printIndex(keys)} keys`,
+    )
   if (mask !== undefined) {
     checkDTypeIs('attention', 'mask', mask, ['bool', q.dtype], 'what is kept, or a bias in the dtype of q')
     const scores: Shape = [q.shape[0]!, q.shape[1]!, q.shape[2]!, keys]
-    const fits = mask.shape.length <= 4 && broadcastShapes('attention (mask)', mask.shape, scores).every((dim, axis) => dim === scores[axis])
+    const fits =
+      mask.shape.length <= 4 && broadcastShapes('attention (mask)', mask.shape, scores).every((dim, axis) => dim === scores[axis])
     if (!fits) throw new TensorError('SHAPE', `attention: mask ${describe(mask)} must broadcast to the scores ${printShape(scores)}`)
   }
   return [q]
@@ -149,7 +189,8 @@ function decomposeAttention(inputs: readonly Value[], attrs: AttentionAttrs): re
   // Queries that share a key head become more rows of one product; where their number is a symbol, a broadcast axis does it.
   const group = keyHeads === 0 ? 1 : heads / keyHeads
   const isFolded = group === 1 || typeof tokens === 'number'
-  const lead: Shape = group === 1 ? [batch, heads, tokens] : isFolded ? [batch, keyHeads, group * (tokens as number)] : [batch, keyHeads, group, tokens]
+  const lead: Shape =
+    group === 1 ? [batch, heads, tokens] : isFolded ? [batch, keyHeads, group * (tokens as number)] : [batch, keyHeads, group, tokens]
   const shared = (x: Value): Value => (isFolded ? x : reshape(x, [batch, keyHeads, 1, keys, width]))
   const as = (x: Value, shape: Shape): Value => (group === 1 ? x : reshape(x, shape))
 
@@ -244,9 +285,18 @@ const softmaxMatmulOp = defineOp({
     checkFloat('softmaxMatmul', scores)
     checkDTypeIs('softmaxMatmul', 'v', v, [scores.dtype], 'the dtype of the scores')
     if (scores.shape.length < 2 || v.shape.length !== scores.shape.length || scores.shape.at(-1) !== v.shape.at(-2))
-      throw new TensorError('SHAPE', `softmaxMatmul: expected scores [..., T, S] and v [..., S, W] of equal rank, got ${describe(scores)} and ${describe(v)}`)
+      throw new TensorError(
+        'SHAPE',
+        `softmaxMatmul: expected scores [..., T, S] and v [..., S, W] of equal rank, got ${describe(scores)} and ${describe(v)}`,
+      )
     const batch = scores.shape.slice(0, -2)
-    checkShapeIs('softmaxMatmul', 'the batch of v broadcast to that of the scores', { ...v, shape: broadcastShapes('softmaxMatmul', batch, v.shape.slice(0, -2)) }, batch, 'v may broadcast, the scores may not')
+    checkShapeIs(
+      'softmaxMatmul',
+      'the batch of v broadcast to that of the scores',
+      { ...v, shape: broadcastShapes('softmaxMatmul', batch, v.shape.slice(0, -2)) },
+      batch,
+      'v may broadcast, the scores may not',
+    )
     return [{ ...scores, shape: [...scores.shape.slice(0, -1), v.shape.at(-1)!] }, scores]
   },
   decompose: ([scores, v]) => {
@@ -255,7 +305,8 @@ const softmaxMatmulOp = defineOp({
   },
   vjp: ({ inputs: [scores, v], outputs: [out, probabilities], grads: [dout, extra], needs }) => {
     const p = probabilities!
-    const total = (values: readonly (Value | undefined)[]): Value | undefined => values.reduce((a, b) => (a === undefined ? b : b === undefined ? a : add(a, b)))
+    const total = (values: readonly (Value | undefined)[]): Value | undefined =>
+      values.reduce((a, b) => (a === undefined ? b : b === undefined ? a : add(a, b)))
     const dp = total([dout && matmul(dout, v!, { transB: true }), extra])!
     const projection = total([dout && sumLast(mul(widen(out!), widen(dout))), extra && sumLast(mul(widen(p), widen(extra)))])!
     return [
@@ -268,8 +319,20 @@ const softmaxMatmulOp = defineOp({
     { name: 'heads', inputs: [{ shape: [2, 2, 3, 5] }, { shape: [2, 2, 5, 4] }] },
     { name: 'shared values', inputs: [{ shape: [2, 2, 3, 5] }, { shape: [2, 1, 5, 4] }] },
     { name: 'no keys', inputs: [{ shape: [2, 0] }, { shape: [0, 3] }] },
-    { name: 'f16', inputs: [{ shape: [3, 5], dtype: 'f16' }, { shape: [5, 2], dtype: 'f16' }] },
-    { name: 'bf16', inputs: [{ shape: [3, 5], dtype: 'bf16' }, { shape: [5, 2], dtype: 'bf16' }] },
+    {
+      name: 'f16',
+      inputs: [
+        { shape: [3, 5], dtype: 'f16' },
+        { shape: [5, 2], dtype: 'f16' },
+      ],
+    },
+    {
+      name: 'bf16',
+      inputs: [
+        { shape: [3, 5], dtype: 'bf16' },
+        { shape: [5, 2], dtype: 'bf16' },
+      ],
+    },
   ],
 })
 

@@ -44,11 +44,43 @@ function arithmeticRow(options: ArithmeticOptions): OpRow {
       ],
     })),
     { name: 'edges', inputs: pairInputs(edges, 'f32'), gradient: false },
-    { name: 'nan', inputs: pairInputs([[NaN, 1], [1, NaN], [NaN, NaN], [NaN, Infinity]], 'f32'), gradient: false },
+    {
+      name: 'nan',
+      inputs: pairInputs(
+        [
+          [NaN, 1],
+          [1, NaN],
+          [NaN, NaN],
+          [NaN, Infinity],
+        ],
+        'f32',
+      ),
+      gradient: false,
+    },
     { name: 'i32', inputs: pairInputs([...integerEdges, [-2147483648, -1], [2147483647, 2147483647], [123456789, 987654321]], 'i32') },
-    { name: 'u32', inputs: pairInputs([...integerEdges.filter(([a, b]) => a >= 0 && b >= 0), [4294967295, 2], [3, 4294967295], [0, 1]], 'u32') },
-    { name: 'i8', inputs: pairInputs([[100, 100], [-128, -1], [-128, 2], [7, -3]], 'i8') },
-    { name: 'u8 broadcast', inputs: [{ shape: [2, 1], dtype: 'u8', range: [0, 255] }, { shape: [3], dtype: 'u8', range: [0, 255] }] },
+    {
+      name: 'u32',
+      inputs: pairInputs([...integerEdges.filter(([a, b]) => a >= 0 && b >= 0), [4294967295, 2], [3, 4294967295], [0, 1]], 'u32'),
+    },
+    {
+      name: 'i8',
+      inputs: pairInputs(
+        [
+          [100, 100],
+          [-128, -1],
+          [-128, 2],
+          [7, -3],
+        ],
+        'i8',
+      ),
+    },
+    {
+      name: 'u8 broadcast',
+      inputs: [
+        { shape: [2, 1], dtype: 'u8', range: [0, 255] },
+        { shape: [3], dtype: 'u8', range: [0, 255] },
+      ],
+    },
   ]
   return defineOp({
     name,
@@ -97,7 +129,11 @@ export const binaryOps: readonly OpRow[] = [
     vjp: (_a, _b, _y, grad) => [() => grad, () => grad],
     instead: 'use or, or cast to i32 to count',
     edges: infinities,
-    integerEdges: [[1, 2], [-5, 3], [0, 0]],
+    integerEdges: [
+      [1, 2],
+      [-5, 3],
+      [0, 0],
+    ],
   }),
   arithmeticRow({
     name: 'sub',
@@ -107,7 +143,11 @@ export const binaryOps: readonly OpRow[] = [
     vjp: (_a, _b, _y, grad) => [() => grad, () => neg(grad)],
     instead: 'use xor, or cast to i32',
     edges: infinities,
-    integerEdges: [[1, 2], [-5, 3], [0, 0]],
+    integerEdges: [
+      [1, 2],
+      [-5, 3],
+      [0, 0],
+    ],
   }),
   arithmeticRow({
     name: 'mul',
@@ -117,7 +157,11 @@ export const binaryOps: readonly OpRow[] = [
     vjp: (a, b, _y, grad) => [() => mul(grad, b), () => mul(grad, a)],
     instead: 'use and, or cast to i32',
     edges: infinities,
-    integerEdges: [[1, 2], [-5, 3], [0, 7]],
+    integerEdges: [
+      [1, 2],
+      [-5, 3],
+      [0, 7],
+    ],
   }),
   arithmeticRow({
     name: 'div',
@@ -128,7 +172,14 @@ export const binaryOps: readonly OpRow[] = [
     instead: 'cast to a float first',
     rangeB: [0.5, 3],
     edges: [...infinities, [1, 0], [-1, 0], [1, -0], [0, 0]],
-    integerEdges: [[7, 2], [-7, 2], [7, -2], [7, 0], [-7, 0], [0, 0]],
+    integerEdges: [
+      [7, 2],
+      [-7, 2],
+      [7, -2],
+      [7, 0],
+      [-7, 0],
+      [0, 0],
+    ],
   }),
   arithmeticRow({
     name: 'max',
@@ -138,7 +189,11 @@ export const binaryOps: readonly OpRow[] = [
     vjp: (a, b, _y, grad) => [() => winnerShare(a, b, lt(a, b), grad), () => winnerShare(a, b, lt(b, a), grad)],
     instead: 'use or',
     edges: [...infinities, [2, 2], [-1, -1]],
-    integerEdges: [[7, 2], [-7, 2], [3, 3]],
+    integerEdges: [
+      [7, 2],
+      [-7, 2],
+      [3, 3],
+    ],
   }),
   arithmeticRow({
     name: 'min',
@@ -148,7 +203,11 @@ export const binaryOps: readonly OpRow[] = [
     vjp: (a, b, _y, grad) => [() => winnerShare(a, b, lt(b, a), grad), () => winnerShare(a, b, lt(a, b), grad)],
     instead: 'use and',
     edges: [...infinities, [2, 2], [-1, -1]],
-    integerEdges: [[7, 2], [-7, 2], [3, 3]],
+    integerEdges: [
+      [7, 2],
+      [-7, 2],
+      [3, 3],
+    ],
   }),
   arithmeticRow({
     name: 'mod',
@@ -158,7 +217,24 @@ export const binaryOps: readonly OpRow[] = [
     vjp: (a, b, _y, grad) => [() => grad, () => neg(mul(grad, floor(div(a, b))))],
     instead: 'cast to i32 first',
     rangeB: [0.7, 2],
-    edges: [[5.5, 2], [-5.5, 2], [5.5, -2], [-5.5, -2], [4, 2], [1, 0], [Infinity, 2], [1, Infinity]],
-    integerEdges: [[7, 3], [-7, 3], [7, -3], [-7, -3], [6, -3], [7, 0], [-7, 0]],
+    edges: [
+      [5.5, 2],
+      [-5.5, 2],
+      [5.5, -2],
+      [-5.5, -2],
+      [4, 2],
+      [1, 0],
+      [Infinity, 2],
+      [1, Infinity],
+    ],
+    integerEdges: [
+      [7, 3],
+      [-7, 3],
+      [7, -3],
+      [-7, -3],
+      [6, -3],
+      [7, 0],
+      [-7, 0],
+    ],
   }),
 ]

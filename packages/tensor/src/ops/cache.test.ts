@@ -11,8 +11,12 @@ import './table.js'
 
 const of = (...shape: Dim[]): Value => placeholder({ shape, dtype: 'f32' })
 const numbers = (shape: readonly number[], phase = 0): RefTensor =>
-  refTensor(shape, Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(1.7 * i + phase)))
-const position = (...values: number[]): RefTensor => (values.length === 1 ? refTensor([], values, 'i32') : refTensor([values.length], values, 'i32'))
+  refTensor(
+    shape,
+    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(1.7 * i + phase)),
+  )
+const position = (...values: number[]): RefTensor =>
+  values.length === 1 ? refTensor([], values, 'i32') : refTensor([values.length], values, 'i32')
 
 describe('cacheWrite', () => {
   it.each([false, true])('replaces rows and drops those beyond the capacity (decomposed: %s)', (decomposeAll) => {
@@ -31,7 +35,11 @@ describe('cacheWrite', () => {
     const tokens = sym('tokens', { max: 3 })
     const [cache, rows, at] = [of(1, 1, 4, 1), of(1, 1, tokens, 1), placeholder({ shape: [], dtype: 'i32' })] as const
     const out = cacheWrite(cache, rows, at)
-    for (const [count, expected] of [[0, [1, 2, 3, 4]], [1, [1, 10, 3, 4]], [3, [1, 10, 20, 30]]] as const)
+    for (const [count, expected] of [
+      [0, [1, 2, 3, 4]],
+      [1, [1, 10, 3, 4]],
+      [3, [1, 10, 20, 30]],
+    ] as const)
       for (const decomposeAll of [false, true]) {
         const feeds = new Map([
           [cache.node, refTensor([1, 1, 4, 1], [1, 2, 3, 4])],
@@ -47,7 +55,9 @@ describe('cacheWrite', () => {
     expect(() => cacheWrite(of(1, 2, 4, 3), of(1, 2, 5, 3), at)).toThrow('more than the capacity 4')
     expect(() => cacheWrite(of(1, 2, 4, 3), of(1, 3, 2, 3), at)).toThrow('cacheWrite: rows must be [1, 2, 2, 3] (cache but for the tokens)')
     expect(() => cacheWrite(of(1, 2, 4, 3), of(1, 2, 2, 3), of())).toThrow('positions must be i32')
-    expect(() => cacheWrite(of(3, 2, 4, 3), of(3, 2, 2, 3), placeholder({ shape: [2], dtype: 'i32' }))).toThrow('positions must be a scalar or [3]')
+    expect(() => cacheWrite(of(3, 2, 4, 3), of(3, 2, 2, 3), placeholder({ shape: [2], dtype: 'i32' }))).toThrow(
+      'positions must be a scalar or [3]',
+    )
   })
 })
 
@@ -74,8 +84,17 @@ describe('attendCached', () => {
       let caches = [empty(), empty()] as const
       let at = 0
       for (const count of chunks) {
-        const inputs = [part(q, at, at + count), part(k, at, at + count), part(v, at, at + count), ...caches, perElement ? position(at, at) : position(at)]
-        const [out, cacheK, cacheV] = run((a, b, c, d, e, f) => attendCached(a, b, c, { k: d, v: e, positions: f }, { scale: 0.5, ...attrs }), inputs)
+        const inputs = [
+          part(q, at, at + count),
+          part(k, at, at + count),
+          part(v, at, at + count),
+          ...caches,
+          perElement ? position(at, at) : position(at),
+        ]
+        const [out, cacheK, cacheV] = run(
+          (a, b, c, d, e, f) => attendCached(a, b, c, { k: d, v: e, positions: f }, { scale: 0.5, ...attrs }),
+          inputs,
+        )
         expect(mismatch('f32', out!.data, part(full, at, at + count).data)).toBeUndefined()
         caches = [cacheK!, cacheV!]
         at += count
@@ -88,7 +107,8 @@ describe('attendCached', () => {
   it('gives each sequence of a batch its own position', () => {
     const caches = [numbers([2, 2, capacity, width], 3), numbers([2, 2, capacity, width], 4)] as const
     const inputs = [part(q, 0, 1), part(k, 0, 1), part(v, 0, 1), ...caches]
-    const at = (p: RefTensor): RefTensor => run((a, b, c, d, e, f) => attendCached(a, b, c, { k: d, v: e, positions: f }, { scale: 0.5 }), [...inputs, p])[0]!
+    const at = (p: RefTensor): RefTensor =>
+      run((a, b, c, d, e, f) => attendCached(a, b, c, { k: d, v: e, positions: f }, { scale: 0.5 }), [...inputs, p])[0]!
     const mixed = at(position(2, 6)).data
     expect([...mixed.subarray(0, 16)]).toEqual([...at(position(2)).data.subarray(0, 16)])
     expect([...mixed.subarray(16)]).toEqual([...at(position(6)).data.subarray(16)])

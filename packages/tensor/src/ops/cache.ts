@@ -30,7 +30,13 @@ export const attendCached = (
   attrs: AttendCachedAttrs,
 ): readonly Value[] => emitAll('attendCached', [q, k, v, cache.k, cache.v, cache.positions], given(attrs))
 
-function checkCache(op: string, cache: TensorType, rows: TensorType, positions: TensorType, names: readonly [cache: string, rows: string]): void {
+function checkCache(
+  op: string,
+  cache: TensorType,
+  rows: TensorType,
+  positions: TensorType,
+  names: readonly [cache: string, rows: string],
+): void {
   checkRank(op, names[0], cache, 4, '[batch, heads, capacity, width]')
   checkRank(op, names[1], rows, 4, '[batch, heads, tokens, width]')
   checkDTypeIs(op, names[1], rows, [cache.dtype], `the dtype of ${names[0]}`)
@@ -38,15 +44,22 @@ function checkCache(op: string, cache: TensorType, rows: TensorType, positions: 
   const tokens = rows.shape[2]!
   checkShapeIs(op, names[1], rows, [batch, heads, tokens, width], `${names[0]} but for the tokens`)
   if (dimMax(tokens) > dimMax(capacity))
-    throw new TensorError('SHAPE', `${op}: ${names[1]} ${describe(rows)} has up to ${dimMax(tokens)} rows, more than the capacity ${printIndex(capacity)} of ${names[0]} ${describe(cache)}`)
+    throw new TensorError(
+      'SHAPE',
+      `${op}: ${names[1]} ${describe(rows)} has up to ${dimMax(tokens)} rows, more than the capacity ${printIndex(capacity)} of ${names[0]} ${describe(cache)}`,
+    )
   checkDTypeIs(op, 'positions', positions, ['i32'], 'row numbers')
   if (positions.shape.length > 1 || (positions.shape.length === 1 && positions.shape[0] !== batch))
-    throw new TensorError('SHAPE', `${op}: positions must be a scalar or [${printIndex(batch)}] (one for each batch element), got ${describe(positions)}`)
+    throw new TensorError(
+      'SHAPE',
+      `${op}: positions must be a scalar or [${printIndex(batch)}] (one for each batch element), got ${describe(positions)}`,
+    )
 }
 
 const countOf = (dim: Dim): Value => (isSym(dim) ? symScalar(dim) : constant(dim, 'i32'))
 /** Positions shaped to broadcast against [B, H, rows, width]. */
-const spread = (positions: Value): Value => (shapeOf(positions).length === 0 ? positions : reshape(positions, [shapeOf(positions)[0]!, 1, 1, 1]))
+const spread = (positions: Value): Value =>
+  shapeOf(positions).length === 0 ? positions : reshape(positions, [shapeOf(positions)[0]!, 1, 1, 1])
 
 function decomposeWrite([cache, rows, positions]: readonly Value[]): readonly Value[] {
   const shape = shapeOf(cache!) as readonly [Dim, Dim, Dim, Dim]
@@ -57,7 +70,8 @@ function decomposeWrite([cache, rows, positions]: readonly Value[]): readonly Va
   // Each slot looks up the row that belongs there: [C, 1] for all of the batch, or [B, 1, C, 1].
   const from = sub(slots, spread(positions!))
   const isWritten = and(lt(constant(-1, 'i32'), from), lt(from, countOf(tokens)))
-  const written = shapeOf(positions!).length === 0 ? gather(rows!, reshape(from, [shape[2]]), 2) : gatherAlong(rows!, expand(from, shape), 2)
+  const written =
+    shapeOf(positions!).length === 0 ? gather(rows!, reshape(from, [shape[2]]), 2) : gatherAlong(rows!, expand(from, shape), 2)
   return [where(isWritten, written, cache!)]
 }
 
@@ -82,7 +96,8 @@ function referenceWrite({ inputs }: ReferenceContext): readonly NumericArray[] {
 const cacheWriteOp = defineOp({
   name: 'cacheWrite',
   kind: 'composite',
-  summary: 'A cache [B, H, C, W] with rows [B, H, T, W] written at positions, for the whole batch or one each. Rows beyond the capacity are dropped.',
+  summary:
+    'A cache [B, H, C, W] with rows [B, H, T, W] written at positions, for the whole batch or one each. Rows beyond the capacity are dropped.',
   infer: (inputs) => {
     checkCount('cacheWrite', inputs, 3, 3, 'cache, rows, positions')
     checkCache('cacheWrite', inputs[0]!, inputs[1]!, inputs[2]!, ['cache', 'rows'])
@@ -137,13 +152,18 @@ const attendCachedOp = defineOp<AttendCachedAttrs>({
 
 type Positions = number | readonly number[]
 function positionsInput(positions: Positions): Sample['inputs'][number] {
-  return typeof positions === 'number' ? { shape: [], dtype: 'i32', values: [positions] } : { shape: [positions.length], dtype: 'i32', values: positions }
+  return typeof positions === 'number'
+    ? { shape: [], dtype: 'i32', values: [positions] }
+    : { shape: [positions.length], dtype: 'i32', values: positions }
 }
 
 function writeSamples(): Sample[] {
   const sample = (name: string, cache: Shape, tokens: number, positions: Positions, dtype: 'f32' | 'f16' | 'bf16' = 'f32'): Sample => {
     const [batch, heads, , width] = cache as readonly [number, number, number, number]
-    return { name, inputs: [{ shape: cache as number[], dtype }, { shape: [batch, heads, tokens, width], dtype }, positionsInput(positions)] }
+    return {
+      name,
+      inputs: [{ shape: cache as number[], dtype }, { shape: [batch, heads, tokens, width], dtype }, positionsInput(positions)],
+    }
   }
   return [
     sample('one row', [2, 3, 8, 4], 1, 5),
@@ -175,7 +195,11 @@ function cachedSamples(width: number): Sample[] {
     const { batch = 1, heads = 4, keyHeads = 2, tokens, capacity = 9, positions, dtype = 'f32' } = layout
     const rows = { shape: [batch, keyHeads, tokens, width], dtype }
     const cache = { shape: [batch, keyHeads, capacity, width], dtype }
-    return { name: width === 4 ? name : `${name}, width ${width}`, inputs: [{ shape: [batch, heads, tokens, width], dtype }, rows, rows, cache, cache, positionsInput(positions)], attrs: { scale: 0.5, ...attrs } }
+    return {
+      name: width === 4 ? name : `${name}, width ${width}`,
+      inputs: [{ shape: [batch, heads, tokens, width], dtype }, rows, rows, cache, cache, positionsInput(positions)],
+      attrs: { scale: 0.5, ...attrs },
+    }
   }
   return [
     sample('decode', { tokens: 1, positions: 4 }),

@@ -5,11 +5,7 @@
 import { isFloat, isInteger, type DType } from '../dtype.js'
 import { TensorError } from '../errors.js'
 import type { TensorType } from '../graph/node.js'
-import { isSym, printIndex, printShape, type Dim, type Shape } from '../shape.js'
-
-/** What to do instead of computing with a dimension that is only known at run time. */
-export const SYMBOL_ADVICE =
-  'dimensions carry no arithmetic: keep the full size, and mask what lies past the symbol (compare iota with the symbol, then where)'
+import { isSym, printIndex, printShape, symbolNote, type Dim, type Shape } from '../shape.js'
 
 /** The operation takes floats only. */
 export function checkFloat(op: string, type: TensorType): void {
@@ -54,32 +50,45 @@ export function checkAxis(op: string, axis: number, shape: Shape): void {
 export function checkAxes(op: string, axes: readonly number[], shape: Shape): void {
   for (const axis of axes) checkAxis(op, axis, shape)
   if (new Set(axes).size !== axes.length)
-    throw new TensorError('SHAPE', `${op}: axes [${axes.join(', ')}] of shape ${printShape(shape)} name an axis twice; expected each at most once`)
+    throw new TensorError(
+      'SHAPE',
+      `${op}: axes [${axes.join(', ')}] of shape ${printShape(shape)} name an axis twice; expected each at most once`,
+    )
 }
 
 /** Every dimension is a non-negative integer or a symbol. */
 export function checkShape(op: string, shape: Shape): void {
   for (const dim of shape)
     if (!isSym(dim) && (!Number.isSafeInteger(dim) || dim < 0))
-      throw new TensorError('SHAPE', `${op}: ${printShape(shape)} is not a shape; expected non-negative integers or symbols, got ${printIndex(dim)}`)
+      throw new TensorError(
+        'SHAPE',
+        `${op}: ${printShape(shape)} is not a shape; expected non-negative integers or symbols, got ${printIndex(dim)}`,
+      )
 }
 
 /** A list that has one entry for every axis. */
 export function checkPerAxis(op: string, what: string, count: number, shape: Shape): void {
   if (count !== shape.length)
-    throw new TensorError('SHAPE', `${op}: shape ${printShape(shape)} has ${shape.length} axes but ${count} ${what} were given; expected one for each axis`)
+    throw new TensorError(
+      'SHAPE',
+      `${op}: shape ${printShape(shape)} has ${shape.length} axes but ${count} ${what} were given; expected one for each axis`,
+    )
 }
 
 /** Two shapes agree on every axis except perhaps one. */
 export function checkAgree(op: string, names: readonly [string, string], a: Shape, b: Shape, except = -1): void {
   if (a.length !== b.length)
-    throw new TensorError('SHAPE', `${op}: ${names[0]} ${printShape(a)} and ${names[1]} ${printShape(b)} must have equal rank, got ${a.length} and ${b.length}`)
+    throw new TensorError(
+      'SHAPE',
+      `${op}: ${names[0]} ${printShape(a)} and ${names[1]} ${printShape(b)} must have equal rank, got ${a.length} and ${b.length}`,
+    )
   for (let axis = 0; axis < a.length; axis++)
     if (axis !== except && a[axis] !== b[axis])
       throw new TensorError(
         'SHAPE',
         `${op}: ${names[0]} ${printShape(a)} and ${names[1]} ${printShape(b)} differ on axis ${axis}: ${printIndex(a[axis]!)} and ${printIndex(b[axis]!)}` +
-          (except < 0 ? '; expected equal shapes' : `; only axis ${except} may differ`),
+          (except < 0 ? '; expected equal shapes' : `; only axis ${except} may differ`) +
+          symbolNote(a[axis]!, b[axis]!),
       )
 }
 

@@ -25,14 +25,19 @@ describe.each(compositeOps.map((row) => [row.name, row] as const))('%s', (_, row
     }
   })
 
-  const differentiable = row.alias === undefined ? row.samples.filter((sample) => sample.gradient !== false && sample.inputs.some((input) => (input.dtype ?? 'f32').includes('f'))) : []
+  const differentiable =
+    row.alias === undefined
+      ? row.samples.filter((sample) => sample.gradient !== false && sample.inputs.some((input) => (input.dtype ?? 'f32').includes('f')))
+      : []
   it.each(differentiable.map((sample) => [sample.name, sample] as const))('derivatives: %s', (_name, sample) => {
     for (const route of ['vjp', 'decompose'] as const)
       for (const seeds of ['all', 'first'] as const)
-        for (const difference of rowDifferences(row, sample, { route, seeds, maxElements: 12 })) expect(difference.error, JSON.stringify({ ...difference, route, seeds })).toBeLessThan(1e-6)
+        for (const difference of rowDifferences(row, sample, { route, seeds, maxElements: 12 }))
+          expect(difference.error, JSON.stringify({ ...difference, route, seeds })).toBeLessThan(1e-6)
   })
 
   it.each(differentiable.slice(0, 2).map((sample) => [sample.name, sample] as const))('second derivatives: %s', (_name, sample) => {
-    for (const difference of rowSecondDifferences(row, sample, { maxElements: 6 })) expect(difference.error, JSON.stringify(difference)).toBeLessThan(1e-6)
+    for (const difference of rowSecondDifferences(row, sample, { maxElements: 6 }))
+      expect(difference.error, JSON.stringify(difference)).toBeLessThan(1e-6)
   })
 })

@@ -1,7 +1,30 @@
 import { describe, expect, it } from 'vitest'
 import type { DType } from '../dtype.js'
 import type { Value } from '../graph/node.js'
-import { add, and, bitcast, cast, constant, div, eq, exp, lt, max, min, mod, mul, neg, or, reduceSum, shl, shr, sub, tanh, where, xor } from '../graph/primitives.js'
+import {
+  add,
+  and,
+  bitcast,
+  cast,
+  constant,
+  div,
+  eq,
+  exp,
+  lt,
+  max,
+  min,
+  mod,
+  mul,
+  neg,
+  or,
+  reduceSum,
+  shl,
+  shr,
+  sub,
+  tanh,
+  where,
+  xor,
+} from '../graph/primitives.js'
 import { sym } from '../shape.js'
 import { differentiate } from '../transform/backward.js'
 import { evaluate, given, read } from './__fixtures__/evaluate.js'
@@ -111,19 +134,40 @@ describe('ties of max and min', () => {
 })
 
 describe('errors', () => {
-  const zeros = (dtype: DType, ...shape: number[]): Value => given(new Array<number>(shape.reduce((a, b) => a * b, 1)).fill(0), shape, dtype)
+  const zeros = (dtype: DType, ...shape: number[]): Value =>
+    given(new Array<number>(shape.reduce((a, b) => a * b, 1)).fill(0), shape, dtype)
   it.each<[string, () => Value, string, RegExp]>([
-    ['shapes that do not broadcast', () => add(zeros('f32', 2, 3), zeros('f32', 2, 4)), 'SHAPE', /add: shapes \[2, 3\] and \[2, 4\].*axis -1 is 3 in one and 4/],
+    [
+      'shapes that do not broadcast',
+      () => add(zeros('f32', 2, 3), zeros('f32', 2, 4)),
+      'SHAPE',
+      /add: shapes \[2, 3\] and \[2, 4\].*axis -1 is 3 in one and 4/,
+    ],
     ['mixed dtypes', () => mul(zeros('f32', 2), zeros('i32', 2)), 'DTYPE', /mul: .*f32 \[2\] and i32 \[2\]; cast/],
     ['arithmetic on bool', () => mul(zeros('bool', 2), zeros('bool', 2)), 'DTYPE', /mul: .*bool \[2\]; use and/],
     ['bits of floats', () => and(zeros('f32', 2), zeros('f32', 2)), 'DTYPE', /and: takes bool and integers, got f32/],
     ['shifts of floats', () => shl(zeros('f32', 2), zeros('f32', 2)), 'DTYPE', /shl: takes integers/],
     ['functions of integers', () => exp(zeros('i32', 2)), 'DTYPE', /exp: takes floats .*got i32 \[2\]; cast/],
     ['tanh of bool', () => tanh(zeros('bool', 2)), 'DTYPE', /tanh: takes floats/],
-    ['a condition that is not bool', () => where(zeros('i32', 2), zeros('f32', 2), zeros('f32', 2)), 'DTYPE', /where: the condition must be bool, got i32/],
-    ['a bitcast between sizes', () => bitcast(zeros('f32', 2), 'f16'), 'DTYPE', /bitcast: f32 \[2\] cannot be read as f16; expected a dtype of 4 bytes/],
+    [
+      'a condition that is not bool',
+      () => where(zeros('i32', 2), zeros('f32', 2), zeros('f32', 2)),
+      'DTYPE',
+      /where: the condition must be bool, got i32/,
+    ],
+    [
+      'a bitcast between sizes',
+      () => bitcast(zeros('f32', 2), 'f16'),
+      'DTYPE',
+      /bitcast: f32 \[2\] cannot be read as f16; expected a dtype of 4 bytes/,
+    ],
     ['a constant the dtype does not hold', () => constant(0.5, 'i32'), 'VALUE', /const: 0.5 is not a value of i32/],
-    ['a symbol against a number', () => add(given([0], [sym('n', { max: 4 })]), zeros('f32', 4)), 'SHAPE', /axis -1 is n in one and 4 in the other/],
+    [
+      'a symbol against a number',
+      () => add(given([0], [sym('n', { max: 4 })]), zeros('f32', 4)),
+      'SHAPE',
+      /axis -1 is n in one and 4 in the other/,
+    ],
   ])('%s', (_, make, code, message) => {
     expect(make).toThrow(message)
     expect(make).toThrow(expect.objectContaining({ code }))

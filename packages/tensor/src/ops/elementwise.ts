@@ -32,7 +32,10 @@ export function applyBinary(
 
 function checkBits(op: string, type: Parameters<typeof checkInteger>[1]): void {
   if (type.dtype !== 'bool' && !isInteger(type.dtype))
-    throw new TensorError('DTYPE', `${op}: takes bool and integers, got ${type.dtype} ${printShape(type.shape)}; compare it (lt, eq) or cast it first`)
+    throw new TensorError(
+      'DTYPE',
+      `${op}: takes bool and integers, got ${type.dtype} ${printShape(type.shape)}; compare it (lt, eq) or cast it first`,
+    )
 }
 
 const words = [-2147483648, -1, 0, 1, 0x0f0f0f0f, 123456789]
@@ -50,13 +53,55 @@ function bitwiseRow(name: 'and' | 'or' | 'xor', summary: string, apply: ScalarBi
     reference: ({ inputs: [a, b], outputs }) => [applyBinary(apply, a!, b!, outputs[0]!)],
     stopsGradient: true,
     samples: [
-      { name: 'bool', inputs: [{ shape: [4], dtype: 'bool', values: [0, 0, 1, 1] }, { shape: [4], dtype: 'bool', values: [0, 1, 0, 1] }] },
-      { name: 'bool broadcast', inputs: [{ shape: [3, 1], dtype: 'bool', range: [0, 1] }, { shape: [4], dtype: 'bool', range: [0, 1] }] },
-      { name: 'i32', inputs: [{ shape: [6, 1], dtype: 'i32', values: words }, { shape: [6], dtype: 'i32', values: words }] },
-      { name: 'u32', inputs: [{ shape: [3], dtype: 'u32', values: [4294967295, 0x80000001, 5] }, { shape: [], dtype: 'u32', values: [0xc0000003] }] },
-      { name: 'u8', inputs: [{ shape: [3], dtype: 'u8', values: [255, 129, 5] }, { shape: [3], dtype: 'u8', values: [15, 240, 3] }] },
-      { name: 'empty', inputs: [{ shape: [0], dtype: 'bool' }, { shape: [1], dtype: 'bool', values: [1] }] },
-      { name: 'scalars', inputs: [{ shape: [], dtype: 'bool', values: [1] }, { shape: [], dtype: 'bool', values: [0] }] },
+      {
+        name: 'bool',
+        inputs: [
+          { shape: [4], dtype: 'bool', values: [0, 0, 1, 1] },
+          { shape: [4], dtype: 'bool', values: [0, 1, 0, 1] },
+        ],
+      },
+      {
+        name: 'bool broadcast',
+        inputs: [
+          { shape: [3, 1], dtype: 'bool', range: [0, 1] },
+          { shape: [4], dtype: 'bool', range: [0, 1] },
+        ],
+      },
+      {
+        name: 'i32',
+        inputs: [
+          { shape: [6, 1], dtype: 'i32', values: words },
+          { shape: [6], dtype: 'i32', values: words },
+        ],
+      },
+      {
+        name: 'u32',
+        inputs: [
+          { shape: [3], dtype: 'u32', values: [4294967295, 0x80000001, 5] },
+          { shape: [], dtype: 'u32', values: [0xc0000003] },
+        ],
+      },
+      {
+        name: 'u8',
+        inputs: [
+          { shape: [3], dtype: 'u8', values: [255, 129, 5] },
+          { shape: [3], dtype: 'u8', values: [15, 240, 3] },
+        ],
+      },
+      {
+        name: 'empty',
+        inputs: [
+          { shape: [0], dtype: 'bool' },
+          { shape: [1], dtype: 'bool', values: [1] },
+        ],
+      },
+      {
+        name: 'scalars',
+        inputs: [
+          { shape: [], dtype: 'bool', values: [1] },
+          { shape: [], dtype: 'bool', values: [0] },
+        ],
+      },
     ],
   })
 }
@@ -79,12 +124,48 @@ function shiftRow(name: 'shl' | 'shr', summary: string, signed: ScalarBinary, un
     },
     stopsGradient: true,
     samples: [
-      { name: 'i32', inputs: [{ shape: [6, 1], dtype: 'i32', values: words }, { shape: [6], dtype: 'i32', values: amounts }] },
-      { name: 'u32', inputs: [{ shape: [3, 1], dtype: 'u32', values: [4294967295, 0x80000001, 5] }, { shape: [6], dtype: 'u32', values: amounts }] },
-      { name: 'scalar amount', inputs: [{ shape: [2, 2], dtype: 'u32', values: [1, 2, 4026531840, 255] }, { shape: [], dtype: 'u32', values: [8] }] },
-      { name: 'u8', inputs: [{ shape: [3], dtype: 'u8', values: [255, 129, 5] }, { shape: [3], dtype: 'u8', values: [1, 7, 9] }] },
-      { name: 'i8', inputs: [{ shape: [3], dtype: 'i8', values: [-128, 127, -5] }, { shape: [3], dtype: 'i8', values: [1, 7, 9] }] },
-      { name: 'empty', inputs: [{ shape: [2, 0], dtype: 'i32' }, { shape: [1], dtype: 'i32', values: [1] }] },
+      {
+        name: 'i32',
+        inputs: [
+          { shape: [6, 1], dtype: 'i32', values: words },
+          { shape: [6], dtype: 'i32', values: amounts },
+        ],
+      },
+      {
+        name: 'u32',
+        inputs: [
+          { shape: [3, 1], dtype: 'u32', values: [4294967295, 0x80000001, 5] },
+          { shape: [6], dtype: 'u32', values: amounts },
+        ],
+      },
+      {
+        name: 'scalar amount',
+        inputs: [
+          { shape: [2, 2], dtype: 'u32', values: [1, 2, 4026531840, 255] },
+          { shape: [], dtype: 'u32', values: [8] },
+        ],
+      },
+      {
+        name: 'u8',
+        inputs: [
+          { shape: [3], dtype: 'u8', values: [255, 129, 5] },
+          { shape: [3], dtype: 'u8', values: [1, 7, 9] },
+        ],
+      },
+      {
+        name: 'i8',
+        inputs: [
+          { shape: [3], dtype: 'i8', values: [-128, 127, -5] },
+          { shape: [3], dtype: 'i8', values: [1, 7, 9] },
+        ],
+      },
+      {
+        name: 'empty',
+        inputs: [
+          { shape: [2, 0], dtype: 'i32' },
+          { shape: [1], dtype: 'i32', values: [1] },
+        ],
+      },
     ],
   })
 }
@@ -94,11 +175,35 @@ function comparisonRow(name: 'lt' | 'eq', summary: string, apply: ScalarBinary):
   const samples: Sample[] = [
     { name: 'same shape', inputs: [{ shape: [2, 3] }, { shape: [2, 3] }] },
     { name: 'broadcast', inputs: [{ shape: [2, 1, 3] }, { shape: [4, 1] }] },
-    { name: 'special', inputs: [{ shape: [7, 1], values: special }, { shape: [7], values: special }] },
-    { name: 'scalars', inputs: [{ shape: [], values: [1] }, { shape: [], values: [1] }] },
+    {
+      name: 'special',
+      inputs: [
+        { shape: [7, 1], values: special },
+        { shape: [7], values: special },
+      ],
+    },
+    {
+      name: 'scalars',
+      inputs: [
+        { shape: [], values: [1] },
+        { shape: [], values: [1] },
+      ],
+    },
     { name: 'empty', inputs: [{ shape: [0, 2] }, { shape: [2] }] },
-    { name: 'u32', inputs: [{ shape: [3], dtype: 'u32', values: [4294967295, 1, 2] }, { shape: [], dtype: 'u32', values: [2] }] },
-    { name: 'bool', inputs: [{ shape: [4], dtype: 'bool', values: [0, 0, 1, 1] }, { shape: [4], dtype: 'bool', values: [0, 1, 0, 1] }] },
+    {
+      name: 'u32',
+      inputs: [
+        { shape: [3], dtype: 'u32', values: [4294967295, 1, 2] },
+        { shape: [], dtype: 'u32', values: [2] },
+      ],
+    },
+    {
+      name: 'bool',
+      inputs: [
+        { shape: [4], dtype: 'bool', values: [0, 0, 1, 1] },
+        { shape: [4], dtype: 'bool', values: [0, 1, 0, 1] },
+      ],
+    },
     ...(['f16', 'bf16', 'i32', 'i8'] as const).map((dtype) => ({
       name: dtype,
       inputs: [
@@ -106,7 +211,13 @@ function comparisonRow(name: 'lt' | 'eq', summary: string, apply: ScalarBinary):
         { shape: [6], dtype, values: [-3, 3, 0, 4, -2, 1] },
       ],
     })),
-    { name: 'u8', inputs: [{ shape: [3], dtype: 'u8', values: [0, 200, 7] }, { shape: [3], dtype: 'u8', values: [255, 100, 7] }] },
+    {
+      name: 'u8',
+      inputs: [
+        { shape: [3], dtype: 'u8', values: [0, 200, 7] },
+        { shape: [3], dtype: 'u8', values: [255, 100, 7] },
+      ],
+    },
   ]
   return defineOp({
     name,
@@ -128,7 +239,10 @@ const whereOp = defineOp({
   summary: 'Elements of a where the condition holds, of b elsewhere; all three broadcast.',
   infer: ([condition, a, b]) => {
     if (condition!.dtype !== 'bool')
-      throw new TensorError('DTYPE', `where: the condition must be bool, got ${condition!.dtype} ${printShape(condition!.shape)}; compare it with something first`)
+      throw new TensorError(
+        'DTYPE',
+        `where: the condition must be bool, got ${condition!.dtype} ${printShape(condition!.shape)}; compare it with something first`,
+      )
     checkSameDtype('where', a!, b!)
     const shape = broadcastShapes('where', condition!.shape, broadcastShapes('where', a!.shape, b!.shape))
     return typed(shape, a!.dtype)
@@ -161,8 +275,20 @@ const whereOp = defineOp({
   samples: [
     { name: 'same shape', inputs: [{ shape: [2, 3], dtype: 'bool', range: [0, 1] }, { shape: [2, 3] }, { shape: [2, 3] }] },
     { name: 'broadcast', inputs: [{ shape: [2, 1], dtype: 'bool', values: [1, 0] }, { shape: [3] }, { shape: [4, 1, 1] }] },
-    { name: 'mask', inputs: [{ shape: [3, 3], dtype: 'bool', range: [0, 1] }, { shape: [2, 3, 3] }, { shape: [], values: [-Infinity] }], gradient: false },
-    { name: 'nan not chosen', inputs: [{ shape: [3], dtype: 'bool', values: [1, 0, 1] }, { shape: [3], values: [1, NaN, Infinity] }, { shape: [3], values: [NaN, 2, NaN] }], gradient: false },
+    {
+      name: 'mask',
+      inputs: [{ shape: [3, 3], dtype: 'bool', range: [0, 1] }, { shape: [2, 3, 3] }, { shape: [], values: [-Infinity] }],
+      gradient: false,
+    },
+    {
+      name: 'nan not chosen',
+      inputs: [
+        { shape: [3], dtype: 'bool', values: [1, 0, 1] },
+        { shape: [3], values: [1, NaN, Infinity] },
+        { shape: [3], values: [NaN, 2, NaN] },
+      ],
+      gradient: false,
+    },
     { name: 'scalars', inputs: [{ shape: [], dtype: 'bool', values: [0] }, { shape: [] }, { shape: [] }] },
     { name: 'empty', inputs: [{ shape: [0, 1], dtype: 'bool' }, { shape: [1, 2] }, { shape: [] }] },
     ...(['f16', 'bf16', 'i32', 'u32', 'i8', 'u8'] as const).map((dtype) => ({
@@ -173,7 +299,14 @@ const whereOp = defineOp({
         { shape: [], dtype, range: [0, 100] as const },
       ],
     })),
-    { name: 'bool', inputs: [{ shape: [4], dtype: 'bool', values: [1, 0, 0, 1] }, { shape: [4], dtype: 'bool', values: [1, 1, 0, 0] }, { shape: [4], dtype: 'bool', values: [0, 1, 1, 0] }] },
+    {
+      name: 'bool',
+      inputs: [
+        { shape: [4], dtype: 'bool', values: [1, 0, 0, 1] },
+        { shape: [4], dtype: 'bool', values: [1, 1, 0, 0] },
+        { shape: [4], dtype: 'bool', values: [0, 1, 1, 0] },
+      ],
+    },
   ],
 })
 
@@ -181,8 +314,18 @@ export const elementwiseOps: readonly OpRow[] = [
   bitwiseRow('and', 'Bitwise and of integers, logical and of bools.', (a, b) => a & b),
   bitwiseRow('or', 'Bitwise or of integers, logical or of bools.', (a, b) => a | b),
   bitwiseRow('xor', 'Bitwise exclusive or of integers, inequality of bools.', (a, b) => a ^ b),
-  shiftRow('shl', 'a shifted left by b & 31 bits.', (a, b) => a << b, (a, b) => a << b),
-  shiftRow('shr', 'a shifted right by b & 31 bits: the sign is repeated for i32 and i8, zeros come in for u32 and u8.', (a, b) => a >> b, (a, b) => a >>> b),
+  shiftRow(
+    'shl',
+    'a shifted left by b & 31 bits.',
+    (a, b) => a << b,
+    (a, b) => a << b,
+  ),
+  shiftRow(
+    'shr',
+    'a shifted right by b & 31 bits: the sign is repeated for i32 and i8, zeros come in for u32 and u8.',
+    (a, b) => a >> b,
+    (a, b) => a >>> b,
+  ),
   comparisonRow('lt', 'Whether a < b; false where either is NaN.', (a, b) => (a < b ? 1 : 0)),
   comparisonRow('eq', 'Whether a = b; false where either is NaN.', (a, b) => (a === b ? 1 : 0)),
   whereOp,

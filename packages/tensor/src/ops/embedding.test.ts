@@ -9,10 +9,13 @@ describe('embedding', () => {
   it('looks rows up, and adds their gradients up', () => {
     const table = refTensor([3, 2], [1, 2, 3, 4, 5, 6])
     const ids = refTensor([2, 2], [2, 0, 2, 2], 'i32')
-    const [rows, grad] = run((t, i) => {
-      const y = embedding(t, i)
-      return [y, pullback([y], [y], [t])[0]!]
-    }, [table, ids])
+    const [rows, grad] = run(
+      (t, i) => {
+        const y = embedding(t, i)
+        return [y, pullback([y], [y], [t])[0]!]
+      },
+      [table, ids],
+    )
     expect(rows!.shape).toEqual([2, 2, 2])
     expect([...rows!.data]).toEqual([5, 6, 1, 2, 5, 6, 5, 6])
     expect([...grad!.data]).toEqual([1, 2, 0, 0, 15, 18])

@@ -29,8 +29,20 @@ const embeddingOp = defineOp({
     { name: 'u32 ids', inputs: [{ shape: [3, 5] }, { shape: [4], dtype: 'u32', values: [2, 2, 0, 1] }] },
     { name: 'clamped', inputs: [{ shape: [3, 2] }, { shape: [2], dtype: 'i32', values: [-4, 9] }] },
     { name: 'no tokens', inputs: [{ shape: [3, 2] }, { shape: [0], dtype: 'i32' }] },
-    { name: 'f16', inputs: [{ shape: [4, 3], dtype: 'f16' }, { shape: [3], dtype: 'i32', values: [3, 0, 0] }] },
-    { name: 'bf16', inputs: [{ shape: [4, 3], dtype: 'bf16' }, { shape: [3], dtype: 'i32', values: [3, 0, 0] }] },
+    {
+      name: 'f16',
+      inputs: [
+        { shape: [4, 3], dtype: 'f16' },
+        { shape: [3], dtype: 'i32', values: [3, 0, 0] },
+      ],
+    },
+    {
+      name: 'bf16',
+      inputs: [
+        { shape: [4, 3], dtype: 'bf16' },
+        { shape: [3], dtype: 'i32', values: [3, 0, 0] },
+      ],
+    },
   ],
 })
 

@@ -81,13 +81,18 @@ const randomBits = defineOp<{ shape: Shape; domain: number }>({
     checkShape('randomBits', shape)
     // The flat index would depend on the symbol's value or on its maximum, by device.
     if (shape.some(isSym))
-      throw new TensorError('SHAPE', `randomBits: shape ${printShape(shape)} has a symbol; draw at its maximum and slice (bits are numbered by flat index)`)
-    if (elementCount(shape) > 2 ** 32) throw new TensorError('SHAPE', `randomBits: shape ${printShape(shape)} has more than 2^32 elements; draw in parts from folded keys`)
+      throw new TensorError(
+        'SHAPE',
+        `randomBits: shape ${printShape(shape)} has a symbol; draw at its maximum and slice (bits are numbered by flat index)`,
+      )
+    if (elementCount(shape) > 2 ** 32)
+      throw new TensorError('SHAPE', `randomBits: shape ${printShape(shape)} has more than 2^32 elements; draw in parts from folded keys`)
     if (key!.dtype !== 'u32' || key!.shape.length !== 1 || key!.shape[0] !== 2)
       throw new TensorError('SHAPE', `randomBits: the key must be u32 [2], got ${key!.dtype} ${printShape(key!.shape)}`)
     if (stream!.dtype !== 'u32' || stream!.shape.length !== 0)
       throw new TensorError('SHAPE', `randomBits: the stream must be a u32 scalar, got ${stream!.dtype} ${printShape(stream!.shape)}`)
-    if (castNumber('u32', domain) !== domain) throw new TensorError('VALUE', `randomBits: domain ${domain} must be an integer from 0 to 2^32-1`)
+    if (castNumber('u32', domain) !== domain)
+      throw new TensorError('VALUE', `randomBits: domain ${domain} must be an integer from 0 to 2^32-1`)
     return typed(shape, 'u32')
   },
   reference: ({ inputs: [key, stream], attrs, outputs }) => {

@@ -51,7 +51,11 @@ const gatherOp = defineOp<{ axis: number }>({
   vjp: ({ inputs: [x, indices], grads, attrs }) => [scatterAdd(zerosLike(x!), indices!, grads[0]!, attrs.axis), undefined],
   samples: [
     { name: 'rows', inputs: [{ shape: [5, 3] }, { shape: [4], dtype: 'i32', values: [0, 4, 2, 2] }], attrs: { axis: 0 } },
-    { name: 'matrix of indices', inputs: [{ shape: [4, 2] }, { shape: [2, 3], dtype: 'u32', values: [0, 1, 2, 3, 0, 0] }], attrs: { axis: 0 } },
+    {
+      name: 'matrix of indices',
+      inputs: [{ shape: [4, 2] }, { shape: [2, 3], dtype: 'u32', values: [0, 1, 2, 3, 0, 0] }],
+      attrs: { axis: 0 },
+    },
     { name: 'middle axis', inputs: [{ shape: [2, 3, 2] }, { shape: [2], dtype: 'i32', values: [2, 0] }], attrs: { axis: 1 } },
     { name: 'scalar index', inputs: [{ shape: [3, 4] }, { shape: [], dtype: 'i32', values: [1] }], attrs: { axis: 1 } },
     { name: 'clamped', inputs: [{ shape: [3, 2] }, { shape: [3], dtype: 'i32', values: [-1, 3, 2147483647] }], attrs: { axis: 0 } },
@@ -92,11 +96,23 @@ const scatterAddOp = defineOp<{ axis: number }>({
         }
     return [narrowed(x!.dtype, sums)]
   },
-  vjp: ({ inputs: [, indices], grads, needs, attrs }) => [grads[0], undefined, needs[2] ? gather(grads[0]!, indices!, attrs.axis) : undefined],
+  vjp: ({ inputs: [, indices], grads, needs, attrs }) => [
+    grads[0],
+    undefined,
+    needs[2] ? gather(grads[0]!, indices!, attrs.axis) : undefined,
+  ],
   samples: [
     { name: 'rows', inputs: [{ shape: [4, 3] }, { shape: [3], dtype: 'i32', values: [0, 3, 1] }, { shape: [3, 3] }], attrs: { axis: 0 } },
-    { name: 'repeated', inputs: [{ shape: [3, 2] }, { shape: [2, 2], dtype: 'u32', values: [1, 1, 1, 0] }, { shape: [2, 2, 2] }], attrs: { axis: 0 } },
-    { name: 'last axis', inputs: [{ shape: [2, 4] }, { shape: [3], dtype: 'i32', values: [3, 0, 3] }, { shape: [2, 3] }], attrs: { axis: 1 } },
+    {
+      name: 'repeated',
+      inputs: [{ shape: [3, 2] }, { shape: [2, 2], dtype: 'u32', values: [1, 1, 1, 0] }, { shape: [2, 2, 2] }],
+      attrs: { axis: 0 },
+    },
+    {
+      name: 'last axis',
+      inputs: [{ shape: [2, 4] }, { shape: [3], dtype: 'i32', values: [3, 0, 3] }, { shape: [2, 3] }],
+      attrs: { axis: 1 },
+    },
     { name: 'scalar index', inputs: [{ shape: [3, 2] }, { shape: [], dtype: 'i32', values: [2] }, { shape: [2] }], attrs: { axis: 0 } },
     { name: 'clamped', inputs: [{ shape: [3] }, { shape: [2], dtype: 'i32', values: [-5, 9] }, { shape: [2] }], attrs: { axis: 0 } },
     { name: 'no indices', inputs: [{ shape: [3, 2] }, { shape: [0], dtype: 'i32' }, { shape: [0, 2] }], attrs: { axis: 0 } },
@@ -126,7 +142,8 @@ function elementsAlong(shape: readonly number[], indexShape: readonly number[], 
 const gatherAlongOp = defineOp<{ axis: number }>({
   name: 'gatherAlong',
   kind: 'primitive',
-  summary: 'One element of x for each index: index i at a place picks element i along the axis, the other coordinates being that place’s own.',
+  summary:
+    'One element of x for each index: index i at a place picks element i along the axis, the other coordinates being that place’s own.',
   infer: ([x, indices], { axis }) => {
     checkAxis('gatherAlong', axis, x!.shape)
     checkIndices('gatherAlong', indices!)
@@ -144,7 +161,11 @@ const gatherAlongOp = defineOp<{ axis: number }>({
   vjp: ({ inputs: [x, indices], grads, attrs }) => [scatterAddAlong(zerosLike(x!), indices!, grads[0]!, attrs.axis), undefined],
   samples: [
     { name: 'labels', inputs: [{ shape: [3, 5] }, { shape: [3, 1], dtype: 'i32', values: [4, 0, 2] }], attrs: { axis: 1 } },
-    { name: 'first axis', inputs: [{ shape: [3, 2] }, { shape: [4, 2], dtype: 'u32', values: [0, 1, 2, 0, 1, 1, 2, 2] }], attrs: { axis: 0 } },
+    {
+      name: 'first axis',
+      inputs: [{ shape: [3, 2] }, { shape: [4, 2], dtype: 'u32', values: [0, 1, 2, 0, 1, 1, 2, 2] }],
+      attrs: { axis: 0 },
+    },
     { name: 'middle axis', inputs: [{ shape: [2, 3, 2] }, { shape: [2, 1, 2], dtype: 'i32', values: [0, 1, 2, 0] }], attrs: { axis: 1 } },
     { name: 'clamped', inputs: [{ shape: [2, 3] }, { shape: [2, 2], dtype: 'i32', values: [-1, 3, 100, -100] }], attrs: { axis: 1 } },
     { name: 'no indices', inputs: [{ shape: [2, 3] }, { shape: [2, 0], dtype: 'i32' }], attrs: { axis: 1 } },
@@ -180,11 +201,27 @@ const scatterAddAlongOp = defineOp<{ axis: number }>({
     }
     return [narrowed(x!.dtype, sums)]
   },
-  vjp: ({ inputs: [, indices], grads, needs, attrs }) => [grads[0], undefined, needs[2] ? gatherAlong(grads[0]!, indices!, attrs.axis) : undefined],
+  vjp: ({ inputs: [, indices], grads, needs, attrs }) => [
+    grads[0],
+    undefined,
+    needs[2] ? gatherAlong(grads[0]!, indices!, attrs.axis) : undefined,
+  ],
   samples: [
-    { name: 'labels', inputs: [{ shape: [3, 5] }, { shape: [3, 1], dtype: 'i32', values: [4, 0, 2] }, { shape: [3, 1] }], attrs: { axis: 1 } },
-    { name: 'repeated', inputs: [{ shape: [2, 3] }, { shape: [2, 4], dtype: 'u32', values: [0, 0, 2, 0, 1, 1, 1, 1] }, { shape: [2, 4] }], attrs: { axis: 1 } },
-    { name: 'first axis', inputs: [{ shape: [3, 2] }, { shape: [2, 2], dtype: 'i32', values: [2, 0, 1, 0] }, { shape: [2, 2] }], attrs: { axis: 0 } },
+    {
+      name: 'labels',
+      inputs: [{ shape: [3, 5] }, { shape: [3, 1], dtype: 'i32', values: [4, 0, 2] }, { shape: [3, 1] }],
+      attrs: { axis: 1 },
+    },
+    {
+      name: 'repeated',
+      inputs: [{ shape: [2, 3] }, { shape: [2, 4], dtype: 'u32', values: [0, 0, 2, 0, 1, 1, 1, 1] }, { shape: [2, 4] }],
+      attrs: { axis: 1 },
+    },
+    {
+      name: 'first axis',
+      inputs: [{ shape: [3, 2] }, { shape: [2, 2], dtype: 'i32', values: [2, 0, 1, 0] }, { shape: [2, 2] }],
+      attrs: { axis: 0 },
+    },
     { name: 'clamped', inputs: [{ shape: [3] }, { shape: [2], dtype: 'i32', values: [-5, 9] }, { shape: [2] }], attrs: { axis: 0 } },
     { name: 'no indices', inputs: [{ shape: [2, 3] }, { shape: [2, 0], dtype: 'i32' }, { shape: [2, 0] }], attrs: { axis: 1 } },
     ...numberDtypes.map((dtype) => ({

@@ -16,7 +16,11 @@ import './table.js'
 
 const of = (...shape: Dim[]): Value => placeholder({ shape, dtype: 'f32' })
 const numbers = (shape: readonly number[], phase = 0) =>
-  refTensor(shape, Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(1.7 * i + phase)), 'f64')
+  refTensor(
+    shape,
+    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(1.7 * i + phase)),
+    'f64',
+  )
 
 describe('crossEntropy', () => {
   it('is the negative log-probability of the label', () => {
@@ -26,7 +30,8 @@ describe('crossEntropy', () => {
     expect(losses[0]).toBeCloseTo(Math.LN2, 12)
     expect(losses[1]).toBeCloseTo(Math.log(4 / 3), 12)
     expect(losses[2]).toBe(0)
-    const grads = run((x, y, g) => crossEntropyGrad(x, y, g, { ignoreIndex: -100 }), [logits, labels, refTensor([3], [2, 4, 8], 'f64')])[0]!.data
+    const grads = run((x, y, g) => crossEntropyGrad(x, y, g, { ignoreIndex: -100 }), [logits, labels, refTensor([3], [2, 4, 8], 'f64')])[0]!
+      .data
     for (const [i, expected] of [1, -1, -1, 1, 0, 0].entries()) expect(grads[i]).toBeCloseTo(expected, 12)
   })
 
@@ -50,7 +55,9 @@ describe('crossEntropy', () => {
     const labels = placeholder({ shape: [3], dtype: 'i32' })
     expect(() => crossEntropy(of(4, 9), labels)).toThrow('crossEntropy: labels must be [4] (one for each row of logits), got i32 [3]')
     expect(() => crossEntropy(of(3, 9), of(3))).toThrow('crossEntropy: indices must be i32 or u32, got f32 [3]')
-    expect(() => crossEntropy(of(3, 9), placeholder({ shape: [3], dtype: 'u32' }), { ignoreIndex: -100 })).toThrow('ignoreIndex -100 is not a value of the labels, u32 [3]')
+    expect(() => crossEntropy(of(3, 9), placeholder({ shape: [3], dtype: 'u32' }), { ignoreIndex: -100 })).toThrow(
+      'ignoreIndex -100 is not a value of the labels, u32 [3]',
+    )
     expect(() => crossEntropy(of(), placeholder({ shape: [], dtype: 'i32' }))).toThrow('logits must be [..., V]')
   })
 })
@@ -62,7 +69,10 @@ describe('tokenLogprob', () => {
     reshape(gatherAlong(logSoftmax(matmul(hidden, head, { transB: true, bias })), reshape(ids, [5, 1]), 1), [5])
 
   it.each([1, 4, 11, 100])('agrees with log softmax over all logits, chunk %i', (chunk) => {
-    const results = run((hidden, head, ids, bias) => [tokenLogprob(hidden, head, ids, { bias, chunk })[0]!, whole(hidden, head, ids, bias)], tensors)
+    const results = run(
+      (hidden, head, ids, bias) => [tokenLogprob(hidden, head, ids, { bias, chunk })[0]!, whole(hidden, head, ids, bias)],
+      tensors,
+    )
     expect(mismatch('f64', results[0]!.data, results[1]!.data)).toBeUndefined()
   })
 
@@ -73,7 +83,9 @@ describe('tokenLogprob', () => {
     feeds.set(seed.node, numbers([5], 4))
     const grads = (y: Value): Value[] => pullback([y], [seed], [hidden, head, bias]) as Value[]
     const expected = evaluate(grads(whole(hidden, head, ids, bias)), feeds)
-    evaluate(grads(tokenLogprob(hidden, head, ids, { bias, chunk })[0]!), feeds).forEach((grad, i) => expect(mismatch('f64', grad.data, expected[i]!.data)).toBeUndefined())
+    evaluate(grads(tokenLogprob(hidden, head, ids, { bias, chunk })[0]!), feeds).forEach((grad, i) =>
+      expect(mismatch('f64', grad.data, expected[i]!.data)).toBeUndefined(),
+    )
   })
 
   it('never holds all logits, forward or backward', () => {
@@ -81,13 +93,21 @@ describe('tokenLogprob', () => {
     const [logprob] = tokenLogprob(hidden, head, ids, { chunk: 8 })
     const grads = pullback([logprob!], [seed], [hidden, head], 'vjp') as Value[]
     const opened = pullback([logprob!], [seed], [hidden, head], 'decompose') as Value[]
-    const widest = Math.max(...topological([...grads, ...opened]).flatMap((node) => node.outputs.filter(({ shape }) => shape.length === 2 && shape[0] === 5).map(({ shape }) => shape[1] as number)))
+    const widest = Math.max(
+      ...topological([...grads, ...opened]).flatMap((node) =>
+        node.outputs.filter(({ shape }) => shape.length === 2 && shape[0] === 5).map(({ shape }) => shape[1] as number),
+      ),
+    )
     expect(widest).toBe(8)
   })
 
   it('takes a symbolic number of tokens', () => {
     const tokens = sym('tokens', { max: 5 })
-    const [hidden, head, ids] = [placeholder({ shape: [tokens, 3], dtype: 'f64' }), placeholder({ shape: [11, 3], dtype: 'f64' }), placeholder({ shape: [tokens], dtype: 'i32' })]
+    const [hidden, head, ids] = [
+      placeholder({ shape: [tokens, 3], dtype: 'f64' }),
+      placeholder({ shape: [11, 3], dtype: 'f64' }),
+      placeholder({ shape: [tokens], dtype: 'i32' }),
+    ]
     const [logprob] = tokenLogprob(hidden, head, ids, { chunk: 4 })
     const full = run((a, b, c) => tokenLogprob(a, b, c), tensors.slice(0, 3))[0]!.data
     for (const count of [0, 1, 5]) {
@@ -103,7 +123,9 @@ describe('tokenLogprob', () => {
 
   it('says what does not fit', () => {
     const ids = placeholder({ shape: [5], dtype: 'i32' })
-    expect(() => tokenLogprob(of(5, 3), of(11, 4), ids)).toThrow('tokenLogprob: head f32 [11, 4] must be [vocabulary, width] with the width of hidden f32 [5, 3]')
+    expect(() => tokenLogprob(of(5, 3), of(11, 4), ids)).toThrow(
+      'tokenLogprob: head f32 [11, 4] must be [vocabulary, width] with the width of hidden f32 [5, 3]',
+    )
     expect(() => tokenLogprob(of(4, 3), of(11, 3), ids)).toThrow('tokenLogprob: labels must be [4]')
     expect(() => tokenLogprob(of(5, 3), of(11, 3), ids, { chunk: 0 })).toThrow('chunk must be a positive integer, got 0')
     expect(() => tokenLogprob(of(2, 5, 3), of(11, 3), ids)).toThrow('hidden must have 2 axes [tokens, width]')

@@ -26,7 +26,10 @@ function checkLogits(op: string, logits: TensorType, labels: TensorType, { ignor
   if (ignoreIndex !== undefined) {
     const [least, most] = isInteger(labels.dtype) ? integerRange(labels.dtype) : [0, 0]
     if (!Number.isInteger(ignoreIndex) || ignoreIndex < least || ignoreIndex > most)
-      throw new TensorError('VALUE', `${op}: ignoreIndex ${ignoreIndex} is not a value of the labels, ${describe(labels)}; expected an integer from ${least} to ${most}`)
+      throw new TensorError(
+        'VALUE',
+        `${op}: ignoreIndex ${ignoreIndex} is not a value of the labels, ${describe(labels)}; expected an integer from ${least} to ${most}`,
+      )
   }
   return { shape: labels.shape, dtype: wideDType(logits.dtype) }
 }
@@ -59,8 +62,22 @@ const crossEntropyOp = defineOp<CrossEntropyAttrs>({
   vjp: ({ inputs: [logits, labels], grads, attrs }) => [crossEntropyGrad(logits!, labels!, grads[0]!, attrs), undefined],
   samples: [
     ...lossSamples(false),
-    { name: 'large', inputs: [{ shape: [2, 3], values: [1e4, 0, -1e4, 50, 60, 1e5] }, { shape: [2], dtype: 'i32', values: [1, 2] }], gradient: false },
-    { name: 'nan', inputs: [{ shape: [2, 3], values: [NaN, 0, 1, 1, 2, 3] }, { shape: [2], dtype: 'i32', values: [1, 2] }], gradient: false },
+    {
+      name: 'large',
+      inputs: [
+        { shape: [2, 3], values: [1e4, 0, -1e4, 50, 60, 1e5] },
+        { shape: [2], dtype: 'i32', values: [1, 2] },
+      ],
+      gradient: false,
+    },
+    {
+      name: 'nan',
+      inputs: [
+        { shape: [2, 3], values: [NaN, 0, 1, 1, 2, 3] },
+        { shape: [2], dtype: 'i32', values: [1, 2] },
+      ],
+      gradient: false,
+    },
   ],
 })
 
@@ -87,9 +104,20 @@ const crossEntropyGradOp = defineOp<CrossEntropyAttrs>({
 })
 
 function lossSamples(withGrad: boolean): Sample[] {
-  const sample = (name: string, logits: readonly number[], labels: readonly number[], attrs: CrossEntropyAttrs = {}, dtype: 'f32' | 'f16' | 'bf16' = 'f32', labelDType: 'i32' | 'u32' = 'i32'): Sample => ({
+  const sample = (
+    name: string,
+    logits: readonly number[],
+    labels: readonly number[],
+    attrs: CrossEntropyAttrs = {},
+    dtype: 'f32' | 'f16' | 'bf16' = 'f32',
+    labelDType: 'i32' | 'u32' = 'i32',
+  ): Sample => ({
     name,
-    inputs: [{ shape: logits, dtype }, { shape: logits.slice(0, -1), dtype: labelDType, values: labels }, ...(withGrad ? [{ shape: logits.slice(0, -1) }] : [])],
+    inputs: [
+      { shape: logits, dtype },
+      { shape: logits.slice(0, -1), dtype: labelDType, values: labels },
+      ...(withGrad ? [{ shape: logits.slice(0, -1) }] : []),
+    ],
     attrs,
   })
   return [

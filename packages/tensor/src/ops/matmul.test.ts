@@ -34,7 +34,12 @@ describe('matmul', () => {
   })
 
   it('differentiates without transposing anything', () => {
-    for (const [transA, transB] of [[false, false], [false, true], [true, false], [true, true]] as const) {
+    for (const [transA, transB] of [
+      [false, false],
+      [false, true],
+      [true, false],
+      [true, true],
+    ] as const) {
       const a = transA ? of(5, 3) : of(3, 5)
       const b = transB ? of(4, 5) : of(5, 4)
       expect(gradientOps(matmul(a, b, { transA, transB }), [a, b]).join()).not.toMatch(/permute|reduce/)
@@ -43,7 +48,10 @@ describe('matmul', () => {
 
   it('makes one product of the gradient of a shared matrix', () => {
     const x = of(2, 3, 5)
-    for (const [w, transB] of [[of(5, 4), false], [of(4, 5), true]] as const) {
+    for (const [w, transB] of [
+      [of(5, 4), false],
+      [of(4, 5), true],
+    ] as const) {
       const ops = gradientOps(matmul(x, w, { transB }), [w])
       expect(ops.filter((op) => op.startsWith('matmul'))).toEqual(['matmul{"transA":true}'])
       expect(ops.join()).not.toMatch(/reduceSum|permute/)
@@ -82,13 +90,17 @@ describe('matmul', () => {
 
   it('says what does not fit', () => {
     expect(() => matmul(of(2, 3), of(4, 5))).toThrow('matmul: a [2, 3] and b [4, 5] do not fit: a has 3 columns and b has 4 rows')
-    expect(() => matmul(of(3, 2), of(4, 5), { transA: true, transB: true })).toThrow('a [3, 2] transposed and b [4, 5] transposed do not fit: a has 3 columns and b has 5 rows')
+    expect(() => matmul(of(3, 2), of(4, 5), { transA: true, transB: true })).toThrow(
+      'a [3, 2] transposed and b [4, 5] transposed do not fit: a has 3 columns and b has 5 rows',
+    )
     expect(() => matmul(of(3), of(3, 2))).toThrow('reshape a vector to [1, K] or [K, 1]')
     expect(() => matmul(of(2, 3, 4), of(3, 4, 5))).toThrow('matmul (batch axes): shapes [2] and [3] do not broadcast')
     expect(() => matmul(of(2, 3), of(3, 4), { bias: of(3) })).toThrow('matmul: bias must be [4]')
     expect(() => matmul(of(2, 3), placeholder({ shape: [3, 4], dtype: 'f16' }))).toThrow('must have one dtype')
     expect(() => matmul(placeholder({ shape: [2, 3], dtype: 'i32' }), placeholder({ shape: [3, 4], dtype: 'i32' }))).toThrow('takes floats')
     expect(() => matmul(of(2, 3), of(3, 4), { alpha: NaN })).toThrow('alpha must be a finite number, got NaN')
-    expect(() => matmul(of(2, 3), of(3, 4), { activation: 'swish' as 'silu' })).toThrow("activation must be one of gelu, geluTanh, relu, silu, got 'swish'")
+    expect(() => matmul(of(2, 3), of(3, 4), { activation: 'swish' as 'silu' })).toThrow(
+      "activation must be one of gelu, geluTanh, relu, silu, got 'swish'",
+    )
   })
 })

@@ -51,11 +51,17 @@ function inferMatmul(inputs: readonly TensorType[], attrs: MatmulAttrs): readonl
   checkFloat('matmul', a)
   checkSameDtype('matmul', a, b)
   if (a.shape.length < 2 || b.shape.length < 2)
-    throw new TensorError('SHAPE', `matmul: both tensors need at least two axes, got ${describe(a)} and ${describe(b)}; reshape a vector to [1, K] or [K, 1]`)
+    throw new TensorError(
+      'SHAPE',
+      `matmul: both tensors need at least two axes, got ${describe(a)} and ${describe(b)}; reshape a vector to [1, K] or [K, 1]`,
+    )
   const inner = [columnsOf(a.shape, attrs.transA), rowsOf(b.shape, attrs.transB)] as const
   if (inner[0] !== inner[1]) {
     const sides = `a ${printShape(a.shape)}${attrs.transA === true ? ' transposed' : ''} and b ${printShape(b.shape)}${attrs.transB === true ? ' transposed' : ''}`
-    throw new TensorError('SHAPE', `matmul: ${sides} do not fit: a has ${printIndex(inner[0])} columns and b has ${printIndex(inner[1])} rows; they must be equal`)
+    throw new TensorError(
+      'SHAPE',
+      `matmul: ${sides} do not fit: a has ${printIndex(inner[0])} columns and b has ${printIndex(inner[1])} rows; they must be equal`,
+    )
   }
   const columns = columnsOf(b.shape, attrs.transB)
   const batch = broadcastShapes('matmul (batch axes)', a.shape.slice(0, -2), b.shape.slice(0, -2))
@@ -150,7 +156,11 @@ function flattened(x: Value): Value | undefined {
 export function sumRows(x: Value): Value {
   const shape = shapeOf(x)
   const rows = flattened(x)
-  if (rows === undefined) return reduceSum(x, shape.slice(0, -1).map((_, axis) => axis))
+  if (rows === undefined)
+    return reduceSum(
+      x,
+      shape.slice(0, -1).map((_, axis) => axis),
+    )
   return reshape(matmul(expand(like(x, 1), [1, shapeOf(rows)[0]!]), rows), shape.slice(-1))
 }
 
@@ -169,7 +179,8 @@ function gradB(a: Value, b: Value, grad: Value, transA: boolean, transB: boolean
 const matmulOp = defineOp<MatmulAttrs>({
   name: 'matmul',
   kind: 'composite',
-  summary: 'activation(alpha · a·b + bias); transA and transB say that the last two axes are stored in the other order, batch axes broadcast.',
+  summary:
+    'activation(alpha · a·b + bias); transA and transB say that the last two axes are stored in the other order, batch axes broadcast.',
   infer: inferMatmul,
   reference: referenceMatmul,
   decompose: decomposeMatmul,
@@ -201,7 +212,11 @@ function matmulSamples(): Sample[] {
     { name: 'shared b transposed', a: [2, 3, 5], b: [4, 5], attrs: { transB: true, alpha: -2 } },
     { name: 'shared b, transA', a: [2, 5, 3], b: [5, 4], attrs: { transA: true } },
   ]
-  const withBias = (name: string, attrs: MatmulAttrs): Sample => ({ name, inputs: [{ shape: [2, 3, 5] }, { shape: [5, 4] }, { shape: [4] }], attrs })
+  const withBias = (name: string, attrs: MatmulAttrs): Sample => ({
+    name,
+    inputs: [{ shape: [2, 3, 5] }, { shape: [5, 4] }, { shape: [4] }],
+    attrs,
+  })
   return [
     { name: 'plain', inputs: [{ shape: [3, 5] }, { shape: [5, 4] }] },
     { name: 'vector and matrix', inputs: [{ shape: [1, 6] }, { shape: [6, 9] }] },
@@ -226,8 +241,22 @@ function matmulSamples(): Sample[] {
     { name: 'no batch', inputs: [{ shape: [0, 3, 5] }, { shape: [5, 4] }] },
     { name: 'no columns', inputs: [{ shape: [3, 5] }, { shape: [5, 0] }] },
     { name: 'sum over nothing', inputs: [{ shape: [3, 0] }, { shape: [0, 4] }, { shape: [4] }] },
-    { name: 'f16', inputs: [{ shape: [3, 9], dtype: 'f16' }, { shape: [9, 4], dtype: 'f16' }, { shape: [4], dtype: 'f16' }] },
-    { name: 'bf16', inputs: [{ shape: [2, 3, 9], dtype: 'bf16' }, { shape: [4, 9], dtype: 'bf16' }], attrs: { transB: true } },
+    {
+      name: 'f16',
+      inputs: [
+        { shape: [3, 9], dtype: 'f16' },
+        { shape: [9, 4], dtype: 'f16' },
+        { shape: [4], dtype: 'f16' },
+      ],
+    },
+    {
+      name: 'bf16',
+      inputs: [
+        { shape: [2, 3, 9], dtype: 'bf16' },
+        { shape: [4, 9], dtype: 'bf16' },
+      ],
+      attrs: { transB: true },
+    },
   ]
 }
 

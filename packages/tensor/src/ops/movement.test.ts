@@ -5,10 +5,18 @@ import { sym, type Shape } from '../shape.js'
 import { differentiate } from '../transform/backward.js'
 import { evaluate, given, read } from './__fixtures__/evaluate.js'
 
-const count = (...shape: number[]): Value => given(Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i), shape)
+const count = (...shape: number[]): Value =>
+  given(
+    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => i),
+    shape,
+  )
 const n = sym('n', { max: 4 })
 const position = sym('position', { max: 8 })
-const shaped = (shape: Shape, size: number): Value => given(Array.from({ length: size }, (_, i) => i + 1), shape)
+const shaped = (shape: Shape, size: number): Value =>
+  given(
+    Array.from({ length: size }, (_, i) => i + 1),
+    shape,
+  )
 
 describe('values', () => {
   it('permute, flip, expand and reshape', () => {
@@ -19,7 +27,18 @@ describe('values', () => {
     expect(read(reshape(count(2, 3), [3, 2]))).toEqual([0, 1, 2, 3, 4, 5])
   })
   it('pad, slice and concat', () => {
-    expect(read(pad(count(2, 2), [[1, 0], [0, 1]], 9))).toEqual([9, 9, 9, 0, 1, 9, 2, 3, 9])
+    expect(
+      read(
+        pad(
+          count(2, 2),
+          [
+            [1, 0],
+            [0, 1],
+          ],
+          9,
+        ),
+      ),
+    ).toEqual([9, 9, 9, 0, 1, 9, 2, 3, 9])
     expect(read(slice(count(3, 4), [1, 0], [3, 4], [1, 3]))).toEqual([4, 7, 8, 11])
     expect(read(concat([count(2, 1), count(2, 2)], 1))).toEqual([0, 0, 1, 1, 2, 3])
     expect(read(updateSlice(count(3, 2), given([7, 8], [1, 2]), [1, 0]))).toEqual([0, 1, 7, 8, 4, 5])
@@ -27,7 +46,11 @@ describe('values', () => {
 })
 
 describe('symbols', () => {
-  const at = (value: number, place = 0): ReadonlyMap<typeof n, number> => new Map([[n, value], [position, place]])
+  const at = (value: number, place = 0): ReadonlyMap<typeof n, number> =>
+    new Map([
+      [n, value],
+      [position, place],
+    ])
 
   it.each([0, 1, 4])('slice 0 to a symbol makes a dimension of it (value %d)', (value) => {
     const x = count(4, 2)
@@ -35,7 +58,9 @@ describe('symbols', () => {
     expect(shapeOf(cut)).toEqual([n, 2])
     expect(read(cut, at(value))).toEqual([0, 1, 2, 3, 4, 5, 6, 7].slice(0, value * 2))
     const loss = reduceSum(mul(cut, cut), [0, 1])
-    expect(read(differentiate([loss], [x]).grads[0]!, at(value))).toEqual([0, 2, 4, 6, 8, 10, 12, 14].map((g, i) => (i < value * 2 ? g : 0)))
+    expect(read(differentiate([loss], [x]).grads[0]!, at(value))).toEqual(
+      [0, 2, 4, 6, 8, 10, 12, 14].map((g, i) => (i < value * 2 ? g : 0)),
+    )
   })
 
   it('slice symbol to symbol + n has n elements, and clamps its start', () => {
@@ -85,11 +110,23 @@ describe('errors', () => {
     ['reshape across a symbol', () => reshape(symbolic, [n]), /reshape: \[n, 2\] cannot become \[n\].*mask/],
     ['reshape that merges a symbol away', () => reshape(symbolic, [8]), /a symbol must stay a dimension/],
     ['permute with an axis twice', () => permute(count(2, 3), [0, 0]), /permute: \[0, 0\] is not an order of the axes of \[2, 3\]/],
-    ['expand of a dimension that is not 1', () => expand(count(2, 3), [2, 4]), /expand: \[2, 3\] does not broadcast to \[2, 4\]: axis 1 is 3 and cannot become 4/],
+    [
+      'expand of a dimension that is not 1',
+      () => expand(count(2, 3), [2, 4]),
+      /expand: \[2, 3\] does not broadcast to \[2, 4\]: axis 1 is 3 and cannot become 4/,
+    ],
     ['expand to fewer axes', () => expand(count(2, 3), [3]), /fewer axes \(1\) than the tensor \(2\)/],
     ['flip of an axis out of range', () => flip(count(2), [-1]), /flip: axis -1 is out of range for shape \[2\]; expected 0 to 0/],
     ['pad by a negative amount', () => pad(count(2), [[-1, 0]]), /pad: axis 0 of \[2\] has pads \[-1, 0\]/],
-    ['pad of a symbol', () => pad(symbolic, [[1, 0], [0, 0]]), /pad: axis 0 of \[n, 2\] is the symbol n.*mask/],
+    [
+      'pad of a symbol',
+      () =>
+        pad(symbolic, [
+          [1, 0],
+          [0, 0],
+        ]),
+      /pad: axis 0 of \[n, 2\] is the symbol n.*mask/,
+    ],
     ['pads for too few axes', () => pad(count(2, 2), [[1, 0]]), /2 axes but 1 pads/],
     ['slice outside', () => slice(count(4), [1], [5]), /slice: range 1 to 5 on axis 0 of \[4\]/],
     ['slice backwards', () => slice(count(4), [3], [1]), /ends before it starts/],
@@ -98,7 +135,11 @@ describe('errors', () => {
     ['slice between two symbols', () => slice(count(8), [n], [position]), /its length is not known/],
     ['slice longer than the axis', () => slice(count(8), [position], [position.plus(9)]), /it has 9 elements but the axis has at most 8/],
     ['slice of a symbol with a step', () => slice(symbolic, [0, 0], [n, 2], [2, 1]), /a step is not possible where a symbol is involved/],
-    ['concat of different shapes', () => concat([count(2, 3), count(3, 3)], 1), /concat: input 0 \[2, 3\] and input 1 \[3, 3\] differ on axis 0/],
+    [
+      'concat of different shapes',
+      () => concat([count(2, 3), count(3, 3)], 1),
+      /concat: input 0 \[2, 3\] and input 1 \[3, 3\] differ on axis 0/,
+    ],
     ['concat along a symbol', () => concat([symbolic, symbolic], 0), /concat: axis 0 of input 0 \[n, 2\] is the symbol n.*mask/],
     ['updateSlice outside', () => updateSlice(count(4), count(2), [3]), /expected a start from 0 to 2/],
     ['updateSlice of another rank', () => updateSlice(count(4, 2), count(2), [0, 0]), /must have the rank/],

@@ -3,8 +3,8 @@ import { computeArray, type DType } from '../dtype.js'
 import { TensorError } from '../errors.js'
 import { shapeOf } from '../graph/node.js'
 import { flip, permute, reshape, sumTo } from '../graph/primitives.js'
-import { isSym, printIndex, printShape, stridesOf, type Shape, type Sym } from '../shape.js'
-import { checkAxes, checkShape, SYMBOL_ADVICE, typed } from './check.js'
+import { isSym, printIndex, printShape, stridesOf, SYMBOL_ADVICE, type Shape, type Sym } from '../shape.js'
+import { checkAxes, checkShape, typed } from './check.js'
 import { defineOp, type OpRow, type Sample } from './row.js'
 import { broadcastStrides, offsetsOf } from './strided.js'
 
@@ -45,7 +45,10 @@ const reshapeOp = defineOp<{ shape: Shape }>({
         `reshape: ${printShape(x!.shape)} cannot become ${printShape(shape)}: a symbol must stay a dimension of its own with the same number of elements before and after it; ${SYMBOL_ADVICE}`,
       )
     if (from.counts[0] !== to.counts[0])
-      throw new TensorError('SHAPE', `reshape: ${printShape(x!.shape)} has ${from.counts[0]} elements and ${printShape(shape)} has ${to.counts[0]}; expected equal counts`)
+      throw new TensorError(
+        'SHAPE',
+        `reshape: ${printShape(x!.shape)} has ${from.counts[0]} elements and ${printShape(shape)} has ${to.counts[0]}; expected equal counts`,
+      )
     return typed(shape, x!.dtype)
   },
   reference: ({ inputs }) => [inputs[0]!.data],
@@ -66,8 +69,15 @@ const permuteOp = defineOp<{ perm: readonly number[] }>({
   summary: 'Axes in another order: axis i of the result is axis perm[i] of x.',
   infer: ([x], { perm }) => {
     const { shape, dtype } = x!
-    if (perm.length !== shape.length || !perm.every((axis) => Number.isInteger(axis) && axis >= 0 && axis < shape.length) || new Set(perm).size !== perm.length)
-      throw new TensorError('SHAPE', `permute: [${perm.join(', ')}] is not an order of the axes of ${printShape(shape)}; expected each of 0 to ${shape.length - 1} once`)
+    if (
+      perm.length !== shape.length ||
+      !perm.every((axis) => Number.isInteger(axis) && axis >= 0 && axis < shape.length) ||
+      new Set(perm).size !== perm.length
+    )
+      throw new TensorError(
+        'SHAPE',
+        `permute: [${perm.join(', ')}] is not an order of the axes of ${printShape(shape)}; expected each of 0 to ${shape.length - 1} once`,
+      )
     return typed(
       perm.map((axis) => shape[axis]!),
       dtype,

@@ -32,12 +32,24 @@ describe('norms', () => {
     ['rmsNorm', (x: Value, w: Value) => rmsNorm(x, w, 1e-5)[0]!],
   ] as const)('%s has the same gradients with symbolic rows', (_name, norm) => {
     const tokens = sym('tokens', { max: 3 })
-    const numbers = (...shape: number[]) => refTensor(shape, Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.cos(i * 1.3)))
+    const numbers = (...shape: number[]) =>
+      refTensor(
+        shape,
+        Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.cos(i * 1.3)),
+      )
     for (const batch of [1, 2]) {
       const gradients = (dim: Dim, count: number) => {
         const [x, w, dy] = [of(batch, dim, 5), of(5), of(batch, dim, 5)]
         const grads = pullback([norm(x, w)], [dy], [x, w]) as Value[]
-        return evaluate(grads, new Map([[x.node, numbers(batch, count, 5)], [w.node, numbers(5)], [dy.node, numbers(batch, count, 5)]]), { symbols: new Map([[tokens, count]]) })
+        return evaluate(
+          grads,
+          new Map([
+            [x.node, numbers(batch, count, 5)],
+            [w.node, numbers(5)],
+            [dy.node, numbers(batch, count, 5)],
+          ]),
+          { symbols: new Map([[tokens, count]]) },
+        )
       }
       for (const count of [0, 1, 3]) {
         const expected = gradients(count, count)
@@ -47,11 +59,15 @@ describe('norms', () => {
   })
 
   it('say what does not fit', () => {
-    expect(() => layerNorm(of(2, 4), of(3))).toThrow('layerNorm: weight must be [4] (one for each element of the last axis of x), got f32 [3]')
+    expect(() => layerNorm(of(2, 4), of(3))).toThrow(
+      'layerNorm: weight must be [4] (one for each element of the last axis of x), got f32 [3]',
+    )
     expect(() => layerNorm(of(2, 4), of(4), of(4, 1))).toThrow('layerNorm: bias must be [4]')
     expect(() => rmsNorm(of(), of(4))).toThrow('rmsNorm: x must have at least one axis, got f32 []')
     expect(() => rmsNorm(of(2, 4), of(4), -1)).toThrow('rmsNorm: eps must be a non-negative number such as 1e-5, got -1')
     expect(() => rmsNorm(of(2, sym('width', { max: 4 })), of(4))).toThrow('the last axis of x f32 [2, width] is a symbol')
-    expect(() => layerNormGrad(of(2, 4), of(4), of(2), of(2, 1), of(2, 4))).toThrow('layerNormGrad: mean must be [2, 1] (one for each row of x), got f32 [2]')
+    expect(() => layerNormGrad(of(2, 4), of(4), of(2), of(2, 1), of(2, 4))).toThrow(
+      'layerNormGrad: mean must be [2, 1] (one for each row of x), got f32 [2]',
+    )
   })
 })

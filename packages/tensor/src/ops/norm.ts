@@ -26,7 +26,8 @@ export const rmsNorm = (x: Value, weight: Value, eps = DEFAULT_EPS): readonly Va
 export const layerNormGrad = (x: Value, weight: Value, mean: Value, rstd: Value, dy: Value): readonly Value[] =>
   emitAll('layerNormGrad', [x, weight, mean, rstd, dy])
 /** Gradients of {@link rmsNorm}'s y: [dx, dweight]. */
-export const rmsNormGrad = (x: Value, weight: Value, rstd: Value, dy: Value): readonly Value[] => emitAll('rmsNormGrad', [x, weight, rstd, dy])
+export const rmsNormGrad = (x: Value, weight: Value, rstd: Value, dy: Value): readonly Value[] =>
+  emitAll('rmsNormGrad', [x, weight, rstd, dy])
 
 const widthOf = (x: Value): number => shapeOf(x).at(-1) as number
 const statShape = (shape: Shape): Shape => [...shape.slice(0, -1), 1]
@@ -72,7 +73,10 @@ function weightedSum(x: Value, factor: Value): Value {
   const shape = shapeOf(x)
   const width = widthOf(x)
   if (shape.length === 2) return reshape(matmul(reshape(factor, [1, shape[0]!]), x), [width])
-  return reduceSum(mul(x, factor), shape.slice(0, -1).map((_, axis) => axis))
+  return reduceSum(
+    mul(x, factor),
+    shape.slice(0, -1).map((_, axis) => axis),
+  )
 }
 
 const layerNormOp = defineOp<NormAttrs>({
@@ -133,7 +137,12 @@ const layerNormGradOp = defineOp({
     return [x, inputs[1]!, inputs[1]!]
   },
   decompose: (inputs) => {
-    const [x, mean, rstd, dy] = [inputs[0]!, inputs[2]!, inputs[3]!, inputs[4]!].map((value) => asRows(widen(value))) as [Value, Value, Value, Value]
+    const [x, mean, rstd, dy] = [inputs[0]!, inputs[2]!, inputs[3]!, inputs[4]!].map((value) => asRows(widen(value))) as [
+      Value,
+      Value,
+      Value,
+      Value,
+    ]
     const weight = widen(inputs[1]!)
     const perElement = like(x, 1 / Math.max(1, widthOf(x)))
     // With x̂ = c·rstd and g = dy·weight: dx = rstd · (g − mean(g) − x̂·mean(g·x̂)), where the means are taken of dy and dy·c directly.
@@ -143,7 +152,11 @@ const layerNormGradOp = defineOp({
     const meanGx = mul(mul(dotRows(dyc, weight), perElement), rstd)
     const projected = add(mul(c, mul(meanGx, rstd)), meanG)
     const dx = mul(sub(mul(dy, weight), projected), rstd)
-    return [narrow(reshape(dx, shapeOf(inputs[0]!)), inputs[0]!), narrow(weightedSum(dyc, rstd), inputs[1]!), narrow(sumRows(dy), inputs[1]!)]
+    return [
+      narrow(reshape(dx, shapeOf(inputs[0]!)), inputs[0]!),
+      narrow(weightedSum(dyc, rstd), inputs[1]!),
+      narrow(sumRows(dy), inputs[1]!),
+    ]
   },
   samples: gradSamples(2),
 })
@@ -199,7 +212,14 @@ function normSamples(parameters: readonly { readonly shape: readonly number[] }[
   const eps = 1e-5
   const sample = (name: string, shape: readonly number[], more: Partial<Sample['inputs'][number]> = {}): Sample => {
     const width = shape.at(-1)!
-    return { name, inputs: [{ shape, ...more }, ...parameters.map(() => ({ shape: [width], ...(more.dtype === undefined ? {} : { dtype: more.dtype }) }))], attrs: { eps } }
+    return {
+      name,
+      inputs: [
+        { shape, ...more },
+        ...parameters.map(() => ({ shape: [width], ...(more.dtype === undefined ? {} : { dtype: more.dtype }) })),
+      ],
+      attrs: { eps },
+    }
   }
   const all = [
     sample('rows', [3, 8]),
@@ -220,9 +240,19 @@ function normSamples(parameters: readonly { readonly shape: readonly number[] }[
 function gradSamples(stats: 1 | 2): Sample[] {
   const sample = (name: string, shape: readonly number[], dtype: 'f32' | 'f16' | 'bf16' = 'f32'): Sample => {
     const stat = { shape: [...shape.slice(0, -1), 1], range: [0.5, 1.5] as const }
-    return { name, inputs: [{ shape, dtype }, { shape: [shape.at(-1)!], dtype }, ...(stats === 2 ? [stat, stat] : [stat]), { shape, dtype }] }
+    return {
+      name,
+      inputs: [{ shape, dtype }, { shape: [shape.at(-1)!], dtype }, ...(stats === 2 ? [stat, stat] : [stat]), { shape, dtype }],
+    }
   }
-  return [sample('rows', [3, 8]), sample('batch', [2, 3, 6]), sample('vector', [8]), sample('no rows', [0, 4]), sample('f16', [3, 8], 'f16'), sample('bf16', [3, 8], 'bf16')]
+  return [
+    sample('rows', [3, 8]),
+    sample('batch', [2, 3, 6]),
+    sample('vector', [8]),
+    sample('no rows', [0, 4]),
+    sample('f16', [3, 8], 'f16'),
+    sample('bf16', [3, 8], 'bf16'),
+  ]
 }
 
 export const normOps: readonly OpRow[] = [layerNormOp, layerNormGradOp, rmsNormOp, rmsNormGradOp]

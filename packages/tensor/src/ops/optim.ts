@@ -29,19 +29,28 @@ export const adamwStep = (
 function inferAdamW(inputs: readonly TensorType[], attrs: AdamWAttrs): readonly TensorType[] {
   checkCount('adamwStep', inputs, 6, 6, 'p, g, m, v, lr, step')
   const [p, g, m, v, lr, step] = inputs as readonly [TensorType, TensorType, TensorType, TensorType, TensorType, TensorType]
-  const tensors = [['g', g], ['m', m], ['v', v]] as const
+  const tensors = [
+    ['g', g],
+    ['m', m],
+    ['v', v],
+  ] as const
   checkFloat('adamwStep', p)
   for (const [name, type] of tensors) {
     checkShapeIs('adamwStep', name, type, p.shape, 'the shape of p')
     if (name === 'g') checkDTypeIs('adamwStep', name, type, [p.dtype, wideDType(p.dtype)], 'the dtype of p, or the one it is computed in')
     else checkDTypeIs('adamwStep', name, type, [wideDType(p.dtype)], 'moments lose too much in half types')
   }
-  for (const [name, type] of [['lr', lr], ['step', step]] as const) {
+  for (const [name, type] of [
+    ['lr', lr],
+    ['step', step],
+  ] as const) {
     checkDTypeIs('adamwStep', name, type, ['f32'], 'a scalar')
     if (type.shape.length !== 0) throw new TensorError('SHAPE', `adamwStep: ${name} must be a scalar, got ${describe(type)}`)
   }
-  for (const name of ['beta1', 'beta2'] as const) checkFinite('adamwStep', name, attrs[name], (value) => value >= 0 && value < 1, 'a number from 0 to below 1')
-  for (const name of ['eps', 'weightDecay'] as const) checkFinite('adamwStep', name, attrs[name], (value) => value >= 0 && Number.isFinite(value), 'a non-negative number')
+  for (const name of ['beta1', 'beta2'] as const)
+    checkFinite('adamwStep', name, attrs[name], (value) => value >= 0 && value < 1, 'a number from 0 to below 1')
+  for (const name of ['eps', 'weightDecay'] as const)
+    checkFinite('adamwStep', name, attrs[name], (value) => value >= 0 && Number.isFinite(value), 'a non-negative number')
   if (attrs.epsMode !== undefined && attrs.epsMode !== 'torch' && attrs.epsMode !== 'tensorflow')
     throw new TensorError('VALUE', `adamwStep: epsMode must be 'torch' or 'tensorflow', got ${String(attrs.epsMode)}`)
   return [p, m, v]
@@ -110,7 +119,13 @@ const adamwStepOp = defineOp<AdamWAttrs>({
 
 function adamSamples(): Sample[] {
   const attrs: AdamWAttrs = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.1, epsMode: 'torch' }
-  const sample = (name: string, shape: readonly number[], step: number, more: Partial<AdamWAttrs> = {}, dtype: 'f32' | 'f16' | 'bf16' = 'f32'): Sample => ({
+  const sample = (
+    name: string,
+    shape: readonly number[],
+    step: number,
+    more: Partial<AdamWAttrs> = {},
+    dtype: 'f32' | 'f16' | 'bf16' = 'f32',
+  ): Sample => ({
     name,
     inputs: [
       { shape, dtype },
@@ -125,7 +140,10 @@ function adamSamples(): Sample[] {
   const first = sample('first step', [2, 5], 1)
   return [
     // Moments start at 0.
-    { ...first, inputs: first.inputs.map((input, i) => (i === 2 || i === 3 ? { shape: [2, 5], values: new Array<number>(10).fill(0) } : input)) },
+    {
+      ...first,
+      inputs: first.inputs.map((input, i) => (i === 2 || i === 3 ? { shape: [2, 5], values: new Array<number>(10).fill(0) } : input)),
+    },
     sample('step 2', [7], 2),
     sample('step 1000', [3, 4], 1000),
     sample('step 100000', [3, 4], 100000),

@@ -9,7 +9,9 @@ import type { OpRow, Sample } from './row.js'
 import { primitiveOps } from './table.js'
 
 const cases = primitiveOps.flatMap((row) => row.samples.map((sample): [string, OpRow, Sample] => [label(row, sample), row, sample]))
-const differentiable = cases.filter(([, row, sample]) => row.vjp !== undefined && sample.gradient !== false && sample.inputs.some(({ dtype = 'f32' }) => isFloat(dtype)))
+const differentiable = cases.filter(
+  ([, row, sample]) => row.vjp !== undefined && sample.gradient !== false && sample.inputs.some(({ dtype = 'f32' }) => isFloat(dtype)),
+)
 
 describe('every primitive', () => {
   it.each(cases)('%s runs and leaves its inputs alone', (_, row, sample) => {
@@ -36,8 +38,15 @@ function lossOf(outputs: readonly Value[]): Value | undefined {
     .filter((output) => isFloat(dtypeOf(output)))
     .map((output) => {
       const shape = shapeOf(output) as number[]
-      const weights = given(Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 0.5 + random()), shape, 'f64')
-      return reduceSum(mul(weights, sin(output)), shape.map((_, axis) => axis))
+      const weights = given(
+        Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 0.5 + random()),
+        shape,
+        'f64',
+      )
+      return reduceSum(
+        mul(weights, sin(output)),
+        shape.map((_, axis) => axis),
+      )
     })
   return parts[0]
 }
@@ -48,7 +57,10 @@ function slopes(loss: Value, input: Value): number[] {
   const step = 1e-5
   const out = values.map((value, i) => {
     const at = (x: number): number => {
-      refill(input, values.map((v, j) => (j === i ? x : v)))
+      refill(
+        input,
+        values.map((v, j) => (j === i ? x : v)),
+      )
       return read(loss)[0]!
     }
     return (at(value + step) - at(value - step)) / (2 * step)

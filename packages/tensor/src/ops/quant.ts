@@ -29,12 +29,20 @@ export const dequantize = (packed: Value, scales: Value, options: { readonly bit
   emit('dequantize', options.mins === undefined ? [packed, scales] : [packed, scales, options.mins], { bits: options.bits })
 
 /** Checks a quantised matrix and returns its N and K. */
-function checkPacked(op: string, inputs: readonly (TensorType | undefined)[], bits: QuantBits): readonly [rows: TensorType['shape'][number], columns: number] {
+function checkPacked(
+  op: string,
+  inputs: readonly (TensorType | undefined)[],
+  bits: QuantBits,
+): readonly [rows: TensorType['shape'][number], columns: number] {
   const [packed, scales, mins] = inputs as readonly [TensorType, TensorType, TensorType | undefined]
   if (bits !== 4 && bits !== 8) throw new TensorError('VALUE', `${op}: bits must be 4 or 8, got ${String(bits)}`)
   checkDTypeIs(op, 'packed', packed, ['u8'], `${bits}-bit values in bytes`)
   checkRank(op, 'packed', packed, 3, '[N, K/32, bytes of a block]')
-  const [rows, blocks, bytes] = packed.shape as readonly [TensorType['shape'][number], TensorType['shape'][number], TensorType['shape'][number]]
+  const [rows, blocks, bytes] = packed.shape as readonly [
+    TensorType['shape'][number],
+    TensorType['shape'][number],
+    TensorType['shape'][number],
+  ]
   if (bytes !== blockBytes(bits) || typeof blocks !== 'number')
     throw new TensorError('SHAPE', `${op}: packed ${printShape(packed.shape)} must be [N, K/32, ${blockBytes(bits)}] for ${bits} bits`)
   checkDTypeIs(op, 'scales', scales, ['f32', 'f64'], 'scales of blocks')
@@ -84,7 +92,10 @@ const qmatmulOp = defineOp<QuantAttrs>({
     checkFloat('qmatmul', x)
     const [rows, columns] = checkPacked('qmatmul', inputs.slice(1), bits)
     if (knownLast('qmatmul', 'x', x) !== columns)
-      throw new TensorError('SHAPE', `qmatmul: the last axis of x ${describe(x)} must be ${columns}, the columns of the weight packed as ${printShape(inputs[1]!.shape)}`)
+      throw new TensorError(
+        'SHAPE',
+        `qmatmul: the last axis of x ${describe(x)} must be ${columns}, the columns of the weight packed as ${printShape(inputs[1]!.shape)}`,
+      )
     return [{ shape: [...x.shape.slice(0, -1), rows], dtype: x.dtype }]
   },
   decompose: ([x, packed, scales, mins], { bits }) => {
@@ -97,7 +108,10 @@ const qmatmulOp = defineOp<QuantAttrs>({
   differentiable: [0],
   vjp: ({ inputs: [x, packed, scales, mins], grads, needs, attrs }) => {
     if (needs.slice(1).includes(true))
-      throw new TensorError('GRADIENT', 'qmatmul: differentiates by x only; keep quantised weights out of the parameters (train an adapter beside them)')
+      throw new TensorError(
+        'GRADIENT',
+        'qmatmul: differentiates by x only; keep quantised weights out of the parameters (train an adapter beside them)',
+      )
     const grad = widen(grads[0]!)
     const weight = cast(dequantize(packed!, scales!, { bits: attrs.bits, ...given({ mins }) }), wideDType(dtypeOf(x!)))
     const shape = shapeOf(grad)
@@ -108,7 +122,13 @@ const qmatmulOp = defineOp<QuantAttrs>({
 })
 
 function quantSamples(): (Sample & { readonly x: SampleInput })[] {
-  const sample = (name: string, bits: QuantBits, x: readonly number[], rows: number, more: { mins?: boolean; dtype?: 'f16' | 'bf16' } = {}) => {
+  const sample = (
+    name: string,
+    bits: QuantBits,
+    x: readonly number[],
+    rows: number,
+    more: { mins?: boolean; dtype?: 'f16' | 'bf16' } = {},
+  ) => {
     const blocks = x.at(-1)! / BLOCK_SIZE
     const perBlock = { shape: [rows, blocks], range: [-0.2, 0.2] as const }
     const packed = { shape: [rows, blocks, blockBytes(bits)], dtype: 'u8' as const, range: [0, 255] as const }

@@ -1,6 +1,19 @@
 import { describe, expect, it } from 'vitest'
 import type { Value } from '../graph/node.js'
-import { argMax, cumsum, gather, gatherAlong, iota, mul, reduceMax, reduceSum, scatterAdd, scatterAddAlong, sort, symScalar } from '../graph/primitives.js'
+import {
+  argMax,
+  cumsum,
+  gather,
+  gatherAlong,
+  iota,
+  mul,
+  reduceMax,
+  reduceSum,
+  scatterAdd,
+  scatterAddAlong,
+  sort,
+  symScalar,
+} from '../graph/primitives.js'
 import { sym } from '../shape.js'
 import { differentiate } from '../transform/backward.js'
 import { evaluate, given, read } from './__fixtures__/evaluate.js'
@@ -75,15 +88,30 @@ describe('indices', () => {
 describe('sort', () => {
   const ordered = (values: number[], descending = false): number[][] => evaluate(sort(given(values), 0, descending))
   it('is stable in both directions', () => {
-    expect(ordered([2, 1, 2, 1])).toEqual([[1, 1, 2, 2], [1, 3, 0, 2]])
-    expect(ordered([2, 1, 2, 1], true)).toEqual([[2, 2, 1, 1], [0, 2, 1, 3]])
+    expect(ordered([2, 1, 2, 1])).toEqual([
+      [1, 1, 2, 2],
+      [1, 3, 0, 2],
+    ])
+    expect(ordered([2, 1, 2, 1], true)).toEqual([
+      [2, 2, 1, 1],
+      [0, 2, 1, 3],
+    ])
   })
   it('counts NaN as the largest', () => {
-    expect(ordered([NaN, 1, Infinity, -Infinity])).toEqual([[-Infinity, 1, Infinity, NaN], [3, 1, 2, 0]])
-    expect(ordered([1, NaN, 2], true)).toEqual([[NaN, 2, 1], [1, 2, 0]])
+    expect(ordered([NaN, 1, Infinity, -Infinity])).toEqual([
+      [-Infinity, 1, Infinity, NaN],
+      [3, 1, 2, 0],
+    ])
+    expect(ordered([1, NaN, 2], true)).toEqual([
+      [NaN, 2, 1],
+      [1, 2, 0],
+    ])
   })
   it('works along inner axes', () => {
-    expect(evaluate(sort(given([3, 1, 2, 5, 1, 4], [3, 2]), 0))).toEqual([[1, 1, 2, 4, 3, 5], [2, 0, 1, 2, 0, 1]])
+    expect(evaluate(sort(given([3, 1, 2, 5, 1, 4], [3, 2]), 0))).toEqual([
+      [1, 1, 2, 4, 3, 5],
+      [2, 0, 1, 2, 0, 1],
+    ])
   })
 })
 
@@ -97,10 +125,30 @@ describe('errors', () => {
     ['a sum of bools', () => reduceSum(bool, [0]), 'DTYPE', /reduceSum: .*bool \[2\]; cast it to i32 to count/],
     ['sorting bools', () => sort(bool, 0), 'DTYPE', /sort: /],
     ['float indices', () => gather(x, given([0])), 'DTYPE', /gather: indices must be i32 or u32, got f32 \[1\]/],
-    ['updates of the wrong shape', () => scatterAdd(x, i32([0]), given([1, 2], [1, 2])), 'SHAPE', /scatterAdd: updates \[1, 2\] and the expected \[1, 3\] differ on axis 1: 2 and 3/],
-    ['updates of another dtype', () => scatterAdd(x, i32([0]), i32([1, 2, 3], [1, 3])), 'DTYPE', /scatterAdd: operands must have one dtype/],
-    ['indices of another rank', () => gatherAlong(x, i32([0]), 1), 'SHAPE', /gatherAlong: x \[2, 3\] and indices \[1\] must have equal rank/],
-    ['indices that differ on another axis', () => gatherAlong(x, i32([0, 0, 0], [3, 1]), 1), 'SHAPE', /differ on axis 0: 2 and 3; only axis 1 may differ/],
+    [
+      'updates of the wrong shape',
+      () => scatterAdd(x, i32([0]), given([1, 2], [1, 2])),
+      'SHAPE',
+      /scatterAdd: updates \[1, 2\] and the expected \[1, 3\] differ on axis 1: 2 and 3/,
+    ],
+    [
+      'updates of another dtype',
+      () => scatterAdd(x, i32([0]), i32([1, 2, 3], [1, 3])),
+      'DTYPE',
+      /scatterAdd: operands must have one dtype/,
+    ],
+    [
+      'indices of another rank',
+      () => gatherAlong(x, i32([0]), 1),
+      'SHAPE',
+      /gatherAlong: x \[2, 3\] and indices \[1\] must have equal rank/,
+    ],
+    [
+      'indices that differ on another axis',
+      () => gatherAlong(x, i32([0, 0, 0], [3, 1]), 1),
+      'SHAPE',
+      /differ on axis 0: 2 and 3; only axis 1 may differ/,
+    ],
   ])('%s', (_, make, code, message) => {
     expect(make).toThrow(message)
     expect(make).toThrow(expect.objectContaining({ code }))

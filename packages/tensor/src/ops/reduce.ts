@@ -34,7 +34,12 @@ const reduceSamples: readonly Sample[] = [
   { name: 'scalar', inputs: [{ shape: [] }], attrs: { axes: [], keepDims: false } },
   { name: 'over nothing', inputs: [{ shape: [2, 0] }], attrs: { axes: [1], keepDims: false } },
   { name: 'empty result', inputs: [{ shape: [0, 3] }], attrs: { axes: [1], keepDims: true } },
-  { name: 'infinities', inputs: [{ shape: [2, 3], values: [1, Infinity, 2, -Infinity, -Infinity, 3] }], attrs: { axes: [1], keepDims: false }, gradient: false },
+  {
+    name: 'infinities',
+    inputs: [{ shape: [2, 3], values: [1, Infinity, 2, -Infinity, -Infinity, 3] }],
+    attrs: { axes: [1], keepDims: false },
+    gradient: false,
+  },
   { name: 'nan', inputs: [{ shape: [2, 2], values: [NaN, 1, 2, 3] }], attrs: { axes: [1], keepDims: false }, gradient: false },
   { name: 'f16', inputs: [{ shape: [3, 40], dtype: 'f16' }], attrs: { axes: [1], keepDims: false } },
   { name: 'bf16', inputs: [{ shape: [3, 40], dtype: 'bf16' }], attrs: { axes: [1], keepDims: true } },
@@ -98,7 +103,11 @@ const reduceMaxOp = defineOp<ReduceAttrs>({
   samples: [
     ...reduceSamples,
     { name: 'ties', inputs: [{ shape: [2, 4], values: [1, 3, 3, 2, 5, 5, 5, 5] }], attrs: { axes: [1], keepDims: false }, gradient: false },
-    { name: 'u32 high', inputs: [{ shape: [3], dtype: 'u32', values: [1, 4294967295, 2147483648] }], attrs: { axes: [0], keepDims: false } },
+    {
+      name: 'u32 high',
+      inputs: [{ shape: [3], dtype: 'u32', values: [1, 4294967295, 2147483648] }],
+      attrs: { axes: [0], keepDims: false },
+    },
     { name: 'i8', inputs: [{ shape: [3], dtype: 'i8', values: [-128, -5, -9] }], attrs: { axes: [0], keepDims: false } },
   ],
 })

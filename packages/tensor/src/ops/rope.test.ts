@@ -8,8 +8,12 @@ import './table.js'
 /** Position 0 does not turn, position 1 by a right angle in pair 0 and not in pair 1, position 2 by half a turn in both. */
 const cos = refTensor([3, 2], [1, 1, 0, 1, -1, -1])
 const sin = refTensor([3, 2], [0, 0, 1, 0, 0, 0])
-const turned = (x: readonly number[], position: number, interleaved: boolean): number[] =>
-  [...run((a, c, s, p) => rope(a, c, s, p, { interleaved }), [refTensor([1, 1, 1, x.length], x), cos, sin, refTensor([1], [position], 'i32')])[0]!.data]
+const turned = (x: readonly number[], position: number, interleaved: boolean): number[] => [
+  ...run(
+    (a, c, s, p) => rope(a, c, s, p, { interleaved }),
+    [refTensor([1, 1, 1, x.length], x), cos, sin, refTensor([1], [position], 'i32')],
+  )[0]!.data,
+]
 
 describe('rope', () => {
   it('turns halves', () => {
@@ -41,14 +45,19 @@ describe('rope', () => {
         [tables[1]!.node, sin],
         [positions.node, refTensor([2, 1], [2, 1], 'i32')],
       ])
-      expect([...evaluate([y], feeds, { symbols: new Map([[tokens, 1]]) })[0]!.data]).toEqual([...turned([1, 2, 3, 4], 2, interleaved), ...turned([1, 2, 3, 4], 1, interleaved)])
+      expect([...evaluate([y], feeds, { symbols: new Map([[tokens, 1]]) })[0]!.data]).toEqual([
+        ...turned([1, 2, 3, 4], 2, interleaved),
+        ...turned([1, 2, 3, 4], 1, interleaved),
+      ])
     }
   })
 
   it('says what does not fit', () => {
     const of = (...shape: Dim[]): Value => placeholder({ shape, dtype: 'f32' })
     const at = (...shape: Dim[]): Value => placeholder({ shape, dtype: 'i32' })
-    expect(() => rope(of(1, 2, 3, 4), of(9, 3), of(9, 3), at(3))).toThrow('rope: cos f32 [9, 3] rotates 6 entries but x f32 [1, 2, 3, 4] has 4 in its last axis; expected 1 to 2 columns')
+    expect(() => rope(of(1, 2, 3, 4), of(9, 3), of(9, 3), at(3))).toThrow(
+      'rope: cos f32 [9, 3] rotates 6 entries but x f32 [1, 2, 3, 4] has 4 in its last axis; expected 1 to 2 columns',
+    )
     expect(() => rope(of(1, 2, 3, 4), of(9, 2), of(8, 2), at(3))).toThrow('rope: sin must be [9, 2] (the shape of cos)')
     expect(() => rope(of(2, 2, 3, 4), of(9, 2), of(9, 2), at(2))).toThrow('rope: positions must be [3] or [2, 3]')
     expect(() => rope(of(2, 2, 3, 4), of(9, 2), of(9, 2), of(3))).toThrow('rope: indices must be i32 or u32')

@@ -30,11 +30,17 @@ function inferRope(inputs: readonly TensorType[]): readonly TensorType[] {
   const width = knownLast('rope', 'x', x)
   const half = knownLast('rope', 'cos', cos)
   if (half < 1 || 2 * half > width)
-    throw new TensorError('SHAPE', `rope: cos ${describe(cos)} rotates ${2 * half} entries but x ${describe(x)} has ${width} in its last axis; expected 1 to ${Math.floor(width / 2)} columns`)
+    throw new TensorError(
+      'SHAPE',
+      `rope: cos ${describe(cos)} rotates ${2 * half} entries but x ${describe(x)} has ${width} in its last axis; expected 1 to ${Math.floor(width / 2)} columns`,
+    )
   checkIndices('rope', positions)
   const expected = positions.shape.length === 2 ? [x.shape[0]!, x.shape[2]!] : [x.shape[2]!]
   if (positions.shape.length > 2 || positions.shape.length === 0 || positions.shape.some((dim, axis) => dim !== expected[axis]))
-    throw new TensorError('SHAPE', `rope: positions must be [${printIndex(x.shape[2]!)}] or [${printIndex(x.shape[0]!)}, ${printIndex(x.shape[2]!)}] (tokens, or batch and tokens, of x ${printShape(x.shape)}), got ${describe(positions)}`)
+    throw new TensorError(
+      'SHAPE',
+      `rope: positions must be [${printIndex(x.shape[2]!)}] or [${printIndex(x.shape[0]!)}, ${printIndex(x.shape[2]!)}] (tokens, or batch and tokens, of x ${printShape(x.shape)}), got ${describe(positions)}`,
+    )
   return [x]
 }
 
@@ -76,20 +82,32 @@ const ropeOp = defineOp<RopeAttrs>({
     }
     const wide = widen(x!)
     const part = turned === width ? wide : columns(wide, 0, turned)
-    const rotated = add(mul(part, spread(pairUp(c, c, interleaved))), mul(exchange(part, interleaved), spread(pairUp(neg(s), s, interleaved))))
+    const rotated = add(
+      mul(part, spread(pairUp(c, c, interleaved))),
+      mul(exchange(part, interleaved), spread(pairUp(neg(s), s, interleaved))),
+    )
     return [narrow(turned === width ? rotated : concat([rotated, columns(wide, turned, width)], 3), x!)]
   },
   differentiable: [0],
   vjp: ({ inputs: [, cos, sin, positions], grads, needs, attrs }) => {
     if (needs[1] === true || needs[2] === true)
-      throw new TensorError('GRADIENT', 'rope: differentiates by x only; keep the cos and sin tables out of the parameters, or cut their gradient with stopGradient()')
+      throw new TensorError(
+        'GRADIENT',
+        'rope: differentiates by x only; keep the cos and sin tables out of the parameters, or cut their gradient with stopGradient()',
+      )
     return [rope(grads[0]!, cos!, neg(sin!), positions!, attrs), undefined, undefined, undefined]
   },
   samples: ropeSamples(),
 })
 
 function ropeSamples(): Sample[] {
-  const sample = (name: string, x: readonly number[], half: number, positions: readonly number[], more: { interleaved?: boolean; batch?: boolean; dtype?: 'f16' | 'bf16' } = {}): Sample => ({
+  const sample = (
+    name: string,
+    x: readonly number[],
+    half: number,
+    positions: readonly number[],
+    more: { interleaved?: boolean; batch?: boolean; dtype?: 'f16' | 'bf16' } = {},
+  ): Sample => ({
     name,
     inputs: [
       { shape: x, ...(more.dtype === undefined ? {} : { dtype: more.dtype }) },

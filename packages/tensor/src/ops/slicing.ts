@@ -9,8 +9,8 @@ import { castNumber, computeArray, isFloat, type DType } from '../dtype.js'
 import { TensorError } from '../errors.js'
 import { dtypeOf, shapeOf, type Value } from '../graph/node.js'
 import { constant, expand, pad, reshape, slice, updateSlice } from '../graph/primitives.js'
-import { dimMax, indexSym, isSym, isSymExpr, printIndex, printShape, type Dim, type Index, type Shape } from '../shape.js'
-import { checkAgree, checkAxis, checkPerAxis, checkSameDtype, SYMBOL_ADVICE, typed } from './check.js'
+import { dimMax, indexSym, isSym, isSymExpr, printIndex, printShape, SYMBOL_ADVICE, type Dim, type Index, type Shape } from '../shape.js'
+import { checkAgree, checkAxis, checkPerAxis, checkSameDtype, typed } from './check.js'
 import { defineOp, type OpRow, type Sample } from './row.js'
 import { copyBox, sizeOf } from './strided.js'
 
@@ -46,10 +46,16 @@ const padOp = defineOp<{ pads: readonly (readonly [number, number])[]; value: nu
     const out = shape.map((dim, axis): Dim => {
       const [before, after] = pads[axis]!
       if (!Number.isSafeInteger(before) || !Number.isSafeInteger(after) || before < 0 || after < 0)
-        throw new TensorError('SHAPE', `pad: axis ${axis} of ${printShape(shape)} has pads [${before}, ${after}]; expected non-negative integers (slice removes elements)`)
+        throw new TensorError(
+          'SHAPE',
+          `pad: axis ${axis} of ${printShape(shape)} has pads [${before}, ${after}]; expected non-negative integers (slice removes elements)`,
+        )
       if (!isSym(dim)) return before + dim + after
       if (before + after > 0)
-        throw new TensorError('SHAPE', `pad: axis ${axis} of ${printShape(shape)} is the symbol ${dim.name} and cannot be padded by [${before}, ${after}]; ${SYMBOL_ADVICE}`)
+        throw new TensorError(
+          'SHAPE',
+          `pad: axis ${axis} of ${printShape(shape)} is the symbol ${dim.name} and cannot be padded by [${before}, ${after}]; ${SYMBOL_ADVICE}`,
+        )
       return dim
     })
     if (!isFloat(dtype) && castNumber(dtype, value) !== value)
@@ -72,11 +78,48 @@ const padOp = defineOp<{ pads: readonly (readonly [number, number])[]; value: nu
   },
   samples: [
     { name: 'vector', inputs: [{ shape: [3] }], attrs: { pads: [[2, 1]], value: 0 } },
-    { name: 'matrix', inputs: [{ shape: [2, 3] }], attrs: { pads: [[0, 1], [2, 0]], value: 1.5 } },
-    { name: 'minus infinity', inputs: [{ shape: [2, 2] }], attrs: { pads: [[1, 1], [0, 0]], value: -Infinity }, gradient: false },
+    {
+      name: 'matrix',
+      inputs: [{ shape: [2, 3] }],
+      attrs: {
+        pads: [
+          [0, 1],
+          [2, 0],
+        ],
+        value: 1.5,
+      },
+    },
+    {
+      name: 'minus infinity',
+      inputs: [{ shape: [2, 2] }],
+      attrs: {
+        pads: [
+          [1, 1],
+          [0, 0],
+        ],
+        value: -Infinity,
+      },
+      gradient: false,
+    },
     { name: 'scalar', inputs: [{ shape: [] }], attrs: { pads: [], value: 0 } },
-    { name: 'from empty', inputs: [{ shape: [0, 2] }], attrs: { pads: [[1, 1], [0, 0]], value: 7 } },
-    ...everyDtype([{ shape: [2, 2] }], { pads: [[1, 0], [0, 1]], value: 1 }),
+    {
+      name: 'from empty',
+      inputs: [{ shape: [0, 2] }],
+      attrs: {
+        pads: [
+          [1, 1],
+          [0, 0],
+        ],
+        value: 7,
+      },
+    },
+    ...everyDtype([{ shape: [2, 2] }], {
+      pads: [
+        [1, 0],
+        [0, 1],
+      ],
+      value: 1,
+    }),
   ],
 })
 
@@ -96,25 +139,33 @@ function slicedDim(shape: Shape, axis: number, start: Index, end: Index, step: n
   if (!Number.isSafeInteger(step) || step < 1) fail('steps must be positive integers (flip reverses an axis)')
   const startSym = indexSym(start)
   const endSym = indexSym(end)
-  if (step > 1 && (startSym ?? endSym ?? (isSym(size) ? size : undefined)) !== undefined) fail('a step is not possible where a symbol is involved; expected step 1')
+  if (step > 1 && (startSym ?? endSym ?? (isSym(size) ? size : undefined)) !== undefined)
+    fail('a step is not possible where a symbol is involved; expected step 1')
   if (startSym === undefined && endSym !== undefined) {
-    if (start !== 0 || offsetOf(end) !== 0) fail(`its length would be a symbol plus a constant; expected 0 to ${endSym.name}; ${SYMBOL_ADVICE}`)
+    if (start !== 0 || offsetOf(end) !== 0)
+      fail(`its length would be a symbol plus a constant; expected 0 to ${endSym.name}; ${SYMBOL_ADVICE}`)
     if (isSym(size) ? size !== endSym : endSym.max > size)
-      fail(isSym(size) ? `${endSym.name} is not the size of the axis; expected ${size.name}` : `${endSym.name} may reach ${endSym.max} but the axis has ${printIndex(size)} elements`)
+      fail(
+        isSym(size)
+          ? `${endSym.name} is not the size of the axis; expected ${size.name}`
+          : `${endSym.name} may reach ${endSym.max} but the axis has ${printIndex(size)} elements`,
+      )
     return endSym
   }
   if (startSym !== endSym) fail('its length is not known; expected both bounds to be numbers, or the same symbol plus constants')
   const length = offsetOf(end) - offsetOf(start)
   if (!Number.isSafeInteger(length) || length < 0) fail('it ends before it starts, or its bounds are not integers')
   if (length > dimMax(size)) fail(`it has ${length} elements but the axis has at most ${dimMax(size)}`)
-  if (startSym === undefined && (offsetOf(start) < 0 || offsetOf(end) > dimMax(size))) fail(`it lies outside the axis; expected 0 ≤ start ≤ end ≤ ${dimMax(size)}`)
+  if (startSym === undefined && (offsetOf(start) < 0 || offsetOf(end) > dimMax(size)))
+    fail(`it lies outside the axis; expected 0 ≤ start ≤ end ≤ ${dimMax(size)}`)
   return Math.ceil(length / step)
 }
 
 const sliceOp = defineOp<SliceAttrs>({
   name: 'slice',
   kind: 'primitive',
-  summary: 'The box from starts to ends (exclusive), every steps-th element. 0 to a symbol makes a symbolic dimension; symbol + a to symbol + b makes one of b − a.',
+  summary:
+    'The box from starts to ends (exclusive), every steps-th element. 0 to a symbol makes a symbolic dimension; symbol + a to symbol + b makes one of b − a.',
   infer: ([x], { starts, ends, steps }) => {
     const { shape, dtype } = x!
     checkPerAxis('slice', 'starts', starts.length, shape)
@@ -129,7 +180,9 @@ const sliceOp = defineOp<SliceAttrs>({
     const x = inputs[0]!
     const { shape, dtype } = outputs[0]!
     const steps = attrs.steps ?? shape.map(() => 1)
-    const start = shape.map((length, axis) => (steps[axis] === 1 ? clampStart(attrs.starts[axis] as number, length, x.shape[axis]!) : (attrs.starts[axis] as number)))
+    const start = shape.map((length, axis) =>
+      steps[axis] === 1 ? clampStart(attrs.starts[axis] as number, length, x.shape[axis]!) : (attrs.starts[axis] as number),
+    )
     const box = shape.map((length, axis) => Math.min(length, x.shape[axis]!))
     const data = computeArray(dtype, sizeOf(shape))
     copyBox(box, { data: x.data, shape: x.shape, start, steps }, { data, shape, start: shape.map(() => 0) })
@@ -142,11 +195,21 @@ const sliceOp = defineOp<SliceAttrs>({
     const gradShape = shapeOf(grad)
     // A range as long as its axis is all of it, wherever a symbol says it starts; a dilated one may only look as long.
     const isWhole = shape.map((dim, axis) => gradShape[axis] === dim && (typeof starts[axis] !== 'number' || starts[axis] === 0))
-    const isFixed = shape.every((dim, axis) => isWhole[axis]! || (typeof dim === 'number' && typeof starts[axis] === 'number' && typeof ends[axis] === 'number'))
+    const isFixed = shape.every(
+      (dim, axis) => isWhole[axis]! || (typeof dim === 'number' && typeof starts[axis] === 'number' && typeof ends[axis] === 'number'),
+    )
     if (!isFixed) return [updateSlice(zeros(shape, dtypeOf(grad)), grad, starts)]
     // Dilation ends with zeros that may reach past the axis.
-    const limits = shape.map((dim, axis) => (isWhole[axis] ? dim : Math.min(gradShape[axis] as number, (dim as number) - (starts[axis] as number))))
-    const trimmed = limits.every((limit, axis) => limit === gradShape[axis]) ? grad : slice(grad, limits.map(() => 0), limits)
+    const limits = shape.map((dim, axis) =>
+      isWhole[axis] ? dim : Math.min(gradShape[axis] as number, (dim as number) - (starts[axis] as number)),
+    )
+    const trimmed = limits.every((limit, axis) => limit === gradShape[axis])
+      ? grad
+      : slice(
+          grad,
+          limits.map(() => 0),
+          limits,
+        )
     const pads = shape.map((dim, axis): [number, number] => {
       if (isWhole[axis]) return [0, 0]
       const before = starts[axis] as number
@@ -201,7 +264,11 @@ const concatOp = defineOp<{ axis: number }>({
       checkSameDtype('concat', first, x)
       checkAgree('concat', ['input 0', `input ${i}`], first.shape, x.shape, axis)
       const dim = x.shape[axis]!
-      if (isSym(dim)) throw new TensorError('SHAPE', `concat: axis ${axis} of input ${i} ${printShape(x.shape)} is the symbol ${dim.name}; ${SYMBOL_ADVICE}`)
+      if (isSym(dim))
+        throw new TensorError(
+          'SHAPE',
+          `concat: axis ${axis} of input ${i} ${printShape(x.shape)} is the symbol ${dim.name}; ${SYMBOL_ADVICE}`,
+        )
       size += dim
     })
     return typed(
@@ -252,17 +319,27 @@ const updateSliceOp = defineOp<{ starts: readonly Index[] }>({
     checkSameDtype('updateSlice', x!, update!)
     checkPerAxis('updateSlice', 'starts', starts.length, x!.shape)
     if (update!.shape.length !== x!.shape.length)
-      throw new TensorError('SHAPE', `updateSlice: the update ${printShape(update!.shape)} must have the rank of the tensor ${printShape(x!.shape)}; reshape it`)
+      throw new TensorError(
+        'SHAPE',
+        `updateSlice: the update ${printShape(update!.shape)} must have the rank of the tensor ${printShape(x!.shape)}; reshape it`,
+      )
     update!.shape.forEach((length, axis) => {
       const size = x!.shape[axis]!
       const start = simplified(starts[axis]!)
       const fail = (reason: string): never => {
-        throw new TensorError('SHAPE', `updateSlice: update ${printShape(update!.shape)} at ${printIndex(start)} on axis ${axis} of ${printShape(x!.shape)}: ${reason}`)
+        throw new TensorError(
+          'SHAPE',
+          `updateSlice: update ${printShape(update!.shape)} at ${printIndex(start)} on axis ${axis} of ${printShape(x!.shape)}: ${reason}`,
+        )
       }
       if (isSym(length)) {
         if (start !== 0) fail(`an update of symbolic size must start at 0; ${SYMBOL_ADVICE}`)
         if (isSym(size) ? size !== length : length.max > size)
-          fail(isSym(size) ? `${length.name} is not the size of the axis; expected ${size.name}` : `${length.name} may reach ${length.max}, beyond the axis's ${size}`)
+          fail(
+            isSym(size)
+              ? `${length.name} is not the size of the axis; expected ${size.name}`
+              : `${length.name} may reach ${length.max}, beyond the axis's ${size}`,
+          )
       } else {
         if (length > dimMax(size)) fail(`the update has ${length} elements but the axis has at most ${dimMax(size)}`)
         if (typeof start === 'number' && (!Number.isSafeInteger(start) || start < 0 || start + length > dimMax(size)))

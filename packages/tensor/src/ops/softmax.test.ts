@@ -10,12 +10,23 @@ const logs = refTensor([2, 3], [Math.log(1), Math.log(2), Math.log(5), Math.log(
 
 describe('softmax', () => {
   it('normalises exponentials', () => {
-    const close = (actual: ArrayLike<number>, expected: readonly number[]): void => expected.forEach((value, i) => expect(actual[i]).toBeCloseTo(value, 12))
+    const close = (actual: ArrayLike<number>, expected: readonly number[]): void =>
+      expected.forEach((value, i) => expect(actual[i]).toBeCloseTo(value, 12))
     close(run((x) => softmax(x), [logs])[0]!.data, [1 / 8, 2 / 8, 5 / 8, 3 / 8, 3 / 8, 2 / 8])
     close(run((x) => softmax(x, 0), [logs])[0]!.data, [1 / 4, 2 / 5, 5 / 7, 3 / 4, 3 / 5, 2 / 7])
-    close(run((x) => logSoftmax(x), [logs])[0]!.data, [Math.log(1 / 8), Math.log(2 / 8), Math.log(5 / 8), Math.log(3 / 8), Math.log(3 / 8), Math.log(2 / 8)])
+    close(run((x) => logSoftmax(x), [logs])[0]!.data, [
+      Math.log(1 / 8),
+      Math.log(2 / 8),
+      Math.log(5 / 8),
+      Math.log(3 / 8),
+      Math.log(3 / 8),
+      Math.log(2 / 8),
+    ])
     close(run((x) => logSumExp(x), [logs])[0]!.data, [Math.log(8), Math.log(8)])
-    close(run((y, dy) => softmaxGrad(y, dy), [refTensor([2], [0.25, 0.75], 'f64'), refTensor([2], [1, 3], 'f64')])[0]!.data, [0.25 * (1 - 2.5), 0.75 * (3 - 2.5)])
+    close(run((y, dy) => softmaxGrad(y, dy), [refTensor([2], [0.25, 0.75], 'f64'), refTensor([2], [1, 3], 'f64')])[0]!.data, [
+      0.25 * (1 - 2.5),
+      0.75 * (3 - 2.5),
+    ])
   })
 
   it('does not overflow, and lets −∞ be nothing', () => {
@@ -32,7 +43,9 @@ describe('softmax', () => {
     const n = sym('n', { max: 4 })
     const x = placeholder({ shape: [n], dtype: 'f64' })
     for (const values of [[], [7], [0, Math.log(3)]]) {
-      const [y] = evaluate([softmax(x)], new Map([[x.node, refTensor([values.length], values, 'f64')]]), { symbols: new Map([[n, values.length]]) })
+      const [y] = evaluate([softmax(x)], new Map([[x.node, refTensor([values.length], values, 'f64')]]), {
+        symbols: new Map([[n, values.length]]),
+      })
       expect(y!.data.length).toBe(values.length)
       if (values.length > 0) expect(Array.from(y!.data).reduce((a, b) => a + b, 0)).toBeCloseTo(1, 12)
     }

@@ -13,7 +13,8 @@ type AxisAttrs = { readonly axis: number }
 /** e^x / Σ e^x along an axis. */
 export const softmax = (x: Value, axis = -1): Value => emit('softmax', [x], { axis: normalizeAxis('softmax', axis, shapeOf(x).length) })
 /** log softmax(x) along an axis. */
-export const logSoftmax = (x: Value, axis = -1): Value => emit('logSoftmax', [x], { axis: normalizeAxis('logSoftmax', axis, shapeOf(x).length) })
+export const logSoftmax = (x: Value, axis = -1): Value =>
+  emit('logSoftmax', [x], { axis: normalizeAxis('logSoftmax', axis, shapeOf(x).length) })
 /** Gradient of softmax from its output y: y · (dy − Σ y·dy). */
 export const softmaxGrad = (y: Value, dy: Value, axis = -1): Value =>
   emit('softmaxGrad', [y, dy], { axis: normalizeAxis('softmaxGrad', axis, shapeOf(y).length) })
@@ -42,7 +43,8 @@ export function logSumExp(x: Value, axis = -1): Value {
 function checkAxisOp(op: string, inputs: readonly TensorType[], axis: number): void {
   const x = inputs[0]!
   checkFloat(op, x)
-  if (x.shape.length === 0) throw new TensorError('SHAPE', `${op}: a scalar has no axis to normalise along, got ${describe(x)}; reshape it to [1]`)
+  if (x.shape.length === 0)
+    throw new TensorError('SHAPE', `${op}: a scalar has no axis to normalise along, got ${describe(x)}; reshape it to [1]`)
   checkAxis(op, axis, x.shape)
 }
 
@@ -97,8 +99,22 @@ const softmaxGradOp = defineOp<AxisAttrs>({
     { name: 'rows', inputs: [{ shape: [3, 5], range: [0, 1] }, { shape: [3, 5] }], attrs: { axis: 1 } },
     { name: 'middle axis', inputs: [{ shape: [2, 3, 4], range: [0, 1] }, { shape: [2, 3, 4] }], attrs: { axis: 1 } },
     { name: 'over nothing', inputs: [{ shape: [3, 0] }, { shape: [3, 0] }], attrs: { axis: 1 } },
-    { name: 'f16', inputs: [{ shape: [3, 5], dtype: 'f16', range: [0, 1] }, { shape: [3, 5], dtype: 'f16' }], attrs: { axis: 1 } },
-    { name: 'bf16', inputs: [{ shape: [3, 5], dtype: 'bf16', range: [0, 1] }, { shape: [3, 5], dtype: 'bf16' }], attrs: { axis: 1 } },
+    {
+      name: 'f16',
+      inputs: [
+        { shape: [3, 5], dtype: 'f16', range: [0, 1] },
+        { shape: [3, 5], dtype: 'f16' },
+      ],
+      attrs: { axis: 1 },
+    },
+    {
+      name: 'bf16',
+      inputs: [
+        { shape: [3, 5], dtype: 'bf16', range: [0, 1] },
+        { shape: [3, 5], dtype: 'bf16' },
+      ],
+      attrs: { axis: 1 },
+    },
   ],
 })
 

@@ -55,9 +55,24 @@ const sortOp = defineOp<{ axis: number; descending: boolean }>({
     { name: 'first axis', inputs: [{ shape: [4, 3] }], attrs: { axis: 0, descending: false } },
     { name: 'middle axis', inputs: [{ shape: [2, 4, 3] }], attrs: { axis: 1, descending: true } },
     { name: 'ties', inputs: [{ shape: [6], values: [2, 1, 2, 1, 2, 1] }], attrs: { axis: 0, descending: false }, gradient: false },
-    { name: 'ties descending', inputs: [{ shape: [6], values: [2, 1, 2, 1, 2, 1] }], attrs: { axis: 0, descending: true }, gradient: false },
-    { name: 'nan', inputs: [{ shape: [6], values: [1, NaN, -Infinity, NaN, Infinity, 0] }], attrs: { axis: 0, descending: false }, gradient: false },
-    { name: 'nan descending', inputs: [{ shape: [6], values: [1, NaN, -Infinity, NaN, Infinity, 0] }], attrs: { axis: 0, descending: true }, gradient: false },
+    {
+      name: 'ties descending',
+      inputs: [{ shape: [6], values: [2, 1, 2, 1, 2, 1] }],
+      attrs: { axis: 0, descending: true },
+      gradient: false,
+    },
+    {
+      name: 'nan',
+      inputs: [{ shape: [6], values: [1, NaN, -Infinity, NaN, Infinity, 0] }],
+      attrs: { axis: 0, descending: false },
+      gradient: false,
+    },
+    {
+      name: 'nan descending',
+      inputs: [{ shape: [6], values: [1, NaN, -Infinity, NaN, Infinity, 0] }],
+      attrs: { axis: 0, descending: true },
+      gradient: false,
+    },
     { name: 'one', inputs: [{ shape: [3, 1] }], attrs: { axis: 1, descending: false } },
     { name: 'empty', inputs: [{ shape: [2, 0] }], attrs: { axis: 1, descending: false } },
     ...(['f16', 'bf16', 'i32', 'u32', 'i8', 'u8'] as const).map((dtype) => ({

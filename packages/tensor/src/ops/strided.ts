@@ -69,6 +69,9 @@ function sideOffsets(box: readonly number[], side: BoxSide): Int32Array {
 }
 
 /** A row-major tensor seen as [outer, size, inner] around one axis. */
-export function aroundAxis(shape: readonly number[], axis: number): { readonly outer: number; readonly size: number; readonly inner: number } {
+export function aroundAxis(
+  shape: readonly number[],
+  axis: number,
+): { readonly outer: number; readonly size: number; readonly inner: number } {
   return { outer: sizeOf(shape.slice(0, axis)), size: shape[axis]!, inner: sizeOf(shape.slice(axis + 1)) }
 }

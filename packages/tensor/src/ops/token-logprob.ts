@@ -22,8 +22,17 @@ export const DEFAULT_CHUNK = 8192
  * log softmax(hidden · headᵀ + bias)[label]: hidden [N, D], head [V, D], labels [N], bias [V] → [logprobs, logSumExp], both
  * [N] in f32 (f64 for f64).
  */
-export const tokenLogprob = (hidden: Value, head: Value, labels: Value, options: { readonly bias?: Value; readonly chunk?: number } = {}): readonly Value[] =>
-  emitAll('tokenLogprob', options.bias === undefined ? [hidden, head, labels] : [hidden, head, labels, options.bias], given({ chunk: options.chunk }))
+export const tokenLogprob = (
+  hidden: Value,
+  head: Value,
+  labels: Value,
+  options: { readonly bias?: Value; readonly chunk?: number } = {},
+): readonly Value[] =>
+  emitAll(
+    'tokenLogprob',
+    options.bias === undefined ? [hidden, head, labels] : [hidden, head, labels, options.bias],
+    given({ chunk: options.chunk }),
+  )
 
 interface Chunk {
   readonly head: Value
@@ -55,7 +64,10 @@ function inferTokenLogprob(inputs: readonly TensorType[], attrs: TokenLogprobAtt
   checkDTypeIs('tokenLogprob', 'head', head, [hidden.dtype], 'the dtype of hidden')
   const [words, width] = head.shape
   if (typeof words !== 'number' || words < 1 || typeof width !== 'number' || hidden.shape[1] !== width)
-    throw new TensorError('SHAPE', `tokenLogprob: head ${describe(head)} must be [vocabulary, width] with the width of hidden ${describe(hidden)} and at least one word`)
+    throw new TensorError(
+      'SHAPE',
+      `tokenLogprob: head ${describe(head)} must be [vocabulary, width] with the width of hidden ${describe(hidden)} and at least one word`,
+    )
   checkIndices('tokenLogprob', labels)
   checkShapeIs('tokenLogprob', 'labels', labels, [hidden.shape[0]!], 'one for each row of hidden')
   if (bias !== undefined) {
@@ -71,7 +83,8 @@ function inferTokenLogprob(inputs: readonly TensorType[], attrs: TokenLogprobAtt
 const tokenLogprobOp = defineOp<TokenLogprobAttrs>({
   name: 'tokenLogprob',
   kind: 'composite',
-  summary: 'log softmax(hidden · headᵀ + bias)[label] for each row, the vocabulary taken in chunks; also returns the log of the normaliser.',
+  summary:
+    'log softmax(hidden · headᵀ + bias)[label] for each row, the vocabulary taken in chunks; also returns the log of the normaliser.',
   infer: inferTokenLogprob,
   decompose: ([hidden, head, labels, bias], { chunk = DEFAULT_CHUNK }) => {
     const wide = widen(hidden!)
@@ -111,7 +124,13 @@ const tokenLogprobOp = defineOp<TokenLogprobAttrs>({
 })
 
 function logprobSamples(): Sample[] {
-  const sample = (name: string, tokens: number, width: number, words: number, more: { chunk?: number; bias?: boolean; dtype?: 'f16' | 'bf16' } = {}): Sample => {
+  const sample = (
+    name: string,
+    tokens: number,
+    width: number,
+    words: number,
+    more: { chunk?: number; bias?: boolean; dtype?: 'f16' | 'bf16' } = {},
+  ): Sample => {
     const dtype: DType = more.dtype ?? 'f32'
     return {
       name,

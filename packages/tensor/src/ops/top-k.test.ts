@@ -12,10 +12,13 @@ describe('topK', () => {
   })
 
   it('sends gradients back where the values were', () => {
-    const grad = run((x, g) => {
-      const [values] = topK(x, 2)
-      return pullback([values!], [g], [x])[0]!
-    }, [refTensor([4], [1, 9, 3, 5]), refTensor([2], [10, 20])])[0]!
+    const grad = run(
+      (x, g) => {
+        const [values] = topK(x, 2)
+        return pullback([values!], [g], [x])[0]!
+      },
+      [refTensor([4], [1, 9, 3, 5]), refTensor([2], [10, 20])],
+    )[0]!
     expect([...grad.data]).toEqual([0, 10, 0, 20])
   })
 

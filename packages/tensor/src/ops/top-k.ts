@@ -11,7 +11,8 @@ import { describe, zerosLike } from './wide.js'
 type TopKAttrs = { readonly k: number; readonly axis: number }
 
 /** The k largest along an axis, descending, ties by lower index: [values, indices i32]. */
-export const topK = (x: Value, k: number, axis = -1): readonly Value[] => emitAll('topK', [x], { k, axis: normalizeAxis('topK', axis, shapeOf(x).length) })
+export const topK = (x: Value, k: number, axis = -1): readonly Value[] =>
+  emitAll('topK', [x], { k, axis: normalizeAxis('topK', axis, shapeOf(x).length) })
 
 const topKOp = defineOp<TopKAttrs>({
   name: 'topK',
@@ -21,8 +22,13 @@ const topKOp = defineOp<TopKAttrs>({
     checkNumber('topK', x!)
     checkAxis('topK', axis, x!.shape)
     const size = x!.shape[axis]!
-    if (typeof size !== 'number') throw new TensorError('SHAPE', `topK: axis ${axis} of ${describe(x!)} is the symbol ${size.name}; its size must be known`)
-    if (!Number.isInteger(k) || k < 0 || k > size) throw new TensorError('VALUE', `topK: k is ${k}; expected an integer from 0 to ${printIndex(size)}, the size of axis ${axis} of ${describe(x!)}`)
+    if (typeof size !== 'number')
+      throw new TensorError('SHAPE', `topK: axis ${axis} of ${describe(x!)} is the symbol ${size.name}; its size must be known`)
+    if (!Number.isInteger(k) || k < 0 || k > size)
+      throw new TensorError(
+        'VALUE',
+        `topK: k is ${k}; expected an integer from 0 to ${printIndex(size)}, the size of axis ${axis} of ${describe(x!)}`,
+      )
     const shape = x!.shape.map((dim, i) => (i === axis ? k : dim))
     return [
       { shape, dtype: x!.dtype },
@@ -35,7 +41,9 @@ const topKOp = defineOp<TopKAttrs>({
     const ends = shape.map((dim, i) => (i === axis ? k : dim))
     return sort(x!, axis, true).map((sorted) => slice(sorted, starts, ends))
   },
-  vjp: ({ inputs: [x], outputs, grads, attrs }) => [grads[0] === undefined ? undefined : scatterAddAlong(zerosLike(x!), outputs[1]!, grads[0], attrs.axis)],
+  vjp: ({ inputs: [x], outputs, grads, attrs }) => [
+    grads[0] === undefined ? undefined : scatterAddAlong(zerosLike(x!), outputs[1]!, grads[0], attrs.axis),
+  ],
   samples: [
     { name: 'rows', inputs: [{ shape: [3, 7] }], attrs: { k: 3, axis: 1 } },
     { name: 'first axis', inputs: [{ shape: [6, 2] }], attrs: { k: 2, axis: 0 } },

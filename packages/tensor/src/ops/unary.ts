@@ -53,9 +53,7 @@ function unaryRow(options: UnaryOptions): OpRow {
       for (let i = 0; i < out.length; i++) out[i] = apply(data[i]!)
       return [out]
     },
-    ...(vjp === undefined
-      ? { stopsGradient: true }
-      : { vjp: ({ inputs, outputs, grads }) => [vjp(inputs[0]!, outputs[0]!, grads[0]!)] }),
+    ...(vjp === undefined ? { stopsGradient: true } : { vjp: ({ inputs, outputs, grads }) => [vjp(inputs[0]!, outputs[0]!, grads[0]!)] }),
     samples,
   })
 }
@@ -66,7 +64,8 @@ const everywhere = [-Infinity, -1e30, -100, -1e-30, -0, 0, 1e-30, 100, 1e30, Inf
 const castOp = defineOp<{ dtype: DType }>({
   name: 'cast',
   kind: 'primitive',
-  summary: 'The same values in another dtype. To integers: truncated toward zero, saturated, NaN gives 0. To bool: 0 is false, all else true.',
+  summary:
+    'The same values in another dtype. To integers: truncated toward zero, saturated, NaN gives 0. To bool: 0 is false, all else true.',
   infer: ([x], { dtype }) => typed(x!.shape, dtype),
   reference: ({ inputs, attrs: { dtype } }) => {
     const { data } = inputs[0]!
@@ -125,7 +124,10 @@ const bitcastOp = defineOp<{ dtype: DType }>({
   summary: 'The same bits read as another dtype of equal size; not to or from bool.',
   infer: ([x], { dtype }) => {
     if (byteSize(dtype) !== byteSize(x!.dtype) || dtype === 'bool' || x!.dtype === 'bool')
-      throw new TensorError('DTYPE', `bitcast: ${x!.dtype} ${printShape(x!.shape)} cannot be read as ${dtype}; expected a dtype of ${byteSize(x!.dtype)} bytes that is not bool`)
+      throw new TensorError(
+        'DTYPE',
+        `bitcast: ${x!.dtype} ${printShape(x!.shape)} cannot be read as ${dtype}; expected a dtype of ${byteSize(x!.dtype)} bytes that is not bool`,
+      )
     return typed(x!.shape, dtype)
   },
   reference: ({ inputs, attrs }) => [decodeStorage(attrs.dtype, encodeStorage(inputs[0]!.dtype, inputs[0]!.data))],

@@ -21,7 +21,9 @@ export const sumLast = (x: Value): Value => reduceSum(x, [lastAxis(x)], true)
 
 /** Attributes without those that were not given, so that equal calls have equal attributes. */
 export function given<T extends Readonly<Record<string, unknown>>>(attrs: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(attrs).filter(([, value]) => value !== undefined)) as { [K in keyof T]?: Exclude<T[K], undefined> }
+  return Object.fromEntries(Object.entries(attrs).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>
+  }
 }
 
 /** Product of some dimensions as one dimension; undefined where a symbol would have to be multiplied. */
@@ -36,8 +38,7 @@ export const describe = ({ dtype, shape }: TensorType): string => `${dtype} ${pr
 
 /** An input has exactly this rank. */
 export function checkRank(op: string, name: string, type: TensorType, rank: number, axes: string): void {
-  if (type.shape.length !== rank)
-    throw new TensorError('SHAPE', `${op}: ${name} must have ${rank} axes ${axes}, got ${describe(type)}`)
+  if (type.shape.length !== rank) throw new TensorError('SHAPE', `${op}: ${name} must have ${rank} axes ${axes}, got ${describe(type)}`)
 }
 
 /** An input has exactly this shape, which follows from the others. */
@@ -49,24 +50,32 @@ export function checkShapeIs(op: string, name: string, type: TensorType, shape: 
 /** An input has one of these dtypes. */
 export function checkDTypeIs(op: string, name: string, type: TensorType, dtypes: readonly DType[], why: string): void {
   if (!dtypes.includes(type.dtype))
-    throw new TensorError('DTYPE', `${op}: ${name} must be ${[...new Set(dtypes)].join(' or ')} (${why}), got ${describe(type)}; cast it first`)
+    throw new TensorError(
+      'DTYPE',
+      `${op}: ${name} must be ${[...new Set(dtypes)].join(' or ')} (${why}), got ${describe(type)}; cast it first`,
+    )
 }
 
 /** As many inputs as the operation takes. */
 export function checkCount(op: string, inputs: readonly TensorType[], least: number, most: number, names: string): void {
   if (inputs.length < least || inputs.length > most)
-    throw new TensorError('VALUE', `${op}: takes ${least === most ? least : `${least} to ${most}`} tensors (${names}), got ${inputs.length}`)
+    throw new TensorError(
+      'VALUE',
+      `${op}: takes ${least === most ? least : `${least} to ${most}`} tensors (${names}), got ${inputs.length}`,
+    )
 }
 
 /** The last axis of an input, which must have a size that is known. */
 export function knownLast(op: string, name: string, type: TensorType): number {
   const dim = type.shape.at(-1)
   if (dim === undefined) throw new TensorError('SHAPE', `${op}: ${name} must have at least one axis, got ${describe(type)}`)
-  if (typeof dim !== 'number') throw new TensorError('SHAPE', `${op}: the last axis of ${name} ${describe(type)} is a symbol; its size must be known`)
+  if (typeof dim !== 'number')
+    throw new TensorError('SHAPE', `${op}: the last axis of ${name} ${describe(type)} is a symbol; its size must be known`)
   return dim
 }
 
 /** A finite number, for attributes that are compiled in. */
 export function checkFinite(op: string, name: string, value: unknown, accept: (value: number) => boolean, expected: string): void {
-  if (typeof value !== 'number' || !accept(value)) throw new TensorError('VALUE', `${op}: ${name} must be ${expected}, got ${String(value)}`)
+  if (typeof value !== 'number' || !accept(value))
+    throw new TensorError('VALUE', `${op}: ${name} must be ${expected}, got ${String(value)}`)
 }

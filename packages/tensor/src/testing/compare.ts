@@ -2,7 +2,17 @@ import type { DType, NumericArray } from '../dtype.js'
 import { isFloat } from '../dtype.js'
 
 /** Largest normalised mean squared error allowed between a device and the reference. */
-export const errorLimit: Readonly<Record<DType, number>> = { f64: 1e-24, f32: 1e-10, f16: 1e-6, bf16: 1e-4, i32: 0, u32: 0, i8: 0, u8: 0, bool: 0 }
+export const errorLimit: Readonly<Record<DType, number>> = {
+  f64: 1e-24,
+  f32: 1e-10,
+  f16: 1e-6,
+  bf16: 1e-4,
+  i32: 0,
+  u32: 0,
+  i8: 0,
+  u8: 0,
+  bool: 0,
+}
 
 // Values that cancel to nearly nothing are compared with numbers of ordinary size instead of with themselves.
 const floor = 1e-3

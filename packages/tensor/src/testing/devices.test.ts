@@ -1,16 +1,43 @@
 /** Whole programs on the CPU device and the interpreter: what no single row shows. */
 import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import {
-  adamwStep, checkpoint, crossEntropy, dropout, foldKey, graphOf, jit, key, layerNorm, profile, randomNormal, randomUniform, referenceDevice, resolveDevice,
-  setDebug, setDefaultDevice, sym, tensor, toOnnx, valueAndGrad, type Device, type Tensor,
+  adamwStep,
+  checkpoint,
+  crossEntropy,
+  dropout,
+  foldKey,
+  graphOf,
+  jit,
+  key,
+  layerNorm,
+  profile,
+  randomNormal,
+  randomUniform,
+  referenceDevice,
+  resolveDevice,
+  setDebug,
+  setDefaultDevice,
+  sym,
+  tensor,
+  toOnnx,
+  valueAndGrad,
+  type Device,
+  type Tensor,
 } from '../index.js'
 
 const cpu = await resolveDevice('cpu')
-const devices: readonly (readonly [string, Device])[] = [['cpu', cpu], ['reference', referenceDevice()]]
+const devices: readonly (readonly [string, Device])[] = [
+  ['cpu', cpu],
+  ['reference', referenceDevice()],
+]
 afterAll(() => cpu.dispose())
 afterEach(() => setDebug(0))
 
-const ramp = (shape: readonly number[], step: number): Tensor => tensor(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i * step + 1)), { shape })
+const ramp = (shape: readonly number[], step: number): Tensor =>
+  tensor(
+    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i * step + 1)),
+    { shape },
+  )
 
 describe.each(devices)('%s', (_, device) => {
   it('ignores what lies past a symbol, at 0, 1 and its maximum', async () => {
@@ -30,7 +57,9 @@ describe.each(devices)('%s', (_, device) => {
       expect(await out.sum.toArray()).toEqual(rows.map((row) => row.reduce((a, b) => a + b, 0)))
       expect(await out.peak.toArray()).toEqual(rows.map((row) => Math.max(...row)))
       for (const total of (await out.soft.toArray()) as number[]) expect(total).toBeCloseTo(count === 0 ? 0 : 1, 6)
-      expect(await out.product.toArray()).toEqual(rows.map((row) => [0, 1].map((column) => row.reduce((sum, value, i) => sum + value * (2 * i + column), 0))))
+      expect(await out.product.toArray()).toEqual(
+        rows.map((row) => [0, 1].map((column) => row.reduce((sum, value, i) => sum + value * (2 * i + column), 0))),
+      )
       for (const result of Object.values(out)) result.dispose()
     }
     expect(f.size).toBe(1)
@@ -41,11 +70,21 @@ describe.each(devices)('%s', (_, device) => {
     const loss = (p: { w: Tensor; g: Tensor }, x: Tensor, y: Tensor): Tensor => crossEntropy(layerNorm(x.matmul(p.w), p.g), y).mean()
     const run = async (alias: boolean): Promise<unknown> => {
       const step = jit(
-        (state: { p: { w: Tensor; g: Tensor }; m: { w: Tensor; g: Tensor }; v: { w: Tensor; g: Tensor } }, x: Tensor, y: Tensor, count: Tensor) => {
+        (
+          state: { p: { w: Tensor; g: Tensor }; m: { w: Tensor; g: Tensor }; v: { w: Tensor; g: Tensor } },
+          x: Tensor,
+          y: Tensor,
+          count: Tensor,
+        ) => {
           const { value, grads } = valueAndGrad(loss)(state.p, x, y)
           const next = { p: { ...state.p }, m: { ...state.m }, v: { ...state.v } }
           for (const name of ['w', 'g'] as const) {
-            const out = adamwStep({ parameter: state.p[name], m: state.m[name], v: state.v[name] }, grads[name], tensor(0.01, { shape: [] }), count)
+            const out = adamwStep(
+              { parameter: state.p[name], m: state.m[name], v: state.v[name] },
+              grads[name],
+              tensor(0.01, { shape: [] }),
+              count,
+            )
             next.p[name] = out.parameter
             next.m[name] = out.m
             next.v[name] = out.v
@@ -76,13 +115,17 @@ describe.each(devices)('%s', (_, device) => {
   it('draws the same bits on every device', async () => {
     setDefaultDevice(device)
     using seed = key(42)
-    const mask = jit((k: Tensor, step: Tensor) => dropout(tensor(new Float32Array(64).fill(1)), 0.5, { key: foldKey(foldKey(k, 'site'), step.cast('i32')), train: true }))
+    const mask = jit((k: Tensor, step: Tensor) =>
+      dropout(tensor(new Float32Array(64).fill(1)), 0.5, { key: foldKey(foldKey(k, 'site'), step.cast('i32')), train: true }),
+    )
     using a = await mask(seed, 3)
     using b = await mask(seed, 4)
     expect(mask.size).toBe(1)
     const [first, second] = [await a.data(), await b.data()]
     expect(first).not.toEqual(second)
-    using again = await dropout(tensor(new Float32Array(64).fill(1)), 0.5, { key: foldKey(foldKey(seed, 'site'), 3), train: true }).to('reference')
+    using again = await dropout(tensor(new Float32Array(64).fill(1)), 0.5, { key: foldKey(foldKey(seed, 'site'), 3), train: true }).to(
+      'reference',
+    )
     expect(Array.from(first)).toEqual(Array.from(await again.data()))
     const uniform = await randomUniform(seed, [1000]).data()
     expect(uniform.every((value) => value >= 0 && value < 1)).toBe(true)
@@ -122,7 +165,9 @@ describe.each(devices)('%s', (_, device) => {
 
   it('profiles by op', async () => {
     setDefaultDevice(device)
-    using x = await ramp([32, 32], 0.1).matmul(ramp([32, 32], 0.2)).realize()
+    using x = await ramp([32, 32], 0.1)
+      .matmul(ramp([32, 32], 0.2))
+      .realize()
     const report = await profile(() => x.matmul(x).softmax().sum().item(), { device })
     expect(report.rows.map((row) => row.op)).toContain('matmul')
     expect(report.rows.reduce((sum, row) => sum + row.share, 0)).toBeCloseTo(1, 6)
@@ -145,7 +190,10 @@ describe('cpu', () => {
     const layers = 6
     const ws = Array.from({ length: layers }, (_, i) => ramp([64, 64], 0.1 + i / 10))
     const block = (x: Tensor, w: Tensor): Tensor => x.matmul(w).gelu().matmul(w).gelu()
-    const loss = (wrap: (fn: typeof block) => typeof block) => (params: Tensor[], x: Tensor): Tensor => params.reduce((h, w) => wrap(block)(h, w), x).sum()
+    const loss =
+      (wrap: (fn: typeof block) => typeof block) =>
+      (params: Tensor[], x: Tensor): Tensor =>
+        params.reduce((h, w) => wrap(block)(h, w), x).sum()
     using x = ramp([4096, 64], 0.01)
     const results = []
     const peaks = []

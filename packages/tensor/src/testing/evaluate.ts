@@ -17,7 +17,8 @@ export const placeholder = (type: TensorType): Value => ({ node: makeNode('input
 /** A tensor for the interpreter from numbers, cast as `tensor()` casts them. */
 export function refTensor(shape: readonly number[], values: ArrayLike<number>, dtype: DType = 'f32'): RefTensor {
   const count = shape.reduce((product, dim) => product * dim, 1)
-  if (values.length !== count) throw new TensorError('SHAPE', `refTensor: ${values.length} values do not fill ${printShape(shape)} (${count})`)
+  if (values.length !== count)
+    throw new TensorError('SHAPE', `refTensor: ${values.length} values do not fill ${printShape(shape)} (${count})`)
   const data = computeArray(dtype, count)
   for (let i = 0; i < count; i++) data[i] = castNumber(dtype, values[i]!)
   return { data, shape, dtype }
@@ -50,7 +51,8 @@ export function evaluate(outputs: readonly Value[], feeds: ReadonlyMap<Node, Ref
       const parts = row.decompose(node.inputs, node.attrs)
       return visitAll(parts).map((part, i) => checked(node, part, types[i]!))
     }
-    if (row.reference === undefined) throw new TensorError('UNSUPPORTED', `evaluate: ${node.op} has neither a reference nor a decomposition`)
+    if (row.reference === undefined)
+      throw new TensorError('UNSUPPORTED', `evaluate: ${node.op} has neither a reference nor a decomposition`)
     const results = row.reference({ inputs: node.inputs.map(valueOf), attrs: resolveAttrs(node.attrs, symbols), outputs: types })
     return types.map((type, i) => checked(node, rounded(results[i]!, type), type))
   }
@@ -69,7 +71,8 @@ function rounded(data: NumericArray, type: ResolvedType): RefTensor {
 /** What was computed is what `infer` promised. */
 function checked(node: Node, tensor: RefTensor, type: ResolvedType): RefTensor {
   const count = type.shape.reduce((product, dim) => product * dim, 1)
-  const fits = tensor.dtype === type.dtype && tensor.data.length === count && tensor.data.constructor === computeArray(type.dtype, 0).constructor
+  const fits =
+    tensor.dtype === type.dtype && tensor.data.length === count && tensor.data.constructor === computeArray(type.dtype, 0).constructor
   if (!fits || tensor.shape.length !== type.shape.length || tensor.shape.some((dim, axis) => dim !== type.shape[axis]))
     throw new TensorError(
       'RUNTIME',
@@ -95,7 +98,11 @@ export function placeholdersFor(tensors: readonly RefTensor[]): { readonly value
 }
 
 /** Runs a function of graph values on tensors. */
-export function run(build: (...inputs: Value[]) => Value | readonly Value[], tensors: readonly RefTensor[], options?: EvaluateOptions): RefTensor[] {
+export function run(
+  build: (...inputs: Value[]) => Value | readonly Value[],
+  tensors: readonly RefTensor[],
+  options?: EvaluateOptions,
+): RefTensor[] {
   const { values, feeds } = placeholdersFor(tensors)
   const built = build(...values)
   return evaluate(Array.isArray(built) ? (built as readonly Value[]) : [built as Value], feeds, options)

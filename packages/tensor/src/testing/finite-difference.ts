@@ -17,17 +17,26 @@ import { evaluate, placeholder, placeholdersFor, refTensor, sampleTensors } from
 export type Route = 'vjp' | 'decompose'
 
 /** Gradients of the targets, given those of the outputs; undefined where none arrives. */
-export function pullback(outputs: readonly Value[], seeds: readonly (Value | undefined)[], targets: readonly Value[], route: Route = 'vjp'): (Value | undefined)[] {
+export function pullback(
+  outputs: readonly Value[],
+  seeds: readonly (Value | undefined)[],
+  targets: readonly Value[],
+  route: Route = 'vjp',
+): (Value | undefined)[] {
   const ends = new Set<Node>(targets.map((value) => value.node))
   const nodes = topological(outputs, (node) => ends.has(node))
   const onPath = new Set<Node>(ends)
   for (const node of nodes)
-    if (rowOf(node.op).stopsGradient !== true && node.inputs.some((value) => onPath.has(value.node) && isFloat(dtypeOf(value)))) onPath.add(node)
+    if (rowOf(node.op).stopsGradient !== true && node.inputs.some((value) => onPath.has(value.node) && isFloat(dtypeOf(value))))
+      onPath.add(node)
   const grads = new ValueMap<Value>()
   const accumulate = (value: Value, grad: Value | undefined, from: string): void => {
     if (grad === undefined) return
     if (!sameShape(shapeOf(value), shapeOf(grad)) || dtypeOf(value) !== dtypeOf(grad))
-      throw new TensorError('GRADIENT', `${from}: the gradient of a ${dtypeOf(value)} ${printShape(shapeOf(value))} is ${dtypeOf(grad)} ${printShape(shapeOf(grad))}`)
+      throw new TensorError(
+        'GRADIENT',
+        `${from}: the gradient of a ${dtypeOf(value)} ${printShape(shapeOf(value))} is ${dtypeOf(grad)} ${printShape(shapeOf(grad))}`,
+      )
     const before = grads.get(value)
     grads.set(value, before === undefined ? grad : add(before, grad))
   }
@@ -40,12 +49,20 @@ export function pullback(outputs: readonly Value[], seeds: readonly (Value | und
     const row = rowOf(node.op)
     if (row.decompose !== undefined && (row.vjp === undefined || route === 'decompose')) {
       const parts = row.decompose(node.inputs, node.attrs)
-      const distinct = node.inputs.filter((value, i) => needs[i] === true && node.inputs.findIndex((other) => other.node === value.node && other.index === value.index) === i)
+      const distinct = node.inputs.filter(
+        (value, i) => needs[i] === true && node.inputs.findIndex((other) => other.node === value.node && other.index === value.index) === i,
+      )
       pullback(parts, incoming, distinct, route).forEach((grad, i) => accumulate(distinct[i]!, grad, node.op))
       continue
     }
     if (row.vjp === undefined) throw new TensorError('GRADIENT', `${node.op} has no derivative`)
-    const back = row.vjp({ inputs: node.inputs, outputs: node.outputs.map((_, index) => ({ node, index })), attrs: node.attrs, grads: incoming, needs })
+    const back = row.vjp({
+      inputs: node.inputs,
+      outputs: node.outputs.map((_, index) => ({ node, index })),
+      attrs: node.attrs,
+      grads: incoming,
+      needs,
+    })
     back.forEach((grad, i) => needs[i] === true && accumulate(node.inputs[i]!, grad, node.op))
   }
   return targets.map((value) => grads.get(value))
@@ -131,7 +148,11 @@ export function differencesOf(build: Build, tensors: readonly RefTensor[], optio
 function randomTensor(value: Value, seed: string): RefTensor {
   const shape = shapeOf(value) as readonly number[]
   const stream = random(seed)
-  return refTensor(shape, Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => stream.uniform() * 2 - 1), dtypeOf(value))
+  return refTensor(
+    shape,
+    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => stream.uniform() * 2 - 1),
+    dtypeOf(value),
+  )
 }
 
 /** A sample's attributes with float dtypes named in them turned into f64. */
@@ -164,10 +185,15 @@ export function rowSecondDifferences(row: OpRow, sample: Sample, options: Differ
   return differencesOf(gradients, [...tensors, ...seeds], { ...options, inputs: [...inputs, ...seeds.map((_, i) => tensors.length + i)] })
 }
 
-function prepared(row: OpRow, sample: Sample, options: DifferenceOptions): { build: Build; tensors: RefTensor[]; inputs: readonly number[] } {
+function prepared(
+  row: OpRow,
+  sample: Sample,
+  options: DifferenceOptions,
+): { build: Build; tensors: RefTensor[]; inputs: readonly number[] } {
   const attrs = inDouble(sample.attrs ?? {})
   const tensors = sampleTensors(row, sample, 'f64')
   const { values } = placeholdersFor(tensors)
-  const inputs = options.inputs ?? values.flatMap((value, i) => (isFloat(dtypeOf(value)) && (row.differentiable?.includes(i) ?? true) ? [i] : []))
+  const inputs =
+    options.inputs ?? values.flatMap((value, i) => (isFloat(dtypeOf(value)) && (row.differentiable?.includes(i) ?? true) ? [i] : []))
   return { build: (given) => emitAll(row.name, given, attrs), tensors, inputs }
 }

@@ -43,12 +43,19 @@ export interface Differentiated {
  * Gradients with respect to `targets` of the sum of the outputs, each weighted by its seed; without seeds of the first
  * output alone, which is then a scalar. Outputs without a seed are carried along so that they share the forward pass.
  */
-export function differentiate(outputs: readonly Value[], targets: readonly Value[], seeds?: readonly (Value | undefined)[]): Differentiated {
+export function differentiate(
+  outputs: readonly Value[],
+  targets: readonly Value[],
+  seeds?: readonly (Value | undefined)[],
+): Differentiated {
   const opened = openComposites(outputs, targets)
   const grads = new ValueMap<Value>()
   const accumulate = (value: Value, grad: Value): void => {
     if (!sameShape(shapeOf(value), shapeOf(grad)) || dtypeOf(value) !== dtypeOf(grad))
-      throw new TensorError('GRADIENT', `the derivative of ${value.node.op} is ${dtypeOf(grad)}${printShape(shapeOf(grad))}, its value ${dtypeOf(value)}${printShape(shapeOf(value))}: the row's vjp is wrong`)
+      throw new TensorError(
+        'GRADIENT',
+        `the derivative of ${value.node.op} is ${dtypeOf(grad)}${printShape(shapeOf(grad))}, its value ${dtypeOf(value)}${printShape(shapeOf(value))}: the row's vjp is wrong`,
+      )
     const before = grads.get(value)
     grads.set(value, before === undefined ? grad : add(before, grad))
   }
@@ -79,7 +86,8 @@ export function differentiate(outputs: readonly Value[], targets: readonly Value
 
 function checkLoss(root: Value): Value {
   if (!isFloat(dtypeOf(root))) throw new TensorError('GRADIENT', `grad: the loss must be floating point, got ${same(root)}`)
-  if (shapeOf(root).length !== 0) throw new TensorError('GRADIENT', `grad: the loss must be a scalar, got ${same(root)}; reduce it with sum() or mean()`)
+  if (shapeOf(root).length !== 0)
+    throw new TensorError('GRADIENT', `grad: the loss must be a scalar, got ${same(root)}; reduce it with sum() or mean()`)
   return root
 }
 
@@ -89,9 +97,15 @@ function backThroughRow(node: Node, grads: readonly (Value | undefined)[], needs
   const row = rowOf(node.op)
   const fixed = row.differentiable === undefined ? -1 : needs.findIndex((need, k) => need && !row.differentiable!.includes(k))
   if (fixed >= 0)
-    throw new TensorError('GRADIENT', `grad: ${node.op} has no derivative by its input ${fixed}, ${same(node.inputs[fixed]!)}; keep that out of the first argument, or cut the gradient before it with stopGradient()`)
+    throw new TensorError(
+      'GRADIENT',
+      `grad: ${node.op} has no derivative by its input ${fixed}, ${same(node.inputs[fixed]!)}; keep that out of the first argument, or cut the gradient before it with stopGradient()`,
+    )
   if (row.vjp === undefined)
-    throw new TensorError('GRADIENT', `grad: ${node.op} has no derivative; move it out of the loss, or cut the gradient before it with stopGradient()`)
+    throw new TensorError(
+      'GRADIENT',
+      `grad: ${node.op} has no derivative; move it out of the loss, or cut the gradient before it with stopGradient()`,
+    )
   return row.vjp({ inputs: node.inputs, outputs: node.outputs.map((_, index) => ({ node, index })), attrs: node.attrs, grads, needs })
 }
 
@@ -105,7 +119,10 @@ function backThroughRegion(node: Node, grads: readonly (Value | undefined)[], ne
   const wanted = inputs.filter((_, i) => needs[i] === true)
   const parts = differentiate(inlineRegion(node, inputs), wanted, grads).grads
   let next = 0
-  return orderGradients(node, needs.map((need) => (need ? parts[next++] : undefined)))
+  return orderGradients(
+    node,
+    needs.map((need) => (need ? parts[next++] : undefined)),
+  )
 }
 
 /**
@@ -130,15 +147,23 @@ function openComposites(outputs: readonly Value[], targets: readonly Value[]): V
     const inputs = node.inputs.map(at)
     const changed = inputs.some((value, i) => value !== node.inputs[i])
     const row = node.op === 'checkpoint' ? undefined : rowOf(node.op)
-    const open = path.has(node) && row !== undefined && row.vjp === undefined && row.stopsGradient !== true && row.decompose !== undefined && row.alias === undefined
+    const open =
+      path.has(node) &&
+      row !== undefined &&
+      row.vjp === undefined &&
+      row.stopsGradient !== true &&
+      row.decompose !== undefined &&
+      row.alias === undefined
     if (open) {
       const parts = openComposites(row.decompose!(inputs, node.attrs), inputs)
       parts.forEach((value, index) => map.set({ node, index }, value))
     } else if (changed) {
-      const copy = node.source === undefined ? makeNode(node.op, inputs, node.attrs, node.outputs) : makeNode(node.op, inputs, node.attrs, node.outputs, node.source)
+      const copy =
+        node.source === undefined
+          ? makeNode(node.op, inputs, node.attrs, node.outputs)
+          : makeNode(node.op, inputs, node.attrs, node.outputs, node.source)
       node.outputs.forEach((_, index) => map.set({ node, index }, { node: copy, index }))
     }
   }
   return outputs.map(at)
 }
-

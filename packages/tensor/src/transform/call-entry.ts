@@ -22,7 +22,14 @@ export interface CallOptions extends RunOptions {
  * was. Gives the result at once when the device was done at once. `promised` is given when a {@link Use} holds the
  * arguments, whose handles may be gone: those of them that were donated to this call when it was made.
  */
-export function callEntry(name: string, entry: Entry, leaves: CallLeaves, call: CallOptions, place: Place | undefined, promised?: ReadonlySet<Storage>): unknown {
+export function callEntry(
+  name: string,
+  entry: Entry,
+  leaves: CallLeaves,
+  call: CallOptions,
+  place: Place | undefined,
+  promised?: ReadonlySet<Storage>,
+): unknown {
   const { plan, sources, captured } = entry
   const { device } = plan
   const bySlot = leaves.handles.map((handle) => storageOf(handle.value.node)!)
@@ -97,7 +104,13 @@ function writeNumbers(numbers: readonly NumberBuffer[], values: readonly number[
 const numberBuffer = (numbers: readonly NumberBuffer[], slot: number): DeviceBuffer => numbers.find((item) => item.slot === slot)!.buffer
 
 /** Wraps the output buffers, and gives back donated memory that no output took over. */
-function settle(entry: Entry, outputs: readonly DeviceBuffer[], bySlot: readonly (Storage | undefined)[], symbols: SymValues, place: Place | undefined): Tensor[] {
+function settle(
+  entry: Entry,
+  outputs: readonly DeviceBuffer[],
+  bySlot: readonly (Storage | undefined)[],
+  symbols: SymValues,
+  place: Place | undefined,
+): Tensor[] {
   const { plan, passed, sources } = entry
   const tensors: Tensor[] = []
   const taken = new Set<Storage>()
@@ -128,15 +141,27 @@ function settle(entry: Entry, outputs: readonly DeviceBuffer[], bySlot: readonly
   return tensors
 }
 
-function checkDonation(name: string, entry: Entry, bySlot: readonly (Storage | undefined)[], handles: readonly (Handle | undefined)[]): void {
+function checkDonation(
+  name: string,
+  entry: Entry,
+  bySlot: readonly (Storage | undefined)[],
+  handles: readonly (Handle | undefined)[],
+): void {
   const ownerOf = (storage: Storage): Storage => storage.lender ?? storage
   for (const slot of entry.donated) {
     const storage = bySlot[slot]!
-    if (storage.role === 'frozen') throw new TensorError('DONATED', `jit ${name}: a frozen tensor cannot be donated; unfreeze() it, or leave the argument out of donate`)
+    if (storage.role === 'frozen')
+      throw new TensorError('DONATED', `jit ${name}: a frozen tensor cannot be donated; unfreeze() it, or leave the argument out of donate`)
     if (storage.lender !== undefined || handles[slot]!.storage !== storage)
-      throw new TensorError('DONATED', `jit ${name}: the donated ${storage.type.dtype} tensor borrows its memory from another handle; donate the owner`)
+      throw new TensorError(
+        'DONATED',
+        `jit ${name}: the donated ${storage.type.dtype} tensor borrows its memory from another handle; donate the owner`,
+      )
     const twin = bySlot.some((other, i) => i !== slot && other !== undefined && ownerOf(other) === storage)
     if (twin || entry.captured.some((other) => ownerOf(other) === storage))
-      throw new TensorError('DONATED', `jit ${name}: the same tensor was given ${twin ? 'in two places' : 'as an argument and captured by the function'}, one of them donated; its memory cannot be reused while the other reads it. clone() one of them`)
+      throw new TensorError(
+        'DONATED',
+        `jit ${name}: the same tensor was given ${twin ? 'in two places' : 'as an argument and captured by the function'}, one of them donated; its memory cannot be reused while the other reads it. clone() one of them`,
+      )
   }
 }

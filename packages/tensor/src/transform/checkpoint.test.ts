@@ -1,5 +1,18 @@
 import { afterAll, describe, expect, it } from 'vitest'
-import { checkpoint, dropout, foldKey, grad, jit, key, referenceDevice, resolveDevice, setDefaultDevice, tensor, valueAndGrad, type Tensor } from '../index.js'
+import {
+  checkpoint,
+  dropout,
+  foldKey,
+  grad,
+  jit,
+  key,
+  referenceDevice,
+  resolveDevice,
+  setDefaultDevice,
+  tensor,
+  valueAndGrad,
+  type Tensor,
+} from '../index.js'
 import { lower } from '../compile/lower.js'
 import { topological } from '../graph/walk.js'
 
@@ -9,16 +22,29 @@ afterAll(() => cpu.dispose())
 
 const values = async (t: Tensor): Promise<number[]> => [...(await t.data())]
 const countOf = (op: string, tensors: readonly Tensor[]): number =>
-  topological(lower(tensors.map((t) => t.value), { name: 'null', supports: () => true }).outputs).filter((node) => node.op === op).length
-const x = tensor([[0.1, 0.2], [0.3, -0.4]])
-const w = tensor([[1, 2], [3, 4]])
+  topological(
+    lower(
+      tensors.map((t) => t.value),
+      { name: 'null', supports: () => true },
+    ).outputs,
+  ).filter((node) => node.op === op).length
+const x = tensor([
+  [0.1, 0.2],
+  [0.3, -0.4],
+])
+const w = tensor([
+  [1, 2],
+  [3, 4],
+])
 
 describe('checkpoint', () => {
   it.each([[referenceDevice()], [cpu]])('repeats the masks of dropout inside jit', async (device) => {
     const layer = (h: Tensor, p: Tensor, k: Tensor): Tensor => dropout(h.matmul(p).tanh(), 0.5, { key: foldKey(k, 'site'), train: true })
     const loss = (wrap: typeof checkpoint) => (p: Tensor, h: Tensor, k: Tensor) => {
       const one = wrap((t: Tensor) => layer(t, p, foldKey(k, 'one')))(h)
-      return wrap((t: Tensor) => layer(t, p, foldKey(k, 'two')))(one).square().sum()
+      return wrap((t: Tensor) => layer(t, p, foldKey(k, 'two')))(one)
+        .square()
+        .sum()
     }
     const plain = jit(valueAndGrad(loss((fn) => fn)), { device })
     const kept = jit(valueAndGrad(loss(checkpoint)), { device })
@@ -51,7 +77,10 @@ describe('checkpoint', () => {
   })
 
   it('holds regions in regions, and gradients of gradients', async () => {
-    const f = (wrap: typeof checkpoint) => (h: Tensor): Tensor => wrap((t: Tensor) => wrap((u: Tensor) => u.mul(u).sin())(t).mul(t))(h).sum()
+    const f =
+      (wrap: typeof checkpoint) =>
+      (h: Tensor): Tensor =>
+        wrap((t: Tensor) => wrap((u: Tensor) => u.mul(u).sin())(t).mul(t))(h).sum()
     const plain = (fn: (...args: never[]) => unknown): never => fn as never
     const second = (wrap: typeof checkpoint) => grad((t: Tensor) => grad(f(wrap))(t).square().sum())
     expect(await values(grad(f(checkpoint))(x))).toEqual(await values(grad(f(plain))(x)))
@@ -62,7 +91,10 @@ describe('checkpoint', () => {
   it('holds a gradient inside, which is differentiated like anything else', async () => {
     const energy = (h: Tensor): Tensor => h.mul(h).mul(h).sum()
     const force = (h: Tensor): Tensor => valueAndGrad(energy)(h).grads
-    const loss = (wrap: typeof checkpoint) => (h: Tensor): Tensor => wrap(force)(h).square().sum()
+    const loss =
+      (wrap: typeof checkpoint) =>
+      (h: Tensor): Tensor =>
+        wrap(force)(h).square().sum()
     // The force is 3h², its square 9h⁴, the gradient of that 36h³.
     const grads = await values(grad(loss(checkpoint))(tensor([1, 2, -1])))
     expect(grads).toEqual([36, 288, -36])

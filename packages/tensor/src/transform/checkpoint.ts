@@ -19,7 +19,10 @@ export function checkpoint<Args extends readonly unknown[], Result>(fn: (...args
     const result = fn(...args)
     if (isPromise(result)) {
       result.then(undefined, () => undefined) // its own failure is a consequence, and must not end the process as an unhandled one
-      throw new TensorError('TRACE', 'checkpoint: the function returned a promise; it is recorded synchronously, so leave out async and await')
+      throw new TensorError(
+        'TRACE',
+        'checkpoint: the function returned a promise; it is recorded synchronously, so leave out async and await',
+      )
     }
     const outputs: Value[] = []
     mapTree(result, (leaf) => {

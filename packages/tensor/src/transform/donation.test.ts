@@ -1,5 +1,20 @@
 import { afterAll, describe, expect, it } from 'vitest'
-import { adamwStep, jit, onWarning, realize, referenceDevice, resolveDevice, scalar, tensor, type Device, type DeviceBuffer, type Executable, type RunOptions, type SymValues, type Tensor } from '../index.js'
+import {
+  adamwStep,
+  jit,
+  onWarning,
+  realize,
+  referenceDevice,
+  resolveDevice,
+  scalar,
+  tensor,
+  type Device,
+  type DeviceBuffer,
+  type Executable,
+  type RunOptions,
+  type SymValues,
+  type Tensor,
+} from '../index.js'
 import { ReferenceDevice } from '../device/reference/device.js'
 
 const opened = await resolveDevice('cpu', { threads: 1 })
@@ -11,7 +26,13 @@ const write = (state: Tensor, row: Tensor): Tensor => state.updateSlice(row, [0]
 class Failing extends ReferenceDevice {
   failAt = Infinity
   private runs = 0
-  override run(executable: Executable, inputs: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[], symbols: SymValues, options?: RunOptions): void {
+  override run(
+    executable: Executable,
+    inputs: readonly DeviceBuffer[],
+    outputs: readonly DeviceBuffer[],
+    symbols: SymValues,
+    options?: RunOptions,
+  ): void {
     super.run(executable, inputs, outputs, symbols, options)
     if (++this.runs === this.failAt) throw new Error('the device went away')
   }
@@ -41,7 +62,11 @@ describe.each([referenceDevice(), opened])('donation on $name', (device) => {
     const before = device.memory().liveBuffers
     const [state, row] = [await on([1, 2, 3]), await on([9])]
     const { old, next, again } = await f(state, row)
-    expect([await old.toArray(), await next.toArray(), await again.toArray()]).toEqual([[1, 2, 3], [9, 2, 3], [1, 2, 3]])
+    expect([await old.toArray(), await next.toArray(), await again.toArray()]).toEqual([
+      [1, 2, 3],
+      [9, 2, 3],
+      [1, 2, 3],
+    ])
     for (const t of [old, next, again, row]) t.dispose()
     expect(device.memory().liveBuffers).toBe(before)
   })
@@ -57,13 +82,16 @@ describe.each([referenceDevice(), opened])('donation on $name', (device) => {
 
   it('needs one program only when all else is constant', async () => {
     // Everything that is left for the first of two programs is free to make again.
-    const f = jit((b: Tensor, r: Tensor) => {
-      const next = write(b, r)
-      return { next, wide: next.sum().add(b.expand(3, 4)) }
-    }, { donate: [0], device })
+    const f = jit(
+      (b: Tensor, r: Tensor) => {
+        const next = write(b, r)
+        return { next, wide: next.sum().add(b.expand(3, 4)) }
+      },
+      { donate: [0], device },
+    )
     const { next, wide } = await f(await on([1, 2, 3, 4]), await on([9]))
     expect(await next.toArray()).toEqual([9, 2, 3, 4])
-    expect((await wide.toArray() as number[][])[2]).toEqual([19, 20, 21, 22])
+    expect(((await wide.toArray()) as number[][])[2]).toEqual([19, 20, 21, 22])
   })
 
   it('reads a broadcast of the old value before it is overwritten', async () => {
@@ -79,7 +107,12 @@ describe.each([referenceDevice(), opened])('donation on $name', (device) => {
   })
 
   it('does not overwrite what the writing operation reads twice', async () => {
-    const f = (alias: boolean) => jit((p: Tensor, m: Tensor, v: Tensor) => adamwStep({ parameter: p, m, v }, p, scalar(0.1), scalar(1), { weightDecay: 0.1 }), { donate: [0, 1, 2], device, alias })
+    const f = (alias: boolean) =>
+      jit((p: Tensor, m: Tensor, v: Tensor) => adamwStep({ parameter: p, m, v }, p, scalar(0.1), scalar(1), { weightDecay: 0.1 }), {
+        donate: [0, 1, 2],
+        device,
+        alias,
+      })
     const run = async (alias: boolean): Promise<unknown> => {
       const { parameter, m, v } = await f(alias)(await on([1, -2]), await on([0, 0]), await on([0, 0]))
       return [await parameter.toArray(), await m.toArray(), await v.toArray()]
@@ -129,7 +162,11 @@ describe.each([referenceDevice(), opened])('donation on $name', (device) => {
     const row = await on([1])
     for (let round = 0; round < 3; round++) {
       const outs = await Promise.all([2, 3, 5].map(async (k) => f.run([await on([k, k]), row, k], { async: true })))
-      expect(await Promise.all(outs.map(async ({ next, sum }) => [...((await next.toArray()) as number[]), await sum.item()]))).toEqual([[2, 2, 8], [3, 3, 18], [5, 5, 50]])
+      expect(await Promise.all(outs.map(async ({ next, sum }) => [...((await next.toArray()) as number[]), await sum.item()]))).toEqual([
+        [2, 2, 8],
+        [3, 3, 18],
+        [5, 5, 50],
+      ])
     }
     expect(f.size).toBe(1)
   })
@@ -176,11 +213,14 @@ describe('donation to calls that fail', () => {
 
   it('gives back what a signal kept from starting, and poisons what it stopped', async () => {
     const n = 700
-    const big = jit((s: Tensor, x: Tensor) => {
-      let y = x
-      for (let i = 0; i < 40; i++) y = y.matmul(x).mul(1 / n)
-      return write(s, y.sum().reshape(1))
-    }, { donate: [0], device: opened })
+    const big = jit(
+      (s: Tensor, x: Tensor) => {
+        let y = x
+        for (let i = 0; i < 40; i++) y = y.matmul(x).mul(1 / n)
+        return write(s, y.sum().reshape(1))
+      },
+      { donate: [0], device: opened },
+    )
     const x = await tensor(new Float32Array(n * n).fill(1), { shape: [n, n] }).to(opened)
     const state = async (): Promise<Tensor> => tensor([1, 2]).to(opened)
     const warm = await big(await state(), x)
@@ -227,12 +267,19 @@ describe('donation to calls that fail', () => {
     const messages: string[] = []
     const remove = onWarning((message) => messages.push(message))
     const device = referenceDevice()
-    await jit((s: Tensor, r: Tensor) => {
-      const next = write(s, r)
-      return { one: s.sum(), next, both: next.add(s) }
-    }, { donate: [0], device, name: 'step' })(tensor([1, 2]), tensor([3]))
+    await jit(
+      (s: Tensor, r: Tensor) => {
+        const next = write(s, r)
+        return { one: s.sum(), next, both: next.add(s) }
+      },
+      { donate: [0], device, name: 'step' },
+    )(tensor([1, 2]), tensor([3]))
     remove()
-    expect(messages).toEqual([expect.stringMatching(/jit step: result 1 could not take over its donated argument's memory, because 'add' reads the old value too late/)])
+    expect(messages).toEqual([
+      expect.stringMatching(
+        /jit step: result 1 could not take over its donated argument's memory, because 'add' reads the old value too late/,
+      ),
+    ])
   })
 
   it('checks positions', () => {

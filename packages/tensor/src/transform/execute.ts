@@ -11,7 +11,10 @@ export function checkSymbols(symbols: readonly Sym[], values: SymValues): void {
   for (const symbol of symbols) {
     const value = values.get(symbol)
     if (value === undefined)
-      throw new TensorError('VALUE', `symbol '${symbol.name}' has no value in this call; pass it in the call's options: { symbols: new Map([[${symbol.name}, …]]) }`)
+      throw new TensorError(
+        'VALUE',
+        `symbol '${symbol.name}' has no value in this call; pass it in the call's options: { symbols: new Map([[${symbol.name}, …]]) }`,
+      )
     if (!Number.isInteger(value) || value < 0 || value > symbol.max)
       throw new TensorError('VALUE', `symbol '${symbol.name}' is ${value}; expected an integer from 0 to ${symbol.max}`)
   }
@@ -53,7 +56,8 @@ export function executePlan(
     const touched = plan.steps.slice(0, ran).some((step) => step.outputs.some((slot) => slot.kind === 'output' && slot.alias !== undefined))
     failed({ error, touched })
   }
-  const bufferOf = (slot: Slot): DeviceBuffer => (slot.kind === 'leaf' ? leaf(slot.node) : slot.kind === 'temporary' ? temporaries[slot.index]! : outputs[slot.index]!)
+  const bufferOf = (slot: Slot): DeviceBuffer =>
+    slot.kind === 'leaf' ? leaf(slot.node) : slot.kind === 'temporary' ? temporaries[slot.index]! : outputs[slot.index]!
   const from = (first: number): void | Promise<void> => {
     for (let i = first; i < plan.steps.length; i++) {
       const step = plan.steps[i]!
@@ -74,7 +78,12 @@ export function executePlan(
     const start = debugLevel() >= 3 ? performance.now() : 0
     const running = from(0)
     const finish = (): void => {
-      if (start > 0) debugLog(3, () => `ran ${plan.steps.length === 1 ? 'a program' : `${plan.steps.length} programs`} on ${device.name} in ${(performance.now() - start).toFixed(3)} ms`)
+      if (start > 0)
+        debugLog(
+          3,
+          () =>
+            `ran ${plan.steps.length === 1 ? 'a program' : `${plan.steps.length} programs`} on ${device.name} in ${(performance.now() - start).toFixed(3)} ms`,
+        )
       release()
       done(outputs)
     }

@@ -34,8 +34,16 @@ export function valueAndGrad<Params, Rest extends readonly unknown[], Result ext
     const targets: Value[] = []
     const marked = mapTree(params, (leaf, path) => {
       const what = path === '' ? 'the first argument' : `'${path}' of the first argument`
-      if (!(leaf instanceof Handle)) throw new TensorError('GRADIENT', `valueAndGrad: ${what} is ${leaf === null || leaf === undefined ? leaf : `a ${typeof leaf}`}, not a tensor; pass what is not differentiated in later arguments`)
-      if (!isFloat(leaf.dtype)) throw new TensorError('GRADIENT', `valueAndGrad: ${what} is ${leaf.describe()}; only floating-point tensors have gradients, pass others in later arguments`)
+      if (!(leaf instanceof Handle))
+        throw new TensorError(
+          'GRADIENT',
+          `valueAndGrad: ${what} is ${leaf === null || leaf === undefined ? leaf : `a ${typeof leaf}`}, not a tensor; pass what is not differentiated in later arguments`,
+        )
+      if (!isFloat(leaf.dtype))
+        throw new TensorError(
+          'GRADIENT',
+          `valueAndGrad: ${what} is ${leaf.describe()}; only floating-point tensors have gradients, pass others in later arguments`,
+        )
       // A node of its own for each leaf, so that one tensor given twice gets two gradients.
       const target = emit('identity', [leaf.value])
       targets.push(target)
@@ -44,7 +52,10 @@ export function valueAndGrad<Params, Rest extends readonly unknown[], Result ext
     const result = fn(marked, ...rest)
     if (isPromise(result)) {
       result.then(undefined, () => undefined) // its own failure is a consequence, and must not end the process as an unhandled one
-      throw new TensorError('TRACE', 'valueAndGrad: the function returned a promise; it is recorded synchronously, so leave out async and await')
+      throw new TensorError(
+        'TRACE',
+        'valueAndGrad: the function returned a promise; it is recorded synchronously, so leave out async and await',
+      )
     }
     const { loss, extras } = splitResult(result)
     const { outputs, grads } = differentiate([loss.value, ...extras.map((extra) => extra.value)], targets)
@@ -55,7 +66,9 @@ export function valueAndGrad<Params, Rest extends readonly unknown[], Result ext
 }
 
 /** The gradient alone. */
-export function grad<Params, Rest extends readonly unknown[]>(fn: (params: Params, ...rest: Rest) => LossResult): (params: Params, ...rest: Rest) => Params {
+export function grad<Params, Rest extends readonly unknown[]>(
+  fn: (params: Params, ...rest: Rest) => LossResult,
+): (params: Params, ...rest: Rest) => Params {
   const both = valueAndGrad(fn)
   return (params, ...rest) => both(params, ...rest).grads
 }
@@ -63,7 +76,8 @@ export function grad<Params, Rest extends readonly unknown[]>(fn: (params: Param
 function splitResult(result: LossResult): { loss: Handle; extras: Handle[] } {
   if (result instanceof Handle) return { loss: result, extras: [] }
   const loss: unknown = (result as { loss?: unknown } | null | undefined)?.loss
-  if (!(loss instanceof Handle)) throw new TensorError('GRADIENT', 'valueAndGrad: the function must return a scalar tensor, or a record whose loss is one')
+  if (!(loss instanceof Handle))
+    throw new TensorError('GRADIENT', 'valueAndGrad: the function must return a scalar tensor, or a record whose loss is one')
   const extras: Handle[] = []
   mapTree(result, (leaf, path) => {
     if (leaf instanceof Handle && path !== 'loss') extras.push(leaf)
@@ -75,5 +89,7 @@ function splitResult(result: LossResult): { loss: Handle; extras: Handle[] } {
 function joinResult<Result extends LossResult>(result: Result, outputs: readonly Value[]): Result {
   if (result instanceof Handle) return new Tensor(outputs[0]!) as unknown as Result
   let next = 1
-  return mapTree(result, (leaf, path) => (leaf instanceof Handle ? new Tensor(path === 'loss' ? outputs[0]! : outputs[next++]!) : leaf)) as Result
+  return mapTree(result, (leaf, path) =>
+    leaf instanceof Handle ? new Tensor(path === 'loss' ? outputs[0]! : outputs[next++]!) : leaf,
+  ) as Result
 }

@@ -1,5 +1,18 @@
 import { afterEach, describe, expect, it } from 'vitest'
-import { jit, onWarning, realize, referenceDevice, scalar, setDefaultDevice, sym, tensor, TensorError, valueAndGrad, where, type Tensor } from '../index.js'
+import {
+  jit,
+  onWarning,
+  realize,
+  referenceDevice,
+  scalar,
+  setDefaultDevice,
+  sym,
+  tensor,
+  TensorError,
+  valueAndGrad,
+  where,
+  type Tensor,
+} from '../index.js'
 
 const device = referenceDevice()
 setDefaultDevice(device)
@@ -83,11 +96,16 @@ describe('jit', () => {
 
   it('refuses jitted functions inside', async () => {
     const inner = jit((t: Tensor) => t.add(1), { name: 'inner' })
-    const outer = jit((t: Tensor) => {
-      void inner(t)
-      return t
-    }, { name: 'outer' })
-    expect((await caught(() => outer(tensor([1])))).message).toMatch(/jit inner was called while jit traces 'outer'.*call the function itself/)
+    const outer = jit(
+      (t: Tensor) => {
+        void inner(t)
+        return t
+      },
+      { name: 'outer' },
+    )
+    expect((await caught(() => outer(tensor([1])))).message).toMatch(
+      /jit inner was called while jit traces 'outer'.*call the function itself/,
+    )
     expect(await (await inner(tensor([1]))).item()).toBe(2)
   })
 
@@ -103,14 +121,20 @@ describe('jit', () => {
 
   it('donates: the handle dies, memory stays constant', async () => {
     const update = jit((state: Tensor, row: Tensor) => state.updateSlice(row, [1, 0]), { donate: [0] })
-    let state = tensor([[0, 0], [0, 0]])
+    let state = tensor([
+      [0, 0],
+      [0, 0],
+    ])
     const row = tensor([[5, 6]])
     const first = state
     state = await update(state, row)
     const before = device.memory().liveBytes
     for (let i = 0; i < 20; i++) state = await update(state, row)
     expect(device.memory().liveBytes).toBe(before)
-    expect(await state.toArray()).toEqual([[0, 0], [5, 6]])
+    expect(await state.toArray()).toEqual([
+      [0, 0],
+      [5, 6],
+    ])
     const error = await caught(() => first.data())
     expect(error.code).toBe('DONATED')
     expect((await caught(() => update(first, row))).code).toBe('DONATED')
@@ -143,7 +167,12 @@ describe('jit', () => {
     const length = sym('length', { max: 4 })
     const f = jit((x: Tensor) => x.slice(0, 0, length).sum())
     const x = tensor([1, 2, 3, 4])
-    for (const [n, sum] of [[0, 0], [1, 1], [4, 10]] as const) expect(await (await f.run([x], { symbols: new Map([[length, n]]) })).item()).toBe(sum)
+    for (const [n, sum] of [
+      [0, 0],
+      [1, 1],
+      [4, 10],
+    ] as const)
+      expect(await (await f.run([x], { symbols: new Map([[length, n]]) })).item()).toBe(sum)
     expect((await caught(() => f.run([x], { symbols: new Map([[length, 5]]) }))).message).toMatch(/from 0 to 4/)
     expect((await caught(() => f(x))).code).toBe('VALUE')
     expect(f.size).toBe(1)
@@ -188,7 +217,10 @@ describe('jit', () => {
     const warnings: string[] = []
     removeListener = onWarning((message) => warnings.push(message))
     const x = await tensor([1, 2]).realize()
-    for (let i = 0; i < 9; i++) await where(x.gt(0), x, 0).add(1000 + i).data()
+    for (let i = 0; i < 9; i++)
+      await where(x.gt(0), x, 0)
+        .add(1000 + i)
+        .data()
     expect(warnings.filter((message) => message.includes('scalar(x)'))).toHaveLength(1)
   })
 })

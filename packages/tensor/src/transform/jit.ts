@@ -32,7 +32,13 @@ export interface JitOptions extends CompileOptions {
 }
 
 /** What may be passed where the function takes T: a number for any tensor; it arrives as an f32 scalar. */
-export type Argument<T> = T extends Tensor ? T | number : T extends (...args: never) => unknown ? T : T extends object ? { [K in keyof T]: Argument<T[K]> } : T
+export type Argument<T> = T extends Tensor
+  ? T | number
+  : T extends (...args: never) => unknown
+    ? T
+    : T extends object
+      ? { [K in keyof T]: Argument<T[K]> }
+      : T
 
 /** A compiled function: call it, or `run` it with symbols and a signal. */
 export interface Jitted<Args extends readonly unknown[], Result> {
@@ -113,7 +119,11 @@ export function jit<Params extends readonly unknown[], Result>(
       for (let tries = 0; found === undefined; found = find(held)) {
         // Two first calls in flight compile once: the second waits, then looks again.
         if (compiling !== undefined) await compiling.catch(() => undefined)
-        else if (tries++ === 3) throw new TensorError('TRACE', `jit ${name}: what it is compiled for keeps changing while it is compiled: frozen weights, the default device or the compiled programs themselves`)
+        else if (tries++ === 3)
+          throw new TensorError(
+            'TRACE',
+            `jit ${name}: what it is compiled for keeps changing while it is compiled: frozen weights, the default device or the compiled programs themselves`,
+          )
         else {
           compiling = compile(held)
           try {
@@ -133,30 +143,46 @@ export function jit<Params extends readonly unknown[], Result>(
   const runNow = async (args: readonly unknown[], call: CallOptions): Promise<unknown> => {
     const found = find(args)
     const place = currentPlace()
-    return found !== undefined && isReady(found.entry, found.leaves) ? callEntry(name, found.entry, found.leaves, call, place) : runLater(args, call, place)
+    return found !== undefined && isReady(found.entry, found.leaves)
+      ? callEntry(name, found.entry, found.leaves, call, place)
+      : runLater(args, call, place)
   }
 
   const run = (args: Args, call: CallOptions = {}): Promise<Result> => {
     const trace = activeTrace()
     if (trace !== undefined)
-      throw new TensorError('TRACE', `jit ${name} was called while jit traces '${trace.name}', where nothing can run; call the function itself there, it is compiled along with '${trace.name}'`)
+      throw new TensorError(
+        'TRACE',
+        `jit ${name} was called while jit traces '${trace.name}', where nothing can run; call the function itself there, it is compiled along with '${trace.name}'`,
+      )
     return runNow(args, call) as Promise<Result>
   }
   const dispose = (): void => {
     for (const entry of entries.splice(0)) dropEntry(entry)
   }
-  return Object.defineProperties(Object.assign((...args: Args): Promise<Result> => run(args), { run, dispose, [Symbol.dispose]: dispose }), {
-    size: { get: () => entries.length },
-    name: { value: name },
-  }) as unknown as Jitted<Args, Result>
+  return Object.defineProperties(
+    Object.assign((...args: Args): Promise<Result> => run(args), { run, dispose, [Symbol.dispose]: dispose }),
+    {
+      size: { get: () => entries.length },
+      name: { value: name },
+    },
+  ) as unknown as Jitted<Args, Result>
 }
 
 function checkPositions(name: string, { donate = [], static: fixed = [] }: JitOptions): void {
-  for (const [option, positions] of [['donate', donate], ['static', fixed]] as const)
+  for (const [option, positions] of [
+    ['donate', donate],
+    ['static', fixed],
+  ] as const)
     for (const position of positions)
-      if (!Number.isInteger(position) || position < 0) throw new TensorError('VALUE', `jit ${name}: ${option} lists positions of arguments, counted from 0; got ${position}`)
+      if (!Number.isInteger(position) || position < 0)
+        throw new TensorError('VALUE', `jit ${name}: ${option} lists positions of arguments, counted from 0; got ${position}`)
   const both = donate.find((position) => fixed.includes(position))
-  if (both !== undefined) throw new TensorError('VALUE', `jit ${name}: argument ${both} is in donate and in static; a compiled-in value has no buffer to give away`)
+  if (both !== undefined)
+    throw new TensorError(
+      'VALUE',
+      `jit ${name}: argument ${both} is in donate and in static; a compiled-in value has no buffer to give away`,
+    )
 }
 
 function fits(entry: Entry, args: readonly unknown[], leaves: CallLeaves): boolean {
@@ -164,7 +190,11 @@ function fits(entry: Entry, args: readonly unknown[], leaves: CallLeaves): boole
   if (specs.length !== args.length) return false
   for (let i = 0; i < specs.length; i++) if (!matches(specs[i]!, args[i], leaves, plan.device)) return false
   // Compiled for the default device of its time: what has no device of its own follows a change of it.
-  return followedDefault === undefined || followedDefault === defaultDeviceVersion() || leaves.handles.some((handle) => handle.device === plan.device)
+  return (
+    followedDefault === undefined ||
+    followedDefault === defaultDeviceVersion() ||
+    leaves.handles.some((handle) => handle.device === plan.device)
+  )
 }
 
 function whatDiffers(entry: Entry, args: readonly unknown[]): string {
@@ -178,7 +208,9 @@ function whatDiffers(entry: Entry, args: readonly unknown[]): string {
 
 /** Every tensor has values, and nothing under way reads what the call may overwrite. */
 function isReady(entry: Entry, leaves: CallLeaves): boolean {
-  return leaves.handles.every((handle) => handle.realized) && !entry.donated.some((slot) => storageOf(leaves.handles[slot]!.value.node)!.inUse)
+  return (
+    leaves.handles.every((handle) => handle.realized) && !entry.donated.some((slot) => storageOf(leaves.handles[slot]!.value.node)!.inUse)
+  )
 }
 
 /** Ends of what reads the donated arguments at the time of the call. */
@@ -199,7 +231,12 @@ function readersOf(args: readonly unknown[], options: JitOptions): Promise<void>
  */
 async function holdArguments(
   args: readonly unknown[],
-  { options, call, use, promised }: { readonly options: JitOptions; readonly call: CallOptions; readonly use: Use; readonly promised: Set<Storage> },
+  {
+    options,
+    call,
+    use,
+    promised,
+  }: { readonly options: JitOptions; readonly call: CallOptions; readonly use: Use; readonly promised: Set<Storage> },
 ): Promise<unknown[]> {
   const lazy = new Map<Handle, Tensor>()
   const present = new Set<Storage>()

@@ -24,7 +24,10 @@ export function deviceOf(storages: Iterable<Storage>): Device | undefined {
     const { device } = storage
     if (device === undefined || device === found) continue
     if (found !== undefined)
-      throw new TensorError('DEVICE', `one program cannot read tensors on two devices, ${found.name} and ${device.name}; move them together with to('${found.name}')`)
+      throw new TensorError(
+        'DEVICE',
+        `one program cannot read tensors on two devices, ${found.name} and ${device.name}; move them together with to('${found.name}')`,
+      )
     found = device
   }
   return found
@@ -37,7 +40,10 @@ export function gatherSymbols(given: SymValues | undefined, storages: Iterable<S
     for (const [symbol, value] of storage.symbols) {
       const other = joined?.get(symbol) ?? given?.get(symbol)
       if (other !== undefined && other !== value)
-        throw new TensorError('VALUE', `symbol '${symbol.name}' is ${other} and ${value} in one call; all tensors of a call agree on a symbol's value`)
+        throw new TensorError(
+          'VALUE',
+          `symbol '${symbol.name}' is ${other} and ${value} in one call; all tensors of a call agree on a symbol's value`,
+        )
       if (other === undefined) (joined ??= new Map(given)).set(symbol, value)
     }
   }
@@ -57,7 +63,10 @@ export async function realizeValues(values: readonly Value[], options: RealizeOp
   const storages = leaves.map((node) => {
     const storage = storageOf(node)
     if (storage === undefined)
-      throw new TensorError('TRACE', 'a tensor that belongs to a function being traced by jit was used outside it; return it from the function instead')
+      throw new TensorError(
+        'TRACE',
+        'a tensor that belongs to a function being traced by jit was used outside it; return it from the function instead',
+      )
     use.take(storage)
     return storage
   })
@@ -82,7 +91,10 @@ async function runOnce(plan: Plan, storages: readonly Storage[], options: Realiz
     (node) => storageOf(node)!.place(plan.device),
     symbols,
     withDiagnostics(options),
-    (outputs) => (results = outputs.map((buffer, i) => new Storage(plan.outputs[i]!, { buffer, symbols: symbolsOf(plan.outputs[i]!.shape, symbols), place }))),
+    (outputs) =>
+      (results = outputs.map(
+        (buffer, i) => new Storage(plan.outputs[i]!, { buffer, symbols: symbolsOf(plan.outputs[i]!.shape, symbols), place }),
+      )),
     ({ error }) => (failure = error),
   )
   if (running !== undefined) await running

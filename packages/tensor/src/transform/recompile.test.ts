@@ -11,7 +11,10 @@ describe('what a jitted function is compiled for', () => {
   it('says which component differed', async () => {
     const reasons: string[] = []
     type Options = { readonly mode: string | null; readonly deep: readonly (boolean | string)[] }
-    const f = jit((x: Tensor, options: Options, extra?: Tensor) => (options.mode === 'neg' ? x.neg() : extra === undefined ? x.add(1) : x.add(extra)), { onRecompile: (reason) => reasons.push(reason) })
+    const f = jit(
+      (x: Tensor, options: Options, extra?: Tensor) => (options.mode === 'neg' ? x.neg() : extra === undefined ? x.add(1) : x.add(extra)),
+      { onRecompile: (reason) => reasons.push(reason) },
+    )
     const n = sym('n', { max: 8 })
     const x = tensor([1, 2])
     await f(x, { mode: 'neg', deep: [true] })
@@ -80,7 +83,11 @@ describe('what a jitted function is compiled for', () => {
         this.factor = factor
       }
     }
-    const f = jit((x: Tensor, c: { readonly layers: number; readonly kind: Config; readonly act: (x: Tensor) => Tensor }) => c.act(x.mul(c.layers * c.kind.factor)), { static: [1] })
+    const f = jit(
+      (x: Tensor, c: { readonly layers: number; readonly kind: Config; readonly act: (x: Tensor) => Tensor }) =>
+        c.act(x.mul(c.layers * c.kind.factor)),
+      { static: [1] },
+    )
     const kind = new Config(2)
     const act = (x: Tensor): Tensor => x.neg()
     const x = tensor([1])
@@ -133,7 +140,10 @@ describe('what a jitted function is compiled for', () => {
       if (tries++ === 0) throw new Error('not yet')
       return x.add(1)
     })
-    expect(await Promise.allSettled([f(tensor([1])), f(tensor([2])).then((out) => out.item())])).toMatchObject([{ reason: { message: 'not yet' } }, { value: 3 }])
+    expect(await Promise.allSettled([f(tensor([1])), f(tensor([2])).then((out) => out.item())])).toMatchObject([
+      { reason: { message: 'not yet' } },
+      { value: 3 },
+    ])
   })
 
   it('reads captured tensors anew, with the symbols they carry', async () => {
@@ -165,10 +175,13 @@ describe('what a jitted function is compiled for', () => {
       expect(await jit((_x: Tensor) => ({ count: 3, name: 'three' }), { device: on })(tensor([1]))).toEqual({ count: 3, name: 'three' })
       expect(await (await jit((x: Tensor) => x, { donate: [0], device: on })(tensor([5]))).item()).toBe(5)
       expect(await (await jit((x: Tensor) => x, { device: on })(tensor([5]))).item()).toBe(5)
-      const [a, b] = await jit((x: Tensor) => {
-        const y = x.add(1)
-        return [y, y] as const
-      }, { device: on })(tensor([5]))
+      const [a, b] = await jit(
+        (x: Tensor) => {
+          const y = x.add(1)
+          return [y, y] as const
+        },
+        { device: on },
+      )(tensor([5]))
       a.dispose()
       expect(await b.item()).toBe(6)
     }
@@ -183,7 +196,10 @@ describe('what a jitted function is compiled for', () => {
 
 describe.each([device, cpu])('frozen weights on $name', (on) => {
   it('end the programs over them when they are freed for writing', async () => {
-    const w = tensor([[1, 2], [3, 4]])
+    const w = tensor([
+      [1, 2],
+      [3, 4],
+    ])
     const x = tensor([[1, 1]])
     const asArgument = jit((a: Tensor, b: Tensor) => a.matmul(b), { device: on })
     const captured = jit((a: Tensor) => a.matmul(w), { device: on })
@@ -191,7 +207,11 @@ describe.each([device, cpu])('frozen weights on $name', (on) => {
       w.freeze()
       for (const later of [asArgument(x, w), captured(x)]) expect(await (await later).toArray()).toEqual([[4, 6]])
       // Calls under way end well, and none after them finds the old programs.
-      const running = [asArgument.run([x, w], { async: true }), captured.run([x], { async: true }), x.matmul(w).realize({ async: true, device: on })]
+      const running = [
+        asArgument.run([x, w], { async: true }),
+        captured.run([x], { async: true }),
+        x.matmul(w).realize({ async: true, device: on }),
+      ]
       w.unfreeze()
       for (const later of running) expect(await (await later).toArray()).toEqual([[4, 6]])
       expect(await (await captured(x)).toArray()).toEqual([[4, 6]])
@@ -201,7 +221,10 @@ describe.each([device, cpu])('frozen weights on $name', (on) => {
   })
 
   it('compile once, whether they wait on the host or not', async () => {
-    const w = tensor([[1, 2], [3, 4]]).freeze()
+    const w = tensor([
+      [1, 2],
+      [3, 4],
+    ]).freeze()
     const x = await tensor([[1, 1]]).to(on)
     const before = on.memory().programs
     await x.matmul(w).data()
@@ -225,6 +248,10 @@ describe('constants', () => {
     for (let i = 0; i < 4; i++) await run(2000 + i)
     for (let i = 0; i < 12; i++) await run(scalar(i))
     remove()
-    expect(warnings).toEqual([expect.stringMatching(/^8 programs differ only in a constant, the last one read by 'max'; each is compiled anew. Pass the number as scalar\(x\)/)])
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^8 programs differ only in a constant, the last one read by 'max'; each is compiled anew. Pass the number as scalar\(x\)/,
+      ),
+    ])
   })
 })

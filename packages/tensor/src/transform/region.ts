@@ -22,7 +22,10 @@ export function substitute(outputs: readonly Value[], from: readonly Value[], to
   for (const node of topological(outputs)) {
     const inputs = node.inputs.map(at)
     if (inputs.every((value, i) => value === node.inputs[i])) continue
-    const copy = node.source === undefined ? makeNode(node.op, inputs, node.attrs, node.outputs) : makeNode(node.op, inputs, node.attrs, node.outputs, node.source)
+    const copy =
+      node.source === undefined
+        ? makeNode(node.op, inputs, node.attrs, node.outputs)
+        : makeNode(node.op, inputs, node.attrs, node.outputs, node.source)
     node.outputs.forEach((_, index) => {
       if (!map.has({ node, index })) map.set({ node, index }, { node: copy, index })
     })

@@ -11,7 +11,14 @@ import { storageOf, type Storage } from '../storage.js'
 import { isBranch } from '../tree.js'
 
 export type Spec =
-  | { readonly kind: 'tensor'; readonly slot: number; readonly path: string; readonly dtype: DType; readonly shape: Shape; readonly frozen: Storage | undefined }
+  | {
+      readonly kind: 'tensor'
+      readonly slot: number
+      readonly path: string
+      readonly dtype: DType
+      readonly shape: Shape
+      readonly frozen: Storage | undefined
+    }
   | { readonly kind: 'number'; readonly slot: number; readonly path: string }
   | { readonly kind: 'static'; readonly value: unknown; readonly path: string }
   | { readonly kind: 'array'; readonly items: readonly Spec[]; readonly path: string }
@@ -31,16 +38,33 @@ export function describeArgument(value: unknown, path: string, next: { slot: num
   if (isStatic && !isBranch(value)) return { kind: 'static', value, path }
   if (value instanceof Handle) {
     const storage = storageOf(value.value.node)
-    return { kind: 'tensor', slot: next.slot++, path, dtype: value.dtype, shape: value.shape, frozen: storage?.role === 'frozen' ? storage : undefined }
+    return {
+      kind: 'tensor',
+      slot: next.slot++,
+      path,
+      dtype: value.dtype,
+      shape: value.shape,
+      frozen: storage?.role === 'frozen' ? storage : undefined,
+    }
   }
   if (typeof value === 'number') return { kind: 'number', slot: next.slot++, path }
-  if (value === null || value === undefined || typeof value === 'boolean' || typeof value === 'string') return { kind: 'static', value, path }
-  if (Array.isArray(value)) return { kind: 'array', items: value.map((item, i) => describeArgument(item, `${path}[${i}]`, next, isStatic)), path }
+  if (value === null || value === undefined || typeof value === 'boolean' || typeof value === 'string')
+    return { kind: 'static', value, path }
+  if (Array.isArray(value))
+    return { kind: 'array', items: value.map((item, i) => describeArgument(item, `${path}[${i}]`, next, isStatic)), path }
   if (isBranch(value)) {
     const keys = Object.keys(value)
-    return { kind: 'record', keys, items: keys.map((key) => describeArgument((value as Record<string, unknown>)[key], `${path}.${key}`, next, isStatic)), path }
+    return {
+      kind: 'record',
+      keys,
+      items: keys.map((key) => describeArgument((value as Record<string, unknown>)[key], `${path}.${key}`, next, isStatic)),
+      path,
+    }
   }
-  throw new TensorError('TRACE', `jit: ${path} is a ${typeof value === 'function' ? 'function' : 'class instance'}; pass tensors, numbers, strings and plain records, or list the argument in static to compile for this very object`)
+  throw new TensorError(
+    'TRACE',
+    `jit: ${path} is a ${typeof value === 'function' ? 'function' : 'class instance'}; pass tensors, numbers, strings and plain records, or list the argument in static to compile for this very object`,
+  )
 }
 
 /**
@@ -105,7 +129,8 @@ export function difference(spec: Spec, value: unknown, device: Device): string |
   }
   if (spec.kind === 'record' && isRecord(value)) {
     const keys = Object.keys(value)
-    if (keys.length !== spec.keys.length || keys.some((key, i) => key !== spec.keys[i])) return `${path}: keys {${spec.keys.join(', ')}} → {${keys.join(', ')}}`
+    if (keys.length !== spec.keys.length || keys.some((key, i) => key !== spec.keys[i]))
+      return `${path}: keys {${spec.keys.join(', ')}} → {${keys.join(', ')}}`
     for (let i = 0; i < keys.length; i++) {
       const found = difference(spec.items[i]!, value[keys[i]!], device)
       if (found !== undefined) return found
@@ -117,4 +142,10 @@ export function difference(spec: Spec, value: unknown, device: Device): string |
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => !Array.isArray(value) && isBranch(value)
 
 const printStatic = (value: unknown): string =>
-  typeof value === 'string' ? JSON.stringify(value) : typeof value === 'function' ? 'another function' : typeof value === 'object' && value !== null ? 'another object' : String(value)
+  typeof value === 'string'
+    ? JSON.stringify(value)
+    : typeof value === 'function'
+      ? 'another function'
+      : typeof value === 'object' && value !== null
+        ? 'another object'
+        : String(value)

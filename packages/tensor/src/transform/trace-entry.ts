@@ -74,7 +74,12 @@ class OutputSlot {
 }
 
 /** Records the function and compiles what it recorded. Whatever it allocates is released when that fails. */
-export async function traceEntry(name: string, fn: (...args: unknown[]) => unknown, args: readonly unknown[], options: TraceOptions): Promise<Entry> {
+export async function traceEntry(
+  name: string,
+  fn: (...args: unknown[]) => unknown,
+  args: readonly unknown[],
+  options: TraceOptions,
+): Promise<Entry> {
   const next = { slot: 0 }
   const isStatic = (i: number): boolean => options.static?.includes(i) === true
   const specs = args.map((arg, i) => describeArgument(arg, `argument ${i}`, next, isStatic(i)))
@@ -97,7 +102,10 @@ export async function traceEntry(name: string, fn: (...args: unknown[]) => unkno
         else if (given) donated.push(spec.slot)
         const type = spec.kind === 'number' ? ({ shape: [], dtype: 'f32' } as const) : { shape: spec.shape, dtype: spec.dtype }
         // A frozen argument is compiled in, so its own node stands for it.
-        const node = spec.kind === 'tensor' && spec.frozen !== undefined ? spec.frozen.node : makeNode('input', [], {}, [type], new ArgumentSource(trace))
+        const node =
+          spec.kind === 'tensor' && spec.frozen !== undefined
+            ? spec.frozen.node
+            : makeNode('input', [], {}, [type], new ArgumentSource(trace))
         argumentNodes[spec.slot] = node
         return new Tensor({ node, index: 0 })
       }
@@ -105,7 +113,9 @@ export async function traceEntry(name: string, fn: (...args: unknown[]) => unkno
         return spec satisfies never
     }
   }
-  const result = withTrace(trace, () => fn(...specs.map((spec, i) => (isStatic(i) ? args[i] : placeholder(spec, options.donate?.includes(i) === true)))))
+  const result = withTrace(trace, () =>
+    fn(...specs.map((spec, i) => (isStatic(i) ? args[i] : placeholder(spec, options.donate?.includes(i) === true)))),
+  )
   const { outputs, rebuild } = describeResult(name, result)
 
   const passed = new Map<number, number>()
@@ -117,7 +127,8 @@ export async function traceEntry(name: string, fn: (...args: unknown[]) => unkno
   const captured = topological(outputs).flatMap((node) => {
     if (node.op !== 'input' || argumentNodes.includes(node)) return []
     const storage = storageOf(node)
-    if (storage === undefined) throw new TensorError('TRACE', `jit ${name}: a tensor of another function being traced was captured; pass it as an argument`)
+    if (storage === undefined)
+      throw new TensorError('TRACE', `jit ${name}: a tensor of another function being traced was captured; pass it as an argument`)
     return [storage]
   })
 
@@ -140,9 +151,17 @@ export async function traceEntry(name: string, fn: (...args: unknown[]) => unkno
   const lease = leasePrograms(device)
   const numbers: NumberBuffer[] = []
   try {
-    const plan = await makePlan(computed.map((index) => outputs[index]!), overwritable, device, lease.compile, options)
+    const plan = await makePlan(
+      computed.map((index) => outputs[index]!),
+      overwritable,
+      device,
+      lease.compile,
+      options,
+    )
     for (const { output, reader } of plan.copied)
-      warn(`jit ${name}: result ${computed[output]!} could not take over its donated argument's memory, because '${reader}' reads the old value too late; it is copied`)
+      warn(
+        `jit ${name}: result ${computed[output]!} could not take over its donated argument's memory, because '${reader}' reads the old value too late; it is copied`,
+      )
     for (const slot of numberSlots) numbers.push(makeNumberBuffer(slot, device))
     const sources = new Map<Node, Source>()
     argumentNodes.forEach((node, slot) => sources.set(node, { slot }))
@@ -168,13 +187,20 @@ export function freeNumbers(numbers: readonly NumberBuffer[]): void {
 function describeResult(name: string, result: unknown): { outputs: Value[]; rebuild: Entry['rebuild'] } {
   if (isPromise(result)) {
     result.then(undefined, () => undefined) // its own failure is a consequence, and must not end the process as an unhandled one
-    throw new TensorError('TRACE', `jit ${name}: the function returned a promise; it is traced synchronously, so leave out async and await, and read values after the call`)
+    throw new TensorError(
+      'TRACE',
+      `jit ${name}: the function returned a promise; it is traced synchronously, so leave out async and await, and read values after the call`,
+    )
   }
   const outputs: Value[] = []
   const template = mapTree(result, (leaf, path) => {
     if (leaf instanceof Handle) return new OutputSlot(outputs.push(leaf.value) - 1)
     if (isPromise(leaf)) leaf.then(undefined, () => undefined)
-    if (leaf !== null && typeof leaf === 'object') throw new TensorError('TRACE', `jit ${name}: the result's '${path}' is a ${leaf.constructor.name}; return tensors in plain records and arrays`)
+    if (leaf !== null && typeof leaf === 'object')
+      throw new TensorError(
+        'TRACE',
+        `jit ${name}: the result's '${path}' is a ${leaf.constructor.name}; return tensors in plain records and arrays`,
+      )
     return leaf
   })
   return { outputs, rebuild: (tensors) => mapTree(template, (leaf) => (leaf instanceof OutputSlot ? tensors[leaf.index] : leaf)) }
@@ -194,4 +220,6 @@ export function leaveEntry(entry: Entry): void {
 
 /** Whether weights that the entry was compiled over have been frozen, or freed for writing, since. */
 export const isStale = (entry: Entry): boolean =>
-  entry.roles.some(({ storage, frozen, epoch }) => storage.state === 'live' && ((storage.role === 'frozen') !== frozen || storage.epoch !== epoch))
+  entry.roles.some(
+    ({ storage, frozen, epoch }) => storage.state === 'live' && ((storage.role === 'frozen') !== frozen || storage.epoch !== epoch),
+  )

@@ -22,4 +22,5 @@ export function withTrace<T>(trace: Trace, run: () => T): T {
   }
 }
 
-export const isPromise = (value: unknown): value is PromiseLike<unknown> => typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
+export const isPromise = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as { then?: unknown } | null | undefined)?.then === 'function'

@@ -69,7 +69,10 @@ export class ReferenceDevice implements Device {
     if (this.disposed) throw new TensorError('DISPOSED', 'the reference device was disposed')
     const { maxBytes, reason } = this.options
     if (maxBytes !== undefined && bytes > maxBytes)
-      throw new TensorError('DEVICE', `the reference interpreter was asked for ${bytes} bytes in one tensor, its limit here is ${maxBytes}.${reason === undefined ? '' : ` ${reason}`}`)
+      throw new TensorError(
+        'DEVICE',
+        `the reference interpreter was asked for ${bytes} bytes in one tensor, its limit here is ${maxBytes}.${reason === undefined ? '' : ` ${reason}`}`,
+      )
     this.liveBytes += bytes
     this.liveBuffers++
     this.peakBytes = Math.max(this.peakBytes, this.liveBytes)
@@ -85,12 +88,14 @@ export class ReferenceDevice implements Device {
   }
 
   write(buffer: DeviceBuffer, bytes: Uint8Array): void {
-    if (bytes.byteLength > buffer.bytes) throw new TensorError('VALUE', `write: ${bytes.byteLength} bytes do not fit in a buffer of ${buffer.bytes}`)
+    if (bytes.byteLength > buffer.bytes)
+      throw new TensorError('VALUE', `write: ${bytes.byteLength} bytes do not fit in a buffer of ${buffer.bytes}`)
     this.own(buffer).data.set(bytes)
   }
 
   async read(buffer: DeviceBuffer, bytes = buffer.bytes): Promise<Uint8Array> {
-    if (!Number.isInteger(bytes) || bytes < 0 || bytes > buffer.bytes) throw new TensorError('VALUE', `read: ${bytes} bytes of a buffer of ${buffer.bytes}`)
+    if (!Number.isInteger(bytes) || bytes < 0 || bytes > buffer.bytes)
+      throw new TensorError('VALUE', `read: ${bytes} bytes of a buffer of ${buffer.bytes}`)
     return this.own(buffer).data.slice(0, bytes)
   }
 
@@ -99,18 +104,31 @@ export class ReferenceDevice implements Device {
     return Promise.resolve(new ReferenceExecutable(program, () => this.programs--))
   }
 
-  run(executable: Executable, inputs: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[], symbols: SymValues, options: RunOptions = {}): void {
-    if (options.signal?.aborted === true) throw markUnstarted(new TensorError('ABORTED', 'the run was aborted before it started', { cause: options.signal.reason }))
+  run(
+    executable: Executable,
+    inputs: readonly DeviceBuffer[],
+    outputs: readonly DeviceBuffer[],
+    symbols: SymValues,
+    options: RunOptions = {},
+  ): void {
+    if (options.signal?.aborted === true)
+      throw markUnstarted(new TensorError('ABORTED', 'the run was aborted before it started', { cause: options.signal.reason }))
     if ((executable as ReferenceExecutable).disposed) throw new TensorError('DISPOSED', 'run: this program was disposed')
     const { program } = executable
     const bytesOf = (what: string, buffer: ReferenceBuffer, { shape, dtype }: TensorType): Uint8Array => {
       const bytes = resolveShape(shape, symbols).reduce((a, b) => a * b, 1) * byteSize(dtype)
-      if (bytes > buffer.bytes) throw new TensorError('SHAPE', `${what} needs ${bytes} bytes for ${dtype} ${printShape(shape)}; its buffer has ${buffer.bytes}`)
+      if (bytes > buffer.bytes)
+        throw new TensorError('SHAPE', `${what} needs ${bytes} bytes for ${dtype} ${printShape(shape)}; its buffer has ${buffer.bytes}`)
       return buffer.data.subarray(0, bytes)
     }
     const sources = program.inputs.map((input, i) => bytesOf(`input ${i}`, this.own(inputs[i]!), input))
     const targets = program.outputs.map((output, i) => bytesOf(`output ${i}`, this.own(outputs[i]!), output))
-    const results = interpret(program, sources.map((bytes, i) => decodeStorage(program.inputs[i]!.dtype, bytes)), symbols, options.profile)
+    const results = interpret(
+      program,
+      sources.map((bytes, i) => decodeStorage(program.inputs[i]!.dtype, bytes)),
+      symbols,
+      options.profile,
+    )
     results.forEach((values, i) => targets[i]!.set(encodeStorage(program.outputs[i]!.dtype, values)))
   }
 

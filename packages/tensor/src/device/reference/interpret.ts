@@ -26,7 +26,8 @@ export function interpret(program: Program, inputs: readonly NumericArray[], sym
   const lastUse = lastUses(program)
   program.nodes.forEach((node, step) => {
     const reference = rowOf(node.op).reference
-    if (reference === undefined) throw new TensorError('UNSUPPORTED', `reference: ${node.op} has no reference implementation and was not decomposed`)
+    if (reference === undefined)
+      throw new TensorError('UNSUPPORTED', `reference: ${node.op} has no reference implementation and was not decomposed`)
     const outputs = node.outputs.map(({ shape, dtype }) => ({ shape: resolveShape(shape, symbols), dtype }))
     const start = profile === undefined ? 0 : performance.now()
     const results = reference({
@@ -35,10 +36,13 @@ export function interpret(program: Program, inputs: readonly NumericArray[], sym
       outputs,
     })
     // An op that passes its input's array on must not have it rounded under the input's name; dtypes are then equal, so rounding again changes nothing.
-    values.set(node, results.map((data, i) => {
-      roundToStorage(outputs[i]!.dtype, data)
-      return { data, ...outputs[i]! }
-    }))
+    values.set(
+      node,
+      results.map((data, i) => {
+        roundToStorage(outputs[i]!.dtype, data)
+        return { data, ...outputs[i]! }
+      }),
+    )
     profile?.({ name: node.op, detail: 'reference', ms: performance.now() - start })
     for (const dead of lastUse[step]!) values.delete(dead)
   })

@@ -33,7 +33,8 @@ describe.each([
     device.write(made, bytes)
     return made
   }
-  const values = async (from: DeviceBuffer, dtype: DType = 'f32'): Promise<number[]> => Array.from(decodeStorage(dtype, await device.read(from)))
+  const values = async (from: DeviceBuffer, dtype: DType = 'f32'): Promise<number[]> =>
+    Array.from(decodeStorage(dtype, await device.read(from)))
   const load = (spec: Handmade): Promise<Executable> => {
     const { program, model } = handmade(spec)
     return device.load(program, model)
@@ -64,7 +65,11 @@ describe.each([
 
   it('takes every storage dtype, and refuses bf16 by name', async () => {
     for (const dtype of device.caps.dtypes) {
-      const executable = await load({ inputs: [{ name: 'x', shape: [3], dtype }], outputs: [{ name: 'y', shape: [3], dtype }], nodes: [{ op: 'Identity', inputs: ['x'], outputs: ['y'] }] })
+      const executable = await load({
+        inputs: [{ name: 'x', shape: [3], dtype }],
+        outputs: [{ name: 'y', shape: [3], dtype }],
+        nodes: [{ op: 'Identity', inputs: ['x'], outputs: ['y'] }],
+      })
       const x = buffer(dtype, [1, 0, 1])
       const y = device.alloc(x.bytes)
       await device.run(executable, [x], [y], none)
@@ -74,7 +79,11 @@ describe.each([
       device.free(y)
     }
     expect(device.caps.dtypes).not.toContain('bf16')
-    const { program } = handmade({ inputs: [{ name: 'x', shape: [3], dtype: 'bf16' }], outputs: [{ name: 'y', shape: [3], dtype: 'bf16' }], nodes: [] })
+    const { program } = handmade({
+      inputs: [{ name: 'x', shape: [3], dtype: 'bf16' }],
+      outputs: [{ name: 'y', shape: [3], dtype: 'bf16' }],
+      nodes: [],
+    })
     await expect(device.compile(program)).rejects.toMatchObject({ code: 'DTYPE' })
   })
 
@@ -107,7 +116,10 @@ describe.each([
   })
 
   it('gives frozen weights as initializers, small and large, and lets nobody write them', async () => {
-    const large = buffer('f32', Array.from({ length: 1024 }, (_, i) => (i % 33 === 0 ? 3 : 0)))
+    const large = buffer(
+      'f32',
+      Array.from({ length: 1024 }, (_, i) => (i % 33 === 0 ? 3 : 0)),
+    )
     const small = buffer('f32', [0.5])
     const executable = await load({
       inputs: [
@@ -122,7 +134,10 @@ describe.each([
       ],
     })
     expect(() => device.write(large, new Uint8Array(4))).toThrow(/frozen/)
-    const x = buffer('f32', Array.from({ length: 32 }, (_, i) => i))
+    const x = buffer(
+      'f32',
+      Array.from({ length: 32 }, (_, i) => i),
+    )
     const y = device.alloc(128)
     await device.run(executable, [x, large, small], [y], none)
     expect((await values(y)).slice(0, 3)).toEqual([0.5, 3.5, 6.5])
@@ -132,7 +147,11 @@ describe.each([
   })
 
   it('reports aborts, failures, one time per run, and constant memory', async () => {
-    const executable = await load({ inputs: [{ name: 'x', shape: [2] }], outputs: [{ name: 'y', shape: [2] }], nodes: [{ op: 'Neg', inputs: ['x'], outputs: ['y'] }] })
+    const executable = await load({
+      inputs: [{ name: 'x', shape: [2] }],
+      outputs: [{ name: 'y', shape: [2] }],
+      nodes: [{ op: 'Neg', inputs: ['x'], outputs: ['y'] }],
+    })
     const x = buffer('f32', [1, 2])
     const before = device.memory()
     for (let i = 0; i < 50; i++) {
@@ -154,7 +173,13 @@ describe.each([
     executable.dispose()
     await running2
     expect(() => device.run(executable, [x], [y], none)).toThrow(/disposed/)
-    await expect(load({ inputs: [{ name: 'x', shape: [2] }], outputs: [{ name: 'y', shape: [2] }], nodes: [{ op: 'NoSuch', inputs: ['x'], outputs: ['y'] }] })).rejects.toMatchObject({ code: 'RUNTIME' })
+    await expect(
+      load({
+        inputs: [{ name: 'x', shape: [2] }],
+        outputs: [{ name: 'y', shape: [2] }],
+        nodes: [{ op: 'NoSuch', inputs: ['x'], outputs: ['y'] }],
+      }),
+    ).rejects.toMatchObject({ code: 'RUNTIME' })
     device.free(x)
     device.free(y)
     expect(() => device.free(y)).toThrow(/freed/)

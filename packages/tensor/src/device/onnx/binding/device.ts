@@ -31,7 +31,15 @@ export interface BindingEmitter {
 }
 
 // The bindings have no bfloat16 tensors.
-const tensorTypes: Readonly<Partial<Record<DType, string>>> = { f32: 'float32', f16: 'float16', i32: 'int32', u32: 'uint32', i8: 'int8', u8: 'uint8', bool: 'bool' }
+const tensorTypes: Readonly<Partial<Record<DType, string>>> = {
+  f32: 'float32',
+  f16: 'float16',
+  i32: 'int32',
+  u32: 'uint32',
+  i8: 'int8',
+  u8: 'uint8',
+  bool: 'bool',
+}
 const storageDtypes = Object.keys(tensorTypes) as DType[]
 
 class BindingBuffer implements DeviceBuffer {
@@ -114,7 +122,8 @@ class BindingDevice implements Device {
 
   alloc(bytes: number): BindingBuffer {
     this.checkAlive()
-    if (!Number.isSafeInteger(bytes) || bytes < 0) throw new TensorError('VALUE', `a buffer needs a non-negative integer of bytes, got ${bytes}`)
+    if (!Number.isSafeInteger(bytes) || bytes < 0)
+      throw new TensorError('VALUE', `a buffer needs a non-negative integer of bytes, got ${bytes}`)
     let buffer: BindingBuffer
     try {
       buffer = new BindingBuffer(this, bytes)
@@ -144,8 +153,13 @@ class BindingDevice implements Device {
   write(handle: DeviceBuffer, bytes: Uint8Array): void {
     const buffer = this.own(handle)
     const store = this.storeOf(buffer)
-    if (bytes.byteLength > buffer.bytes) throw new TensorError('VALUE', `write: ${bytes.byteLength} bytes do not fit in a buffer of ${buffer.bytes}`)
-    if (buffer.pins > 0) throw new TensorError('VALUE', 'write: this buffer holds frozen weights of a compiled program, which has a copy of them; unfreeze them first')
+    if (bytes.byteLength > buffer.bytes)
+      throw new TensorError('VALUE', `write: ${bytes.byteLength} bytes do not fit in a buffer of ${buffer.bytes}`)
+    if (buffer.pins > 0)
+      throw new TensorError(
+        'VALUE',
+        'write: this buffer holds frozen weights of a compiled program, which has a copy of them; unfreeze them first',
+      )
     if (this.queue.idle) return store.set(bytes)
     const copy = bytes.slice()
     this.queue.push((done) => {
@@ -158,7 +172,8 @@ class BindingDevice implements Device {
     try {
       const buffer = this.own(handle)
       this.storeOf(buffer)
-      if (!Number.isInteger(bytes) || bytes < 0 || bytes > buffer.bytes) throw new TensorError('VALUE', `read: ${bytes} bytes of a buffer of ${buffer.bytes}`)
+      if (!Number.isInteger(bytes) || bytes < 0 || bytes > buffer.bytes)
+        throw new TensorError('VALUE', `read: ${bytes} bytes of a buffer of ${buffer.bytes}`)
       return new Promise((resolve) => {
         this.queue.push((done) => {
           resolve(buffer.store!.slice(0, bytes))
@@ -209,7 +224,13 @@ class BindingDevice implements Device {
     return executable
   }
 
-  run(handle: Executable, inputs: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[], symbols: SymValues, options?: RunOptions): Promise<void> {
+  run(
+    handle: Executable,
+    inputs: readonly DeviceBuffer[],
+    outputs: readonly DeviceBuffer[],
+    symbols: SymValues,
+    options?: RunOptions,
+  ): Promise<void> {
     const executable = handle as BindingExecutable
     const { program } = executable
     this.checkAlive()
@@ -238,7 +259,10 @@ class BindingDevice implements Device {
           else reject(error as Error)
         }
         if (signal?.aborted === true) return settle(aborted(signal))
-        this.launch(executable, inputs as BindingBuffer[], outputs as BindingBuffer[], values, options).then(() => settle(signal?.aborted === true ? aborted(signal) : undefined), settle)
+        this.launch(executable, inputs as BindingBuffer[], outputs as BindingBuffer[], values, options).then(
+          () => settle(signal?.aborted === true ? aborted(signal) : undefined),
+          settle,
+        )
       })
     })
   }
@@ -263,7 +287,13 @@ class BindingDevice implements Device {
     this.liveBytes = this.liveBuffers = 0
   }
 
-  private async launch(executable: BindingExecutable, inputs: readonly BindingBuffer[], outputs: readonly BindingBuffer[], symbols: SymValues, options: RunOptions | undefined): Promise<void> {
+  private async launch(
+    executable: BindingExecutable,
+    inputs: readonly BindingBuffer[],
+    outputs: readonly BindingBuffer[],
+    symbols: SymValues,
+    options: RunOptions | undefined,
+  ): Promise<void> {
     const { program, model, session } = executable
     const feeds: Record<string, OrtTensor> = {}
     program.inputs.forEach((input, i) => {
@@ -290,7 +320,11 @@ class BindingDevice implements Device {
 
   private tensor(dtype: DType, bytes: Uint8Array, dims: readonly number[]): OrtTensor {
     const size = dims.reduce((product, dim) => product * dim, 1) * byteSize(dtype)
-    if (size > bytes.byteLength) throw new TensorError('SHAPE', `a ${dtype} tensor of shape [${dims.join(', ')}] needs ${size} bytes; its buffer has ${bytes.byteLength}`)
+    if (size > bytes.byteLength)
+      throw new TensorError(
+        'SHAPE',
+        `a ${dtype} tensor of shape [${dims.join(', ')}] needs ${size} bytes; its buffer has ${bytes.byteLength}`,
+      )
     const part = size === bytes.byteLength ? bytes : bytes.subarray(0, size)
     return new this.ort.Tensor(this.typeOf(dtype) as never, storageView(dtype, part) as never, dims)
   }
@@ -315,7 +349,11 @@ class BindingDevice implements Device {
   }
 
   private own(buffer: DeviceBuffer): BindingBuffer {
-    if (buffer.device !== this) throw new TensorError('DEVICE', `a buffer of device '${buffer.device.name}' was given to '${this.description}'; move the tensor first`)
+    if (buffer.device !== this)
+      throw new TensorError(
+        'DEVICE',
+        `a buffer of device '${buffer.device.name}' was given to '${this.description}'; move the tensor first`,
+      )
     return buffer as BindingBuffer
   }
 
@@ -334,14 +372,17 @@ class BindingDevice implements Device {
 function store(buffer: BindingBuffer, data: ArrayBufferView): void {
   const bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength)
   // A view over the whole of its memory is nobody else's; anything else (a slice of the wasm heap) is copied.
-  if (bytes.byteLength === buffer.bytes && data.buffer.byteLength === buffer.bytes && data.buffer instanceof ArrayBuffer) buffer.store = bytes
+  if (bytes.byteLength === buffer.bytes && data.buffer.byteLength === buffer.bytes && data.buffer instanceof ArrayBuffer)
+    buffer.store = bytes
   else buffer.store!.set(bytes)
 }
 
 function failure(cause: unknown, doing: string): TensorError {
   const message = cause instanceof Error ? cause.message : String(cause)
-  if (/failed to allocate|bad_alloc|out of memory/i.test(message)) return new TensorError('OUT_OF_MEMORY', `onnxruntime ran out of memory ${doing}: ${message}`, { cause })
+  if (/failed to allocate|bad_alloc|out of memory/i.test(message))
+    return new TensorError('OUT_OF_MEMORY', `onnxruntime ran out of memory ${doing}: ${message}`, { cause })
   return new TensorError('RUNTIME', `onnxruntime failed ${doing}: ${message}`, { cause })
 }
 
-const aborted = (signal: AbortSignal): TensorError => new TensorError('ABORTED', 'the run was aborted by its signal', { cause: signal.reason })
+const aborted = (signal: AbortSignal): TensorError =>
+  new TensorError('ABORTED', 'the run was aborted by its signal', { cause: signal.reason })

@@ -13,7 +13,10 @@ const embedBelow = 1024
  * A model whose external initializers are files in memory named after them, as the bindings' `externalData` option
  * takes them: there the weights never pass through the model's protobuf, which must stay below 2 GB.
  */
-export function withExternalData(model: EmittedModel, bytesOf: (input: number) => Uint8Array): { readonly bytes: Uint8Array; readonly files: readonly ExternalFile[] } {
+export function withExternalData(
+  model: EmittedModel,
+  bytesOf: (input: number) => Uint8Array,
+): { readonly bytes: Uint8Array; readonly files: readonly ExternalFile[] } {
   if (model.initializers.length === 0) return { bytes: model.bytes, files: [] }
   const inputs = new Map(model.initializers.map(({ name, input }) => [name, input]))
   const files: ExternalFile[] = []
@@ -22,7 +25,11 @@ export function withExternalData(model: EmittedModel, bytesOf: (input: number) =
     const input = inputs.get(tensor.name ?? '')
     if (input === undefined) return tensor
     const { name, dims, dataType } = tensor
-    const common = { ...(name === undefined ? {} : { name }), ...(dims === undefined ? {} : { dims }), ...(dataType === undefined ? {} : { dataType }) }
+    const common = {
+      ...(name === undefined ? {} : { name }),
+      ...(dims === undefined ? {} : { dims }),
+      ...(dataType === undefined ? {} : { dataType }),
+    }
     const data = bytesOf(input)
     if (data.byteLength < embedBelow) return { ...common, rawData: data }
     files.push({ path: name!, data })

@@ -19,7 +19,10 @@ function tinyModel(): Uint8Array {
 export async function openBindingDevice(ort: OrtModule, options: BindingDeviceOptions, help: string): Promise<Device> {
   const device = bindingDevice(ort, { emitModel, supportsNatively }, options)
   try {
-    const session = await ort.InferenceSession.create(tinyModel(), { executionProviders: [options.target === 'web' ? 'wasm' : 'cpu'], logSeverityLevel: 4 })
+    const session = await ort.InferenceSession.create(tinyModel(), {
+      executionProviders: [options.target === 'web' ? 'wasm' : 'cpu'],
+      logSeverityLevel: 4,
+    })
     const { y } = await session.run({ x: new ort.Tensor('float32' as never, Float32Array.of(1) as never, [1]) })
     await session.release()
     if ((y?.data as Float32Array | undefined)?.[0] !== 1) throw new Error('it computed a wrong result')
@@ -39,7 +42,11 @@ export async function importOptional(name: string, load: () => Promise<unknown>,
     const message = cause instanceof Error ? cause.message.split('\n')[0]! : String(cause)
     const code = (cause as { code?: string }).code
     const missing = (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') && message.includes(`'${name}'`)
-    throw new TensorError('DEVICE', missing ? `the package ${name} is not installed. Run: ${help}` : `${name} could not be loaded: ${message}. Run: ${help}`, { cause })
+    throw new TensorError(
+      'DEVICE',
+      missing ? `the package ${name} is not installed. Run: ${help}` : `${name} could not be loaded: ${message}. Run: ${help}`,
+      { cause },
+    )
   }
   return (module.InferenceSession === undefined ? module.default : module) as OrtModule
 }

@@ -80,7 +80,8 @@ export class BufferPool {
   }
 
   alloc(bytes: number): OnnxBuffer {
-    if (!Number.isSafeInteger(bytes) || bytes < 0) throw new TensorError('VALUE', `a buffer needs a non-negative integer of bytes, got ${bytes}`)
+    if (!Number.isSafeInteger(bytes) || bytes < 0)
+      throw new TensorError('VALUE', `a buffer needs a non-negative integer of bytes, got ${bytes}`)
     const size = sizeClass(bytes)
     const waiting = this.free.get(size)
     let block = waiting?.pop()
@@ -223,7 +224,11 @@ export class BufferPool {
     try {
       memory = new ArrayBuffer(bytes + alignment)
     } catch (cause) {
-      throw new TensorError('OUT_OF_MEMORY', `no memory for a buffer of ${bytes} bytes; ${this.liveBytes} are in use. Free tensors, or use a smaller batch or model`, { cause })
+      throw new TensorError(
+        'OUT_OF_MEMORY',
+        `no memory for a buffer of ${bytes} bytes; ${this.liveBytes} are in use. Free tensors, or use a smaller batch or model`,
+        { cause },
+      )
     }
     const start = addressOf(this.api.koffi, memory)
     const offset = (alignment - (start % alignment)) % alignment

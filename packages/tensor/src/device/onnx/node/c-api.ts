@@ -98,7 +98,10 @@ export interface OrtApi {
 /** The error of a status that is not success. */
 export function statusError(message: string, doing: string): TensorError {
   if (/failed to allocate memory|bad_alloc|out of memory/i.test(message))
-    return new TensorError('OUT_OF_MEMORY', `onnxruntime ran out of memory ${doing}: ${message}. Free tensors, or use a smaller batch or model`)
+    return new TensorError(
+      'OUT_OF_MEMORY',
+      `onnxruntime ran out of memory ${doing}: ${message}. Free tensors, or use a smaller batch or model`,
+    )
   return new TensorError('RUNTIME', `onnxruntime failed ${doing}: ${message}`)
 }
 
@@ -121,7 +124,10 @@ export function openApi(koffi: Koffi, file: string): OrtApi {
   const minor = Number(version.split('.')[1])
   // Asking an old runtime for a newer table makes it print to stderr, so the version is checked first.
   if (!/^1\.\d+/.test(version) || minor < apiVersion)
-    throw new TensorError('DEVICE', `${file} is onnxruntime ${version}; this package needs 1.${apiVersion} or newer of series 1. Run: npm install onnxruntime-node@^1.30.0 --ignore-scripts`)
+    throw new TensorError(
+      'DEVICE',
+      `${file} is onnxruntime ${version}; this package needs 1.${apiVersion} or newer of series 1. Run: npm install onnxruntime-node@^1.30.0 --ignore-scripts`,
+    )
   const table = bind(pointerAt(base), [0, ptr, ['uint32_t']])(apiVersion) as number
   if (table === 0) throw new TensorError('DEVICE', `${file} (onnxruntime ${version}) gives no C API of version ${apiVersion}`)
 

@@ -11,7 +11,11 @@ import { currentPlatform, installNative, libraryPlan, packageVersion } from './l
 const dtypeHelp = `Run: ${installNative}`
 
 export const cpuRoutes: readonly CpuRoute[] = [
-  { name: 'c-api', title: "ONNX Runtime's C API (koffi + onnxruntime-node)", open: (options) => openOnnxDevice({ emitModel, supportsNatively }, options) },
+  {
+    name: 'c-api',
+    title: "ONNX Runtime's C API (koffi + onnxruntime-node)",
+    open: (options) => openOnnxDevice({ emitModel, supportsNatively }, options),
+  },
   {
     name: 'binding',
     title: 'the JavaScript binding of onnxruntime-node',

@@ -32,7 +32,8 @@ const buffer = (bytes: Uint8Array, on: OnnxDevice = device): DeviceBuffer => {
   on.write(made, bytes)
   return made
 }
-const values = async (from: DeviceBuffer, dtype: DType = 'f32', bytes?: number): Promise<number[]> => Array.from(decodeStorage(dtype, await device.read(from, bytes)))
+const values = async (from: DeviceBuffer, dtype: DType = 'f32', bytes?: number): Promise<number[]> =>
+  Array.from(decodeStorage(dtype, await device.read(from, bytes)))
 const load = (spec: Handmade, on: OnnxDevice = device): Promise<Executable> => {
   const { program, model } = handmade(spec)
   return on.load(program, model)
@@ -101,7 +102,11 @@ describe('runs', () => {
 
   it('keeps order: what is queued behind a long run sees its result', async () => {
     const long = await load(slow(12))
-    const short = await load({ inputs: [{ name: 'x', shape: [256, 256] }], outputs: [{ name: 'y', shape: [256, 256] }], nodes: [{ op: 'Neg', inputs: ['x'], outputs: ['y'] }] })
+    const short = await load({
+      inputs: [{ name: 'x', shape: [256, 256] }],
+      outputs: [{ name: 'y', shape: [256, 256] }],
+      nodes: [{ op: 'Neg', inputs: ['x'], outputs: ['y'] }],
+    })
     const identity = new Float32Array(256 * 256)
     for (let i = 0; i < 256; i++) identity[i * 257] = 1
     const x = buffer(new Uint8Array(identity.buffer))
@@ -251,7 +256,9 @@ describe('stopping', () => {
     expect(performance.now() - start).toBeLessThan(Math.max(50, full * 0.8))
     // The terminate flag is cleared: the next run with a signal is whole.
     await device.run(executable, [x], [out], none, { signal: new AbortController().signal })
-    expect(() => device.run(executable, [x], [out], none, { signal: AbortSignal.abort() })).toThrow(expect.objectContaining({ code: 'ABORTED' }) as Error)
+    expect(() => device.run(executable, [x], [out], none, { signal: AbortSignal.abort() })).toThrow(
+      expect.objectContaining({ code: 'ABORTED' }) as Error,
+    )
     executable.dispose()
     device.free(x)
     device.free(out)

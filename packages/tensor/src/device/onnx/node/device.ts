@@ -6,7 +6,15 @@ import type { Program } from '../../../compile/program.js'
 import { TensorError } from '../../../errors.js'
 import type { Attrs, TensorType } from '../../../graph/node.js'
 import type { SymValues } from '../../../shape.js'
-import { markUnstarted, type Device, type DeviceBuffer, type DeviceCaps, type DeviceMemory, type Executable, type RunOptions } from '../../device.js'
+import {
+  markUnstarted,
+  type Device,
+  type DeviceBuffer,
+  type DeviceCaps,
+  type DeviceMemory,
+  type Executable,
+  type RunOptions,
+} from '../../device.js'
 import { elementTypeOf } from '../element-type.js'
 import type { EmittedModel, emitModel, supportsNatively } from '../emit/emit.js'
 import { BufferPool, type Block, type OnnxBuffer } from './buffers.js'
@@ -81,9 +89,13 @@ export class OnnxDevice implements Device {
 
   write(buffer: DeviceBuffer, bytes: Uint8Array): void {
     const block = this.blockOf(buffer)
-    if (bytes.byteLength > buffer.bytes) throw new TensorError('VALUE', `write: ${bytes.byteLength} bytes do not fit in a buffer of ${buffer.bytes}`)
+    if (bytes.byteLength > buffer.bytes)
+      throw new TensorError('VALUE', `write: ${bytes.byteLength} bytes do not fit in a buffer of ${buffer.bytes}`)
     if (block.pins > 0)
-      throw new TensorError('VALUE', 'write: this buffer holds frozen weights of a compiled program, which keeps a packed copy of them; unfreeze them first')
+      throw new TensorError(
+        'VALUE',
+        'write: this buffer holds frozen weights of a compiled program, which keeps a packed copy of them; unfreeze them first',
+      )
     if (this.queue.idle) return block.view.set(bytes)
     const copy = bytes.slice()
     this.queue.push((done) => {
@@ -134,7 +146,13 @@ export class OnnxDevice implements Device {
     return executable
   }
 
-  run(handle: Executable, inputs: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[], symbols: SymValues, options?: RunOptions): void | Promise<void> {
+  run(
+    handle: Executable,
+    inputs: readonly DeviceBuffer[],
+    outputs: readonly DeviceBuffer[],
+    symbols: SymValues,
+    options?: RunOptions,
+  ): void | Promise<void> {
     const executable = handle as OnnxExecutable
     this.checkAlive()
     if (executable.disposed) throw new TensorError('DISPOSED', 'run: this program was disposed')
@@ -181,7 +199,13 @@ export class OnnxDevice implements Device {
     this.runOptions = 0
   }
 
-  private runQueued(executable: OnnxExecutable, inputs: readonly Block[], outputs: readonly Block[], symbols: readonly number[], options: RunOptions | undefined): Promise<void> {
+  private runQueued(
+    executable: OnnxExecutable,
+    inputs: readonly Block[],
+    outputs: readonly Block[],
+    symbols: readonly number[],
+    options: RunOptions | undefined,
+  ): Promise<void> {
     executable.pending++
     return new Promise<void>((resolve, reject) => {
       this.queue.push((done) => {
@@ -294,7 +318,11 @@ export class OnnxDevice implements Device {
   }
 
   private own(buffer: DeviceBuffer): OnnxBuffer {
-    if (buffer.device !== this) throw new TensorError('DEVICE', `a buffer of device '${buffer.device.name}' was given to '${this.description}'; move the tensor first`)
+    if (buffer.device !== this)
+      throw new TensorError(
+        'DEVICE',
+        `a buffer of device '${buffer.device.name}' was given to '${this.description}'; move the tensor first`,
+      )
     return buffer as OnnxBuffer
   }
 

@@ -15,7 +15,11 @@ describe('a process in which the JavaScript binding came first', () => {
   it('still runs programs, with threads of their own', async () => {
     // The binding makes ONNX Runtime's environment, without the thread pool that this package would have asked for.
     const ort = (await import('onnxruntime-node')) as unknown as typeof import('onnxruntime-node')
-    const { program, model } = handmade({ inputs: [{ name: 'x', shape: [2] }], outputs: [{ name: 'y', shape: [2] }], nodes: [{ op: 'Neg', inputs: ['x'], outputs: ['y'] }] })
+    const { program, model } = handmade({
+      inputs: [{ name: 'x', shape: [2] }],
+      outputs: [{ name: 'y', shape: [2] }],
+      nodes: [{ op: 'Neg', inputs: ['x'], outputs: ['y'] }],
+    })
     const session = await ort.InferenceSession.create(model.bytes)
     const device = await openOnnxDevice(noEmitter)
     const other = await openOnnxDevice(noEmitter, { threads: 1 })
@@ -50,7 +54,12 @@ describe('options', () => {
     const { execFile } = await import('node:child_process')
     const run = (library: string): Promise<string> =>
       new Promise((resolve, reject) => {
-        execFile(process.execPath, ['--conditions=@tesserae/source', '--import', 'tsx', '--input-type=module', '-e', script], { env: { ...process.env, LIBRARY: library } }, (error, stdout) => (error ? reject(error) : resolve(stdout)))
+        execFile(
+          process.execPath,
+          ['--conditions=@tesserae/source', '--import', 'tsx', '--input-type=module', '-e', script],
+          { env: { ...process.env, LIBRARY: library } },
+          (error, stdout) => (error ? reject(error) : resolve(stdout)),
+        )
       })
     expect(await run('/nowhere/libonnxruntime.so')).toMatch(/^DEVICE the library \/nowhere\/libonnxruntime\.so could not be loaded/)
     if (process.platform === 'linux') expect(await run('libm.so.6')).toMatch(/^DEVICE libm\.so\.6 is not ONNX Runtime/)
@@ -75,7 +84,9 @@ describe('workers', () => {
       parentPort.postMessage(Array.from(new Float32Array((await device.read(y)).buffer)))
       await device.dispose()
     `
-    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(script)}`), { execArgv: ['--conditions=@tesserae/source'] })
+    const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(script)}`), {
+      execArgv: ['--conditions=@tesserae/source'],
+    })
     const result = await new Promise((resolve, reject) => {
       worker.once('message', resolve)
       worker.once('error', reject)

@@ -67,7 +67,11 @@ export class OnnxExecutable implements Executable {
     const used = program.inputs.map((_, i) => i).filter((i) => model.inputNames[i] !== undefined)
     const inputCount = used.length + model.symbolInputs.length
     const outputCount = program.outputs.length
-    const names = cStrings(api.koffi, [...used.map((i) => model.inputNames[i]!), ...model.symbolInputs.map(({ name }) => name), ...model.outputNames])
+    const names = cStrings(api.koffi, [
+      ...used.map((i) => model.inputNames[i]!),
+      ...model.symbolInputs.map(({ name }) => name),
+      ...model.outputNames,
+    ])
     this.strings = names.block
     this.args = new NativeBlock(api.koffi, 16 * (inputCount + outputCount))
     this.inputCount = inputCount
@@ -112,7 +116,11 @@ export class OnnxExecutable implements Executable {
       throw new TensorError('VALUE', `the program has ${types.length} ${what}s and was given ${handles.length} buffers`)
     for (let i = 0; i < handles.length; i++) {
       const handle = handles[i] as OnnxBuffer
-      if (handle.device !== device) throw new TensorError('DEVICE', `${what} ${i} of the program lies on device '${handle.device.name}' (${handle.device.description}); expected ${device.description}`)
+      if (handle.device !== device)
+        throw new TensorError(
+          'DEVICE',
+          `${what} ${i} of the program lies on device '${handle.device.name}' (${handle.device.description}); expected ${device.description}`,
+        )
       const block = handle.block
       if (block === undefined) throw new TensorError('DISPOSED', `${what} ${i} of the program is a buffer that was freed`)
       blocks[i] = block
@@ -126,7 +134,8 @@ export class OnnxExecutable implements Executable {
     for (let i = 0; i < symbols.length; i++) {
       const symbol: Sym = symbols[i]!
       const value = values.get(symbol)
-      if (value === undefined) throw new TensorError('VALUE', `symbol '${symbol.name}' has no value in this call; pass one from 0 to ${symbol.max}`)
+      if (value === undefined)
+        throw new TensorError('VALUE', `symbol '${symbol.name}' has no value in this call; pass one from 0 to ${symbol.max}`)
       if (!Number.isInteger(value) || value < 0 || value > symbol.max)
         throw new TensorError('VALUE', `symbol '${symbol.name}' is ${value}; expected an integer from 0 to ${symbol.max}`)
       into[i] = value
@@ -165,15 +174,25 @@ export class OnnxExecutable implements Executable {
   /** Runs on another thread; `session` is another one of the same model when the run is profiled. */
   runAsync(runOptions: number, done: (error: unknown) => void, session: number = this.session): void {
     const [inputNames, inputs, outputNames, outputs] = this.addresses
-    this.api.call.Run.async(session, runOptions, inputNames, inputs, this.inputCount, outputNames, this.outputSlots.length, outputs, (failure: unknown, status: number) => {
-      if (failure !== null && failure !== undefined) return done(failure)
-      try {
-        this.api.check(status, `running a program of ${this.program.nodes.length} nodes`)
-      } catch (error) {
-        return done(error)
-      }
-      done(undefined)
-    })
+    this.api.call.Run.async(
+      session,
+      runOptions,
+      inputNames,
+      inputs,
+      this.inputCount,
+      outputNames,
+      this.outputSlots.length,
+      outputs,
+      (failure: unknown, status: number) => {
+        if (failure !== null && failure !== undefined) return done(failure)
+        try {
+          this.api.check(status, `running a program of ${this.program.nodes.length} nodes`)
+        } catch (error) {
+          return done(error)
+        }
+        done(undefined)
+      },
+    )
   }
 
   dispose(): void {
@@ -194,7 +213,10 @@ export class OnnxExecutable implements Executable {
 
   private bindSlot(slot: Slot, block: Block, what: 'input' | 'output'): void {
     if (block.size < slot.bytes)
-      throw new TensorError('SHAPE', `${what} ${slot.index} needs ${slot.bytes} bytes for ${slot.type.dtype} ${printShape(slot.type.shape)}; its buffer has ${block.size}`)
+      throw new TensorError(
+        'SHAPE',
+        `${what} ${slot.index} needs ${slot.bytes} bytes for ${slot.type.dtype} ${printShape(slot.type.shape)}; its buffer has ${block.size}`,
+      )
     const value = this.pool.value(block, slot.key, slot.elementType, slot.dims, slot.bytes)
     slot.bound = value
     this.args.setPointer(slot.at, value.pointer)

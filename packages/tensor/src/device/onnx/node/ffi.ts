@@ -24,7 +24,9 @@ export async function loadKoffi(): Promise<Koffi> {
     const detail = cause instanceof Error ? cause.message.split('\n')[0] : String(cause)
     throw new TensorError(
       'DEVICE',
-      missing ? `the package koffi is not installed. Run: ${installNative}` : `koffi could not be loaded (${detail}). Run: ${installNative}`,
+      missing
+        ? `the package koffi is not installed. Run: ${installNative}`
+        : `koffi could not be loaded (${detail}). Run: ${installNative}`,
       { cause },
     )
   }

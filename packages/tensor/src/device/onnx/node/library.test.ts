@@ -60,11 +60,15 @@ describe('locateLibrary', () => {
     const at = root('bin/napi-v3/darwin/arm64/libonnxruntime.1.20.0.dylib')
     mkdirSync(join(at, 'bin/napi-v10/darwin/arm64'), { recursive: true })
     writeFileSync(join(at, 'bin/napi-v10/darwin/arm64/libonnxruntime.1.31.0.dylib'), '')
-    expect(locateLibrary(at, { os: 'darwin', arch: 'arm64', libc: 'none' })).toBe(join(at, 'bin/napi-v10/darwin/arm64/libonnxruntime.1.31.0.dylib'))
+    expect(locateLibrary(at, { os: 'darwin', arch: 'arm64', libc: 'none' })).toBe(
+      join(at, 'bin/napi-v10/darwin/arm64/libonnxruntime.1.31.0.dylib'),
+    )
   })
   it('says which package is missing and how to get it', () => {
     const platform: Platform = { os: 'linux', arch: 'x64', libc: 'glibc' }
-    expect(() => locateLibrary(undefined, platform)).toThrow(/onnxruntime-node is not installed.*npm install koffi onnxruntime-node --ignore-scripts/)
+    expect(() => locateLibrary(undefined, platform)).toThrow(
+      /onnxruntime-node is not installed.*npm install koffi onnxruntime-node --ignore-scripts/,
+    )
     expect(() => locateLibrary(root(), platform)).toThrow(/lacks libonnxruntime\.so\.1 for linux\/x64/)
   })
 })

@@ -138,7 +138,10 @@ export function locateLibrary(root: string | undefined, platform: Platform = cur
     const present = readdirSync(folder)
     for (const file of plan.files) {
       const [head, tail] = file.split('*') as [string, string?]
-      const match = tail === undefined ? present.find((entry) => entry === head) : present.find((entry) => entry.startsWith(head) && entry.endsWith(tail))
+      const match =
+        tail === undefined
+          ? present.find((entry) => entry === head)
+          : present.find((entry) => entry.startsWith(head) && entry.endsWith(tail))
       if (match !== undefined) return join(folder, match)
     }
   }

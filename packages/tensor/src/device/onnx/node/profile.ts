@@ -50,7 +50,11 @@ export function parseProfile(json: string, nodeOps: ReadonlyMap<string, string>)
     if (event.cat !== 'Node' || event.name === undefined || !event.name.endsWith(suffix)) continue
     const node = event.name.slice(0, -suffix.length)
     const operator = event.args?.op_name ?? 'unknown'
-    entries.push({ name: nodeOps.get(node) ?? operator, detail: node === '' ? operator : `${operator} ${node}`, ms: (event.dur ?? 0) / 1000 })
+    entries.push({
+      name: nodeOps.get(node) ?? operator,
+      detail: node === '' ? operator : `${operator} ${node}`,
+      ms: (event.dur ?? 0) / 1000,
+    })
   }
   return entries
 }

@@ -91,7 +91,14 @@ export class SessionFactory {
       const address = addressOf(api.koffi, copy.buffer)
       const cell = new NativeBlock(api.koffi, 8)
       const create = weights === undefined ? api.call.CreateSessionFromArray : api.call.CreateSessionFromArrayWithPrepackedWeightsContainer
-      const args = [this.environment.env, address, copy.byteLength, sessionOptions, ...(weights === undefined ? [] : [weights.container]), cell.address]
+      const args = [
+        this.environment.env,
+        address,
+        copy.byteLength,
+        sessionOptions,
+        ...(weights === undefined ? [] : [weights.container]),
+        cell.address,
+      ]
       const status = await new Promise<number>((resolve, reject) => {
         create.async(...args, (error: unknown, value: number) => {
           if (error !== null && error !== undefined) reject(statusError(String(error), 'creating a session'))

@@ -40,20 +40,29 @@ export interface Handmade {
 
 const info = (name: string, shape: Shape, elementType: number): object => ({
   name,
-  type: { tensorType: { elemType: elementType, shape: { dim: shape.map((dim) => (isSym(dim) ? { dimParam: dim.name } : { dimValue: dim })) } } },
+  type: {
+    tensorType: { elemType: elementType, shape: { dim: shape.map((dim) => (isSym(dim) ? { dimParam: dim.name } : { dimValue: dim })) } },
+  },
 })
 
 export function handmade(spec: Handmade): { readonly program: Program; readonly model: EmittedModel } {
   const placeholder = (type: TensorType) => ({ node: makeNode('input', [], {}, [type]), index: 0 })
   const inputs = spec.inputs.map(({ shape, dtype = 'f32', frozen }): ProgramInput => {
     const type = { shape, dtype }
-    return frozen === undefined ? { ...type, role: 'input', value: placeholder(type) } : { ...type, role: 'frozen', frozen, value: placeholder(type) }
+    return frozen === undefined
+      ? { ...type, role: 'input', value: placeholder(type) }
+      : { ...type, role: 'frozen', frozen, value: placeholder(type) }
   })
   const outputs = spec.outputs.map(({ shape, dtype = 'f32', alias }): ProgramOutput => {
     const type = { shape, dtype }
     return alias === undefined ? { ...type, value: placeholder(type) } : { ...type, value: placeholder(type), alias }
   })
-  const symbols = [...new Set([...Object.values(spec.symbolInputs ?? {}), ...[...spec.inputs, ...spec.outputs].flatMap(({ shape }) => shape.filter(isSym))])]
+  const symbols = [
+    ...new Set([
+      ...Object.values(spec.symbolInputs ?? {}),
+      ...[...spec.inputs, ...spec.outputs].flatMap(({ shape }) => shape.filter(isSym)),
+    ]),
+  ]
   const program: Program = { key: '', nodes: [], inputs, outputs, symbols, keepsDuplicates: spec.keepsDuplicates ?? false }
   const plain = spec.inputs.filter(({ frozen, unused }) => frozen === undefined && unused !== true)
   const weights = spec.inputs.map((input, index) => ({ ...input, index })).filter(({ frozen }) => frozen !== undefined)
