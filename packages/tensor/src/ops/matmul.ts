@@ -4,7 +4,7 @@ import { TensorError } from '../errors.js'
 import { emit } from '../graph/build.js'
 import { shapeOf, type TensorType, type Value } from '../graph/node.js'
 import { add, expand, like, mul, permute, reduceSum, reshape, sumTo } from '../graph/primitives.js'
-import { broadcastShapes, printIndex, printShape, type Dim, type Shape } from '../shape.js'
+import { broadcastShapes, printIndex, printShape, symbolNote, type Dim, type Shape } from '../shape.js'
 import { activate, activateGrad, activationOf, activations, type Activation } from './activation.js'
 import { checkFloat, checkSameDtype } from './check.js'
 import { defineOp, type OpRow, type ReferenceContext, type Sample } from './row.js'
@@ -60,7 +60,7 @@ function inferMatmul(inputs: readonly TensorType[], attrs: MatmulAttrs): readonl
     const sides = `a ${printShape(a.shape)}${attrs.transA === true ? ' transposed' : ''} and b ${printShape(b.shape)}${attrs.transB === true ? ' transposed' : ''}`
     throw new TensorError(
       'SHAPE',
-      `matmul: ${sides} do not fit: a has ${printIndex(inner[0])} columns and b has ${printIndex(inner[1])} rows; they must be equal`,
+      `matmul: ${sides} do not fit: a has ${printIndex(inner[0])} columns and b has ${printIndex(inner[1])} rows; they must be equal${symbolNote(inner[0], inner[1])}`,
     )
   }
   const columns = columnsOf(b.shape, attrs.transB)
