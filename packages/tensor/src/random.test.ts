@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { dtypeOf, shapeOf, type Value } from './graph/node.js'
 import { cast, constant, randomBits, reduceSum } from './graph/primitives.js'
-import { evaluate, given, read } from './ops/__fixtures__/evaluate.js'
+import { given, read, readAll } from './testing/evaluate.js'
 import { bernoulli, dropout, foldKey, hashName, normal, seedWords, uniform } from './random.js'
 import { sym } from './shape.js'
 import { differentiate } from './transform/backward.js'
@@ -53,7 +53,7 @@ describe('keys', () => {
     expect(() => foldKey(key(), given([1, 2]))).toThrow(/must be a scalar, got f32 \[2\]/)
   })
   it('never repeat bits between draws and folds', () => {
-    const [draw, folded] = evaluate([randomBits(key(), constant(0, 'u32'), { shape: [2], domain: 0 }), foldKey(key(), 0)])
+    const [draw, folded] = readAll([randomBits(key(), constant(0, 'u32'), { shape: [2], domain: 0 }), foldKey(key(), 0)])
     expect(folded).not.toEqual(draw)
   })
 })
@@ -99,7 +99,7 @@ describe('dropout', () => {
   })
   it('passes the gradient where it kept', () => {
     const out = dropout(x, 0.5, key())
-    const [values, grad] = evaluate([out, differentiate([reduceSum(out, [0, 1])], [x]).grads[0]!])
+    const [values, grad] = readAll([out, differentiate([reduceSum(out, [0, 1])], [x]).grads[0]!])
     expect(grad).toEqual(values!.map((value) => value / 2))
   })
   it('does nothing at 0, gives zeros at 1, keeps dtypes and refuses the rest', () => {

@@ -16,7 +16,7 @@ import {
 } from '../graph/primitives.js'
 import { sym } from '../shape.js'
 import { differentiate } from '../transform/backward.js'
-import { evaluate, given, read } from './__fixtures__/evaluate.js'
+import { given, read, readAll } from '../testing/evaluate.js'
 
 const i32 = (values: number[], shape = [values.length]): Value => given(values, shape, 'i32')
 
@@ -86,7 +86,7 @@ describe('indices', () => {
 })
 
 describe('sort', () => {
-  const ordered = (values: number[], descending = false): number[][] => evaluate(sort(given(values), 0, descending))
+  const ordered = (values: number[], descending = false): number[][] => readAll(sort(given(values), 0, descending))
   it('is stable in both directions', () => {
     expect(ordered([2, 1, 2, 1])).toEqual([
       [1, 1, 2, 2],
@@ -108,7 +108,7 @@ describe('sort', () => {
     ])
   })
   it('works along inner axes', () => {
-    expect(evaluate(sort(given([3, 1, 2, 5, 1, 4], [3, 2]), 0))).toEqual([
+    expect(readAll(sort(given([3, 1, 2, 5, 1, 4], [3, 2]), 0))).toEqual([
       [1, 1, 2, 4, 3, 5],
       [2, 0, 1, 2, 0, 1],
     ])

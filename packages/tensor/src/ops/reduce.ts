@@ -97,7 +97,9 @@ const reduceMaxOp = defineOp<ReduceAttrs>({
     // Half types cannot count far (bf16 stops at 256), so shares are computed wider.
     const wide = dtype === 'f64' ? 'f64' : 'f32'
     const isMax = cast(eq(x, restored(outputs[0]!, x, axes)), wide)
-    const share = div(cast(restored(grads[0]!, x, axes), wide), reduceSum(isMax, axes, true))
+    const incoming = cast(restored(grads[0]!, x, axes), wide)
+    // Over nothing there is nobody to share with, and 0 / 0 would reach gradients of this gradient.
+    const share = axes.some((axis) => shapeOf(x)[axis] === 0) ? incoming : div(incoming, reduceSum(isMax, axes, true))
     return [cast(mul(isMax, share), dtype)]
   },
   samples: [

@@ -8,20 +8,39 @@ import { makeNode, rowOf } from '../graph/build.js'
 import type { Node, TensorType, Value } from '../graph/node.js'
 import { topological } from '../graph/walk.js'
 import type { OpRow, RefTensor, Sample, SampleInput } from '../ops/row.js'
-import { printShape, resolveShape, type SymValues } from '../shape.js'
+import { printShape, resolveShape, type Shape, type SymValues } from '../shape.js'
+import '../ops/table.js'
 import { sampleValues } from './samples.js'
 
 /** A value that stands for a tensor given at evaluation. */
 export const placeholder = (type: TensorType): Value => ({ node: makeNode('input', [], {}, [type]), index: 0 })
+
+/** Values of placeholders, in as many elements as they have in a call. */
+const held = new WeakMap<Node, NumericArray>()
+
+/** A placeholder that brings its values along, cast as `tensor()` casts them. */
+export function given(values: ArrayLike<number>, shape: Shape = [values.length], dtype: DType = 'f32'): Value {
+  const value = placeholder({ shape, dtype })
+  held.set(value.node, castTo(dtype, values))
+  return value
+}
+/** {@link given} for a tensor. */
+export const givenTensor = ({ data, shape, dtype }: RefTensor): Value => given(data, shape, dtype)
+/** The values of a placeholder made by {@link given}. */
+export const dataOf = (value: Value): NumericArray => held.get(value.node)!
 
 /** A tensor for the interpreter from numbers, cast as `tensor()` casts them. */
 export function refTensor(shape: readonly number[], values: ArrayLike<number>, dtype: DType = 'f32'): RefTensor {
   const count = shape.reduce((product, dim) => product * dim, 1)
   if (values.length !== count)
     throw new TensorError('SHAPE', `refTensor: ${values.length} values do not fill ${printShape(shape)} (${count})`)
-  const data = computeArray(dtype, count)
-  for (let i = 0; i < count; i++) data[i] = castNumber(dtype, values[i]!)
-  return { data, shape, dtype }
+  return { data: castTo(dtype, values), shape, dtype }
+}
+
+function castTo(dtype: DType, values: ArrayLike<number>): NumericArray {
+  const data = computeArray(dtype, values.length)
+  for (let i = 0; i < values.length; i++) data[i] = castNumber(dtype, values[i]!)
+  return data
 }
 
 export interface EvaluateOptions {
@@ -32,7 +51,7 @@ export interface EvaluateOptions {
 
 const noSymbols: SymValues = new Map()
 
-/** Values of a graph. `feeds` gives every placeholder its tensor. */
+/** Values of a graph. `feeds` gives every placeholder its tensor, unless it has one of its own. */
 export function evaluate(outputs: readonly Value[], feeds: ReadonlyMap<Node, RefTensor>, options: EvaluateOptions = {}): RefTensor[] {
   const symbols = options.symbols ?? noSymbols
   const known = new Map<Node, readonly RefTensor[]>()
@@ -44,6 +63,8 @@ export function evaluate(outputs: readonly Value[], feeds: ReadonlyMap<Node, Ref
     return values.map(valueOf)
   }
   const visit = (node: Node): readonly RefTensor[] => {
+    const own = held.get(node)
+    if (own !== undefined) return node.outputs.map((type) => ({ data: own, shape: resolveShape(type.shape, symbols), dtype: type.dtype }))
     if (node.op === 'input') throw new TensorError('VALUE', 'evaluate: a placeholder of the graph was given no tensor')
     const row = rowOf(node.op)
     const types = node.outputs.map(({ shape, dtype }) => ({ shape: resolveShape(shape, symbols), dtype }))
@@ -107,3 +128,9 @@ export function run(
   const built = build(...values)
   return evaluate(Array.isArray(built) ? (built as readonly Value[]) : [built as Value], feeds, options)
 }
+
+/** Numbers of graphs whose placeholders have their tensors. */
+export const readAll = (outputs: readonly Value[], symbols: SymValues = noSymbols): number[][] =>
+  evaluate(outputs, new Map(), { symbols }).map(({ data }) => [...data])
+/** {@link readAll} for one value. */
+export const read = (output: Value, symbols?: SymValues): number[] => readAll([output], symbols)[0]!

@@ -1,71 +1,38 @@
-/**
- * Checks derivatives against central differences in float64. Works on rows alone: each node's `vjp` (or that of its
- * decomposition) is applied by hand, without the transforms that users go through.
- */
+/** Checks derivatives against central differences in float64, as the transforms that users go through make them. */
 import { random } from '@tesserae/core'
 import { isFloat, type DType } from '../dtype.js'
-import { TensorError } from '../errors.js'
-import { emitAll, rowOf } from '../graph/build.js'
-import { dtypeOf, shapeOf, typeOf, type Attrs, type Node, type Value } from '../graph/node.js'
-import { add } from '../graph/primitives.js'
+import { emitAll, makeNode, rowOf } from '../graph/build.js'
+import { dtypeOf, shapeOf, typeOf, type Attrs, type Value } from '../graph/node.js'
 import { topological, ValueMap } from '../graph/walk.js'
 import type { OpRow, RefTensor, Sample } from '../ops/row.js'
-import { printShape, sameShape } from '../shape.js'
+import { differentiate } from '../transform/backward.js'
 import { evaluate, placeholder, placeholdersFor, refTensor, sampleTensors } from './evaluate.js'
 
 /** `vjp` takes a row's own derivative where there is one; `decompose` differentiates decompositions down to primitives. */
 export type Route = 'vjp' | 'decompose'
 
-/** Gradients of the targets, given those of the outputs; undefined where none arrives. */
-export function pullback(
+/** Gradients of the targets, given those of the outputs. */
+export const pullback = (
   outputs: readonly Value[],
   seeds: readonly (Value | undefined)[],
   targets: readonly Value[],
   route: Route = 'vjp',
-): (Value | undefined)[] {
-  const ends = new Set<Node>(targets.map((value) => value.node))
-  const nodes = topological(outputs, (node) => ends.has(node))
-  const onPath = new Set<Node>(ends)
-  for (const node of nodes)
-    if (rowOf(node.op).stopsGradient !== true && node.inputs.some((value) => onPath.has(value.node) && isFloat(dtypeOf(value))))
-      onPath.add(node)
-  const grads = new ValueMap<Value>()
-  const accumulate = (value: Value, grad: Value | undefined, from: string): void => {
-    if (grad === undefined) return
-    if (!sameShape(shapeOf(value), shapeOf(grad)) || dtypeOf(value) !== dtypeOf(grad))
-      throw new TensorError(
-        'GRADIENT',
-        `${from}: the gradient of a ${dtypeOf(value)} ${printShape(shapeOf(value))} is ${dtypeOf(grad)} ${printShape(shapeOf(grad))}`,
-      )
-    const before = grads.get(value)
-    grads.set(value, before === undefined ? grad : add(before, grad))
-  }
-  outputs.forEach((value, i) => accumulate(value, seeds[i], 'seed'))
-  for (const node of nodes.reverse()) {
-    if (!onPath.has(node)) continue
-    const incoming = node.outputs.map((_, index) => grads.get({ node, index }))
-    if (incoming.every((grad) => grad === undefined)) continue
-    const needs = node.inputs.map((value) => onPath.has(value.node) && isFloat(dtypeOf(value)))
-    const row = rowOf(node.op)
-    if (row.decompose !== undefined && (row.vjp === undefined || route === 'decompose')) {
-      const parts = row.decompose(node.inputs, node.attrs)
-      const distinct = node.inputs.filter(
-        (value, i) => needs[i] === true && node.inputs.findIndex((other) => other.node === value.node && other.index === value.index) === i,
-      )
-      pullback(parts, incoming, distinct, route).forEach((grad, i) => accumulate(distinct[i]!, grad, node.op))
-      continue
+): readonly Value[] => differentiate(route === 'vjp' ? outputs : decomposed(outputs), targets, seeds).grads
+
+/** The graph in terms of primitives. */
+function decomposed(outputs: readonly Value[]): Value[] {
+  const map = new ValueMap<Value>()
+  const at = (value: Value): Value => map.get(value) ?? value
+  for (const node of topological(outputs)) {
+    const inputs = node.inputs.map(at)
+    const { decompose } = rowOf(node.op)
+    if (decompose !== undefined) decomposed(decompose(inputs, node.attrs)).forEach((value, index) => map.set({ node, index }, value))
+    else if (inputs.some((value, i) => value !== node.inputs[i])) {
+      const copy = makeNode(node.op, inputs, node.attrs, node.outputs)
+      node.outputs.forEach((_, index) => map.set({ node, index }, { node: copy, index }))
     }
-    if (row.vjp === undefined) throw new TensorError('GRADIENT', `${node.op} has no derivative`)
-    const back = row.vjp({
-      inputs: node.inputs,
-      outputs: node.outputs.map((_, index) => ({ node, index })),
-      attrs: node.attrs,
-      grads: incoming,
-      needs,
-    })
-    back.forEach((grad, i) => needs[i] === true && accumulate(node.inputs[i]!, grad, node.op))
   }
-  return targets.map((value) => grads.get(value))
+  return outputs.map(at)
 }
 
 export interface DifferenceOptions {
@@ -102,14 +69,15 @@ export function differencesOf(build: Build, tensors: readonly RefTensor[], optio
   const seeds = outputs.map((value, i) => (seeded[i] === true ? placeholder(typeOf(value)) : undefined))
   seeds.forEach((seed, i) => seed && feeds.set(seed.node, randomTensor(seed, `seed/${i}`)))
   const wanted = options.inputs ?? values.flatMap((value, i) => (isFloat(dtypeOf(value)) ? [i] : []))
-  const grads = pullback(
-    outputs,
-    seeds,
-    wanted.map((i) => values[i]!),
-    route,
+  const analytic = evaluate(
+    pullback(
+      outputs,
+      seeds,
+      wanted.map((i) => values[i]!),
+      route,
+    ),
+    feeds,
   )
-  const present = grads.filter((grad): grad is Value => grad !== undefined)
-  const analytic = evaluate(present, feeds)
   const scalarLoss = (): number => {
     let total = 0
     evaluate(outputs, feeds).forEach((tensor, i) => {
@@ -122,8 +90,7 @@ export function differencesOf(build: Build, tensors: readonly RefTensor[], optio
   }
   return wanted.map((input, w) => {
     const { data } = tensors[input]!
-    const grad = grads[w]
-    const derivative = grad === undefined ? undefined : analytic[present.indexOf(grad)]!.data
+    const derivative = analytic[w]!.data
     let worst: GradientDifference = { input, error: 0, element: -1, derivative: 0, quotient: 0 }
     let largest = 0
     const stride = Math.max(1, Math.ceil(data.length / maxElements))
@@ -136,7 +103,7 @@ export function differencesOf(build: Build, tensors: readonly RefTensor[], optio
       const below = scalarLoss()
       data[element] = held
       const quotient = (above - below) / (2 * h)
-      const found = derivative === undefined ? 0 : derivative[element]!
+      const found = derivative[element]!
       const error = Number.isNaN(found - quotient) ? Infinity : Math.abs(found - quotient)
       largest = Math.max(largest, Math.abs(quotient))
       if (error > worst.error) worst = { input, error, element, derivative: found, quotient }
@@ -170,7 +137,7 @@ export function rowSecondDifferences(row: OpRow, sample: Sample, options: Differ
   const { build, tensors, inputs } = prepared(row, sample, options)
   const outputs = build(placeholdersFor(tensors).values).filter((value) => isFloat(dtypeOf(value)))
   const seeds = outputs.map((value, i) => randomTensor(value, `incoming/${i}`))
-  const gradients: Build = (values) => {
+  const firstOrder: Build = (values) => {
     const own = values.slice(0, tensors.length)
     const incoming = values.slice(tensors.length)
     let next = 0
@@ -180,9 +147,9 @@ export function rowSecondDifferences(row: OpRow, sample: Sample, options: Differ
       results.map((value) => (isFloat(dtypeOf(value)) ? incoming[next++] : undefined)),
       inputs.map((i) => own[i]!),
       options.route,
-    ).filter((grad): grad is Value => grad !== undefined)
+    )
   }
-  return differencesOf(gradients, [...tensors, ...seeds], { ...options, inputs: [...inputs, ...seeds.map((_, i) => tensors.length + i)] })
+  return differencesOf(firstOrder, [...tensors, ...seeds], { ...options, inputs: [...inputs, ...seeds.map((_, i) => tensors.length + i)] })
 }
 
 function prepared(

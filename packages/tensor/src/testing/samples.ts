@@ -5,6 +5,21 @@ import type { Value } from '../graph/node.js'
 import type { OpRow, Sample, SampleInput } from '../ops/row.js'
 import { Storage } from '../storage.js'
 
+/** A generator of numbers in [0, 1), the same on every run (Marsaglia's xorshift, "Xorshift RNGs", 2003). */
+export function numbers(seed: number): () => number {
+  let state = seed | 1
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) / 2 ** 32
+  }
+}
+
+/** Every sample of some rows with its name, as tests list them. */
+export const samplesOf = (rows: readonly OpRow[]): (readonly [name: string, row: OpRow, sample: Sample])[] =>
+  rows.flatMap((row) => row.samples.map((sample) => [`${row.name}: ${sample.name}`, row, sample] as const))
+
 /** Deterministic numbers in [0, 1) for a name. */
 function unitNumbers(name: string, count: number): Float64Array {
   let seed = 2166136261

@@ -26,7 +26,8 @@ import {
   updateSlice,
   argMax,
 } from '../../../graph/primitives.js'
-import { dataOf, given, numbers } from '../../../ops/__fixtures__/evaluate.js'
+import { dataOf, given } from '../../../testing/evaluate.js'
+import { numbers } from '../../../testing/samples.js'
 import { sym, type SymValues } from '../../../shape.js'
 import type { OnnxDevice } from '../node/device.js'
 import { decodeMessage } from '../proto/codec.js'

@@ -4,7 +4,7 @@ import { decodeStorage, encodeStorage, type NumericArray } from '../../../../dty
 import { dtypeOf, shapeOf, typeOf, type Value } from '../../../../graph/node.js'
 import { topological } from '../../../../graph/walk.js'
 import { lower } from '../../../../compile/lower.js'
-import { dataOf } from '../../../../ops/__fixtures__/evaluate.js'
+import { dataOf } from '../../../../testing/evaluate.js'
 import { isSym, resolveShape, type Shape, type Sym, type SymValues } from '../../../../shape.js'
 import { interpret } from '../../../reference/interpret.js'
 import { openOnnxDevice, type OnnxDevice } from '../../node/device.js'
