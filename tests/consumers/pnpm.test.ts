@@ -1,16 +1,24 @@
-import { copyFileSync, existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { expectInstalled, makeProject, removeTarballs, root, runtimes, tarballDependencies, type Project } from './project.js'
+import {
+  expectInstalled,
+  expectStories,
+  generate,
+  makeProject,
+  noStories,
+  removeTarballs,
+  runtimes,
+  tarballDependencies,
+  type Project,
+} from './project.js'
 
-const data = join(root, '../shared/data')
 let project: Project
+const pnpm = ['npx', '-y', 'pnpm@10'] as const
 
-// pnpm keeps packages apart: each sees only what its manifest declares, so an undeclared or wrongly declared dependency shows here.
+// As pnpm installs by default, which is without install scripts. It keeps packages apart: each sees only what its manifest declares, so an undeclared or wrongly declared dependency shows here.
 beforeAll(async () => {
   const ours = tarballDependencies()
   project = makeProject('pnpm', { dependencies: { ...ours, ...runtimes }, pnpm: { overrides: ours } })
-  expectInstalled(await project.run('npx', '-y', 'pnpm@9', 'install', '--ignore-scripts', '--prefer-offline', '--reporter=append-only'))
+  expectInstalled(await project.run(...pnpm, 'install', '--prefer-offline', '--reporter=append-only'))
 })
 
 afterAll(() => {
@@ -34,9 +42,16 @@ x.dispose()
   })
 
   it('generates with a trained model', async ({ skip }) => {
-    if (!existsSync(join(data, 'stories260K.bin'))) skip('stories260K.bin is not in ../shared/data, which is not part of the repository')
-    copyFileSync(join(root, 'tests/consumers/generate.mjs'), join(project.folder, 'generate.mjs'))
-    const result = JSON.parse(await project.node('generate.mjs', data)) as { same: boolean; text: string }
-    expect(result.same, result.text).toBe(true)
+    if (noStories !== undefined) skip(noStories)
+    const result = await generate(project)
+    expectStories(result)
+    expect(result.device).toContain('C API')
+    expect(result.warnings).toEqual([])
+  })
+
+  it('has a doctor', async () => {
+    const { code, stdout } = await project.run(...pnpm, 'exec', 'tesserae-tensor', 'doctor')
+    expect(stdout).toMatch(/works +ONNX Runtime's C API/)
+    expect(code).toBe(0)
   })
 })

@@ -1,6 +1,6 @@
 /** Projects outside the repository that install the packages as npm would publish them. */
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -12,6 +12,7 @@ export const root = fileURLToPath(new URL('../..', import.meta.url))
 const versions = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { devDependencies: Record<string, string> })
   .devDependencies
 export const runtimes = { koffi: versions['koffi']!, 'onnxruntime-node': versions['onnxruntime-node']! }
+export const webRuntime = { 'onnxruntime-web': versions['onnxruntime-web']! }
 
 export interface Output {
   readonly code: number
@@ -79,6 +80,34 @@ export function tarballDependencies(): Record<string, string> {
 export function removeTarballs(): void {
   rmSync(join(root, '.cache', `consumers-${process.pid}`), { recursive: true, force: true })
   packed = undefined
+}
+
+export interface Generated {
+  readonly device: string
+  readonly warnings: readonly string[]
+  /** For each prompt, whether the ids are those of llama2.c. */
+  readonly same: readonly boolean[]
+  readonly texts: readonly string[]
+  readonly liveBuffers: number
+}
+
+const data = join(root, '../shared/data')
+export const noStories = existsSync(join(data, 'stories260K.bin'))
+  ? undefined
+  : 'stories260K.bin is not in ../shared/data, which is not part of the repository'
+
+/** Loads a trained model in the project and continues its prompts; which device that took is printed. */
+export async function generate(project: Project): Promise<Generated> {
+  copyFileSync(join(root, 'tests/consumers/generate.mjs'), join(project.folder, 'generate.mjs'))
+  const result = JSON.parse(await project.node('generate.mjs', data)) as Generated
+  console.log(`stories260K in ${basename(project.folder).replace(/-[^-]*$/, '')}: ${result.device}`)
+  return result
+}
+
+/** What has to hold on every device. */
+export function expectStories({ same, texts, liveBuffers }: Generated): void {
+  if (same.length !== 2 || same.includes(false)) throw new Error(`not what llama2.c writes:\n${texts.join('\n---\n')}`)
+  if (liveBuffers !== 0) throw new Error(`${liveBuffers} buffers were left after dispose()`)
 }
 
 /** Fails with what the installer printed. */
