@@ -165,6 +165,10 @@ export function decodeStorage(dtype: DType, bytes: Uint8Array): NumericArray {
   return out
 }
 
+/** {@link decodeStorage} of bytes that nobody else holds: the array lies over them where nothing needs converting. */
+export const adoptStorage = (dtype: DType, bytes: Uint8Array): NumericArray =>
+  dtype === 'f16' || dtype === 'bf16' || bytes.byteOffset % sizes[dtype] !== 0 ? decodeStorage(dtype, bytes) : storageView(dtype, bytes)
+
 /** Compute array → storage bytes. Always a copy. */
 export function encodeStorage(dtype: DType, values: NumericArray): Uint8Array {
   if (dtype !== 'f16' && dtype !== 'bf16') {

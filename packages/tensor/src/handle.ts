@@ -1,6 +1,6 @@
 import { typeBytes } from './compile/plan.js'
 import type { Device } from './device/device.js'
-import { byteSize, castNumber, decodeStorage, isFloat, type DType, type NumericArray } from './dtype.js'
+import { adoptStorage, byteSize, castNumber, isFloat, type DType, type NumericArray } from './dtype.js'
 import { TensorError } from './errors.js'
 import type { Value } from './graph/node.js'
 import { dtypeOf, shapeOf } from './graph/node.js'
@@ -101,7 +101,10 @@ export class Handle {
     return this.readData(options)
   }
   private async readData(options?: RealizeOptions): Promise<NumericArray> {
-    return decodeStorage(this.dtype, await this.readBytes(options))
+    const present = storageOf(this.value.node)
+    if (present === undefined) return adoptStorage(this.dtype, await this.readBytes(options))
+    present.check()
+    return adoptStorage(this.dtype, await present.read())
   }
 
   /** The raw storage bytes, little endian. Always a copy. Errors: as {@link data}. */
@@ -144,7 +147,7 @@ export class Handle {
   }
   private async readNested(options?: RealizeOptions): Promise<NestedNumbers> {
     const { storage, bytes } = await this.valuesOf(options)
-    const values = decodeStorage(this.dtype, bytes)
+    const values = adoptStorage(this.dtype, bytes)
     const shape = resolveShape(this.shape, storage.symbols)
     let next = 0
     const build = (axis: number): NestedNumbers =>

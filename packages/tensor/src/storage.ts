@@ -180,12 +180,12 @@ export class Storage {
   }
 
   /** A copy of the raw bytes as they are after the runs queued so far. The storage may be disposed as soon as this has been called. */
-  async read(): Promise<Uint8Array> {
+  read(): Promise<Uint8Array> {
     this.checkHeld()
     const { buffer, host } = this
     if (buffer !== undefined) return buffer.device.read(buffer, this.bytes)
     if (host === undefined) this.refuseDeclared()
-    return host.slice(0, this.bytes)
+    return Promise.resolve(new Uint8Array(host.subarray(0, this.bytes))) // slice() of a Buffer would be a view
   }
 
   private refuseDeclared(): never {

@@ -141,13 +141,18 @@ function settle(
   return tensors
 }
 
+const ownerOf = (storage: Storage): Storage => storage.lender ?? storage
+
 function checkDonation(
   name: string,
   entry: Entry,
   bySlot: readonly (Storage | undefined)[],
   handles: readonly (Handle | undefined)[],
 ): void {
-  const ownerOf = (storage: Storage): Storage => storage.lender ?? storage
+  if (entry.donated.length === 0) return
+  // Counted once: a cache of many layers is donated at every token.
+  const given = new Map<Storage, number>()
+  for (const storage of bySlot) if (storage !== undefined) given.set(ownerOf(storage), (given.get(ownerOf(storage)) ?? 0) + 1)
   for (const slot of entry.donated) {
     const storage = bySlot[slot]!
     if (storage.role === 'frozen')
@@ -157,8 +162,8 @@ function checkDonation(
         'DONATED',
         `jit ${name}: the donated ${storage.type.dtype} tensor borrows its memory from another handle; donate the owner`,
       )
-    const twin = bySlot.some((other, i) => i !== slot && other !== undefined && ownerOf(other) === storage)
-    if (twin || entry.captured.some((other) => ownerOf(other) === storage))
+    const twin = given.get(storage)! > 1
+    if (twin || entry.capturedOwners.has(storage))
       throw new TensorError(
         'DONATED',
         `jit ${name}: the same tensor was given ${twin ? 'in two places' : 'as an argument and captured by the function'}, one of them donated; its memory cannot be reused while the other reads it. clone() one of them`,

@@ -37,6 +37,7 @@ export function deviceOf(storages: Iterable<Storage>): Device | undefined {
 export function gatherSymbols(given: SymValues | undefined, storages: Iterable<Storage>): SymValues {
   let joined: Map<Sym, number> | undefined
   for (const storage of storages) {
+    if (storage.symbols.size === 0) continue // nearly all of them, and an iterator for each is not free
     for (const [symbol, value] of storage.symbols) {
       const other = joined?.get(symbol) ?? given?.get(symbol)
       if (other !== undefined && other !== value)

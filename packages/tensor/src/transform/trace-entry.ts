@@ -11,7 +11,7 @@ import { topological } from '../graph/walk.js'
 import { Handle } from '../handle.js'
 import { storageOf, type Storage } from '../storage.js'
 import { Tensor } from '../tensor.js'
-import { mapTree } from '../tree.js'
+import { isBranch, mapTree } from '../tree.js'
 import { deviceOf } from './realize.js'
 import { describeArgument, matches, type CallLeaves, type Spec } from './signature.js'
 import { isPromise, Trace, withTrace } from './trace.js'
@@ -38,6 +38,8 @@ export interface Entry {
   /** Outputs that are an argument given away, by slot: the handle changes, the buffer stays. */
   readonly passed: ReadonlyMap<number, number>
   readonly captured: readonly Storage[]
+  /** Whose memory the captured ones are. */
+  readonly capturedOwners: ReadonlySet<Storage>
   /** Captured tensors and frozen arguments as they were: a program over frozen values ends with their freeze. */
   readonly roles: readonly { readonly storage: Storage; readonly frozen: boolean; readonly epoch: number }[]
   readonly numbers: readonly NumberBuffer[]
@@ -166,7 +168,23 @@ export async function traceEntry(
     const sources = new Map<Node, Source>()
     argumentNodes.forEach((node, slot) => sources.set(node, { slot }))
     for (const storage of captured) sources.set(storage.node, { storage })
-    return { specs, plan, lease, sources, donated, passed, captured, roles, numbers, rebuild, followedDefault, calls: 0, dropped: false }
+    const capturedOwners = new Set(captured.map((storage) => storage.lender ?? storage))
+    return {
+      specs,
+      plan,
+      lease,
+      sources,
+      donated,
+      passed,
+      captured,
+      capturedOwners,
+      roles,
+      numbers,
+      rebuild,
+      followedDefault,
+      calls: 0,
+      dropped: false,
+    }
   } catch (error) {
     freeNumbers(numbers)
     lease.release()
@@ -203,7 +221,23 @@ function describeResult(name: string, result: unknown): { outputs: Value[]; rebu
       )
     return leaf
   })
-  return { outputs, rebuild: (tensors) => mapTree(template, (leaf) => (leaf instanceof OutputSlot ? tensors[leaf.index] : leaf)) }
+  return { outputs, rebuild: rebuilder(template) }
+}
+
+/** Puts tensors where a template has their slots. Prepared once: mapTree would make up every leaf's path at every call. */
+function rebuilder(template: unknown): Entry['rebuild'] {
+  if (template instanceof OutputSlot) return (tensors) => tensors[template.index]
+  if (!isBranch(template)) return () => template
+  if (Array.isArray(template)) {
+    const items = template.map(rebuilder)
+    return (tensors) => items.map((item) => item(tensors))
+  }
+  const entries = Object.entries(template).map(([key, item]) => [key, rebuilder(item)] as const)
+  return (tensors) => {
+    const out: Record<string, unknown> = {}
+    for (const [key, item] of entries) out[key] = item(tensors)
+    return out
+  }
 }
 
 /** Ends an entry: its programs and buffers go now, or after the calls under way. */
