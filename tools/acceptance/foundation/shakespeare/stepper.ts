@@ -6,10 +6,12 @@ export interface Answer {
   readonly runtime?: string
   readonly parameters?: number
   readonly milliseconds?: readonly number[]
+  /** The beginning of what it computed. */
+  readonly sample?: readonly number[]
   readonly peakMiB: number
 }
 
-/** A program that trains by request: each line with a number on its input is answered by a line with that many steps' times. */
+/** A program that works by request: each line with a number on its input is answered by a line with that many steps' times. */
 export class Stepper {
   private readonly child: ChildProcessWithoutNullStreams
   private readonly lines: AsyncIterator<string>
@@ -18,6 +20,7 @@ export class Stepper {
   peakMiB = 0
   runtime = ''
   parameters = 0
+  sample: readonly number[] = []
 
   constructor(command: string, args: readonly string[]) {
     this.child = spawn(command, args, { stdio: 'pipe' })
@@ -30,6 +33,7 @@ export class Stepper {
     const answer = await this.answer()
     this.runtime = answer.runtime ?? ''
     this.parameters = answer.parameters ?? 0
+    this.sample = answer.sample ?? []
   }
 
   async steps(count: number): Promise<void> {
