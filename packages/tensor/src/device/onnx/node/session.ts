@@ -7,6 +7,7 @@ import { statusError, type OrtApi } from './c-api.js'
 import type { Block, BufferPool } from './buffers.js'
 import { logFatal, type OrtEnvironment } from './environment.js'
 import { addressOf, cStrings, NativeBlock } from './ffi.js'
+import { trimAfterPacking } from './trim.js'
 
 const optimizeAll = 99
 /** Sessions made at the same time: koffi refuses calls beyond a limit, and more would only wait for a core. */
@@ -106,6 +107,10 @@ export class SessionFactory {
         })
       })
       api.check(status, 'creating a session')
+      await trimAfterPacking(
+        api.koffi,
+        frozen.reduce((bytes, { block }) => bytes + block.size, 0),
+      )
       return cell.words[0]! + cell.words[1]! * 2 ** 32
     } catch (error) {
       if (weights !== undefined) this.unshare(frozen)
