@@ -24,7 +24,7 @@ beforeAll(async () => {
   expectInstalled(
     await project.run('npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'),
   )
-})
+}, 300_000)
 
 afterAll(() => {
   project?.remove()

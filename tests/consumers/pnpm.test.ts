@@ -19,7 +19,7 @@ beforeAll(async () => {
   const ours = tarballDependencies()
   project = makeProject('pnpm', { dependencies: { ...ours, ...runtimes }, pnpm: { overrides: ours } })
   expectInstalled(await project.run(...pnpm, 'install', '--prefer-offline', '--reporter=append-only'))
-})
+}, 300_000)
 
 afterAll(() => {
   project?.remove()

@@ -122,7 +122,7 @@ describe('a project with onnxruntime-web alone', () => {
   let project: Project
   beforeAll(async () => {
     project = await install('web', webRuntime)
-  }, 120_000)
+  }, 300_000)
 
   it('generates with a trained model in Node, and says that there is a faster way', async ({ skip }) => {
     if (noStories !== undefined) skip(noStories)
@@ -169,7 +169,7 @@ describe('a project without any runtime', () => {
   let project: Project
   beforeAll(async () => {
     project = await install('bare', {})
-  }, 120_000)
+  }, 300_000)
 
   it('generates on the reference interpreter, and says what was tried and what to install', async ({ skip }) => {
     if (noStories !== undefined) skip(noStories)
