@@ -10,17 +10,28 @@ import { elementCount, printShape, resolveShape, type SymValues } from './shape.
 
 export type StorageState = 'live' | 'disposed' | 'donated' | 'poisoned'
 
-/** What the backstop frees: it must not reach the storage that it waits for. */
-interface Memory {
+/** What the backstop frees: it must reach neither the memory that it waits for nor its storage. */
+interface Backstop {
   readonly buffer: DeviceBuffer
-  readonly tracked: TrackedMemory | undefined
+  tracked: TrackedMemory | undefined
+}
+
+/** A buffer with its one owner. It is handed on when a call writes into donated memory, so that a cache costs no registration at every token. */
+class Memory {
+  constructor(readonly backstop: Backstop) {
+    collected.register(this, backstop, this)
+  }
+
+  get buffer(): DeviceBuffer {
+    return this.backstop.buffer
+  }
 }
 
 /**
- * The backstop for tensors that nobody disposed. It watches storages rather than handles, because a graph that was recorded and has not
+ * The backstop for tensors that nobody disposed. It watches what storages hold rather than handles, because a graph that was recorded and has not
  * run reads storages whose handles may be gone: `tensor(a).add(tensor(b))` keeps neither.
  */
-const collected = new FinalizationRegistry<Memory>(({ buffer, tracked }) => {
+const collected = new FinalizationRegistry<Backstop>(({ buffer, tracked }) => {
   if (tracked !== undefined) reportCollected(tracked)
   dropPrograms(buffer)
   buffer.device.free(buffer)
@@ -32,6 +43,8 @@ const dropPrograms = (buffer: DeviceBuffer, after: readonly Promise<void>[] = []
 
 export interface StorageOptions {
   readonly buffer?: DeviceBuffer
+  /** A donated storage whose memory a call wrote the values into: it hands the memory over. */
+  readonly heirOf?: Storage
   /** Bytes that wait for a device; the storage has them from now on. */
   readonly host?: Uint8Array
   /** Values of the symbols in the shape. */
@@ -67,6 +80,7 @@ export class Storage {
     this.node = makeNode('input', [], {}, [type], this)
     this.tracked = this.lender === undefined ? trackMemory(type, options.place) : undefined
     if (options.buffer !== undefined) this.hold(options.buffer)
+    else if (options.heirOf !== undefined) this.inherit(options.heirOf)
   }
 
   get state(): StorageState {
@@ -208,11 +222,6 @@ export class Storage {
     if (this.currentState === 'live') this.currentState = 'donated'
   }
 
-  /** The call reused the memory: somebody else frees it. */
-  surrender(): void {
-    this.letGo()
-  }
-
   /** The call ended well and had no use for the memory. */
   discard(): void {
     this.free()
@@ -249,14 +258,15 @@ export class Storage {
 
   private free(): void {
     const memory = this.letGo()
-    if (memory !== undefined) memory.buffer.device.free(memory.buffer)
+    if (memory === undefined) return
+    collected.unregister(memory)
+    memory.buffer.device.free(memory.buffer)
   }
 
   private letGo(): Memory | undefined {
     const memory = this.held
     if (memory !== undefined) {
-      collected.unregister(this)
-      memory.tracked?.end()
+      this.tracked?.end()
       if (this.currentRole === 'frozen') dropPrograms(memory.buffer)
     }
     this.held = undefined
@@ -266,8 +276,14 @@ export class Storage {
 
   private hold(buffer: DeviceBuffer): void {
     this.tracked?.begin(buffer)
-    this.held = { buffer, tracked: this.tracked }
-    collected.register(this, this.held, this)
+    this.held = new Memory({ buffer, tracked: this.tracked })
+  }
+
+  private inherit(donor: Storage): void {
+    const memory = donor.letGo()!
+    this.tracked?.begin(memory.buffer)
+    memory.backstop.tracked = this.tracked
+    this.held = memory
   }
 
   private describe(): string {

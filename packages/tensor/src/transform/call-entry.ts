@@ -113,31 +113,31 @@ function settle(
 ): Tensor[] {
   const { plan, passed, sources } = entry
   const tensors: Tensor[] = []
-  const taken = new Set<Storage>()
-  const wrapBuffer = (type: Plan['outputs'][number], buffer: DeviceBuffer, values: SymValues): void => {
-    const storage = new Storage(type, { buffer, symbols: values, place })
+  const wrapStorage = (storage: Storage): void => {
     tensors.push(new Tensor(storage.value, storage))
+  }
+  const heirs = new Set<Storage>()
+  const inherit = (slot: number, type: Plan['outputs'][number], values: SymValues): void => {
+    const heirOf = bySlot[slot]!
+    heirs.add(heirOf)
+    wrapStorage(new Storage(type, { heirOf, symbols: values, place }))
   }
   let next = 0
   for (let index = 0; next < outputs.length || passed.has(index); index++) {
     const slot = passed.get(index)
     if (slot !== undefined) {
-      const storage = bySlot[slot]!
-      wrapBuffer(storage.type, storage.buffer!, storage.symbols)
-      taken.add(storage)
+      inherit(slot, bySlot[slot]!.type, bySlot[slot]!.symbols)
       continue
     }
     const type = plan.outputs[next]!
-    wrapBuffer(type, outputs[next]!, symbolsOf(type.shape, symbols))
-    const alias = plan.aliases[next++]
+    const alias = plan.aliases[next]
     const source = alias === undefined ? undefined : sources.get(alias)
-    if (source !== undefined && 'slot' in source) taken.add(bySlot[source.slot]!)
+    const values = symbolsOf(type.shape, symbols)
+    if (source !== undefined && 'slot' in source) inherit(source.slot, type, values)
+    else wrapStorage(new Storage(type, { buffer: outputs[next]!, symbols: values, place }))
+    next++
   }
-  for (const slot of entry.donated) {
-    const storage = bySlot[slot]!
-    if (taken.has(storage)) storage.surrender()
-    else storage.discard()
-  }
+  for (const slot of entry.donated) if (!heirs.has(bySlot[slot]!)) bySlot[slot]!.discard()
   return tensors
 }
 

@@ -101,6 +101,16 @@ function stepFactors(
   }
 }
 
+/** A gradient and the scalar that it was multiplied by, as clipping does, so that no array is made for the product alone. */
+function unscaled(context: EmitContext, g: Value): { readonly grad: Name; readonly scale: Name | undefined } {
+  if (g.node.op === 'mul' && dtypeOf(g) === 'f32') {
+    const [a, b] = context.operands(g.node) as readonly [Value, Value]
+    if (shapeOf(b).length === 0) return { grad: context.as(a, FLOAT), scale: context.as(b, FLOAT) }
+    if (shapeOf(a).length === 0) return { grad: context.as(b, FLOAT), scale: context.as(a, FLOAT) }
+  }
+  return { grad: context.as(g, FLOAT), scale: undefined }
+}
+
 /**
  * Each old array is read by exactly one node, whose result the node that writes the new one needs: so p, m and v may be
  * written in place in any order that ONNX Runtime chooses.
@@ -109,10 +119,13 @@ const adamwStep: Emitter = (context, node) => {
   const [p, g, m, v, lr, step] = node.inputs as readonly [Value, Value, Value, Value, Value, Value]
   const attrs = attrsOf<AdamWAttrs>(node)
   const { rate, eps, decay } = stepFactors(context, lr, step, attrs)
-  const grad = context.as(g, FLOAT)
+  const { grad, scale } = unscaled(context, g)
   const times = (x: Name, factor: number): Name => context.node('Mul', [x, context.float(factor)])
-  const newM = context.node('Add', [times(context.as(m, FLOAT), attrs.beta1), times(grad, 1 - attrs.beta1)])
-  const newV = context.node('Add', [times(context.as(v, FLOAT), attrs.beta2), context.node('Mul', [times(grad, 1 - attrs.beta2), grad])])
+  const scaled = (factor: number): Name =>
+    scale === undefined ? times(grad, factor) : context.node('Mul', [grad, context.once(`${scale}|${factor}`, () => times(scale, factor))])
+  const newM = context.node('Add', [times(context.as(m, FLOAT), attrs.beta1), scaled(1 - attrs.beta1)])
+  const root = scaled(Math.sqrt(1 - attrs.beta2))
+  const newV = context.node('Add', [times(context.as(v, FLOAT), attrs.beta2), context.node('Mul', [root, root])])
   const direction = context.node('Div', [newM, context.node('Add', [context.node('Sqrt', [newV]), eps])])
   const update = context.node('Mul', [direction, rate])
   const old = context.as(p, FLOAT)

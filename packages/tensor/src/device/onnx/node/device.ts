@@ -5,7 +5,7 @@
 import type { Program } from '../../../compile/program.js'
 import { TensorError } from '../../../errors.js'
 import type { Attrs, TensorType } from '../../../graph/node.js'
-import type { SymValues } from '../../../shape.js'
+import { elementCount, type SymValues } from '../../../shape.js'
 import {
   markUnstarted,
   type Device,
@@ -23,7 +23,7 @@ import { OnnxExecutable } from './executable.js'
 import { arenaPeakBytes } from './arena.js'
 import { ProfileRun } from './profile.js'
 import { TaskQueue } from '../queue.js'
-import { SessionFactory, type FrozenInput } from './session.js'
+import { SessionFactory, type FrozenInput, type SessionOptions } from './session.js'
 
 export interface OnnxDeviceOptions {
   /** Threads that a run computes with; default `os.availableParallelism()`. Results are bit-equal only for equal counts. */
@@ -131,7 +131,7 @@ export class OnnxDevice implements Device {
     const frozen = this.frozenInputs(program, model)
     let session: number
     try {
-      session = await this.sessions.create(model.bytes, { threads: this.caps.threads, keepsDuplicates: program.keepsDuplicates, frozen })
+      session = await this.sessions.create(model.bytes, { ...this.sessionOptions(program), frozen })
     } catch (error) {
       this.releaseFrozen(frozen)
       throw error
@@ -260,7 +260,7 @@ export class OnnxDevice implements Device {
     const profile = new ProfileRun(this.environment.api)
     const { program, model, frozen } = executable
     void this.sessions
-      .create(model.bytes, { threads: this.caps.threads, keepsDuplicates: program.keepsDuplicates, frozen, profileTo: profile.prefix })
+      .create(model.bytes, { ...this.sessionOptions(program), frozen, profileTo: profile.prefix })
       .then(
         (session) => {
           const finish = (error: unknown): void => {
@@ -292,6 +292,10 @@ export class OnnxDevice implements Device {
       api.check(api.call.RunOptionsSetRunLogSeverityLevel(this.runOptions, logFatal), 'configuring a run')
     }
     return this.runOptions
+  }
+
+  private sessionOptions(program: Program): Pick<SessionOptions, 'threads' | 'large' | 'keepsDuplicates'> {
+    return { threads: this.caps.threads, large: elementsIn(program) >= largeFrom, keepsDuplicates: program.keepsDuplicates }
   }
 
   private frozenInputs(program: Program, model: EmittedModel): FrozenInput[] {
@@ -336,6 +340,15 @@ export class OnnxDevice implements Device {
   private checkAlive(): void {
     if (this.disposed) throw new TensorError('DISPOSED', `the device (${this.description}) was disposed`)
   }
+}
+
+/** Elements that all nodes of a program give together, from which on it counts as large: decoding a token stays below, training steps lie above. */
+const largeFrom = 1 << 20
+
+function elementsIn({ nodes }: Program): number {
+  let sum = 0
+  for (const node of nodes) for (const { shape } of node.outputs) sum += elementCount(shape)
+  return sum
 }
 
 /** From here on, filling new memory with zeros costs more than asking Node for memory that is not. */

@@ -10,6 +10,13 @@ import { addressOf, cStrings, NativeBlock } from './ffi.js'
 import { trimAfterPacking } from './trim.js'
 
 const optimizeAll = 99
+/**
+ * How long a session's own threads look for work before they sleep, in microseconds: about what waking one costs. Without it a training step
+ * of 700 nodes spends a tenth of its time on waking them; the runtime's default, a thousand times longer, starves whoever else has a turn.
+ */
+const spinMicroseconds = '100'
+/** Of the runtimes that were tried, the first that knows how long to spin. */
+const spinSince = 30
 /** Sessions made at the same time: koffi refuses calls beyond a limit, and more would only wait for a core. */
 const creatingLimit = 4
 
@@ -22,6 +29,8 @@ export interface FrozenInput {
 
 export interface SessionOptions {
   readonly threads: number
+  /** The program has much to compute, so threads of its own are worth having: those of the shared pool sleep between any two nodes. */
+  readonly large: boolean
   /** Keep equal subexpressions apart: a recomputed region would be merged with what it recomputes. */
   readonly keepsDuplicates: boolean
   readonly frozen: readonly FrozenInput[]
@@ -62,7 +71,7 @@ export class SessionFactory {
 
   private async createNow(model: Uint8Array, options: SessionOptions): Promise<number> {
     const { environment } = this
-    const pooled = environment.poolThreads === options.threads
+    const pooled = environment.poolThreads === options.threads && !(options.large && this.spins)
     try {
       return await this.attempt(model, options, pooled)
     } catch (error) {
@@ -71,6 +80,10 @@ export class SessionFactory {
       environment.poolThreads = 0
       return this.attempt(model, options, false)
     }
+  }
+
+  private get spins(): boolean {
+    return Number(this.api.version.split('.')[1]) >= spinSince
   }
 
   release(session: number, frozen: readonly FrozenInput[]): void {
@@ -131,7 +144,9 @@ export class SessionFactory {
     else {
       api.check(api.call.SetIntraOpNumThreads(handle, options.threads), doing)
       api.check(api.call.SetInterOpNumThreads(handle, 1), doing)
-      entry('session.intra_op.allow_spinning', '0')
+      const spins = options.large && this.spins
+      entry('session.intra_op.allow_spinning', spins ? '1' : '0')
+      if (spins) entry('session.intra_op.spin_duration_us', spinMicroseconds)
       entry('session.inter_op.allow_spinning', '0')
     }
     entry('session.use_env_allocators', '1')
