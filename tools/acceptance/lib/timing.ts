@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+
 type Work = () => unknown
 
 interface TimingOptions {
@@ -5,6 +7,8 @@ interface TimingOptions {
   readonly warmup?: number
   /** Timed calls. Default 20. */
   readonly runs?: number
+  /** Milliseconds of quiet before each call, for threads of the one before that go on looking for work. Default none. */
+  readonly rest?: number
 }
 
 export function median(values: readonly number[]): number {
@@ -35,12 +39,13 @@ export async function medianTime(work: Work, { warmup = 3, runs = 20 }: TimingOp
  */
 export async function compareTimes<Name extends string>(
   works: Record<Name, Work>,
-  { warmup = 3, runs = 20 }: TimingOptions = {},
+  { warmup = 3, runs = 20, rest = 0 }: TimingOptions = {},
 ): Promise<Record<Name, number>> {
   const names = Object.keys(works) as Name[]
   const times = new Map<Name, number[]>(names.map((name) => [name, []]))
   for (let i = 0; i < warmup + runs; i++) {
     for (const name of i % 2 === 0 ? names : names.toReversed()) {
+      if (rest > 0) await sleep(rest)
       const time = await timeOnce(works[name])
       if (i >= warmup) times.get(name)!.push(time)
     }

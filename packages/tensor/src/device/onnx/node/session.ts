@@ -11,10 +11,10 @@ import { trimAfterPacking } from './trim.js'
 
 const optimizeAll = 99
 /**
- * How long a session's own threads look for work before they sleep, in microseconds: about what waking one costs. Without it a training step
- * of 700 nodes spends a tenth of its time on waking them; the runtime's default, a thousand times longer, starves whoever else has a turn.
+ * How long the threads of a large program look for work before they sleep, in microseconds. Asleep between any two nodes, a training step of
+ * 700 nodes spends a twentieth of its time on waking them; much longer, they would starve whoever else has a turn.
  */
-const spinMicroseconds = '100'
+const spinMicroseconds = '1000'
 /** Of the runtimes that were tried, the first that knows how long to spin. */
 const spinSince = 30
 /** Sessions made at the same time: koffi refuses calls beyond a limit, and more would only wait for a core. */
