@@ -259,29 +259,27 @@ export class OnnxDevice implements Device {
   private launchProfiled(executable: OnnxExecutable, options: RunOptions, end: (error: unknown) => void): void {
     const profile = new ProfileRun(this.environment.api)
     const { program, model, frozen } = executable
-    void this.sessions
-      .create(model.bytes, { ...this.sessionOptions(program), frozen, profileTo: profile.prefix })
-      .then(
-        (session) => {
-          const finish = (error: unknown): void => {
-            let failure = error
-            try {
-              const entries = profile.end(session, model.nodeOps)
-              if (failure === undefined) for (const entry of entries) options.profile!(entry)
-            } catch (cause) {
-              failure ??= cause
-            }
-            this.sessions.release(session, frozen)
-            end(failure)
-          }
+    void this.sessions.create(model.bytes, { ...this.sessionOptions(program), frozen, profileTo: profile.prefix }).then(
+      (session) => {
+        const finish = (error: unknown): void => {
+          let failure = error
           try {
-            this.launch(executable, options.signal, finish, session)
-          } catch (error) {
-            finish(error)
+            const entries = profile.end(session, model.nodeOps)
+            if (failure === undefined) for (const entry of entries) options.profile!(entry)
+          } catch (cause) {
+            failure ??= cause
           }
-        },
-        (error: unknown) => end(error),
-      )
+          this.sessions.release(session, frozen)
+          end(failure)
+        }
+        try {
+          this.launch(executable, options.signal, finish, session)
+        } catch (error) {
+          finish(error)
+        }
+      },
+      (error: unknown) => end(error),
+    )
   }
 
   /** The device's RunOptions: at most one run is under way. */
