@@ -43,3 +43,17 @@ export { summedLoss, type BatchTensors } from './train/loss.js'
 export { adamw, clipFactor, globalNorm, type OptimizerOptions, type OptimizerState } from './train/optimizer.js'
 export { cosineSchedule, type CosineOptions, type Schedule } from './train/schedule.js'
 export { train, type StepEvent, type TrainingRun, type TrainingState, type TrainOptions } from './train/run.js'
+export {
+  disposeLora,
+  initLora,
+  loraConfig,
+  loraScale,
+  loraTargets,
+  mergeLora,
+  unmergeLora,
+  withLora,
+  type Lora,
+  type LoraConfig,
+  type LoraPair,
+  type LoraWeights,
+} from './adapters/lora.js'

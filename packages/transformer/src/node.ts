@@ -1,3 +1,4 @@
-/** `@tesserae/transformer/node`: models and training checkpoints on disk. */
+/** `@tesserae/transformer/node`: models, adapters and training checkpoints on disk. */
 export { loadLlama2c, loadModel, saveModel } from './checkpoints/node/model.js'
 export { loadTraining, saveTraining } from './train/node/checkpoint.js'
+export { loadLora, saveLora } from './adapters/node/lora.js'
