@@ -17,6 +17,8 @@ export default defineConfig({
       project('unit', ['packages/*/src/**/*.test.ts', 'examples/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tools/**/*.test.ts']),
       project('contracts', ['tests/contracts/**/*.test.ts']),
       project('browser', ['tests/browser/**/*.test.ts'], 120_000),
+      // Works on the sites that `npm run check:apps` builds first, in Chromium.
+      project('apps', ['tests/apps/**/*.test.ts'], 300_000),
       // Works on packed tarballs of the built packages, so `npm run check:consumers` builds and packs first.
       project('consumers', ['tests/consumers/**/*.test.ts'], 300_000),
     ],

@@ -21,6 +21,7 @@ const steps = [
   { name: 'packages', lane: true, built: true },
   { name: 'size', lane: true, built: true },
   { name: 'tests', live: true, tests: true },
+  { name: 'apps', live: true, tests: true },
   { name: 'consumers', live: true, tests: true, built: true },
 ]
 
