@@ -1,1 +1,12 @@
-export {}
+export { RlhfError, type RlhfErrorCode } from './errors.js'
+export { aggregate, maskedMean, maskedVariance, type AggregateOptions } from './losses/aggregate.js'
+export { bestOfLoss, bradleyTerryLoss, type BradleyTerryOptions } from './losses/bradley-terry.js'
+export { dpoLoss, type DpoLogprobs, type DpoLossOptions, type DpoVariant } from './losses/dpo.js'
+export { klEstimate, type KlEstimator } from './losses/kl.js'
+export { entropyOf, logprobsOf, type LogprobOptions } from './losses/logprobs.js'
+export type { ExampleLoss, ExampleOptions, Loss } from './losses/loss.js'
+export { ppoPolicyLoss, ppoValueLoss, type PolicyLossOptions, type ValueLossOptions } from './losses/ppo.js'
+export { sftLoss, type SftOptions } from './losses/sft.js'
+export { gae, tokenRewards, type GaeOptions, type TokenRewardOptions } from './advantage/gae.js'
+export { adaptiveKl, adaptKl, fixedKl, type AdaptiveKlOptions, type KlController } from './advantage/kl-controller.js'
+export { whiten, type WhitenOptions } from './advantage/whiten.js'
