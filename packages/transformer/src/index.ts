@@ -57,3 +57,10 @@ export {
   type LoraPair,
   type LoraWeights,
 } from './adapters/lora.js'
+export {
+  createBatchGenerator,
+  type BatchGenerateOptions,
+  type BatchGenerator,
+  type BatchGeneratorOptions,
+  type BatchRow,
+} from './generate/batch.js'

@@ -9,11 +9,11 @@ export const greedySampler: SamplerLike = {
   },
 }
 
-/** log softmax(logits)[id], accumulated in double precision. */
-export function logprobOf(logits: Float32Array, id: number): number {
+/** log softmax(logits / temperature)[id], accumulated in double precision. */
+export function logprobOf(logits: Float32Array, id: number, temperature = 1): number {
   let peak = -Infinity
   for (const logit of logits) if (logit > peak) peak = logit
   let sum = 0
-  for (const logit of logits) sum += Math.exp(logit - peak)
-  return logits[id]! - peak - Math.log(sum)
+  for (const logit of logits) sum += Math.exp((logit - peak) / temperature)
+  return (logits[id]! - peak) / temperature - Math.log(sum)
 }

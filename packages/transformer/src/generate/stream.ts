@@ -80,7 +80,8 @@ export async function* streamTokens(
   }
 }
 
-function checkRoom(promptTokens: number, capacity: number, maxTokens: number | undefined): void {
+/** Refuses what cannot fit. Errors: OPTION, CAPACITY with the numbers. */
+export function checkRoom(promptTokens: number, capacity: number, maxTokens: number | undefined): void {
   if (maxTokens !== undefined && (!Number.isInteger(maxTokens) || maxTokens < 0))
     throw new TransformerError('OPTION', `maxTokens must be a non-negative integer, got ${maxTokens}`)
   const needed = promptTokens + Math.max((maxTokens ?? 1) - 1, 0)
@@ -91,7 +92,8 @@ function checkRoom(promptTokens: number, capacity: number, maxTokens: number | u
     )
 }
 
-function chosen(sampler: SamplerLike, logits: Float32Array, vocabSize: number): number {
+/** The sampler's choice, checked. */
+export function chosen(sampler: SamplerLike, logits: Float32Array, vocabSize: number): number {
   const id = sampler.choose(logits)
   if (!Number.isInteger(id) || id < 0 || id >= vocabSize)
     throw new TransformerError('TOKEN', `the sampler chose ${String(id)}; expected an id from 0 to ${vocabSize - 1}`)
@@ -127,7 +129,7 @@ function textOf(tokenizer: TokenizerLike | undefined, stop: readonly (number | s
 }
 
 /** An abort that a device noticed looks like one that this loop noticed. */
-async function aborting<T>(running: Promise<T>): Promise<T> {
+export async function aborting<T>(running: Promise<T>): Promise<T> {
   try {
     return await running
   } catch (error) {
