@@ -20,6 +20,9 @@ export {
   headOf,
   project,
   type CachedOptions,
+  type Capturable,
+  type Captured,
+  type CaptureOptions,
   type ForwardOptions,
   type ModelOptions,
 } from './architectures/decoder.js'

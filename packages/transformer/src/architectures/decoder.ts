@@ -1,7 +1,7 @@
 /** The forward pass of every decoder: one function for training and scoring, one with a cache for generation. */
 import type { Index, Tensor } from '@tesserae/tensor'
 import { TransformerError } from '../errors.js'
-import type { LayerCache } from '../layers/attention.js'
+import type { AttentionContext, LayerCache } from '../layers/attention.js'
 import { block, blockWithCache, type BlockContext } from '../layers/block.js'
 import { drop, dropoutFor, type Dropout } from '../layers/dropout.js'
 import { addPositions, embed } from '../layers/embedding.js'
@@ -31,16 +31,54 @@ export interface CachedOptions extends ModelOptions {
   readonly only?: Index
 }
 
-/** Logits of every position: integer ids [B, T] → [B, T, vocabSize]. Position t sees ids 0 … t. Errors: CAPACITY beyond the context, OPTION. */
-export const forward = (weights: DecoderWeights, ids: Tensor, options: ForwardOptions): Tensor =>
-  project(weights, forwardHidden(weights, ids, options))
+/** What a forward pass can show beside its logits. */
+export type Capturable = 'attention'
+
+export interface CaptureOptions extends ForwardOptions {
+  readonly capture: readonly Capturable[]
+}
+
+/** Logits with what was captured on the way. */
+export interface Captured {
+  /** [B, T, vocabSize] */
+  readonly logits: Tensor
+  /** With `'attention'`: for each layer the probabilities [B, heads, T, T], row t saying how much token t looks at each token; else empty. */
+  readonly attention: readonly Tensor[]
+}
+
+/**
+ * Logits of every position: integer ids [B, T] → [B, T, vocabSize]. Position t sees ids 0 … t. Errors: CAPACITY beyond the context, OPTION.
+ *
+ * With `capture: ['attention']` a record of logits and each layer's attention. It computes them by products and a softmax in place of the
+ * fused kernel, so the logits agree with the usual ones to rounding (1e-5), at more time and T² memory for each head.
+ */
+export function forward(weights: DecoderWeights, ids: Tensor, options: CaptureOptions): Captured
+export function forward(weights: DecoderWeights, ids: Tensor, options: ForwardOptions): Tensor
+export function forward(weights: DecoderWeights, ids: Tensor, options: ForwardOptions & Partial<CaptureOptions>): Tensor | Captured {
+  const { capture } = options
+  if (capture === undefined) return project(weights, forwardHidden(weights, ids, options))
+  const unknown = capture.find((name) => name !== 'attention')
+  if (unknown !== undefined)
+    throw new TransformerError('OPTION', `forward: nothing called ${JSON.stringify(unknown)} can be captured; expected 'attention'`)
+  const attention: Tensor[] = []
+  const seen = capture.includes('attention') ? { observe: (probabilities: Tensor) => void attention.push(probabilities) } : {}
+  return { logits: project(weights, runBlocks(weights, ids, options, seen)), attention }
+}
 
 /** The same up to the last norm, without the head: ids [B, T] → [B, T, width]. */
-export function forwardHidden(weights: DecoderWeights, ids: Tensor, options: ForwardOptions): Tensor {
+export const forwardHidden = (weights: DecoderWeights, ids: Tensor, options: ForwardOptions): Tensor => runBlocks(weights, ids, options)
+
+/** Embedding, blocks and the last norm, with attention as `view` says: ids [B, T] → [B, T, width]. Encoders come in here. */
+export function runBlocks(
+  weights: DecoderWeights,
+  ids: Tensor,
+  options: ForwardOptions,
+  view: Pick<AttentionContext, 'causal' | 'mask' | 'observe'> = {},
+): Tensor {
   const { config } = options
   checkIds(ids, config)
   const dropout = dropoutOf(options)
-  const context = contextOf(options, 0)
+  const context = { ...contextOf(options, 0), ...view }
   let x = embed(weights.embedding, ids)
   if (weights.positions !== undefined) x = addPositions(weights.positions, x, 0)
   x = drop(x, dropout, 'embedding')

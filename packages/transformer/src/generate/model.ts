@@ -32,6 +32,11 @@ export interface DecoderModel extends Disposable {
   stream(prompt: string | ArrayLike<number>, options?: GenerateOptions): AsyncGenerator<TokenEvent, void, undefined>
   /** Logits of every position of a sequence, row-major [ids, vocabSize]. Errors: TOKEN, CAPACITY. */
   logits(ids: ArrayLike<number>, options?: { readonly signal?: AbortSignal }): Promise<Float32Array>
+  /**
+   * How much each token of a text, or of ids, looks at each other one: for every layer the probabilities [heads, ids, ids], row-major,
+   * where row t is token t's and sums to 1. Errors: TOKEN, CAPACITY.
+   */
+  attention(prompt: string | ArrayLike<number>, options?: { readonly signal?: AbortSignal }): Promise<Float32Array[]>
   /** Frees programs, tables and owned weights. Generations under way fail. */
   dispose(): void
 }
@@ -74,6 +79,12 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
       throw new TransformerError('OPTION', 'a text prompt needs a tokenizer; give one to createModel, or pass ids')
     return checkTokens(tokenizer.encode(prompt), config.vocabSize)
   }
+  const inContext = (prompt: string | ArrayLike<number>): number[] => {
+    const ids = idsOf(prompt)
+    if (ids.length > config.context)
+      throw new TransformerError('CAPACITY', `${ids.length} ids were given, the model's context is ${config.context}`)
+    return ids
+  }
   const dispose = (): void => {
     if (gone) return
     gone = true
@@ -91,12 +102,8 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
       const ids = idsOf(prompt)
       return collect(streamTokens(context, ids, generateOptions), ids.length, tokenizer !== undefined, generateOptions.logprobs === true)
     },
-    logits: async (ids, { signal } = {}) => {
-      const checked = idsOf(ids)
-      if (checked.length > config.context)
-        throw new TransformerError('CAPACITY', `${checked.length} ids were given, the model's context is ${config.context}`)
-      return programs.all(checked, signal)
-    },
+    logits: async (ids, { signal } = {}) => programs.all(inContext(ids), signal),
+    attention: async (prompt, { signal } = {}) => programs.attention(inContext(prompt), signal),
     dispose,
     [Symbol.dispose]: dispose,
   }

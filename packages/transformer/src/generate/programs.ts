@@ -51,6 +51,8 @@ export interface Programs {
   last(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array>
   /** Logits of every position of a sequence, [ids, vocabSize]. */
   all(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array>
+  /** Attention of a sequence by layer, each [heads, ids, ids]. */
+  attention(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array[]>
   dispose(): void
 }
 
@@ -72,6 +74,10 @@ export function makePrograms({ config, weights, rotary, device }: ProgramOptions
   const whole = jit((ids: Tensor) => forward(weights, ids, options).reshape(ids.shape[1]!, config.vocabSize), { name: 'score', ...where })
   const wholeLast = jit((ids: Tensor) => forward(weights, ids, options).slice(1, only, only.plus(1)).reshape(config.vocabSize), {
     name: 'scoreLast',
+    ...where,
+  })
+  const looks = jit((ids: Tensor) => forward(weights, ids, { ...options, capture: ['attention'] }).attention, {
+    name: 'attention',
     ...where,
   })
 
@@ -107,8 +113,17 @@ export function makePrograms({ config, weights, rotary, device }: ProgramOptions
       const logits = await read(await whole.run([input], callOptions(signal)))
       return logits.subarray(0, ids.length * config.vocabSize)
     },
+    async attention(ids, signal) {
+      const length = paddedLength(ids.length, config.context)
+      using input = idsTensor(ids, length)
+      const layers = await looks.run([input], callOptions(signal))
+      const read = await Promise.all(layers.map((layer) => layer.data() as Promise<Float32Array>))
+      for (const layer of layers) layer.dispose()
+      return read.map((layer) => cropped(layer, config.heads, length, ids.length))
+    },
     dispose() {
       step.dispose()
+      looks.dispose()
       whole.dispose()
       wholeLast.dispose()
     },
@@ -123,6 +138,16 @@ function idsTensor(ids: readonly number[], length: number): Tensor {
   const values = new Int32Array(length)
   values.set(ids)
   return tensor(values, { shape: [1, length], adopt: true })
+}
+
+/** [heads, length, length] without the rows and columns of the filling, which tokens before it never look at. */
+function cropped(values: Float32Array, heads: number, length: number, tokens: number): Float32Array {
+  const out = new Float32Array(heads * tokens * tokens)
+  for (let row = 0; row < heads * tokens; row++) {
+    const from = (Math.floor(row / tokens) * length + (row % tokens)) * length
+    out.set(values.subarray(from, from + tokens), row * tokens)
+  }
+  return out
 }
 
 async function read(logits: Tensor): Promise<Float32Array> {

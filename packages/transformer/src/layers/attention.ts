@@ -33,12 +33,20 @@ export interface AttentionContext {
   /** Position of the first token of x; default 0. */
   readonly start?: Index
   readonly dropout?: Dropout
+  /** Whether a token sees only itself and earlier ones; default true. Encoders say false. Without effect beside a cache. */
+  readonly causal?: boolean
+  /** bool, true where a key may be seen; broadcasts to [B, heads, T, T]. For padding; without effect beside a cache. */
+  readonly mask?: Tensor
+  /** Given the probabilities of each layer, [B, heads, T, T], in order. Attention is then spelled out: a fused kernel never holds them. */
+  readonly observe?: (probabilities: Tensor) => void
 }
 
-/** Causal self-attention among the tokens of x alone: [B, T, width] → the same shape. */
+/** Self-attention among the tokens of x alone: [B, T, width] → the same shape. */
 export function attendFull(weights: AttentionWeights, x: Tensor, context: AttentionContext): Tensor {
   const { q, k, v } = project(weights, x, context)
-  const out = context.dropout === undefined ? attention(q, k, v, { causal: true }) : attendDropping(q, k, v, context.dropout)
+  const { causal = true, mask, dropout, observe } = context
+  const fused = dropout === undefined && observe === undefined
+  const out = fused ? attention(q, k, v, { causal, ...(mask === undefined ? {} : { mask }) }) : attendSpelledOut(q, k, v, context)
   return linear(weights.output, joinHeads(out))
 }
 
@@ -75,8 +83,8 @@ function joinHeads(x: Tensor): Tensor {
   return x.permute(0, 2, 1, 3).reshape(batch, tokens, heads * width)
 }
 
-/** Attention with some of its probabilities dropped, which no fused kernel does: spelled out. */
-function attendDropping(q: Tensor, k: Tensor, v: Tensor, dropout: Dropout): Tensor {
+/** Attention with its probabilities in reach, to drop some of them or to show them, which no fused kernel allows. */
+function attendSpelledOut(q: Tensor, k: Tensor, v: Tensor, { causal = true, mask, dropout, observe }: AttentionContext): Tensor {
   const [batch, heads, tokens, width] = q.shape as readonly [number, number, number, number]
   const kvHeads = k.shape[1] as number
   const repeat = (rows: Tensor): Tensor =>
@@ -86,7 +94,10 @@ function attendDropping(q: Tensor, k: Tensor, v: Tensor, dropout: Dropout): Tens
           .unsqueeze(2)
           .expand(batch, kvHeads, heads / kvHeads, tokens, width)
           .reshape(batch, heads, tokens, width)
-  const scores = q.matmul(repeat(k), { transB: true, alpha: 1 / Math.sqrt(width) })
-  const probabilities = where(tril(tokens, tokens), scores, -Infinity).softmax(-1)
+  let scores = q.matmul(repeat(k), { transB: true, alpha: 1 / Math.sqrt(width) })
+  if (causal) scores = where(tril(tokens, tokens), scores, -Infinity)
+  if (mask !== undefined) scores = where(mask, scores, -Infinity)
+  const probabilities = scores.softmax(-1)
+  observe?.(probabilities)
   return drop(probabilities, dropout, 'probabilities').matmul(repeat(v))
 }

@@ -1,5 +1,5 @@
-import { adamwStep, stack, type Tensor } from '@tesserae/tensor'
-import { mapWeights, namedWeights, type DecoderWeights } from '../architectures/weights.js'
+import { adamwStep, flattenTree, mapTree, stack, type Tensor, type Tree } from '@tesserae/tensor'
+import type { DecoderWeights } from '../architectures/weights.js'
 
 export interface OptimizerOptions {
   readonly beta1?: number
@@ -9,19 +9,19 @@ export interface OptimizerOptions {
   readonly weightDecay?: number
 }
 
-/** Weights with their two moments, nested alike. */
-export interface OptimizerState {
-  readonly weights: DecoderWeights
-  readonly m: DecoderWeights
-  readonly v: DecoderWeights
+/** Weights, or whatever record of tensors is trained, with their two moments, nested alike. */
+export interface OptimizerState<Weights = DecoderWeights> {
+  readonly weights: Weights
+  readonly m: Weights
+  readonly v: Weights
 }
 
 /** nanoGPT's settings. */
 export const optimizerDefaults = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1 } as const
 
 /** Euclidean norm of all gradients together: a scalar. */
-export function globalNorm(grads: DecoderWeights): Tensor {
-  const squares = [...namedWeights(grads).values()].map((grad) => grad.square().sum())
+export function globalNorm(grads: object): Tensor {
+  const squares = [...leavesOf(grads).values()].map((grad) => grad.square().sum())
   return stack(squares).sum().sqrt()
 }
 
@@ -29,19 +29,19 @@ export function globalNorm(grads: DecoderWeights): Tensor {
 export const clipFactor = (norm: Tensor, limit: number): Tensor => norm.add(1e-6).recip().mul(limit).minimum(1)
 
 /** One AdamW step of all weights. `factor` scales the gradients first; `lr` and `step` (from 1) are f32 scalars. */
-export function adamw(
-  state: OptimizerState,
-  grads: DecoderWeights,
+export function adamw<Weights extends object = DecoderWeights>(
+  state: OptimizerState<Weights>,
+  grads: Weights,
   factor: Tensor | undefined,
   lr: Tensor,
   step: Tensor,
   options: OptimizerOptions = {},
-): OptimizerState {
+): OptimizerState<Weights> {
   const settings = { ...optimizerDefaults, ...options }
-  const moments = { m: namedWeights(state.m), v: namedWeights(state.v) }
-  const gradients = namedWeights(grads)
+  const moments = { m: leavesOf(state.m), v: leavesOf(state.v) }
+  const gradients = leavesOf(grads)
   const next = new Map<string, ReturnType<typeof adamwStep>>()
-  for (const [name, parameter] of namedWeights(state.weights)) {
+  for (const [name, parameter] of leavesOf(state.weights)) {
     const grad = gradients.get(name)!
     const weightDecay = parameter.rank >= 2 ? settings.weightDecay : 0
     next.set(
@@ -52,6 +52,8 @@ export function adamw(
       }),
     )
   }
-  const pick = (part: 'parameter' | 'm' | 'v'): DecoderWeights => mapWeights(state.weights, (_: Tensor, name) => next.get(name)![part])
+  const pick = (part: 'parameter' | 'm' | 'v'): Weights => mapTree(state.weights, (_, name) => next.get(name)![part]) as Weights
   return { weights: pick('parameter'), m: pick('m'), v: pick('v') }
 }
+
+const leavesOf = (record: object): Map<string, Tensor> => flattenTree<Tensor>(record as Tree<Tensor>)
