@@ -1,4 +1,5 @@
-import type { Citation, Passage, SourceSpan } from './types.js'
+import type { Span } from '../document.js'
+import type { Citation, Passage } from './types.js'
 import { isNegation, isNumber, unify, wordsOf, type Word } from './words.js'
 
 /** What an answer says with the help of a source. */
@@ -18,7 +19,7 @@ export interface CheckOptions {
 }
 
 interface Found {
-  readonly span: SourceSpan // in the passage's text
+  readonly span: Span // in the passage's text
   readonly similarity: number
   readonly verbatim: boolean
 }
@@ -37,13 +38,8 @@ export function checkCitation(marker: number, claim: Claim, passages: readonly P
   }
   let best: { passage: Passage; found: Found } | undefined
   for (const passage of passages) {
-    if (passage === cited) continue
-    const found = findClaim(claim, passage.text, options)
-    if (found === undefined) continue
-    if (best === undefined || Number(found.verbatim) - Number(best.found.verbatim) || found.similarity - best.found.similarity) {
-      const better = best === undefined || rank(found) > rank(best.found)
-      if (better) best = { passage, found }
-    }
+    const found = passage === cited ? undefined : findClaim(claim, passage.text, options)
+    if (found !== undefined && (best === undefined || rank(found) > rank(best.found))) best = { passage, found }
   }
   if (best !== undefined) return { ...base, ...place(best.passage, best.found), verdict: 'misattributed' }
   return {
@@ -77,8 +73,8 @@ export function findClaim(claim: Claim, text: string, options: CheckOptions): Fo
 }
 
 /** The place of `quote` in `text`, typography unified; parts around an ellipsis may lie apart, in their order. */
-export function findVerbatim(quote: string, text: string): SourceSpan | undefined {
-  const { text: haystack, offsets } = unify(text)
+export function findVerbatim(quote: string, text: string): Span | undefined {
+  const { text: haystack, starts, ends } = unify(text)
   const parts = unify(quote)
     .text.split(/\[?\.\.\.\]?/)
     .map((part) => part.replace(/^[\s"'.,;:]+|[\s"'.,;:!?]+$/g, ''))
@@ -91,11 +87,8 @@ export function findVerbatim(quote: string, text: string): SourceSpan | undefine
     start ??= at
     from = at + part.length
   }
-  return start === undefined ? undefined : { start: offsets[start]!, end: endOf(offsets, from) }
+  return start === undefined ? undefined : { start: starts[start]!, end: ends[from - 1]! }
 }
-
-// The end of a unified text's first `count` characters: where the next one begins, blanks that were skipped left out.
-const endOf = (offsets: readonly number[], count: number): number => offsets[count - 1]! + (offsets[count]! > offsets[count - 1]! ? 1 : 0)
 
 /** Like indexOf, but a match may not begin or end inside a word. */
 function indexOfWords(haystack: string, needle: string, from: number): number {
@@ -145,11 +138,12 @@ function nearestStretch(pattern: readonly Word[], text: readonly Word[]): { dist
   return best
 }
 
-/** Numbers and negations decide what a sentence says, so they may neither come in nor, for a negation, fall out. */
+/** Numbers and negations decide what a sentence says: a copy may not bring in a number, and has as many negations. */
 function sameMeaning(claim: readonly Word[], source: readonly Word[]): boolean {
   const forms = new Set(source.map(({ form }) => form))
   if (claim.some(({ form }) => isNumber(form) && !forms.has(form))) return false
-  return claim.some(({ form }) => isNegation(form)) === source.some(({ form }) => isNegation(form))
+  const negations = (words: readonly Word[]): number => words.filter(({ form }) => isNegation(form)).length
+  return negations(claim) === negations(source)
 }
 
 /** The shortest run of sentences-like windows of `text` that holds enough of the claim's terms. */

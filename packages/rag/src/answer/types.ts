@@ -1,17 +1,13 @@
 import type { LanguageModelLike, ModelFinishReason, ModelJson, ModelProviderOptions, OnProgress } from '@tesserae/core'
-
-/** A half-open range `[start, end)` of UTF-16 offsets into the text of a source. */
-export interface SourceSpan {
-  readonly start: number
-  readonly end: number
-}
+import type { Span } from '../document.js'
+import type { Filter } from '../filter/types.js'
 
 /** A piece of a source that an answer may rest on. */
 export interface Passage {
   readonly chunkId: string
   readonly sourceId: string
   /** Where `text` stands in the source: `text` is exactly `source.slice(span.start, span.end)`. */
-  readonly span: SourceSpan
+  readonly span: Span
   readonly text: string
   /** What the source is called, for people and for the model. */
   readonly title?: string
@@ -36,7 +32,7 @@ export interface Citation {
   readonly chunkId: string | null
   readonly sourceId: string | null
   /** Where the words stand in the source; null for `missing`. */
-  readonly span: SourceSpan | null
+  readonly span: Span | null
   /** The source's own words at `span`; for `missing` what the answer claims they are. */
   readonly quote: string
   readonly verdict: CitationVerdict
@@ -97,8 +93,8 @@ export interface HistoryMessage {
   readonly content: string
 }
 
-/** How an answer is made. `Where` is the filter type of the search. */
-export interface AnswerOptions<Where = unknown> {
+/** How an answer is made. */
+export interface AnswerOptions {
   /** Any model of core's structural type: this project's, or any of the AI SDK. Without one the answer is extractive. */
   readonly model?: LanguageModelLike
   /** Earlier turns, oldest first. */
@@ -106,7 +102,7 @@ export interface AnswerOptions<Where = unknown> {
   /** Passages to retrieve. Default 8. */
   readonly k?: number
   /** Restricts the search. */
-  readonly where?: Where
+  readonly where?: Filter
   /** `before` searches and then asks; `tool` lets the model search; `none` asks the model alone. Default `before`. */
   readonly retrieval?: 'before' | 'tool' | 'none'
   /** What is searched for, when it is not the question itself. */
@@ -149,18 +145,12 @@ export interface Answer {
 }
 
 /** What the search behind an answer has to do. */
-export interface Retriever<Where = unknown> {
-  search(query: string, options: { readonly k: number; readonly where?: Where; readonly signal?: AbortSignal }): Promise<readonly Passage[]>
+export interface AnswerBackend {
+  search(query: string, options: { readonly k: number; readonly where?: Filter; readonly signal?: AbortSignal }): Promise<readonly Passage[]>
   /** Terms that carry meaning: analysed (stemmed) and without stop words, in the order of the text. */
   terms(text: string): readonly string[]
   /** In how many chunks of the index each term occurs, and how many chunks there are; without it the passages stand in. */
   frequencies?(terms: readonly string[]): Promise<{ readonly chunks: number; readonly containing: ReadonlyMap<string, number> }>
   /** Unit vectors for texts, where the index has an embedder: the first is the question's. */
   embed?(question: string, texts: readonly string[], signal?: AbortSignal): Promise<readonly ArrayLike<number>[]>
-}
-
-/** The parts of a finish that providers report. */
-export interface ModelFinish {
-  readonly finishReason: ModelFinishReason
-  readonly usage: AnswerUsage
 }

@@ -1,7 +1,7 @@
-import type { SourceSpan } from './types.js'
+import type { Span } from '../document.js'
 
 /** A word of a text: its comparable form and where it stands. */
-export interface Word extends SourceSpan {
+export interface Word extends Span {
   readonly form: string
 }
 
@@ -30,27 +30,27 @@ const negations = new Set(['not', 'no', 'never', 'none', 'neither', 'nor', 'with
 export const isNegation = (form: string): boolean => negations.has(form) || form.endsWith("n't")
 
 /**
- * `text` with typographic variants unified: quotation marks, dashes and white space. `offsets[i]` is where character `i` of
- * the result begins in `text`; the last entry is the end of `text`.
+ * `text` with typographic variants unified: quotation marks, dashes and white space. Character `i` of the result stands for
+ * `text.slice(starts[i], ends[i])`.
  */
-export function unify(text: string): { readonly text: string; readonly offsets: readonly number[] } {
+export function unify(text: string): { readonly text: string; readonly starts: readonly number[]; readonly ends: readonly number[] } {
   let out = ''
-  const offsets: number[] = []
-  const put = (piece: string, at: number): void => {
-    out += piece
-    for (let i = 0; i < piece.length; i++) offsets.push(at)
-  }
+  const starts: number[] = []
+  const ends: number[] = []
   let at = 0
   for (const character of text) {
-    if (/\s/u.test(character)) {
-      if (!out.endsWith(' ')) put(' ', at)
-    } else if (!/[\u00ad\u200b-\u200d\ufeff]/.test(character)) {
-      put(variants.get(character) ?? character.normalize('NFKC'), at)
+    const end = at + character.length
+    let piece = ''
+    if (/\s/u.test(character)) piece = out.endsWith(' ') ? '' : ' '
+    else if (!/[\u00ad\u200b-\u200d\ufeff]/.test(character)) piece = variants.get(character) ?? character.normalize('NFKC')
+    out += piece
+    for (let i = 0; i < piece.length; i++) {
+      starts.push(at)
+      ends.push(end)
     }
-    at += character.length
+    at = end
   }
-  offsets.push(text.length)
-  return { text: out, offsets }
+  return { text: out, starts, ends }
 }
 
 const variants = new Map([
