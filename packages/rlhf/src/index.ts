@@ -10,3 +10,33 @@ export { sftLoss, type SftOptions } from './losses/sft.js'
 export { gae, tokenRewards, type GaeOptions, type TokenRewardOptions } from './advantage/gae.js'
 export { adaptiveKl, adaptKl, fixedKl, type AdaptiveKlOptions, type KlController } from './advantage/kl-controller.js'
 export { whiten, type WhitenOptions } from './advantage/whiten.js'
+export { parseMarkdown, type MarkdownBlock, type MarkdownInline } from './rank/markdown.js'
+export { rankedPairs, toPreferences, type RankedPair } from './rank/preferences.js'
+export {
+  parseRankingItems,
+  parseRankings,
+  standingRankings,
+  type RankingChoice,
+  type RankingItem,
+  type RankingLine,
+  type RankingRow,
+  type RetractionRow,
+} from './rank/rows.js'
+export { agreement, cohenKappa, lengthBias, positionBias, type Agreement, type LengthBias, type PositionBias } from './rank/statistics.js'
+export { rankingStore, type RankingStore, type RankingStoreOptions, type RankingTask } from './rank/store.js'
+export { rewardStatistics, normalizeReward, type RewardStatistics } from './rewards/normalize.js'
+export { modelReward, scalarsOf, type ModelRewardOptions, type ScalarHead, type ScalarModel } from './rewards/model.js'
+export {
+  scoreSamples,
+  type BatchReward,
+  type Reward,
+  type RewardContext,
+  type RewardFunction,
+  type RewardSample,
+  type ScoreOptions,
+} from './rewards/reward.js'
+export { checkRolloutLogprobs, collectRollout, type Rollout, type RolloutOptions, type RolloutSampling } from './rollouts/rollout.js'
+export { ppo, type PpoRun, type PpoStep } from './trainers/ppo.js'
+export type { PpoMetrics } from './trainers/ppo-metrics.js'
+export type { PolicyModel, PpoOptions, PpoState, PpoTrained } from './trainers/ppo-options.js'
+export { initScalarHead } from './trainers/ppo-state.js'
