@@ -123,7 +123,7 @@ class Session {
         const nonce = randomBytes(16).toString('base64')
         response.setHeader(
           'content-security-policy',
-          `default-src 'none'; script-src 'nonce-${nonce}'; style-src 'nonce-${nonce}'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+          `default-src 'none'; script-src 'nonce-${nonce}'; style-src 'nonce-${nonce}'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
         )
         response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(rankingPage({ nonce }))
         return

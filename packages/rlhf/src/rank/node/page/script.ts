@@ -80,8 +80,7 @@ function show(next) {
 function card(answer, place) {
   const text = make('div', ...blocks(answer))
   text.className = 'text'
-  const button = make('button', make('kbd', String(place + 1)), make('span', 'Best'))
-  button.setAttribute('aria-label', 'Answer ' + (place + 1) + ' is best')
+  const button = make('button', make('kbd', String(place + 1)), ' ', make('span', 'Best'))
   const article = make('article', text, button)
   article.className = 'answer'
   article.setAttribute('aria-label', 'Answer ' + (place + 1))
@@ -102,7 +101,6 @@ function showOrder() {
     article.classList.toggle('placed', rank >= 0)
     const label = order === null ? 'Best' : rank < 0 ? 'Next' : 'Rank ' + (rank + 1)
     button.lastChild.textContent = label
-    button.setAttribute('aria-label', 'Answer ' + (place + 1) + (order === null ? ' is best' : rank < 0 ? ' comes next' : ' has rank ' + (rank + 1)))
   }
 }
 
