@@ -2,3 +2,4 @@
 export { loadLlama2c, loadModel, saveModel } from './checkpoints/node/model.js'
 export { loadTraining, saveTraining } from './train/node/checkpoint.js'
 export { loadLora, saveLora } from './adapters/node/lora.js'
+export { loadEncoder, saveEncoder } from './embed/node/files.js'
