@@ -6,7 +6,17 @@ import { generate, type AnswerTool, type CallSettings, type GeneratedPart } from
 import { estimateTokens, fitBudget, instructionsFor, promptFor, renderSources } from './prompt.js'
 import { answerOf } from './run.js'
 import { parseReply, readObject } from './schema.js'
-import type { Answer, AnswerBackend, AnswerOptions, AnswerPart, AnswerResult, AnswerWarning, Citation, HistoryMessage, Passage } from './types.js'
+import type {
+  Answer,
+  AnswerBackend,
+  AnswerOptions,
+  AnswerPart,
+  AnswerResult,
+  AnswerWarning,
+  Citation,
+  HistoryMessage,
+  Passage,
+} from './types.js'
 
 const defaultNotFound = 'Not found in the documents.'
 
@@ -108,7 +118,12 @@ async function* extractive(options: Checked, backend: AnswerBackend, signal: Abo
   }
 }
 
-async function* byModel(options: Checked, model: LanguageModelLike, backend: AnswerBackend, signal: AbortSignal): AsyncGenerator<AnswerPart> {
+async function* byModel(
+  options: Checked,
+  model: LanguageModelLike,
+  backend: AnswerBackend,
+  signal: AbortSignal,
+): AsyncGenerator<AnswerPart> {
   const { question, retrieval, schema, notFound, countTokens = estimateTokens } = options
   const warnings: AnswerWarning[] = []
   const query = searchQuery(options)
@@ -116,7 +131,11 @@ async function* byModel(options: Checked, model: LanguageModelLike, backend: Ans
   const { history, omitted, ...fitted } = fitBudget(found, options.history, { budget: options.tokenBudget, countTokens })
   const passages: Passage[] = [...fitted.passages]
   if (omitted > 0 && passages.length === 0)
-    warnings.push({ type: 'other', setting: 'tokenBudget', message: `tokenBudget of ${options.tokenBudget} holds none of the ${omitted} passages found` })
+    warnings.push({
+      type: 'other',
+      setting: 'tokenBudget',
+      message: `tokenBudget of ${options.tokenBudget} holds none of the ${omitted} passages found`,
+    })
   if (history.length < options.history.length)
     warnings.push({
       type: 'other',
@@ -230,7 +249,9 @@ function searchTool(
       const first = passages.length + 1
       passages.push(...fresh)
       searches.push({ type: 'retrieval', query, passages: fresh, omitted })
-      const again = hits.flatMap(({ chunkId }) => (known.has(chunkId) ? [`[${passages.findIndex((one) => one.chunkId === chunkId) + 1}]`] : []))
+      const again = hits.flatMap(({ chunkId }) =>
+        known.has(chunkId) ? [`[${passages.findIndex((one) => one.chunkId === chunkId) + 1}]`] : [],
+      )
       const rendered = renderSources(fresh, first)
       left -= fresh.length === 0 ? 0 : countTokens(rendered)
       const before = again.length === 0 ? '' : `Also found again: ${again.join(' ')}`

@@ -3,7 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { checkCitation, findVerbatim } from './check.js'
 import { passage, terms } from './testing/backend.js'
 
-const whale = passage('whale', 'The sperm whale dives to 2,250 metres. It does not migrate every year – some males stay near the “ice edge”.', { start: 100 })
+const whale = passage(
+  'whale',
+  'The sperm whale dives to 2,250 metres. It does not migrate every year – some males stay near the “ice edge”.',
+  { start: 100 },
+)
 const fish = passage('fish', 'Herring swim in schools of up to four billion fish.', { start: 7 })
 const passages = [whale, fish]
 const check = (marker: number, text: string, quoted = true) => checkCitation(marker, { text, quoted }, passages, { terms })

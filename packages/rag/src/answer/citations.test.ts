@@ -62,7 +62,17 @@ describe('CitationReader', () => {
   })
 
   it('reads the same from any pieces, and its text parts joined are the text', () => {
-    const piece = fc.constantFrom('Mars has two moons', ' [2]', '[1]', '. ', '"first seen in 1959"', ' According to [2], ', 'the Moon orbits', '\n\n', ' [1, 2]')
+    const piece = fc.constantFrom(
+      'Mars has two moons',
+      ' [2]',
+      '[1]',
+      '. ',
+      '"first seen in 1959"',
+      ' According to [2], ',
+      'the Moon orbits',
+      '\n\n',
+      ' [1, 2]',
+    )
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 12 }), fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 }), (pieces, sizes) => {
         const text = pieces.join('')

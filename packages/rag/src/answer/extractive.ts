@@ -76,7 +76,10 @@ export async function extract(
     // The same sentence comes twice where chunks overlap or documents repeat themselves.
     if (!chosen.some((other) => candidates[other]!.text === candidates[i]!.text)) chosen.push(i)
   }
-  return { citations: chosen.map((i) => cite(candidates[i]!, passages)), confidence: Math.min(1, Math.max(...chosen.map((i) => supports[i]!))) }
+  return {
+    citations: chosen.map((i) => cite(candidates[i]!, passages)),
+    confidence: Math.min(1, Math.max(...chosen.map((i) => supports[i]!))),
+  }
 }
 
 function cite({ passage: index, span, text }: Candidate, passages: readonly Passage[]): Citation {
@@ -113,7 +116,11 @@ async function meanings(
   if (backend.embed === undefined) return undefined
   const order = candidates.map((_, i) => i).sort((a, b) => candidates[b]!.support - candidates[a]!.support || a - b)
   const tried = order.slice(0, 32)
-  const vectors = await backend.embed(question, tried.map((i) => candidates[i]!.text), signal)
+  const vectors = await backend.embed(
+    question,
+    tried.map((i) => candidates[i]!.text),
+    signal,
+  )
   const query = vectors[0]!
   const cosines = new Array<number>(candidates.length).fill(0)
   tried.forEach((i, at) => (cosines[i] = dot(query, vectors[at + 1]!)))
@@ -124,7 +131,11 @@ type Kind = 'number' | 'name'
 
 /** What a question in English or German asks for, where its first words say so. */
 function kindOf(question: string): Kind | undefined {
-  if (/\b(?:how (?:many|much|long|old|far|large|big|tall|often)|when|(?:what|which) (?:year|date|percentage|number|day)|wie ?viele?|wann)\b/i.test(question))
+  if (
+    /\b(?:how (?:many|much|long|old|far|large|big|tall|often)|when|(?:what|which) (?:year|date|percentage|number|day)|wie ?viele?|wann)\b/i.test(
+      question,
+    )
+  )
     return 'number'
   if (/\b(?:who|whom|whose|where|wer|wen|wem|wo)\b/i.test(question)) return 'name'
   return undefined

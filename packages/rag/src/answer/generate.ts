@@ -68,7 +68,12 @@ export async function* generate(model: LanguageModelLike, options: GenerateOptio
         text += part.delta
       } else if (part.type === 'tool-call') {
         const input = parseInput(part.input, model)
-        calls.push({ type: 'tool-call', toolCallId: part.toolCallId ?? `call-${step}-${calls.length}`, toolName: part.toolName ?? '', input })
+        calls.push({
+          type: 'tool-call',
+          toolCallId: part.toolCallId ?? `call-${step}-${calls.length}`,
+          toolName: part.toolName ?? '',
+          input,
+        })
       } else if (part.type === 'stream-start') {
         warnings.push(...warningsOf(part))
       } else if (part.type === 'error') {
@@ -97,7 +102,11 @@ export async function* generate(model: LanguageModelLike, options: GenerateOptio
 }
 
 /** The parts of one call; the stream is given up when the reader leaves. */
-async function* partsOf(model: LanguageModelLike, call: LanguageModelCall, signal: AbortSignal | undefined): AsyncGenerator<ModelStreamPart> {
+async function* partsOf(
+  model: LanguageModelLike,
+  call: LanguageModelCall,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<ModelStreamPart> {
   throwIfAborted(signal, 'Answering')
   let reader: ReadableStreamDefaultReader<ModelStreamPart> | undefined
   let done = false

@@ -14,7 +14,8 @@ export function instructionsFor({ retrieval, schema }: Pick<AnswerOptions, 'retr
       ? `If ${retrieval === 'none' ? 'you do not know the answer' : 'the sources do not contain the answer'}, reply with exactly this sentence and nothing else: ${notFound}`
       : `Reply with a JSON object as the schema says. If ${retrieval === 'none' ? 'you do not know the answer' : 'the sources do not contain the answer'}, set "abstain" to true and "answer" to an empty string.${retrieval === 'none' ? '' : ' Otherwise "quote" holds the words of the source that the answer rests on, unchanged, and "source" its number.'}`
   if (retrieval === 'none') return `Answer the question briefly and with facts that you are sure of. ${abstain}`
-  const search = retrieval === 'tool' ? 'Find sources with the search tool first; search again with other words when they do not help.\n' : ''
+  const search =
+    retrieval === 'tool' ? 'Find sources with the search tool first; search again with other words when they do not help.\n' : ''
   return `${search}${rules}\n- ${abstain}`
 }
 

@@ -38,7 +38,7 @@ export function answerOf(run: (signal: AbortSignal) => AsyncIterable<AnswerPart>
     let finished = false
     try {
       void start()
-      for (let next = 0; ; ) {
+      for (let next = 0; ;) {
         const part = parts[next]
         if (part !== undefined) {
           next++

@@ -46,7 +46,8 @@ export function readObject(object: ModelJson, passages: readonly Passage[], opti
   if (abstained || quote === '') return { text: abstained ? '' : text, abstained, citations: [] }
   // Without a number any source may be meant; 0 names none, so that a match elsewhere counts as misattributed.
   const source = typeof fields['source'] === 'number' ? fields['source'] : undefined
-  const marker = source ?? 1 + passages.findIndex((_, i) => isSupported(checkCitation(i + 1, { text: quote, quoted: true }, passages, options)))
+  const marker =
+    source ?? 1 + passages.findIndex((_, i) => isSupported(checkCitation(i + 1, { text: quote, quoted: true }, passages, options)))
   return { text, abstained, citations: [checkCitation(marker, { text: quote, quoted: true }, passages, options)] }
 }
 

@@ -13,19 +13,16 @@ describe('sentencesOf', () => {
       '"Yes."',
       'Then night fell.',
     ])
-    expect(split('He moved to the U.S. in 1990. The year after, he left…')).toEqual(['He moved to the U.S. in 1990.', 'The year after, he left…'])
+    expect(split('He moved to the U.S. in 1990. The year after, he left…')).toEqual([
+      'He moved to the U.S. in 1990.',
+      'The year after, he left…',
+    ])
   })
 
   it('ends them at headings, items, rows and blank lines, and joins wrapped lines', () => {
-    expect(split('# Title here\nOne line\nwrapped.\n\n- first item\n- second item\n1. third\n| a | b |\n```\ncode. More code.\n```\nEnd')).toEqual([
-      'Title here',
-      'One line\nwrapped.',
-      'first item',
-      'second item',
-      'third',
-      'a | b |',
-      'End',
-    ])
+    expect(
+      split('# Title here\nOne line\nwrapped.\n\n- first item\n- second item\n1. third\n| a | b |\n```\ncode. More code.\n```\nEnd'),
+    ).toEqual(['Title here', 'One line\nwrapped.', 'first item', 'second item', 'third', 'a | b |', 'End'])
   })
 
   it('knows the stops of Chinese and Japanese', () => {
@@ -33,7 +30,9 @@ describe('sentencesOf', () => {
   })
 
   it('gives spans in order that do not overlap, without white space at their ends, of any text', () => {
-    const text = fc.array(fc.constantFrom('a', 'Word', '.', '. ', '\n', '\n\n', '# ', '- ', '```', '"', '1. ', '…', '。', '\t', '😀'), { maxLength: 40 })
+    const text = fc.array(fc.constantFrom('a', 'Word', '.', '. ', '\n', '\n\n', '# ', '- ', '```', '"', '1. ', '…', '。', '\t', '😀'), {
+      maxLength: 40,
+    })
     fc.assert(
       fc.property(text, (pieces) => {
         const whole = pieces.join('')

@@ -146,7 +146,10 @@ export interface Answer {
 
 /** What the search behind an answer has to do. */
 export interface AnswerBackend {
-  search(query: string, options: { readonly k: number; readonly where?: Filter; readonly signal?: AbortSignal }): Promise<readonly Passage[]>
+  search(
+    query: string,
+    options: { readonly k: number; readonly where?: Filter; readonly signal?: AbortSignal },
+  ): Promise<readonly Passage[]>
   /** Terms that carry meaning: analysed (stemmed) and without stop words, in the order of the text. */
   terms(text: string): readonly string[]
   /** In how many chunks of the index each term occurs, and how many chunks there are; without it the passages stand in. */

@@ -3,7 +3,11 @@ import type { AnswerBackend, AnswerPart, Passage } from '../types.js'
 import { wordsOf } from '../words.js'
 
 /** A passage of the source `id`, at `start` of it. */
-export const passage = (id: string, text: string, { start = 0, score = 1, title }: { start?: number; score?: number; title?: string } = {}): Passage => ({
+export const passage = (
+  id: string,
+  text: string,
+  { start = 0, score = 1, title }: { start?: number; score?: number; title?: string } = {},
+): Passage => ({
   chunkId: `chunk-${id}`,
   sourceId: id,
   span: { start, end: start + text.length },
@@ -12,7 +16,9 @@ export const passage = (id: string, text: string, { start = 0, score = 1, title 
   ...(title === undefined ? {} : { title }),
 })
 
-const stopWords = new Set('a an the of in on at to is are was were and or it its by for with what which who when how many did does do that this from'.split(' '))
+const stopWords = new Set(
+  'a an the of in on at to is are was were and or it its by for with what which who when how many did does do that this from'.split(' '),
+)
 
 /** Lower case words without the commonest, a final s cut off. */
 export const terms = (text: string): string[] =>
@@ -56,10 +62,18 @@ export function scripted(replies: readonly Reply[]): LanguageModelLike & { reado
     doStream(call) {
       const reply = replies[calls.length] ?? []
       calls.push({ ...call, prompt: [...call.prompt] })
-      return Promise.resolve({ stream: ReadableStream.from(partsOf(reply)) as ReadableStream<ModelStreamPart> })
+      return Promise.resolve({ stream: streamOf(partsOf(reply)) })
     },
   }
 }
+
+const streamOf = <Part>(parts: readonly Part[]): ReadableStream<Part> =>
+  new ReadableStream<Part>({
+    start(controller) {
+      for (const part of parts) controller.enqueue(part)
+      controller.close()
+    },
+  })
 
 function partsOf(reply: Reply): ModelStreamPart[] {
   if (reply.some((piece) => typeof piece !== 'string')) return reply as ModelStreamPart[]
