@@ -8,6 +8,7 @@ export type RlhfErrorCode =
   | 'SHAPE' // tensors given to a loss that do not belong together
   | 'LENGTH' // a row longer than the model's context
   | 'REWARD' // a reward function that threw, hung or gave no number
+  | 'ROLLOUT' // generation and training disagree about a log-probability
   | 'CHECKPOINT' // a checkpoint of another trainer, another format, or damaged
   | 'DISPOSED' // a run or a model was used after it was disposed
   | 'DIVERGED' // training produced a loss that is not a number
