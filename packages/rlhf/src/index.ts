@@ -36,7 +36,7 @@ export {
   type ScoreOptions,
 } from './rewards/reward.js'
 export { checkRolloutLogprobs, collectRollout, type Rollout, type RolloutOptions, type RolloutSampling } from './rollouts/rollout.js'
-export { ppo, type PpoRun, type PpoStep } from './trainers/ppo.js'
+export { ppo } from './trainers/ppo.js'
 export type { PpoMetrics } from './trainers/ppo-metrics.js'
-export type { PolicyModel, PpoOptions, PpoState, PpoTrained } from './trainers/ppo-options.js'
+export type { PolicyModel, PpoOptions, PpoRun, PpoState, PpoStep, PpoTrained } from './trainers/ppo-options.js'
 export { initScalarHead } from './trainers/ppo-state.js'

@@ -1,4 +1,3 @@
-import { RlhfError } from '../errors.js'
 import type { Rollout } from '../rollouts/rollout.js'
 import { updateMetrics } from './ppo-programs.js'
 
@@ -50,11 +49,9 @@ export interface PpoMeasurements {
 
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length
 
-/** Errors: REWARD when no completion has a score. */
+/** At least one completion must have a score. */
 export function ppoMetrics({ rollout, scores, kl, klCoefficient, gap, rows, learningRate }: PpoMeasurements): PpoMetrics {
   const scored = scores.filter((score) => score !== null)
-  if (scored.length === 0)
-    throw new RlhfError('REWARD', `the reward left out all ${scores.length} samples of the step (null), so there is nothing to learn from`)
   const reward = mean(scored)
   const deviation = Math.sqrt(scored.reduce((sum, score) => sum + (score - reward) ** 2, 0) / Math.max(1, scored.length - 1))
   const update = (name: (typeof updateMetrics)[number]): number => mean(rows.map((row) => row[updateMetrics.indexOf(name)]!))

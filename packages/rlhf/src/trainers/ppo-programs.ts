@@ -1,42 +1,15 @@
 /** The compiled programs of PPO: from sampled rows to advantages, and one update. Shapes are the same at every step, so each is compiled once. */
 import { arange, jit, stack, valueAndGrad, where, type Device, type DeviceName, type Tensor } from '@tesserae/tensor'
-import {
-  adamw,
-  clipFactor,
-  forward,
-  forwardHidden,
-  globalNorm,
-  project,
-  withLora,
-  type DecoderConfig,
-  type DecoderWeights,
-  type LoraConfig,
-  type LoraWeights,
-  type OptimizerState,
-  type RotaryTables,
-} from '@tesserae/transformer'
+import { adamw, clipFactor, forward, globalNorm, type DecoderWeights, type OptimizerState } from '@tesserae/transformer'
 import { gae, tokenRewards } from '../advantage/gae.js'
-import { whiten } from '../advantage/whiten.js'
+import { whiten, type WhitenOptions } from '../advantage/whiten.js'
 import { aggregate } from '../losses/aggregate.js'
 import { klEstimate } from '../losses/kl.js'
 import { entropyOf, logprobsOf } from '../losses/logprobs.js'
 import { ppoPolicyLoss, ppoValueLoss } from '../losses/ppo.js'
-import { scalarsOf } from '../rewards/model.js'
-import type { PpoSettings, PpoTrained } from './ppo-options.js'
-
-/** A configuration with the tables that it needs. */
-export interface Runnable {
-  readonly config: DecoderConfig
-  readonly rotary?: RotaryTables
-}
-
-export interface PpoModels {
-  readonly policy: Runnable
-  readonly reference: Runnable
-  /** Of a value function with a trunk of its own. */
-  readonly value?: Runnable
-  readonly lora?: LoraConfig
-}
+import { looking, type PpoModels } from './ppo-models.js'
+import type { PpoTrained } from './ppo-options.js'
+import type { PpoSettings } from './ppo-settings.js'
 
 /** Weights that PPO reads and does not change. */
 export interface Frozen {
@@ -101,23 +74,7 @@ export interface PpoPrograms {
 export function makePpoPrograms(models: PpoModels, settings: PpoSettings, device?: Device | DeviceName): PpoPrograms {
   const onDevice = device === undefined ? {} : { device }
   const { temperature } = settings
-  const policyOf = (trained: PpoTrained, base: DecoderWeights | undefined): DecoderWeights =>
-    models.lora === undefined || base === undefined
-      ? (trained.policy as DecoderWeights)
-      : withLora(base, { config: models.lora, weights: trained.policy as LoraWeights })
-
-  /** The policy and the value function on every column but the last: one forward pass where they share it. */
-  const look = (trained: PpoTrained, base: DecoderWeights | undefined, ids: Tensor) => {
-    const length = ids.shape[1] as number
-    const inputs = ids.slice(1, 0, length - 1)
-    const targets = ids.slice(1, 1, length)
-    const weights = policyOf(trained, base)
-    const hidden = forwardHidden(weights, inputs, models.policy)
-    const { weights: own, head } = trained.value
-    const values = scalarsOf(head, own === undefined ? hidden : forwardHidden(own, inputs, models.value!))
-    const logits = project(weights, hidden)
-    return { inputs, targets, logits, values, logprobs: logprobsOf(logits, targets, { temperature }) }
-  }
+  const look = looking(models, temperature)
 
   const experience = jit(
     (trained: PpoTrained, { base, reference }: Frozen, { ids, mask, ends, scores }: RolloutTensors, klCoefficient: Tensor) => {
@@ -128,10 +85,10 @@ export function makePpoPrograms(models: PpoModels, settings: PpoSettings, device
       const isAfter = arange(mask.shape[1]!).unsqueeze(0).eq(ends.unsqueeze(-1)).cast('f32')
       // A row that is left out has no sampled token, and no place after them.
       const valueMask = settings.scoreAt === 'last' ? mask : mask.add(isAfter.mul(mask.max(1, { keepDims: true })))
-      if (settings.whitenRewards) rewards = whiten(rewards, valueMask, { shift: false }).mul(valueMask)
+      if (settings.whitenRewards) rewards = whitened(rewards, valueMask, { shift: false })
       const values = all.mul(valueMask)
       const { advantages: raw, returns } = gae({ rewards, values }, settings)
-      const advantages = settings.whitenAdvantages ? whiten(raw, mask).mul(mask) : raw.mul(mask)
+      const advantages = settings.whitenAdvantages ? whitened(raw, mask) : raw.mul(mask)
       return {
         experience: { logprobs, values, advantages, returns, valueMask },
         kl: where(mask.cast('bool'), logprobs.sub(referenceLogprobs), 0).sum(-1),
@@ -212,3 +169,7 @@ export function makePpoPrograms(models: PpoModels, settings: PpoSettings, device
     },
   }
 }
+
+/** Whitened and masked; as it was where a single token is left, which has no variance. */
+const whitened = (values: Tensor, mask: Tensor, options: WhitenOptions = {}): Tensor =>
+  where(mask.sum().gt(1), whiten(values, mask, options), values).mul(mask)

@@ -86,3 +86,23 @@ export function startState(options: PpoOptions, klCoefficient: number): { readon
     copyTrunk: value === 'own',
   }
 }
+
+/** Fills in what a run copies before its first step: a trunk for the value function, and a reference that stays as the policy is now. */
+export async function withCopies(
+  state: PpoState,
+  options: { readonly trunk: DecoderWeights | undefined; readonly needsReference: boolean },
+): Promise<PpoState> {
+  const { trunk, needsReference } = options
+  const reference =
+    needsReference && state.reference === undefined ? await copyWeights(state.weights.policy as DecoderWeights) : state.reference
+  const next = reference === undefined ? state : { ...state, reference }
+  if (trunk === undefined) return next
+  const copied = await copyWeights(trunk)
+  const extend = (trained: PpoTrained, weights: DecoderWeights): PpoTrained => ({ ...trained, value: { ...trained.value, weights } })
+  return {
+    ...next,
+    weights: extend(next.weights, copied),
+    m: extend(next.m, zerosLike(copied)),
+    v: extend(next.v, zerosLike(copied)),
+  }
+}
