@@ -52,6 +52,12 @@ export class Bm25Index {
     return this.usedTerms
   }
 
+  /** In how many texts a term occurs. */
+  frequency(term: string): number {
+    const id = this.terms.get(term)
+    return id === undefined ? 0 : this.postings[id]!.frequency
+  }
+
   /** Adds or replaces a text, given as its terms, each once, with how often it occurs (a positive integer). */
   set(key: string, terms: Iterable<readonly [term: string, count: number]>): void {
     this.delete(key)

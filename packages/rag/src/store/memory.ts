@@ -18,6 +18,7 @@ import type {
   SourceRecord,
   StoreResult,
   StoreStats,
+  TermFrequencies,
   VectorQuery,
 } from './types.js'
 
@@ -154,6 +155,11 @@ class MemoryStore implements ChunkStore {
     this.opened()
     throwIfAborted(signal, 'Searching terms')
     return { hits: this.found(this.lexicalIndex.search(terms, { ...options, ...this.acceptance(where) })), exact: true }
+  }
+
+  async frequencies(terms: readonly string[]): Promise<TermFrequencies> {
+    this.opened()
+    return { chunks: this.chunks.size, containing: new Map(terms.map((term) => [term, this.lexicalIndex.frequency(term)])) }
   }
 
   async neighbours(id: string, { window }: { readonly window: number }): Promise<readonly Chunk[]> {

@@ -125,6 +125,11 @@ export interface StoreStats {
   readonly terms: number
 }
 
+export interface TermFrequencies {
+  readonly chunks: number
+  readonly containing: ReadonlyMap<string, number>
+}
+
 /**
  * Where chunks live. Every implementation passes `chunkStoreConformance` of `@tesserae/rag/testing`; the memory store is the reference.
  *
@@ -163,6 +168,8 @@ export interface ChunkStore {
   vector(query: Float32Array, options: VectorQuery): Promise<StoreResult>
   /** The chunks that fit analysed terms best by BM25. No terms, no hits. */
   lexical(terms: readonly string[], options: LexicalQuery): Promise<StoreResult>
+  /** In how many chunks each of the terms occurs, each term once, 0 for those that are nowhere; and how many chunks there are. */
+  frequencies(terms: readonly string[]): Promise<TermFrequencies>
   /** The chunks of the same source at most `window` places away, itself included, in their order; none for an unknown id. */
   neighbours(id: string, options: { readonly window: number }): Promise<readonly Chunk[]>
   stats(): Promise<StoreStats>

@@ -182,6 +182,21 @@ export function chunkStoreConformance({ describe, it }: TestRunner, maker: Store
       assertEqual((await store.lexical(['unknown'], { k: 3 })).hits, [])
     })
 
+    test('counts the chunks that have a term', async (open) => {
+      const store = await open()
+      const change = makeChange('a', ['wing wing', 'wing lift', 'heat'])
+      await store.applySource(change)
+      const frequencies = await store.frequencies(['wing', 'heat', 'none', 'wing'])
+      assertEqual(frequencies.chunks, 3)
+      assertEqual([...frequencies.containing].sort(), [
+        ['heat', 1],
+        ['none', 0],
+        ['wing', 2],
+      ])
+      await store.applySource({ source: change.source, upsert: [], remove: [change.upsert[0]!.id] })
+      assertEqual((await store.frequencies(['wing'])).containing.get('wing'), 1)
+    })
+
     test('finds the nearest by cosine, whatever the lengths of vectors', async (open) => {
       const store = await open()
       const e = (i: number, size: number, j = i) => Array.from({ length: dimensions }, (_, n) => (n === i || n === j ? size : 0))
