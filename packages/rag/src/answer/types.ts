@@ -1,4 +1,4 @@
-import type { LanguageModelLike, ModelFinishReason, ModelJson, ModelProviderOptions, OnProgress } from '@tesserae/core'
+import type { LanguageModelLike, ModelJson, ModelProviderOptions, OnProgress } from '@tesserae/core'
 import type { Span } from '../document.js'
 import type { Filter } from '../filter/types.js'
 

@@ -31,10 +31,14 @@ const kit = (more: PgliteOptions) => ({
   reopen: (store: ChunkStore) => make(places.get(store)!),
 })
 
-describe('exact', () => chunkStoreConformance({ describe, it }, kit({})))
+describe('exact', () => {
+  chunkStoreConformance({ describe, it }, kit({}))
+})
 
 // A limit of 2 makes nearly every search go through HNSW, filters and deletions included.
-describe('HNSW', () => chunkStoreConformance({ describe, it }, kit({ flatLimit: 2 })))
+describe('HNSW', () => {
+  chunkStoreConformance({ describe, it }, kit({ flatLimit: 2 }))
+})
 
 describe('HNSW in PostgreSQL', () => {
   it('is used above the limit, finds what exact search finds, and k hits under a filter', async () => {
@@ -79,7 +83,7 @@ describe('filters', () => {
   const field = fc.constantFrom('a', 'b', 'ü "key"', '$source')
   const value = fc.oneof(
     fc.constantFrom<FilterValue>('x', 'xy', 'Y', 'ä', '', '1', "it's", '%', '😀', '\uffee'),
-    fc.constantFrom<FilterValue>(0, 1, -1, 1.5, 1e300, 5e-324, 0.1, 9007199254740993, true, false),
+    fc.constantFrom<FilterValue>(0, 1, -1, 1.5, 1e300, 5e-324, 0.1, 9007199254740991, true, false),
   )
   const ordered = fc.constantFrom<string | number>('x', 'Y', 'ä', '😀', '\uffee', '', 0, 1, 1.5, -1, 1e300, 0.1)
   const leaf: fc.Arbitrary<Filter> = fc.oneof(

@@ -18,6 +18,7 @@ import type {
   StoreResult,
   StoreStats,
   TermCount,
+  TermFrequencies,
   VectorQuery,
 } from '../types.js'
 import { checkChange } from './check-change.js'
@@ -226,6 +227,18 @@ export class SqlStore implements ChunkStore {
     return { hits: rows.map(hitOf), exact: true }
   }
 
+  async frequencies(terms: readonly string[]): Promise<TermFrequencies> {
+    const rows = await this.rows<{ readonly term: string | null; readonly containing: number; readonly chunks: number }>(
+      'count terms',
+      `SELECT term, (SELECT count(*)::integer FROM ${this.schema}.postings p WHERE p.term = asked.term COLLATE "C") AS containing, total.chunks
+       FROM (SELECT chunks::integer AS chunks FROM ${this.schema}.totals) total
+       LEFT JOIN jsonb_array_elements_text($1::text::jsonb) AS asked (term) ON true`,
+      [JSON.stringify([...new Set(terms)])],
+    )
+    const containing = rows.flatMap(({ term, containing: count }) => (term === null ? [] : [[term, count] as const]))
+    return { chunks: rows[0]!.chunks, containing: new Map(containing) }
+  }
+
   async neighbours(id: string, { window }: { readonly window: number }): Promise<readonly Chunk[]> {
     this.opened()
     if (!Number.isInteger(window) || window < 0) throw new RagError('OPTION', `window must be a non-negative integer, got ${window}`)
@@ -251,9 +264,8 @@ export class SqlStore implements ChunkStore {
   async rebuild(): Promise<void> {
     await this.run('rebuild the index', async (database) => {
       await database.exec(`DROP INDEX IF EXISTS ${this.schema}.chunks_by_meaning`)
-      await database.exec(
-        `VACUUM ANALYZE ${this.schema}.chunks; VACUUM ANALYZE ${this.schema}.postings; VACUUM ANALYZE ${this.schema}.sources`,
-      )
+      // One statement each: several together would be a transaction, in which VACUUM does not run.
+      for (const table of ['chunks', 'postings', 'sources']) await database.exec(`VACUUM ANALYZE ${this.schema}.${table}`)
     })
     await this.useIndex(undefined)
   }
