@@ -78,3 +78,27 @@ export {
   type BatchGeneratorOptions,
   type BatchRow,
 } from './generate/batch.js'
+export {
+  chinchillaEpoch,
+  chinchillaPaper,
+  chinchillaTable,
+  optimalAllocation,
+  optimalParameters,
+  optimalTokens,
+  predictLoss,
+  tableTokens,
+  type Allocation,
+  type ChinchillaLaw,
+} from './scaling/chinchilla.js'
+export { fitScalingLaw, type FitOptions, type ScalingFit, type ScalingRun } from './scaling/fit.js'
+export { criticalBatchTokens, kaplanLoss, kaplanLossOfFlops, kaplanLossOfParameters, kaplanLossOfTokens, pfDay } from './scaling/kaplan.js'
+export { planTraining, trainingCost, type Budget, type TrainingCost, type TrainingPlan } from './scaling/plan.js'
+export {
+  analogy,
+  nearestWords,
+  wordVectors,
+  type AnalogyTerms,
+  type NearestOptions,
+  type WordMatch,
+  type WordVectors,
+} from './inspect/analogies.js'

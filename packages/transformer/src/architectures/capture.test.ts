@@ -1,4 +1,4 @@
-import { jit, resolveDevice, tensor, type DeviceName, type Tensor } from '@tesserae/tensor'
+import { jit, resolveDevice, tensor, toOnnx, type DeviceName, type Tensor } from '@tesserae/tensor'
 import { describe, expect, it } from 'vitest'
 import { createModel } from '../generate/model.js'
 import { rotaryTables } from '../layers/rotary.js'
@@ -59,6 +59,22 @@ describe.each(configs)('capture of %s', (_, config) => {
     expect(found).toHaveLength(config.layers)
     found.forEach((layer, i) => expect(largestDifference(layer, expected[i]!)).toBeLessThan(1e-6))
     await expect(model.attention(new Array<number>(33).fill(1))).rejects.toThrow("33 ids were given, the model's context is 32")
+  })
+
+  it('agrees with the fused kernel, which long sequences take', async () => {
+    const long = { ...config, context: 400, headWidth: 8, heads: 2, kvHeads: config.kvHeads === config.heads ? 2 : 1, layers: 1 }
+    const model = { config: long, ...(long.positions === 'rotary' ? { rotary: rotaryTables(long) } : {}) }
+    const weights = strong(long)
+    const input = tensor(
+      Int32Array.from({ length: 400 }, (__, i) => (7 * i + (i >> 3)) % 11),
+      { shape: [1, 400] },
+    )
+    const device = await resolveDevice('cpu')
+    const usual = forward(weights, input, model)
+    const { logits } = forward(weights, input, { ...model, capture: ['attention'] })
+    expect(Buffer.from(await toOnnx([usual])).includes('GroupQueryAttention')).toBe(true)
+    expect(Buffer.from(await toOnnx([logits])).includes('GroupQueryAttention')).toBe(false)
+    expect(largestDifference(await logits.data({ device }), await usual.data({ device }))).toBeLessThan(1e-5)
   })
 
   it('works inside jit', async () => {
