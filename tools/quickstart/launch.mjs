@@ -7,7 +7,7 @@ import { ensureInstalled, root, toolEnvironment } from '../setup/install.mjs'
 try {
   ensureInstalled()
   const { buildPackages } = await import('../setup/build.mjs')
-  buildPackages(['@tesserae/transformer'])
+  buildPackages(['@tesserae/rlhf', '@tesserae/rag'])
 } catch (error) {
   console.error(error.message)
   process.exit(1)

@@ -1,8 +1,8 @@
 import { defaultDevice } from '@tesserae/tensor'
-import { book } from './book.js'
 import { readOptions } from './options.js'
-import { makeTokenizer, pretrain, write } from './stages.js'
-import { terminal } from './terminal.js'
+import { road } from './road.js'
+import { runRoad } from './runner.js'
+import { clock, terminal } from './terminal.js'
 
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2))
@@ -13,24 +13,22 @@ async function main(): Promise<number> {
   const ui = terminal()
   const abort = new AbortController()
   process.once('SIGINT', () => {
-    ui.line('\n   stopping after this step (again to quit at once)')
+    ui.line('\n   stopping (again to quit at once)')
     abort.abort()
   })
   const start = performance.now()
-  const text = book()
-  ui.line('Tesserae quickstart: a tokenizer and a transformer learn Moby-Dick, then write.')
+  ui.line('Tesserae quickstart: from a book to a model that was aligned to rankings, and an answer from documents.')
   ui.line(`Runs on ${(await defaultDevice()).description}.`)
   try {
-    const tokenizer = await makeTokenizer(text, options, ui, abort.signal)
-    const trained = await pretrain(text, tokenizer, options, ui, abort.signal)
-    if (trained === undefined) return 130
-    await write(tokenizer, trained, options, ui, abort.signal)
-    ui.line(`\nDone in ${((performance.now() - start) / 1000).toFixed(0)} s. The code: examples/quickstart/src/stages.ts`)
+    await runRoad(road, options, ui, abort.signal)
+    ui.line(
+      `\nDone in ${clock((performance.now() - start) / 1000)}. Results are in ${options.out}, the code in examples/quickstart/src/stages.`,
+    )
     return 0
   } catch (error) {
     ui.endStatus()
     if (abort.signal.aborted) {
-      ui.line('   stopped')
+      ui.line('   stopped. What has been finished is kept; go on with: npm run quickstart -- --resume')
       return 130
     }
     console.error(`\nquickstart: ${(error as Error).message}`)
