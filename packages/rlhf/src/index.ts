@@ -1,4 +1,32 @@
 export { RlhfError, type RlhfErrorCode } from './errors.js'
+export { batchIndices, collate, collatedTensors, paddedLength, type Collated, type CollatedTensors } from './data/collate.js'
+export { preparePreferences, prepareSft, type PrepareOptions, type RenderedPair } from './data/prepare.js'
+export {
+  checkRow,
+  checkRows,
+  parseRows,
+  readRows,
+  type CompletionRow,
+  type ConversationRow,
+  type Message,
+  type PreferenceRow,
+  type PromptRow,
+  type Role,
+  type RowKind,
+  type RowKinds,
+  type SftRow,
+  type Text,
+} from './data/rows.js'
+export {
+  chatTemplate,
+  renderConversation,
+  renderPrompt,
+  stopToken,
+  type ChatTemplate,
+  type ChatTemplateOptions,
+  type Rendered,
+  type RenderOptions,
+} from './data/template.js'
 export { aggregate, maskedMean, maskedVariance, type AggregateOptions } from './losses/aggregate.js'
 export { bestOfLoss, bradleyTerryLoss, type BradleyTerryOptions } from './losses/bradley-terry.js'
 export { dpoLoss, type DpoLogprobs, type DpoLossOptions, type DpoVariant } from './losses/dpo.js'
@@ -40,3 +68,20 @@ export { ppo } from './trainers/ppo.js'
 export type { PpoMetrics } from './trainers/ppo-metrics.js'
 export type { PolicyModel, PpoOptions, PpoRun, PpoState, PpoStep, PpoTrained } from './trainers/ppo-options.js'
 export { initScalarHead } from './trainers/ppo-state.js'
+export { dpo, type DpoRun, type DpoState, type DpoTrainOptions } from './trainers/dpo.js'
+export {
+  evaluateReward,
+  normalizeRewardModel,
+  rewardScorer,
+  rewardsOf,
+  trainReward,
+  type RewardEvaluation,
+  type RewardRun,
+  type RewardScorer,
+  type RewardState,
+  type RewardTrainOptions,
+  type RewardWeights,
+} from './trainers/reward.js'
+export type { RunOptions, RunState, RunStep, StepMetrics, TrainerRun } from './trainers/run.js'
+export { sequenceLogprobs } from './trainers/sequences.js'
+export { evaluateSft, sft, type SftRun, type SftState, type SftTrainOptions } from './trainers/sft.js'

@@ -1,3 +1,4 @@
-/** `@tesserae/rlhf/node`: the ranking screen and its file. */
+/** `@tesserae/rlhf/node`: checkpoints of trainers on disk, the ranking screen and its file. */
 export { openRankings, readRankings, writeJsonl, type RankingLog } from './rank/node/log.js'
 export { serveRanking, type RankingScreenState, type RankingServer, type ServeRankingOptions } from './rank/node/server.js'
+export { hasTrainer, loadTrainer, saveTrainer, type TrainerName, type TrainerStates } from './run/node/checkpoint.js'
