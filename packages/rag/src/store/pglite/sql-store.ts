@@ -1,5 +1,4 @@
 import { TesseraeError, throwIfAborted } from '@tesserae/core'
-import type { Metadata } from '../../document.js'
 import { RagError } from '../../errors.js'
 import { filterToSql } from '../../filter/sql.js'
 import type { Filter } from '../../filter/types.js'
@@ -14,7 +13,6 @@ import type {
   LexicalQuery,
   SourceChange,
   SourceRecord,
-  StoreHit,
   StoreResult,
   StoreStats,
   TermCount,
@@ -23,6 +21,7 @@ import type {
 } from '../types.js'
 import { checkChange } from './check-change.js'
 import type { SqlClient, SqlDatabase } from './client.js'
+import { chunkOf, hitOf, rowOf, sourceOf, vectorOf, vectorText, type ChunkRow, type SourceRow } from './rows.js'
 import {
   byIndex,
   chunkColumns,
@@ -43,27 +42,6 @@ export interface SqlStoreOptions {
   readonly schema: string
   readonly flatLimit: number
   readonly hnsw: { readonly m: number; readonly efConstruction: number }
-}
-
-interface ChunkRow {
-  readonly id: string
-  readonly source_id: string
-  readonly place: number
-  readonly starts: number
-  readonly ends: number
-  readonly body: string
-  readonly headings: readonly string[]
-  readonly title: string | null
-  readonly tokens: number
-  readonly metadata: Metadata
-}
-
-interface SourceRow {
-  readonly source_id: string
-  readonly hash: string
-  readonly scope: string
-  readonly title: string | null
-  readonly metadata: Metadata
 }
 
 // Rows that go into one statement: enough to be fast, and few enough for the memory of a WebAssembly database.
@@ -453,51 +431,6 @@ export class SqlStore implements ChunkStore {
     }))
   }
 }
-
-const sourceOf = ({ source_id, hash, scope, title, metadata }: SourceRow): SourceRecord => ({
-  sourceId: source_id,
-  hash,
-  scope,
-  metadata,
-  ...(title === null ? {} : { title }),
-})
-
-const chunkOf = ({ id, source_id, place, starts, ends, body, headings, title, tokens, metadata }: ChunkRow): Chunk => ({
-  id,
-  sourceId: source_id,
-  index: place,
-  start: starts,
-  end: ends,
-  text: body,
-  headings,
-  ...(title === null ? {} : { title }),
-  tokens,
-  metadata,
-})
-
-const hitOf = (row: ChunkRow & { readonly score: number }): StoreHit => ({ chunk: chunkOf(row), score: row.score })
-
-/** A chunk as the upsert takes it; vectors are scaled to length 1. */
-const rowOf = ({ id, sourceId, index, start, end, text, headings, title, tokens, terms, vector }: ChunkRecord): object => ({
-  id,
-  source_id: sourceId,
-  place: index,
-  starts: start,
-  ends: end,
-  body: text,
-  headings,
-  title: title ?? null,
-  tokens,
-  length: terms.reduce((sum, [, count]) => sum + count, 0),
-  embedding: vector === undefined ? null : vectorText(vector),
-})
-
-function vectorText(vector: Float32Array): string {
-  const size = Math.hypot(...vector)
-  return `[${Array.from(vector, (x) => Math.fround(x / size)).join(',')}]`
-}
-
-const vectorOf = (text: string): Float32Array => Float32Array.from(JSON.parse(text) as number[])
 
 function* slices<Item>(items: readonly Item[], size: number): Generator<readonly Item[]> {
   for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size)
