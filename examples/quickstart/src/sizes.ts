@@ -30,7 +30,7 @@ export const small: Sizes = {
   vocabSize: 400,
   pretrain: { rows: 4, validationBatches: 2 },
   sft: { epochs: 1, rows: 16, learningRate: 3e-3 },
-  rank: { prompts: 32, answers: 2, byHand: 5 },
+  rank: { prompts: 32, answers: 2, byHand: 12 },
   reward: { epochs: 2, rows: 8, learningRate: 1e-3 },
   ppo: { steps: 2, rows: 8, learningRate: 1e-4, kl: 0.05 },
   answerTokens: 12,

@@ -15,7 +15,7 @@ it('fine-tunes and aligns a tiny model', async () => {
   expect(kl).toBeGreaterThan(0)
   expect(kl).toBeLessThan(20)
   expect(lines.at(-1)).toContain('share of the letter a')
-})
+}, 180_000)
 
 it('stops when it is told to', async () => {
   await expect(align({ seed: 1, signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' })
