@@ -2,7 +2,7 @@
  * The losses against figures that the reference libraries' own lines gave in double precision (TRL of July 2026, torch 1.13). Each group computes its
  * figures, and once more from a formula with one thing wrong in it: figures that cannot tell the two apart would prove nothing.
  */
-import { adamw, clipFactor, cosineSchedule, globalNorm } from '@tesserae/transformer'
+import { adamw, clipFactor, cosineSchedule, globalNorm, loraConfig, withLora, type DecoderWeights } from '@tesserae/transformer'
 import { adamwStep, realize, scalar, tensor, valueAndGrad, type Device, type Tensor } from '@tesserae/tensor'
 import { gae, tokenRewards } from '../advantage/gae.js'
 import { adaptKl } from '../advantage/kl-controller.js'
@@ -228,6 +228,21 @@ export const parityGroups: readonly ParityGroup[] = [
       coefficient = adaptKl(coefficient, { kl, samples: n, horizon: bench.wrong ? 10_100 : 10_000 })
       bench.expect(`after ${kl}`, coefficient, value)
     }
+  }),
+
+  group('LoRA', 'α of 16.1', (bench) => {
+    const f = bench.group('F16_lora')
+    // A record with one matrix is enough of a model here.
+    const base = { embedding: { weight: bench.sines(0.7, [3, 4]) } } as unknown as DecoderWeights
+    const pairs = { 'embedding.weight': { a: bench.sines(1.1, [2, 4]), b: bench.sines(0.9, [3, 2]) } }
+    const adapted = (rankStabilized: boolean): Tensor => {
+      const config = loraConfig({ rank: f['r'] as number, alpha: bench.wrong ? 16.1 : (f['alpha'] as number), rankStabilized })
+      return withLora(base, { config, weights: pairs }).embedding.weight
+    }
+    const x = bench.sines(0.5, [2, 4])
+    bench.expect('merged', adapted(false), f['merged'])
+    bench.expect('output', x.matmul(adapted(false), { transB: true }), f['y'])
+    bench.expect('rank-stabilised', x.matmul(adapted(true), { transB: true }), f['y_rslora'])
   }),
 
   group(

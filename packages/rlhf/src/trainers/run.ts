@@ -226,11 +226,15 @@ class Run<Params extends object, Metric extends string, State extends RunState<P
         this.current = (await this.spec.begin?.(this.current, this.model)) ?? this.current
         this.begun = true
       }
+      let turned = performance.now()
       while (this.current.step < this.steps) {
         throwIfAborted(options.signal, 'Training')
         yield await this.one()
         // Steps that end at once would never let timers, input and aborts have their turn.
-        await new Promise<void>((resolve) => setTimeout(resolve, 0))
+        if (performance.now() - turned > 10) {
+          await new Promise<void>((resolve) => setTimeout(resolve, 0))
+          turned = performance.now()
+        }
         this.state()
       }
     } finally {

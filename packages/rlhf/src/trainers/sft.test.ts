@@ -45,11 +45,12 @@ describe('sft', () => {
     const config = tinyConfig(tokenizer)
     const common = { data, steps: 3, learningRate: 1e-3, device }
     using whole = sft({ ...common, policy: tinyPolicy(config), rows: 12 })
-    // A context of twice the length pads to more, and four batches pad differently.
+    // Batches of three are padded less than the batch of all.
     using split = sft({ ...common, policy: tinyPolicy(config), rows: 3, accumulate: 4 })
     const [one, other] = [await finish(whole), await finish(split)]
     one.losses.forEach((loss, i) => expect(Math.abs(loss - other.losses[i]!)).toBeLessThan(2e-6 * loss))
-    one.weights.flat().forEach((weight, i) => expect(Math.abs(weight - other.weights.flat()[i]!)).toBeLessThan(2e-5))
+    const others = other.weights.flat()
+    expect(Math.max(...one.weights.flat().map((weight, i) => Math.abs(weight - others[i]!)))).toBeLessThan(2e-5)
   })
 
   it('goes on bit for bit from a state, dropout included', async () => {
