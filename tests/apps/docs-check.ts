@@ -240,6 +240,7 @@ async function visit(browser: Browser, origin: string, path: string, pictures: s
     const picture = async (name: string): Promise<void> => {
       if (pictures === undefined) return
       const file = `${path === '/' ? 'home' : path.replace(/^\/|\.html$/g, '').replaceAll(/[/@]/g, '-')}-${name}.png`
+      await page.evaluate(() => scrollTo(0, 0)) // else the bar at the top stands in the middle
       await page.screenshot({ path: join(pictures, file), fullPage: true })
     }
     const lab = page.locator('[data-lab]')

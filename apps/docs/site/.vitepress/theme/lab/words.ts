@@ -13,6 +13,8 @@ export async function loadWords(folder: string, signal: AbortSignal): Promise<Wo
   ])
   const words = text.split('\n')
   const record = buffer.byteLength / words.length
+  if (!Number.isInteger(record))
+    throw new Error(`The words and their vectors do not belong together: ${words.length} words, ${buffer.byteLength} bytes`)
   const view = new DataView(buffer)
   return wordVectors(
     words.map((word, row) => {
