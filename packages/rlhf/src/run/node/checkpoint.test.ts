@@ -8,8 +8,12 @@ import { conversations, template, tinyConfig, tinyPolicy, tinyTokenizer } from '
 import { prepareSft } from '../../data/prepare.js'
 import type { Rendered } from '../../data/template.js'
 import { trainAndKill } from '../../testing/kill.js'
+import type { ScalarModel } from '../../rewards/model.js'
+import { initScalarHead } from '../../trainers/ppo-state.js'
+import { rewardScorer } from '../../trainers/reward.js'
 import { sft, type SftRun } from '../../trainers/sft.js'
 import { putTogether, takeApart } from '../record.js'
+import { loadRewardModel, saveRewardModel } from './reward-model.js'
 import { hasTrainer, loadTrainer, saveTrainer } from './checkpoint.js'
 
 let device: Device
@@ -108,6 +112,20 @@ it('a state is taken apart and put together in its order, whatever the names are
   expect(Object.keys(back as object)).toEqual(['b', 'a', 'n'])
   expect(() => takeApart({ at: { depth: () => 1 } })).toThrow("at 'at.depth', which cannot be kept")
   expect(() => takeApart({ rate: NaN })).toThrow("NaN at 'rate'")
+})
+
+it('a reward model is saved with its head, and scores as before', async () => {
+  const model = { ...tinyPolicy(config), head: initScalarHead(config.width, { seed: 2 }) }
+  await saveRewardModel(folder, model)
+  const loaded = await loadRewardModel(folder)
+  const score = async (one: typeof model | ScalarModel): Promise<number[]> => {
+    using scorer = rewardScorer(one, { device, rows: 4 })
+    return scorer.score(data.slice(0, 3))
+  }
+  expect(await score(loaded)).toEqual(await score(model))
+  const other = { ...tinyConfig(await tinyTokenizer()), width: 8, headWidth: 4 }
+  await saveRewardModel(folder, { ...tinyPolicy(other), head: model.head })
+  await expect(loadRewardModel(folder)).rejects.toThrow("the head's weight is [1, 16]; the decoder beside it calls for [1, 8]")
 })
 
 it('a training that is killed goes on as if nothing had been', async () => {
