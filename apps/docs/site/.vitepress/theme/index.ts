@@ -10,6 +10,7 @@ import './styles/palette.css'
 import './styles/text.css'
 import './styles/home.css'
 import './styles/widgets.css'
+import './styles/figures.css'
 
 /**
  * Types on hover. The plugin also reaches into components of floating-vue, as they were before 5.4, and writes an error to the console when it does not
