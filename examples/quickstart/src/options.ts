@@ -57,7 +57,7 @@ export function readOptions(args: readonly string[]): Options | { readonly help:
         prompt: { type: 'string', default: 'The whale' },
         ask: { type: 'string', default: 'What is a whale?' },
         temperatures: { type: 'string', default: '0,0.7,1.2' },
-        question: { type: 'string', default: 'How do I resume training after Ctrl-C?' },
+        question: { type: 'string', default: 'Where does randomness come from?' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     })

@@ -56,6 +56,7 @@ describe('the whole road', () => {
       /held-out ones \d\.\d+ → \d\.\d+/,
       /of \d+ pairs of held-out prompts right/,
       /mean reward .* → .* KL/,
+      /README\.md:\d+, checked: verbatim/,
     ])
       expect(first.text).toMatch(pattern)
     for (const { code } of road) {
@@ -128,7 +129,11 @@ describe('the whole road', () => {
     let before = -1
     const finished = await rank(async (url) => void (before = await decide(url, Infinity)))
     expect(before).toBe(2)
-    expect(resultsOf(finished.results).at(-1)).toMatchObject({ name: 'rank', reused: false, report: { figures: { rankings: 12, pairs: 12 } } })
+    expect(resultsOf(finished.results).at(-1)).toMatchObject({
+      name: 'rank',
+      reused: false,
+      report: { figures: { rankings: 12, pairs: 12 } },
+    })
     expect(finished.text).toContain('ranked by ada')
     expect(existsSync(join(out, 'rank.interrupted'))).toBe(false)
   }, 120_000)
