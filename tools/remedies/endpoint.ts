@@ -1,0 +1,127 @@
+import type { LanguageModelCall, LanguageModelLike, ModelContent, ModelMessage, ModelStreamPart } from '@tesserae/core'
+
+interface Completion {
+  readonly choices?: readonly {
+    readonly finish_reason?: string
+    readonly message?: {
+      readonly content?: string | null
+      readonly tool_calls?: readonly { readonly id: string; readonly function: { readonly name: string; readonly arguments: string } }[]
+    }
+  }[]
+  readonly usage?: { readonly prompt_tokens?: number; readonly completion_tokens?: number }
+}
+
+export interface EndpointOptions {
+  /** Such as http://localhost:8080/v1. */
+  readonly url: string
+  readonly modelId: string
+  readonly key?: string
+}
+
+/** A model behind an OpenAI-compatible `/chat/completions`, as llama.cpp, Ollama, vLLM and many services have it. Replies come whole. */
+export function endpointModel({ url, modelId, key }: EndpointOptions): LanguageModelLike {
+  async function complete(call: LanguageModelCall) {
+    const response = await fetch(`${url.replace(/\/+$/, '')}/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...(key === undefined ? {} : { authorization: `Bearer ${key}` }), ...call.headers },
+      body: JSON.stringify(bodyOf(modelId, call)),
+      ...(call.abortSignal === undefined ? {} : { signal: call.abortSignal }),
+    })
+    if (!response.ok) throw new Error(`${url} replied ${response.status}: ${(await response.text()).slice(0, 300)}`)
+    const { choices, usage } = (await response.json()) as Completion
+    const choice = choices?.[0]
+    if (choice?.message === undefined) throw new Error(`${url} replied without a message`)
+    const text = choice.message.content ?? ''
+    const content: ModelContent[] = [
+      ...(text === '' ? [] : [{ type: 'text', text }]),
+      ...(choice.message.tool_calls ?? []).map(({ id, function: { name, arguments: input } }) => ({
+        type: 'tool-call',
+        toolCallId: id,
+        toolName: name,
+        input,
+      })),
+    ]
+    return {
+      content,
+      finishReason: (choice.finish_reason ?? 'other').replaceAll('_', '-'),
+      usage: { inputTokens: usage?.prompt_tokens, outputTokens: usage?.completion_tokens },
+      warnings: [],
+    }
+  }
+  return {
+    specificationVersion: 'v2',
+    provider: new URL(url).host,
+    modelId,
+    doGenerate: complete,
+    async doStream(call) {
+      const { content, finishReason, usage } = await complete(call)
+      return {
+        stream: new ReadableStream<ModelStreamPart>({
+          start(controller) {
+            for (const part of content)
+              controller.enqueue(part.type === 'text' ? { type: 'text-delta', id: '0', delta: part.text ?? '' } : part)
+            controller.enqueue({ type: 'finish', finishReason, usage })
+            controller.close()
+          },
+        }),
+      }
+    },
+  }
+}
+
+function bodyOf(model: string, call: LanguageModelCall): object {
+  const { responseFormat, tools, toolChoice } = call
+  return {
+    model,
+    messages: call.prompt.flatMap(messagesOf),
+    max_tokens: call.maxOutputTokens,
+    temperature: call.temperature,
+    top_p: call.topP,
+    seed: call.seed,
+    stop: call.stopSequences,
+    ...(responseFormat?.type === 'json'
+      ? {
+          response_format:
+            responseFormat.schema === undefined
+              ? { type: 'json_object' }
+              : { type: 'json_schema', json_schema: { name: responseFormat.name ?? 'reply', schema: responseFormat.schema, strict: true } },
+        }
+      : {}),
+    ...(tools === undefined || tools.length === 0
+      ? {}
+      : {
+          tools: tools.map(({ name, description, inputSchema }) => ({
+            type: 'function',
+            function: { name, description, parameters: inputSchema },
+          })),
+          tool_choice:
+            toolChoice?.type === 'tool' ? { type: 'function', function: { name: toolChoice.toolName } } : (toolChoice?.type ?? 'auto'),
+        }),
+  }
+}
+
+function messagesOf(message: ModelMessage): object[] {
+  switch (message.role) {
+    case 'system':
+      return [{ role: 'system', content: message.content }]
+    case 'user':
+      return [{ role: 'user', content: message.content.map(({ text }) => text).join('') }]
+    case 'assistant': {
+      const calls = message.content.flatMap((part) =>
+        part.type === 'tool-call'
+          ? [{ id: part.toolCallId, type: 'function', function: { name: part.toolName, arguments: JSON.stringify(part.input) } }]
+          : [],
+      )
+      const content = message.content.map((part) => (part.type === 'text' ? part.text : '')).join('')
+      return [{ role: 'assistant', content, ...(calls.length === 0 ? {} : { tool_calls: calls }) }]
+    }
+    case 'tool':
+      return message.content.map(({ toolCallId, output }) => ({
+        role: 'tool',
+        tool_call_id: toolCallId,
+        content: typeof output.value === 'string' ? output.value : JSON.stringify(output.value),
+      }))
+    default:
+      return message satisfies never
+  }
+}
