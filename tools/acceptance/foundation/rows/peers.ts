@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { atLeast, unavailable, type Row, type RowSource } from '../../lib/row.js'
 import { median } from '../../lib/timing.js'
 import type { ContestName } from '../contests/contest.js'
-import { Stepper } from '../shakespeare/stepper.js'
+import { Stepper } from '../../lib/stepper.js'
 
 interface Bar {
   readonly contest: ContestName

@@ -6,7 +6,7 @@ import { pythonWith } from '../../lib/peers.js'
 import { atLeast, atMost, unavailable, type Row, type RowSource } from '../../lib/row.js'
 import { median } from '../../lib/timing.js'
 import { shakespeare, startTraining, steps } from '../shakespeare/recipe.js'
-import { Stepper } from '../shakespeare/stepper.js'
+import { Stepper } from '../../lib/stepper.js'
 
 const seeds = [1, 2, 3]
 const rounds = 8
