@@ -91,7 +91,7 @@ export interface SolveOptions {
 
 /** The whole task from one seed. */
 export async function solve(options: SolveOptions): Promise<Outcome> {
-  const { seed, pretrainSteps = 300, steps = 60, samples = 50, onStep, signal } = options
+  const { seed, pretrainSteps = 200, steps = 50, samples = 50, onStep, signal } = options
   const start = performance.now()
   const task = randomWalks({ seed })
   const weights = await pretrain(task, { seed, steps: pretrainSteps })
