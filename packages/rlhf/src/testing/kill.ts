@@ -19,7 +19,7 @@ export interface KillOutcome {
   /** Digests of the state after the last step. */
   readonly straight: string
   readonly killed: string
-  /** Steps after whose report the process was killed, after up to a fifth of a second more. */
+  /** Steps after whose report the process was killed, up to 20 ms later: in the middle of a step, or of saving one. */
   readonly at: readonly number[]
 }
 
@@ -31,10 +31,10 @@ export async function trainAndKill({ trainer, steps, kills, seed, log = () => un
     const straight = await runOnce(trainer, join(scratch, 'straight'), steps)
     if (straight.digest === undefined) throw new Error(`the undisturbed training ended without a digest: ${straight.errors}`)
     log(`${trainer}: ${steps} steps undisturbed, ${straight.digest.slice(0, 12)}`)
-    // In order, so that each process gets to do something.
-    const at = Array.from({ length: kills }, () => draw.int(steps - 1) + 1).sort((a, b) => a - b)
+    // In order, so that each process gets to do something; early, so that none reaches the end before the signal does.
+    const at = Array.from({ length: kills }, () => draw.int(Math.ceil(steps / 4)) + 1).sort((a, b) => a - b)
     for (const step of at) {
-      const { reached, errors } = await runOnce(trainer, join(scratch, 'killed'), steps, { step, delay: draw.int(200) })
+      const { reached, errors } = await runOnce(trainer, join(scratch, 'killed'), steps, { step, delay: draw.int(20) })
       if (reached === undefined) throw new Error(`a training to be killed ended by itself: ${errors}`)
       log(`${trainer}: killed after step ${reached}`)
     }

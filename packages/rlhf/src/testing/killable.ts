@@ -21,8 +21,7 @@ const [trainer, folder, stepsText] = process.argv.slice(2) as [TrainerName, stri
 const steps = Number(stepsText)
 const device = await resolveDevice('cpu')
 const tokenizer = await tinyTokenizer()
-// Dropout, so that a resumed run has to draw the same masks as well.
-const config = tinyConfig(tokenizer, { dropout: trainer === 'sft' ? 0.1 : 0 })
+const config = tinyConfig(tokenizer)
 const common = { steps, rows: 4, learningRate: 1e-3, seed: 'killable', device }
 const prepared = { tokenizer, template, maxLength: config.context }
 

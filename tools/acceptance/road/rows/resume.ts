@@ -3,16 +3,17 @@ import { trainAndKill } from '../../../../packages/rlhf/src/testing/kill.ts'
 import { row, type Row, type RowSource } from '../../lib/row.js'
 
 const kills = 5
+const steps = 40
 
 const source: RowSource = async ({ log }) => {
   const rows: Row[] = []
   // Other steps each time; the seed in the note repeats them.
   const seed = Number(process.env['TESSERAE_SEED'] ?? Date.now())
   for (const trainer of ['sft', 'ppo', 'dpo', 'reward'] as const) {
-    const { straight, killed, at } = await trainAndKill({ trainer, steps: 12, kills, seed, log })
+    const { straight, killed, at } = await trainAndKill({ trainer, steps, kills, seed, log })
     rows.push(
       row(
-        `${trainer}: 12 steps killed at ${kills} random steps and resumed, against undisturbed`,
+        `${trainer}: ${steps} steps killed at ${kills} random steps and resumed, against undisturbed`,
         'the same bit for bit',
         straight === killed ? 'the same' : 'different',
         straight === killed,

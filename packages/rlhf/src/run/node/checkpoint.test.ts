@@ -23,7 +23,7 @@ let folder: string
 beforeAll(async () => {
   device = await resolveDevice('cpu')
   const tokenizer = await tinyTokenizer()
-  config = tinyConfig(tokenizer, { dropout: 0.1 })
+  config = tinyConfig(tokenizer)
   data = prepareSft(conversations, { tokenizer, template, maxLength: 48 })
 })
 beforeEach(async () => {
@@ -129,6 +129,6 @@ it('a reward model is saved with its head, and scores as before', async () => {
 })
 
 it('a training that is killed goes on as if nothing had been', async () => {
-  const { straight, killed } = await trainAndKill({ trainer: 'sft', steps: 6, kills: 2, seed: 1 })
+  const { straight, killed } = await trainAndKill({ trainer: 'sft', steps: 24, kills: 2, seed: 1 })
   expect(killed).toBe(straight)
 }, 120_000)
