@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { embed, embedMany } from 'ai'
 import type { EmbeddingModelLike } from '@tesserae/core'
+import { referenceDevice } from '@tesserae/tensor'
 import { trainBpe, type Tokenizer } from '@tesserae/tokenizer'
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest'
 import { gpt2 } from '../architectures/gpt2.js'
@@ -13,6 +14,7 @@ import { embeddingModel, type EncoderEmbeddingModel } from '../models/embedding.
 import { loadTraining, saveTraining } from '../train/node/checkpoint.js'
 import { textPairs } from './batch.js'
 import { createEncoder, type TextEncoderModel } from './encoder.js'
+import { initEncoderWeights } from './initialize.js'
 import { evaluatePairs } from './evaluate.js'
 import { readEncoder } from './files.js'
 import { hashedWords } from './hashed-words.js'
@@ -91,6 +93,24 @@ describe('trainEncoder', () => {
     for await (const _ of second);
     expect(second.step).toBe(6)
     expect(await valuesOf(second.weights)).toEqual(await valuesOf(whole.weights))
+  })
+
+  it('frees all it took, and nothing it was lent', async () => {
+    const config = configOf(0.1)
+    const device = referenceDevice()
+    const run = trainEncoder({ config, weights: await initEncoderWeights(config, { seed: 1 }), data: dataOf(), steps: 2, device })
+    for await (const _ of run) {
+      const before = device.memory().liveBytes
+      const lent = await createEncoder({ config, weights: run.weights, tokenizer, borrowWeights: true, device })
+      await lent.embed(asked)
+      lent.dispose()
+      expect(device.memory().liveBytes).toBe(before)
+    }
+    const encoder = await createEncoder({ config, weights: run.release(), tokenizer, device })
+    await encoder.embed(asked)
+    encoder.dispose()
+    expect(device.memory()).toMatchObject({ liveBytes: 0, liveBuffers: 0 })
+    await expect(encoder.embed(asked)).rejects.toMatchObject({ code: 'DISPOSED' })
   })
 
   it('stops between steps and goes on', async () => {

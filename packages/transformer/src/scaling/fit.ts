@@ -51,8 +51,8 @@ const grids = {
 /**
  * Fits E, A, B, α and β by the smallest sum of Huber losses between log L and the logarithm of the predicted loss, from many starting points. Five
  * unknowns need runs of clearly different sizes and lengths: report what comes out with its intervals, and never as another's
- * exponents. The parabolas of the paper's approach 2 are biased when their grid is off centre (arXiv:2404.10102 uses this fit for that reason), so there
- * is none here.
+ * exponents. The paper's approach 2, parabolas through losses of equal operations, is left out: where the sizes tried are not centred on the optimum, or
+ * loss is not a parabola in log N, its minimum is biased.
  *
  * Errors: DATA for fewer than six runs or values not above 0 (the index is named), OPTION, and AbortError.
  */
