@@ -1,9 +1,10 @@
 import { throwIfAborted, type LanguageModelLike, type ModelJson } from '@tesserae/core'
+import { estimateTokenCount } from '../chunk/tokens.js'
 import { RagError } from '../errors.js'
 import { CitationReader } from './citations.js'
 import { extract } from './extractive.js'
 import { generate, type AnswerTool, type CallSettings, type GeneratedPart } from './generate.js'
-import { estimateTokens, fitBudget, instructionsFor, promptFor, renderSources } from './prompt.js'
+import { fitBudget, instructionsFor, promptFor, renderSources } from './prompt.js'
 import { answerOf } from './run.js'
 import { parseReply, readObject } from './schema.js'
 import type {
@@ -124,7 +125,7 @@ async function* byModel(
   backend: AnswerBackend,
   signal: AbortSignal,
 ): AsyncGenerator<AnswerPart> {
-  const { question, retrieval, schema, notFound, countTokens = estimateTokens } = options
+  const { question, retrieval, schema, notFound, countTokens = estimateTokenCount } = options
   const warnings: AnswerWarning[] = []
   const query = searchQuery(options)
   const found = retrieval === 'before' ? await retrieve(query, options, backend, signal) : []
@@ -225,7 +226,7 @@ function searchTool(
   signal: AbortSignal,
   { passages, searches }: { readonly passages: Passage[]; readonly searches: AnswerPart[] },
 ): AnswerTool {
-  const countTokens = options.countTokens ?? estimateTokens
+  const countTokens = options.countTokens ?? estimateTokenCount
   let left = options.tokenBudget
   return {
     name: 'search',

@@ -56,9 +56,6 @@ export function promptFor(
   ]
 }
 
-/** Near enough for English text and every tokenizer in use; others are counted with `countTokens`. */
-export const estimateTokens = (text: string): number => Math.ceil(new TextEncoder().encode(text).length / 4)
-
 /** What of history and passages fits into `budget` tokens: passages come first, then the latest turns. */
 export function fitBudget(
   passages: readonly Passage[],

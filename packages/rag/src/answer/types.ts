@@ -1,4 +1,4 @@
-import type { LanguageModelLike, ModelJson, ModelProviderOptions, OnProgress } from '@tesserae/core'
+import type { LanguageModelLike, ModelJson, ModelProviderOptions } from '@tesserae/core'
 import type { Span } from '../document.js'
 import type { Filter } from '../filter/types.js'
 
@@ -109,7 +109,7 @@ export interface AnswerOptions {
   readonly query?: string
   /** Most tokens that sources and history may take in the prompt. Default 3000. */
   readonly tokenBudget?: number
-  /** Counts tokens for `tokenBudget`. Default: a quarter of the UTF-8 bytes, rounded up, which is near enough for English. */
+  /** Counts tokens for `tokenBudget`. Default {@link estimateTokenCount}, which needs no vocabulary. */
   readonly countTokens?: (text: string) => number
   /** Most calls of the model when it may search. Default 4. */
   readonly maxSteps?: number
@@ -133,7 +133,6 @@ export interface AnswerOptions {
   /** What an extractive answer says when it abstains. Default 'Not found in the documents.' */
   readonly notFound?: string
   readonly signal?: AbortSignal
-  readonly onProgress?: OnProgress
 }
 
 /** An answer on its way. Nothing starts before one of the methods is called; both may be, and then see the same run. */
