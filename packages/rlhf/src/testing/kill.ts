@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { random } from '@tesserae/core'
 import type { TrainerName } from '../run/node/checkpoint.js'
 
@@ -56,7 +57,7 @@ interface Once {
 /** One process, killed some milliseconds after it reports a step, or has begun beyond it. */
 function runOnce(trainer: string, folder: string, steps: number, kill?: { readonly step: number; readonly delay: number }): Promise<Once> {
   return new Promise((resolve, reject) => {
-    const script = join(import.meta.dirname, 'killable.ts')
+    const script = fileURLToPath(import.meta.resolve('./killable.ts'))
     const child = spawn(process.execPath, ['--conditions=@tesserae/source', '--import', 'tsx', script, trainer, folder, String(steps)], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })

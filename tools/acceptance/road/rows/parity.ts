@@ -32,7 +32,7 @@ async function agreement(group: ParityGroup, context: ParityContext): Promise<Ro
   const wrong = parityError(await group.compute(context, { mutated: true })).error
   return row(
     `${group.name} against TRL and torch, ${context.dtype}`,
-    `≤ ${limit}, mutated above ${10 * limit}`,
+    `≤ ${limit.toExponential()}, mutated above ${(10 * limit).toExponential(0)}`,
     `${error.toExponential(1)}, mutated ${wrong.toExponential(1)}`,
     error <= limit && wrong > 10 * limit,
     `worst: ${figure}; relative to the largest value; mutation: ${group.mutation}`,
