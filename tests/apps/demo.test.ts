@@ -13,12 +13,8 @@ beforeAll(async () => {
 afterAll(async () => site?.[Symbol.asyncDispose]())
 
 describe('the demo', () => {
-  it.for(demoChecks)(
-    '$name',
-    async ({ run }, { skip }) => {
-      skip(executable === undefined, noChromium)
-      expect(await run(site!)).not.toBe('')
-    },
-    300_000,
-  )
+  it.for(demoChecks)('$name', { timeout: 300_000 }, async ({ run }, { skip }) => {
+    skip(executable === undefined, noChromium)
+    expect(await run(site!)).not.toBe('')
+  })
 })

@@ -19,15 +19,17 @@ export interface CardFacts {
 
 interface StageFacts {
   readonly steps: number
+  /** Steps over which the rate falls. */
+  readonly horizon: number
   readonly rows: number
   readonly length: number
   readonly rate: number
 }
 
-const schedule = (rate: number): string => `AdamW, peak rate ${rate}, cosine`
-const pretraining = ({ steps, rows, length, rate }: StageFacts): string => `${steps} steps of ${rows} × ${length} tokens, ${schedule(rate)}`
-const finetuning = ({ steps, rows, rate }: Omit<StageFacts, 'length'>): string =>
-  `${steps} steps of ${rows} conversations, ${schedule(rate)}`
+const schedule = ({ rate, horizon }: Pick<StageFacts, 'rate' | 'horizon'>): string =>
+  `AdamW, peak rate ${rate}, cosine over ${horizon} steps`
+const pretraining = (facts: StageFacts): string => `${facts.steps} steps of ${facts.rows} × ${facts.length} tokens, ${schedule(facts)}`
+const finetuning = (facts: Omit<StageFacts, 'length'>): string => `${facts.steps} steps of ${facts.rows} conversations, ${schedule(facts)}`
 
 /** The model's card, with the figures of the run that made it. */
 export const modelCard = (facts: CardFacts): string => `# The demo's chat model
