@@ -33,6 +33,6 @@ export function normalizeReward(reward: Reward, { mean, deviation }: RewardStati
   if (typeof reward !== 'function') return { score: async (samples, context) => (await reward.score(samples, context)).map(normalized) }
   return (sample, context) => {
     const value = reward(sample, context)
-    return value instanceof Promise ? value.then(normalized) : normalized(value)
+    return typeof value === 'object' && value !== null ? value.then(normalized) : normalized(value)
   }
 }

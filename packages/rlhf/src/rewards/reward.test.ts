@@ -23,6 +23,11 @@ describe('scoreSamples', () => {
     expect(await scoreSamples(slow, samples)).toEqual([0, null, 2])
     expect(await scoreSamples({ score: async (all) => all.map(first) }, samples)).toEqual([0, 1, 2])
     expect(await scoreSamples(first, [])).toEqual([])
+    // Query builders and their like can be awaited without being promises.
+    const thenable = ({ index }: RewardSample): Promise<number> =>
+      ({ then: (done: (value: number) => void) => done(index) }) as unknown as Promise<number>
+    expect(await scoreSamples(thenable, samples)).toEqual([0, 1, 2])
+    expect(await scoreSamples(normalizeReward(thenable, { mean: 1, deviation: 2 }), samples)).toEqual([-0.5, 0, 0.5])
   })
 
   it('names the sample of a reward that throws, is no number or hangs', async () => {

@@ -92,11 +92,11 @@ interface Waiting {
 }
 
 /** The answer, or an error that says whose it was. */
-async function waited<T>(ask: () => T | Promise<T>, { what, deadline, aborted }: Waiting): Promise<T> {
+async function waited<T>(ask: () => T | PromiseLike<T>, { what, deadline, aborted }: Waiting): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined
   try {
     const answer = ask()
-    if (!(answer instanceof Promise)) return answer
+    if (!isThenable(answer)) return answer
     const late = new Promise<never>((_, reject) => {
       const error = `the reward of ${what} did not answer within ${deadline} ms; raise deadline, or let it give up`
       if (Number.isFinite(deadline)) timer = setTimeout(() => reject(new RlhfError('REWARD', error)), deadline)
@@ -109,6 +109,9 @@ async function waited<T>(ask: () => T | Promise<T>, { what, deadline, aborted }:
     clearTimeout(timer)
   }
 }
+
+const isThenable = <T>(value: T | PromiseLike<T>): value is PromiseLike<T> =>
+  typeof (value as Partial<PromiseLike<T>> | null | undefined)?.then === 'function'
 
 function checked(value: unknown, sample: RewardSample): number | null {
   if (value === null) return null
