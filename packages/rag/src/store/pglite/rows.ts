@@ -60,6 +60,7 @@ export const rowOf = ({ id, sourceId, index, start, end, text, headings, title, 
   tokens,
   length: terms.reduce((sum, [, count]) => sum + count, 0),
   embedding: vector === undefined ? null : vectorText(vector),
+  terms,
 })
 
 /** A vector scaled to length 1, as pgvector reads it. */

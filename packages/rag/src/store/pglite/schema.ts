@@ -5,7 +5,7 @@ export const mostIndexedDimensions = 2000
 
 /**
  * The tables of one index in the schema `schema` (a quoted identifier). Chunks have a short number beside their id, which the postings
- * use: a row per term and chunk is most of the database. Ids and terms are ordered by code points.
+ * use: a row per term and chunk is most of the database, and a foreign key checked for each would be most of the time of a sync. Ids and terms are ordered by code points.
  */
 export function tablesOf(schema: string, { embedder }: IndexManifest): string {
   const vector = embedder === null ? 'vector' : `vector(${embedder.dimensions})`
@@ -36,7 +36,7 @@ export function tablesOf(schema: string, { embedder }: IndexManifest): string {
     CREATE INDEX chunks_of_source ON ${schema}.chunks (source_id, place);
     CREATE TABLE ${schema}.postings (
       term text COLLATE "C" NOT NULL,
-      number integer NOT NULL REFERENCES ${schema}.chunks ON DELETE CASCADE,
+      number integer NOT NULL,
       count integer NOT NULL,
       PRIMARY KEY (term, number)
     );
@@ -48,24 +48,69 @@ export function tablesOf(schema: string, { embedder }: IndexManifest): string {
 /** Columns of a chunk, of the tables aliased c (chunks) and s (sources). */
 export const chunkColumns = 'c.id, c.source_id, c.place, c.starts, c.ends, c.body, c.headings, c.title, c.tokens, s.metadata'
 
-/** Upserts chunks given as JSON; a vector that is not given stays. */
-export const upsertChunks = (schema: string): string => `
-  INSERT INTO ${schema}.chunks (id, source_id, place, starts, ends, body, headings, title, tokens, length, embedding)
-  SELECT id, source_id, place, starts, ends, body, headings, title, tokens, length, embedding::vector
-  FROM jsonb_to_recordset($1::text::jsonb) AS given (
-    id text, source_id text, place integer, starts integer, ends integer, body text, headings jsonb, title text, tokens integer,
-    length integer, embedding text
+/**
+ * Writes the record of a source and says how large it was. Parameters: id, hash, scope, title, metadata, and the ids of chunks of the change, of
+ * which one that belongs to another source comes back as `alien`.
+ */
+export const putSource = (schema: string): string => `
+  WITH put AS (
+    INSERT INTO ${schema}.sources (source_id, hash, scope, title, metadata) VALUES ($1::text, $2::text, $3::text, $4::text, $5::text::jsonb)
+    ON CONFLICT (source_id) DO UPDATE SET hash = excluded.hash, scope = excluded.scope, title = excluded.title, metadata = excluded.metadata
   )
-  ON CONFLICT (id) DO UPDATE SET
-    place = excluded.place, starts = excluded.starts, ends = excluded.ends, body = excluded.body, headings = excluded.headings,
-    title = excluded.title, tokens = excluded.tokens, length = excluded.length,
-    embedding = coalesce(excluded.embedding, chunks.embedding)
-  RETURNING id, number`
+  SELECT count(*)::integer AS chunks, coalesce(sum(length), 0)::integer AS length,
+    (SELECT jsonb_build_object('id', id, 'sourceId', source_id) FROM ${schema}.chunks
+     WHERE id IN (SELECT jsonb_array_elements_text($6::text::jsonb)) AND source_id <> $1::text LIMIT 1) AS alien
+  FROM ${schema}.chunks WHERE source_id = $1::text`
 
-/** Postings given as parallel arrays of chunk numbers, terms and counts. */
-export const insertPostings = (schema: string): string => `
-  INSERT INTO ${schema}.postings (number, term, count)
-  SELECT number, term, count FROM jsonb_to_recordset($1::text::jsonb) AS given (number integer, term text, count integer)`
+/** Deletes chunks by id, with their postings. */
+export const deleteChunks = (schema: string): string => `
+  WITH gone AS (DELETE FROM ${schema}.chunks WHERE id IN (SELECT jsonb_array_elements_text($1::text::jsonb)) RETURNING number)
+  DELETE FROM ${schema}.postings WHERE number IN (SELECT number FROM gone)`
+
+/** Upserts chunks given as JSON, with their postings; a vector that is not given stays. */
+export const putChunks = (schema: string): string => `
+  WITH given AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset($1::text::jsonb) AS given (
+      id text, source_id text, place integer, starts integer, ends integer, body text, headings jsonb, title text, tokens integer,
+      length integer, embedding text, terms jsonb
+    )
+  ),
+  written AS (
+    INSERT INTO ${schema}.chunks (id, source_id, place, starts, ends, body, headings, title, tokens, length, embedding)
+    SELECT id, source_id, place, starts, ends, body, headings, title, tokens, length, embedding::vector FROM given
+    ON CONFLICT (id) DO UPDATE SET
+      place = excluded.place, starts = excluded.starts, ends = excluded.ends, body = excluded.body, headings = excluded.headings,
+      title = excluded.title, tokens = excluded.tokens, length = excluded.length,
+      embedding = coalesce(excluded.embedding, chunks.embedding)
+    RETURNING id, number
+  ),
+  counted AS MATERIALIZED (
+    SELECT written.number, item ->> 0 AS term, (item ->> 1)::integer AS count
+    FROM written JOIN given ON given.id = written.id COLLATE "C", jsonb_array_elements(given.terms) AS item
+  ),
+  stale AS (
+    DELETE FROM ${schema}.postings p USING written w
+    WHERE p.number = w.number AND NOT EXISTS (SELECT FROM counted c WHERE c.number = p.number AND c.term = p.term COLLATE "C")
+  )
+  INSERT INTO ${schema}.postings (number, term, count) SELECT number, term, count FROM counted
+  ON CONFLICT (term, number) DO UPDATE SET count = excluded.count`
+
+/** Adds what a source has become to the totals. Parameters: its id, its chunks and their length before. */
+export const settleTotals = (schema: string): string => `
+  UPDATE ${schema}.totals SET chunks = totals.chunks + now.chunks - $2::integer, length = totals.length + now.length - $3::integer
+  FROM (SELECT count(*) AS chunks, coalesce(sum(length), 0) AS length FROM ${schema}.chunks WHERE source_id = $1::text) now`
+
+/** Deletes the sources that `condition` selects with all that is theirs, and says how many they were. */
+export const deleteSources = (schema: string, condition: string): string => `
+  WITH gone AS (SELECT source_id FROM ${schema}.sources WHERE ${condition}),
+  theirs AS (SELECT number, length FROM ${schema}.chunks WHERE source_id IN (SELECT source_id FROM gone)),
+  postings AS (DELETE FROM ${schema}.postings WHERE number IN (SELECT number FROM theirs)),
+  total AS (
+    UPDATE ${schema}.totals SET
+      chunks = chunks - (SELECT count(*) FROM theirs), length = totals.length - (SELECT coalesce(sum(length), 0) FROM theirs)
+  ),
+  deleted AS (DELETE FROM ${schema}.sources WHERE source_id IN (SELECT source_id FROM gone) RETURNING source_id)
+  SELECT count(*)::integer AS sources FROM deleted`
 
 /**
  * BM25 as {@link ChunkStore} defines it. Parameters: terms as JSON array of [term, times], k1, b, k; those of `filter` follow. Summed in the order

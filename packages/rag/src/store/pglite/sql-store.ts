@@ -25,12 +25,15 @@ import { chunkOf, hitOf, rowOf, sourceOf, vectorOf, vectorText, type ChunkRow, t
 import {
   byIndex,
   chunkColumns,
-  insertPostings,
+  deleteChunks,
+  deleteSources,
   mostIndexedDimensions,
+  putChunks,
+  putSource,
   searchTerms,
   searchVectors,
+  settleTotals,
   tablesOf,
-  upsertChunks,
 } from './schema.js'
 
 export interface SqlStoreOptions {
@@ -44,8 +47,14 @@ export interface SqlStoreOptions {
   readonly hnsw: { readonly m: number; readonly efConstruction: number }
 }
 
-// Rows that go into one statement: enough to be fast, and few enough for the memory of a WebAssembly database.
-const rowsPerStatement = 4000
+/** A chunk that a change names although it is another source's. */
+interface Alien {
+  readonly id: string
+  readonly sourceId: string
+}
+
+// Enough to be fast, and few enough for the memory of a WebAssembly database.
+const chunksPerStatement = 200
 
 /** The {@link ChunkStore} of PostgreSQL with pgvector: BM25 over a table of postings, vectors exactly or by HNSW, everything in transactions. */
 export class SqlStore implements ChunkStore {
@@ -86,18 +95,12 @@ export class SqlStore implements ChunkStore {
   }
 
   async deleteSources(sourceIds: readonly string[]): Promise<number> {
-    return await this.run('delete sources', (database) =>
-      database.transaction((transaction) =>
-        this.drop(transaction, 'source_id IN (SELECT jsonb_array_elements_text($1::text::jsonb))', [JSON.stringify(sourceIds)]),
-      ),
-    )
+    return await this.drop('source_id IN (SELECT jsonb_array_elements_text($1::text::jsonb))', [JSON.stringify(sourceIds)])
   }
 
   async deleteWhere(where: Filter): Promise<number> {
     const { sql, parameters } = filterToSql(where, { metadata: 'metadata', source: 'source_id' })
-    return await this.run('delete sources', (database) =>
-      database.transaction((transaction) => this.drop(transaction, sql, [...parameters])),
-    )
+    return await this.drop(sql, parameters)
   }
 
   async sources({ scope }: { readonly scope?: string } = {}): Promise<readonly SourceRecord[]> {
@@ -326,69 +329,22 @@ export class SqlStore implements ChunkStore {
     const { schema } = this
     const { sourceId, hash, scope, title, metadata } = source
     const given = new Set(upsert.map(({ id }) => id))
-    const { rows: foreign } = await transaction.query<{ readonly id: string; readonly source_id: string }>(
-      `SELECT id, source_id FROM ${schema}.chunks WHERE id IN (SELECT jsonb_array_elements_text($1::text::jsonb)) AND source_id <> $2::text LIMIT 1`,
-      [JSON.stringify([...given, ...remove]), sourceId],
+    const { rows } = await transaction.query<{ readonly chunks: number; readonly length: number; readonly alien: Alien | null }>(
+      putSource(schema),
+      [sourceId, hash, scope, title ?? null, JSON.stringify(metadata), JSON.stringify([...given, ...remove])],
     )
-    if (foreign[0] !== undefined)
-      throw new RagError('STORE', `Chunk '${foreign[0].id}' belongs to source '${foreign[0].source_id}', not to '${sourceId}'`)
-    const before = await this.sizeOf(transaction, sourceId)
-    await transaction.query(
-      `INSERT INTO ${schema}.sources (source_id, hash, scope, title, metadata) VALUES ($1::text, $2::text, $3::text, $4::text, $5::text::jsonb)
-       ON CONFLICT (source_id) DO UPDATE SET hash = excluded.hash, scope = excluded.scope, title = excluded.title, metadata = excluded.metadata`,
-      [sourceId, hash, scope, title ?? null, JSON.stringify(metadata)],
-    )
+    const { chunks, length, alien } = rows[0]!
+    if (alien !== null) throw new RagError('STORE', `Chunk '${alien.id}' belongs to source '${alien.sourceId}', not to '${sourceId}'`)
     const gone = remove.filter((id) => !given.has(id))
-    if (gone.length > 0)
-      await transaction.query(`DELETE FROM ${schema}.chunks WHERE id IN (SELECT jsonb_array_elements_text($1::text::jsonb))`, [
-        JSON.stringify(gone),
-      ])
-    for (const some of slices(upsert, 200)) {
-      const { rows } = await transaction.query<{ readonly id: string; readonly number: number }>(upsertChunks(schema), [
-        JSON.stringify(some.map(rowOf)),
-      ])
-      const numbers = new Map(rows.map(({ id, number }) => [id, number]))
-      await transaction.query(
-        `DELETE FROM ${schema}.postings WHERE number IN (SELECT jsonb_array_elements_text($1::text::jsonb)::integer)`,
-        [JSON.stringify([...numbers.values()])],
-      )
-      const postings = some.flatMap(({ id, terms }) => terms.map(([term, count]) => ({ number: numbers.get(id)!, term, count })))
-      for (const part of slices(postings, rowsPerStatement)) await transaction.query(insertPostings(schema), [JSON.stringify(part)])
-    }
-    const after = await this.sizeOf(transaction, sourceId)
-    await this.addTotals(transaction, after.chunks - before.chunks, after.length - before.length)
+    if (gone.length > 0) await transaction.query(deleteChunks(schema), [JSON.stringify(gone)])
+    for (let at = 0; at < upsert.length; at += chunksPerStatement)
+      await transaction.query(putChunks(schema), [JSON.stringify(upsert.slice(at, at + chunksPerStatement).map(rowOf))])
+    await transaction.query(settleTotals(schema), [sourceId, chunks, length])
   }
 
-  /** Deletes the sources that `condition` selects. */
-  private async drop(transaction: SqlClient, condition: string, parameters: unknown[]): Promise<number> {
-    const { rows } = await transaction.query<{ readonly sources: number; readonly chunks: number; readonly length: number }>(
-      `WITH gone AS (SELECT source_id FROM ${this.schema}.sources WHERE ${condition}),
-       counted AS (
-         SELECT count(*)::integer AS chunks, coalesce(sum(length), 0)::integer AS length
-         FROM ${this.schema}.chunks WHERE source_id IN (SELECT source_id FROM gone)
-       ),
-       deleted AS (DELETE FROM ${this.schema}.sources WHERE source_id IN (SELECT source_id FROM gone) RETURNING source_id)
-       SELECT (SELECT count(*) FROM deleted)::integer AS sources, chunks, length FROM counted`,
-      parameters,
-    )
-    const { sources, chunks, length } = rows[0]!
-    if (chunks > 0) await this.addTotals(transaction, -chunks, -length)
-    return sources
-  }
-
-  private async sizeOf(transaction: SqlClient, sourceId: string): Promise<{ readonly chunks: number; readonly length: number }> {
-    const { rows } = await transaction.query<{ readonly chunks: number; readonly length: number }>(
-      `SELECT count(*)::integer AS chunks, coalesce(sum(length), 0)::integer AS length FROM ${this.schema}.chunks WHERE source_id = $1::text`,
-      [sourceId],
-    )
-    return rows[0]!
-  }
-
-  private async addTotals(transaction: SqlClient, chunks: number, length: number): Promise<void> {
-    await transaction.query(`UPDATE ${this.schema}.totals SET chunks = chunks + $1::integer, length = length + $2::integer`, [
-      chunks,
-      length,
-    ])
+  private async drop(condition: string, parameters: readonly string[]): Promise<number> {
+    const [row] = await this.rows<{ readonly sources: number }>('delete sources', deleteSources(this.schema, condition), [...parameters])
+    return row!.sources
   }
 
   /** Whether to search by the approximate index, which is made when it is first worth it: above `flatLimit` vectors that match. */
@@ -430,10 +386,6 @@ export class SqlStore implements ChunkStore {
       ...(row.embedding === null ? {} : { vector: vectorOf(row.embedding) }),
     }))
   }
-}
-
-function* slices<Item>(items: readonly Item[], size: number): Generator<readonly Item[]> {
-  for (let at = 0; at < items.length; at += size) yield items.slice(at, at + size)
 }
 
 function positive(name: string, value: number): void {
