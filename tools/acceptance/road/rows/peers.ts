@@ -22,16 +22,16 @@ const contests: readonly Contest[] = [
     task: 'ppo',
     figure: 'PPO iteration of a tiny model, times as fast as a hand-written torch loop',
     peers: ['eager', 'compile'],
-    rounds: 6,
-    perTurn: 3,
+    rounds: 5,
+    perTurn: 2,
     note: 'TRL 1.16 has no PPO any more, neither in trl nor in trl.experimental',
   },
   {
     task: 'dpo',
     figure: 'DPO step of a tiny model, times as fast as TRL and a hand-written torch loop',
     peers: ['eager', 'compile', 'trl'],
-    rounds: 8,
-    perTurn: 20,
+    rounds: 6,
+    perTurn: 12,
     note: "reference log-probabilities computed beforehand everywhere; of TRL only the trainer's own step is timed, without loading data",
   },
 ]
@@ -56,8 +56,12 @@ async function compete({ task, figure, peers, rounds, perTurn, note }: Contest, 
       await stepper.ready()
       log(`${task}: ${stepper.runtime} is ready, ${stepper.parameters} parameters`)
     }
-    for (let round = 0; round < rounds; round++)
+    for (let round = 0; round < rounds; round++) {
       for (const stepper of round % 2 === 0 ? steppers : steppers.toReversed()) await stepper.steps(perTurn)
+      log(
+        `${task}, turn ${round + 1} of ${rounds}: ${steppers.map(({ milliseconds }) => median(milliseconds).toFixed(1)).join(', ')} ms so far`,
+      )
+    }
     const times = steppers.map(({ milliseconds }) => median(milliseconds))
     for (const [i, stepper] of steppers.entries()) log(`${task}: ${stepper.runtime}: ${times[i]!.toFixed(1)} ms`)
     return atLeast(figure, Math.min(...times.slice(1)) / times[0]!, target, {
