@@ -17,7 +17,9 @@ const entry = (name, path, limit, imports = '*') => ({
   }),
 })
 
-const missing = ['core', 'tokenizer', 'sampling', 'tensor', 'transformer'].filter((name) => !existsSync(`packages/${name}/dist/index.js`))
+const missing = ['core', 'tokenizer', 'sampling', 'tensor', 'rag', 'transformer'].filter(
+  (name) => !existsSync(`packages/${name}/dist/index.js`),
+)
 if (missing.length > 0) throw new Error(`Not built: ${missing.join(', ')}. Run npm run build first.`)
 
 export default [
@@ -26,5 +28,6 @@ export default [
   entry('tokenizer', 'packages/tokenizer/dist/index.js', '20 kB'),
   entry('sampling', 'packages/sampling/dist/index.js', '8 kB'),
   entry('tensor', 'packages/tensor/dist/index.js', '100 kB'),
+  entry('rag', 'packages/rag/dist/index.js', '30 kB'),
   entry('transformer with all below it', 'packages/transformer/dist/index.js', '130 kB'),
 ]
