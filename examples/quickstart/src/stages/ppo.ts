@@ -66,7 +66,7 @@ export const ppoStage: Stage = {
     const klAfter = last.reduce((sum, point) => sum + point.kl, 0) / last.length
     ui.status('')
     ui.line()
-    ui.line(rewardChart(curve, ui.columns))
+    ui.line(charts(curve, ui.columns))
     ui.line()
     return {
       figures: {
@@ -141,11 +141,17 @@ async function measure(
   }
 }
 
-const rewardChart = (curve: readonly { readonly reward: number; readonly kl: number }[], columns: number): string =>
-  chart(
-    [
-      { label: 'KL, nats an answer', mark: '·', points: curve.map(({ kl }, i) => [i + 1, kl]) },
-      { label: 'reward', mark: '●', points: curve.map(({ reward }, i) => [i + 1, reward]) },
-    ],
-    { width: columns - 12, height: 10, xLabel: 'step' },
-  )
+/** Reward and KL differ too much in size for one chart. */
+const charts = (curve: readonly { readonly reward: number; readonly kl: number }[], columns: number): string =>
+  (['reward', 'kl'] as const)
+    .map((name) =>
+      chart(
+        [{ label: name === 'kl' ? 'KL, nats an answer' : 'reward', mark: '●', points: curve.map((point, i) => [i + 1, point[name]]) }],
+        {
+          width: columns - 12,
+          height: 7,
+          xLabel: 'step',
+        },
+      ),
+    )
+    .join('\n\n')
