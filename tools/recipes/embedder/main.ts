@@ -1,8 +1,8 @@
 // Trains a small text encoder by contrast and writes it with its card:
 //
-//   npx tsx --conditions=@tesserae/source tools/recipes/embedder/main.ts [--out folder] [--steps 400] [--seed 1]
+//   npx tsx --conditions=@tesserae/source tools/recipes/embedder/main.ts [--out folder] [--steps 200] [--seed 1]
 //
-// About two minutes on two cores. The folder is what loadEncoder (Node) and readEncoder (a browser) read.
+// Half a minute on two quiet cores. The folder is what loadEncoder (Node) and readEncoder (a browser) read.
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -30,7 +30,7 @@ import { cranfieldPairs, mobyPairs, type Pair, type PairSet } from './pairs.js'
 const { values } = parseArgs({
   options: {
     out: { type: 'string', default: '.tesserae/embedder' },
-    steps: { type: 'string', default: '400' },
+    steps: { type: 'string', default: '200' },
     seed: { type: 'string', default: '1' },
     data: { type: 'string', default: process.env['TESSERAE_DATA'] ?? join(import.meta.dirname, '../../../../shared/data') },
   },
@@ -100,6 +100,7 @@ writeFileSync(
   join(out, 'MODEL-CARD.md'),
   cardText({ sets, figures, config, parameters: total, steps, rows, length, temperature, peak, seed, seconds: trainingSeconds }),
 )
+writeFileSync(join(out, 'figures.json'), `${JSON.stringify({ seconds: trainingSeconds, figures }, null, 2)}\n`)
 const bytes = readdirSync(out).reduce((sum, name) => sum + statSync(join(out, name)).size, 0)
 console.log(`\nWritten to ${out}: ${readdirSync(out).join(', ')} (${(bytes / 1e6).toFixed(1)} MB)`)
 
