@@ -10,7 +10,7 @@ import type { Tasks } from './protocol.js'
 
 const answerTokens = 48
 /** Answers of a pair shall differ, so they are drawn warmer than a chat would be. */
-const pairTemperature = 1
+const pairTemperature = 0.8
 const probeTemperature = 0.7
 const attempts = 8
 
