@@ -36,6 +36,7 @@ export {
   type Judgements,
   type RetrievalDataset,
   type RetrievalEvaluation,
+  type Searcher,
 } from './eval/evaluate.js'
 export { meanInterval, type BootstrapOptions, type Interval } from './eval/interval.js'
 export { ndcg, recall, reciprocalRank } from './eval/measures.js'
