@@ -15,11 +15,11 @@ afterAll(async () => site?.[Symbol.asyncDispose]())
 describe('the documentation', () => {
   it.for(docsPages)(
     '%s: quiet console, axe clean, at home on a telephone, its experiment gives what it must',
+    { timeout: 180_000 },
     async (path, { skip }) => {
       skip(executable === undefined, noChromium)
       const { browser, origin, pictures } = site!
       expect(problemsOf(await checkDocs({ browser, origin, pictures, paths: [path] }))).toEqual([])
     },
-    180_000,
   )
 })

@@ -9,7 +9,7 @@ export const nodes = 21
 /** Most nodes of a walk, start and goal included. */
 export const longestWalk = 10
 /** The token behind the last node of a walk; nodes are tokens themselves. */
-export const endToken = nodes
+export const endToken = 21
 export const vocabSize = nodes + 1
 
 export interface RandomWalks {
