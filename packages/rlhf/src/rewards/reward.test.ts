@@ -25,6 +25,7 @@ describe('scoreSamples', () => {
     expect(await scoreSamples(first, [])).toEqual([])
     // Query builders and their like can be awaited without being promises.
     const thenable = ({ index }: RewardSample): Promise<number> =>
+      // oxlint-disable-next-line unicorn/no-thenable -- that is what this tests
       ({ then: (done: (value: number) => void) => done(index) }) as unknown as Promise<number>
     expect(await scoreSamples(thenable, samples)).toEqual([0, 1, 2])
     expect(await scoreSamples(normalizeReward(thenable, { mean: 1, deviation: 2 }), samples)).toEqual([-0.5, 0, 0.5])
