@@ -102,6 +102,29 @@ describe('the whole road', () => {
     expect(existsSync(join(out, 'pretrain.interrupted'))).toBe(false)
   }, 60_000)
 
+  it.each(['sft', 'reward', 'ppo'])(
+    'goes on with %s where it was interrupted',
+    async (stage) => {
+      // Another seed each, so that nothing is reused but what a stage before it made.
+      const args = ['--stage', stage, '--seed', '3']
+      const title = road.find(({ name }) => name === stage)!.title
+      let there = false
+      const stop = await run(args, {
+        watch(printed, abort) {
+          there ||= printed.includes(title)
+          if (there && /step 1\//.test(printed)) abort()
+        },
+      })
+      expect(stop.results).toMatchObject({ name: 'AbortError' })
+      expect(stop.text).toMatch(/interrupted at step [12]; the checkpoint/)
+      expect(leftovers()).toEqual([])
+      const resumed = await run([...args, '--resume'])
+      expect(resumed.text).toMatch(/goes on at step [12]/)
+      expect(resultsOf(resumed.results).at(-1)).toMatchObject({ name: stage, reused: false })
+    },
+    60_000,
+  )
+
   it('keeps what a person ranked over an interruption, and learns from it', async () => {
     const rank = (post: (url: URL, abort: () => void) => Promise<void>) => {
       let posted = false

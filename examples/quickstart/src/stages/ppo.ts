@@ -1,12 +1,15 @@
+import { join } from 'node:path'
 import { random } from '@tesserae/core'
-import { collectRollout, modelReward, ppo, scoreSamples, stopToken, type PolicyModel, type Reward } from '@tesserae/rlhf'
+import { collectRollout, modelReward, ppo, scoreSamples, stopToken, type PolicyModel, type PpoStep, type Reward } from '@tesserae/rlhf'
+import { loadRewardModel } from '@tesserae/rlhf/node'
 import type { Tokenizer } from '@tesserae/tokenizer'
 import { createBatchGenerator, type DecoderWeights } from '@tesserae/transformer'
 import { loadModel, saveModel } from '@tesserae/transformer/node'
 import { answersTo, conversations, firstQuestions, promptOf, template, textOf } from '../chat.js'
 import { chart } from '../chart.js'
+import { readJson, writeWhole } from '../files.js'
 import { seaWords } from '../rule.js'
-import { loadScalarModel } from '../scalar-model.js'
+import { keptState, runKeeping } from '../resumable.js'
 import type { Stage, StageContext } from '../stage.js'
 import { progressBar } from '../terminal.js'
 import { loadTokenizer } from './tokenizer.js'
@@ -27,13 +30,14 @@ export const ppoStage: Stage = {
     const tokenizer = await loadTokenizer(from('tokenizer'))
     const policy = await loadModel(from('sft'))
     const { config } = policy
-    using reward = modelReward(await loadScalarModel(from('reward')), { rows: 32 })
+    using reward = modelReward(await loadRewardModel(from('reward')), { rows: 32 })
     const { train, heldOut } = await conversations(options)
     const questions = firstQuestions(heldOut)
     const before = await measure(policy, questions, reward, tokenizer, context)
     const { prompts, longest } = promptsByLength(firstQuestions(train), { tokenizer, rows, seed: options.seed })
+    const state = await keptState(context, 'ppo')
     using run = ppo({
-      policy,
+      ...(state === undefined ? { policy } : { state }),
       reward,
       prompts,
       tokenizer,
@@ -52,12 +56,18 @@ export const ppoStage: Stage = {
       seed: options.seed,
       signal,
     })
-    const curve: { readonly reward: number; readonly kl: number }[] = []
-    for await (const { index, metrics } of run) {
-      curve.push(metrics)
+    const curveFile = 'curve.json'
+    const curve: Point[] = state === undefined ? [] : await readJson(join(context.interrupted!, curveFile))
+    const onStep = ({ index, metrics }: PpoStep): void => {
+      curve.push({ reward: metrics.reward, kl: metrics.kl })
       ui.status(
         `   ${progressBar(index, steps)}  step ${index}/${steps}  reward ${metrics.reward.toFixed(2)}  KL ${metrics.kl.toFixed(2)}  ${metrics.tokens.toFixed(0)} tokens  ${(100 * metrics.stopped).toFixed(0)} % ended`,
       )
+    }
+    try {
+      await runKeeping('ppo', run, context, onStep)
+    } finally {
+      if (signal.aborted) await writeWhole(join(await context.keep(), curveFile), JSON.stringify(curve))
     }
     const aligned: PolicyModel = { config, weights: run.trained.policy as DecoderWeights }
     await saveModel(folder, aligned)
@@ -141,8 +151,13 @@ async function measure(
   }
 }
 
+interface Point {
+  readonly reward: number
+  readonly kl: number
+}
+
 /** Reward and KL differ too much in size for one chart. */
-const charts = (curve: readonly { readonly reward: number; readonly kl: number }[], columns: number): string =>
+const charts = (curve: readonly Point[], columns: number): string =>
   (['reward', 'kl'] as const)
     .map((name) =>
       chart(

@@ -1,11 +1,20 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { random } from '@tesserae/core'
-import { evaluateReward, normalizeRewardModel, parseRows, preparePreferences, trainReward, type PreferenceRow } from '@tesserae/rlhf'
+import {
+  evaluateReward,
+  initScalarHead,
+  normalizeRewardModel,
+  parseRows,
+  preparePreferences,
+  trainReward,
+  type PreferenceRow,
+} from '@tesserae/rlhf'
+import { saveRewardModel } from '@tesserae/rlhf/node'
 import { cosineSchedule } from '@tesserae/transformer'
 import { loadModel } from '@tesserae/transformer/node'
 import { template } from '../chat.js'
-import { saveScalarModel } from '../scalar-model.js'
+import { keptState, runKeeping } from '../resumable.js'
 import type { Stage } from '../stage.js'
 import { progressBar } from '../terminal.js'
 import { loadTokenizer } from './tokenizer.js'
@@ -17,7 +26,8 @@ export const rewardStage: Stage = {
   code: 'examples/quickstart/src/stages/reward.ts',
   needs: ['tokenizer', 'sft', 'rank'],
   inputs: ({ sizes, seed }) => ({ ...sizes.reward, seed, template }),
-  async run({ options, ui, signal, folder, from }) {
+  async run(context) {
+    const { options, ui, signal, folder, from } = context
     const { epochs, rows, learningRate } = options.sizes.reward
     const tokenizer = await loadTokenizer(from('tokenizer'))
     const { config, weights } = await loadModel(from('sft'))
@@ -27,8 +37,11 @@ export const rewardStage: Stage = {
     const data = preparePreferences(train, prepare)
     const held = preparePreferences(heldOut, prepare)
     const steps = Math.ceil((data.length * epochs) / rows)
+    const untrained = { config, weights, head: initScalarHead(config.width, { seed: options.seed }) }
+    const before = await evaluateReward(untrained, held, { signal })
+    const state = await keptState(context, 'reward')
     using run = trainReward({
-      policy: { config, weights },
+      ...(state === undefined ? { policy: untrained } : { state }),
       data,
       rows,
       steps,
@@ -37,15 +50,15 @@ export const rewardStage: Stage = {
       seed: options.seed,
       signal,
     })
-    const before = await evaluateReward({ config, ...run.weights }, held, { signal })
-    for await (const { index, metrics } of run)
+    await runKeeping('reward', run, context, ({ index, metrics }) =>
       ui.status(
         `   ${progressBar(index, steps)}  step ${index}/${steps}  loss ${metrics.loss.toFixed(3)}  ${(100 * metrics.accuracy).toFixed(0)} % of pairs right`,
-      )
+      ),
+    )
     const model = { config, ...run.weights }
     const after = await evaluateReward(model, held, { signal })
     const answers = data.flatMap(({ chosen, rejected }) => [chosen, rejected])
-    await saveScalarModel(folder, await normalizeRewardModel(model, answers))
+    await saveRewardModel(folder, await normalizeRewardModel(model, answers))
     const share = (accuracy: number): string => `${(100 * accuracy).toFixed(1)} %`
     return {
       figures: { pairs: data.length, heldOut: held.length, steps, accuracyBefore: before.accuracy, accuracyAfter: after.accuracy },

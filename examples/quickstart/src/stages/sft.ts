@@ -4,6 +4,7 @@ import { evaluateSft, prepareSft, sft } from '@tesserae/rlhf'
 import { readFile } from 'node:fs/promises'
 import { answersTo, conversations, conversationsFile, firstQuestions, template } from '../chat.js'
 import { digest } from '../files.js'
+import { keptState, runKeeping } from '../resumable.js'
 import type { Stage } from '../stage.js'
 import { progressBar } from '../terminal.js'
 import { loadTokenizer } from './tokenizer.js'
@@ -21,7 +22,8 @@ export const sftStage: Stage = {
     template,
     conversations: digest(await readFile(conversationsFile, 'utf8')),
   }),
-  async run({ options, ui, signal, folder, from }) {
+  async run(context) {
+    const { options, ui, signal, folder, from } = context
     const { epochs, rows, learningRate } = options.sizes.sft
     const tokenizer = await loadTokenizer(from('tokenizer'))
     const { config, weights } = await loadModel(from('pretrain'))
@@ -31,8 +33,9 @@ export const sftStage: Stage = {
     const held = prepareSft(heldOut, prepare)
     const before = await evaluateSft(weights, held, { config, signal })
     const steps = Math.ceil((data.length * epochs) / rows)
+    const state = await keptState(context, 'sft')
     using run = sft({
-      policy: { config, weights },
+      ...(state === undefined ? { policy: { config, weights } } : { state }),
       data,
       rows,
       steps,
@@ -41,10 +44,11 @@ export const sftStage: Stage = {
       seed: options.seed,
       signal,
     })
-    for await (const { index, metrics } of run)
+    await runKeeping('sft', run, context, ({ index, metrics }) =>
       ui.status(
         `   ${progressBar(index, steps)}  step ${index}/${steps}  loss ${metrics.loss.toFixed(3)}  ${(100 * metrics.accuracy).toFixed(0)} % of tokens right`,
-      )
+      ),
+    )
     const after = await evaluateSft(run.weights, held, { config, signal })
     await saveModel(folder, { config, weights: run.weights })
     const questions = firstQuestions(heldOut).slice(0, 4)

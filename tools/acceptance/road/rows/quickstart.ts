@@ -37,7 +37,7 @@ const source: RowSource = async ({ log }) => {
       atMost('quickstart: again, with everything reused', again, 30, { unit: 's', digits: 1 }),
       falls('quickstart: validation loss of pre-training', figures('pretrain')),
       falls('quickstart: loss on held-out conversations', figures('sft')),
-      atLeast('quickstart: share of held-out pairs that the reward model orders right', accuracyAfter!, 0.75, {
+      atLeast('quickstart: share of held-out pairs that the reward model orders right', accuracyAfter!, 0.65, {
         note: `${accuracyBefore!.toFixed(2)} before training; ${heldOut} pairs`,
       }),
       row(
