@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { RagError } from '../../../errors.js'
 
 /** Who holds a lock. */
@@ -40,7 +41,8 @@ export async function takeLock(path: string, what: string): Promise<FileLock> {
       const found = await read(path)
       if (found === undefined) continue // given back meanwhile
       if (isAlive(found, mine.host)) throw locked(found, mine, { path, what })
-      await removeStale(path, found)
+      if (await succeed(draft, { path, stale: found, what })) return { release: () => release(path, mine.token) }
+      await sleep(10) // whoever succeeds is about to be done
     }
     throw new RagError('LOCKED', `The lock ${path} changes hands faster than it can be taken; is ${what} opened in a loop somewhere?`)
   } finally {
@@ -48,18 +50,28 @@ export async function takeLock(path: string, what: string): Promise<FileLock> {
   }
 }
 
-/** Moves a dead process's lock aside; whoever took it over in the meantime gets it back. */
-async function removeStale(path: string, stale: Holder): Promise<void> {
-  const aside = `${path}.${randomUUID()}`
+/**
+ * Puts the lock in `draft` in the place of a dead process's. Many may see the same dead process; who may follow it is settled by a lock of its own, named after the
+ * one to be followed, and while that is held nobody else replaces what lies at `path`. False when another one was quicker.
+ */
+async function succeed(
+  draft: string,
+  { path, stale, what }: { readonly path: string; readonly stale: Holder; readonly what: string },
+): Promise<boolean> {
+  let turn: FileLock
   try {
-    await rename(path, aside)
+    turn = await takeLock(`${path}.after-${stale.token}`, what)
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return
+    if (RagError.isInstance(error) && error.code === 'LOCKED') return false
     throw error
   }
-  const moved = await read(aside)
-  if (moved !== undefined && moved.token !== stale.token) await link(aside, path).catch(() => {})
-  await rm(aside, { force: true })
+  try {
+    if ((await read(path))?.token !== stale.token) return false
+    await rename(draft, path)
+    return true
+  } finally {
+    await turn.release()
+  }
 }
 
 async function release(path: string, token: string): Promise<void> {
@@ -76,7 +88,7 @@ async function read(path: string): Promise<Holder | undefined> {
   }
   try {
     const { pid, host, began, token } = JSON.parse(text) as Partial<Holder>
-    if (Number.isInteger(pid) && typeof host === 'string' && typeof token === 'string')
+    if (Number.isInteger(pid) && typeof host === 'string' && typeof token === 'string' && /^[\w-]{1,64}$/.test(token))
       return { pid: pid!, host, began: began ?? null, token }
   } catch {
     // Not ours: said below.
