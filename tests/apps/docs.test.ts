@@ -8,7 +8,7 @@ const executable = findChromium()
 let site: DocsSite | undefined
 
 beforeAll(async () => {
-  if (executable !== undefined) site = await openDocs()
+  if (executable !== undefined) site = await openDocs({ built: true })
 }, 300_000)
 afterAll(async () => site?.[Symbol.asyncDispose]())
 

@@ -13,6 +13,7 @@ import { ensureInstalled } from '../setup/install.mjs'
 const steps = [
   { name: 'build' },
   { name: 'types', lane: true },
+  { name: 'sites', lane: true },
   { name: 'lint', lane: true },
   { name: 'format', lane: true },
   { name: 'files', lane: true },
