@@ -7,6 +7,7 @@ import {
   expectStories,
   generate,
   makeProject,
+  markdownParsers,
   noStories,
   removeTarballs,
   root,
@@ -20,7 +21,7 @@ const names = [...tarballs().keys()]
 let project: Project
 
 beforeAll(async () => {
-  project = makeProject('npm', { dependencies: { ...tarballDependencies(), ...runtimes } })
+  project = makeProject('npm', { dependencies: { ...tarballDependencies(), ...runtimes, ...markdownParsers } })
   expectInstalled(
     await project.run('npm', 'install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--loglevel=error'),
   )

@@ -12,6 +12,11 @@ export const root = fileURLToPath(new URL('../..', import.meta.url))
 const versions = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { devDependencies: Record<string, string> })
   .devDependencies
 export const runtimes = { koffi: versions['koffi']!, 'onnxruntime-node': versions['onnxruntime-node']! }
+
+/** What `@tesserae/rag/markdown` parses with: optional peers, which whoever imports that entry point installs. */
+export const markdownParsers = Object.fromEntries(
+  ['mdast-util-from-markdown', 'mdast-util-gfm', 'micromark-extension-gfm'].map((name) => [name, versions[name]!]),
+)
 export const webRuntime = { 'onnxruntime-web': versions['onnxruntime-web']! }
 
 export interface Output {
