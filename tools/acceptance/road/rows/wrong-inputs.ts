@@ -43,10 +43,10 @@ async function abortedStage(): Promise<Row> {
   const out = mkdtempSync(join(tmpdir(), 'tesserae-aborted-'))
   const title = 'the quickstart interrupted while pre-training: what is left, and --resume'
   try {
-    const stopped = await quickstart(['--small', '--seconds', '6', '--out', out], /step \d+\//)
+    const stopped = await quickstart(['--small', '--seconds', '25', '--out', out], /step \d+\//)
     const halves = readdirSync(out, { recursive: true }).filter((name) => String(name).includes('.tmp'))
     const unfinished = existsSync(join(out, 'pretrain'))
-    const resumed = await quickstart(['--small', '--seconds', '6', '--out', out, '--resume', '--stage', 'pretrain'])
+    const resumed = await quickstart(['--small', '--seconds', '25', '--out', out, '--resume', '--stage', 'pretrain'])
     const finished =
       existsSync(join(out, 'pretrain/stage.json')) &&
       (JSON.parse(readFileSync(join(out, 'pretrain/stage.json'), 'utf8')) as { figures: { steps: number } })
