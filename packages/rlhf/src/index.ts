@@ -67,7 +67,7 @@ export { checkRolloutLogprobs, collectRollout, type Rollout, type RolloutOptions
 export { ppo } from './trainers/ppo.js'
 export type { PpoMetrics } from './trainers/ppo-metrics.js'
 export type { PolicyModel, PpoOptions, PpoRun, PpoState, PpoStep, PpoTrained } from './trainers/ppo-options.js'
-export { initScalarHead } from './trainers/ppo-state.js'
+export { initScalarHead } from './rewards/scalar-head.js'
 export { dpo, type DpoRun, type DpoState, type DpoTrainOptions } from './trainers/dpo.js'
 export {
   evaluateReward,

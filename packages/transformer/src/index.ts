@@ -55,8 +55,18 @@ export {
   type EvaluatorOptions,
 } from './train/evaluate.js'
 export { summedLoss, type BatchTensors } from './train/loss.js'
-export { adamw, clipFactor, globalNorm, type OptimizerOptions, type OptimizerState } from './train/optimizer.js'
+export {
+  adamw,
+  clipFactor,
+  freshOptimizerState,
+  globalNorm,
+  makeTrainable,
+  zeroMoments,
+  type OptimizerOptions,
+  type OptimizerState,
+} from './train/optimizer.js'
 export { cosineSchedule, type CosineOptions, type Schedule } from './train/schedule.js'
+export { StepLoop, type StepLoopOptions } from './train/step-loop.js'
 export { train, type StepEvent, type TrainingRun, type TrainingState, type TrainOptions } from './train/run.js'
 export {
   disposeLora,

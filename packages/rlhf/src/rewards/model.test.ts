@@ -1,7 +1,7 @@
 import { referenceDevice, tensor } from '@tesserae/tensor'
 import { forwardHidden, initWeights, llama, rotaryTables } from '@tesserae/transformer'
 import { expect, it } from 'vitest'
-import { initScalarHead } from '../trainers/ppo-state.js'
+import { initScalarHead } from './scalar-head.js'
 import { modelReward } from './model.js'
 import { scoreSamples, type RewardSample } from './reward.js'
 

@@ -14,7 +14,7 @@ import type { RenderedPair } from '../data/prepare.js'
 import { RlhfError } from '../errors.js'
 import { dpoLoss, type DpoLossOptions } from '../losses/dpo.js'
 import { pairBatch } from './pairs.js'
-import { disposeAll, leavesOf } from './ppo-state.js'
+import { disposeAll, leavesOf } from './tensors.js'
 import { freshState, startRun, type RunOptions, type RunState, type TrainerRun } from './run.js'
 import { sequenceLogprobs } from './sequences.js'
 

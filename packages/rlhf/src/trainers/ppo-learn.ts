@@ -7,7 +7,7 @@ import { ppoMetrics, type PpoMetrics } from './ppo-metrics.js'
 import type { PpoState } from './ppo-options.js'
 import type { Experience, Frozen, PpoPrograms, RolloutTensors } from './ppo-programs.js'
 import type { PpoSettings } from './ppo-settings.js'
-import { disposeAll } from './ppo-state.js'
+import { disposeAll } from './tensors.js'
 
 /** What learning from a step's completions needs beside them. */
 export interface Learning {

@@ -6,7 +6,8 @@ import { makePpoPrograms } from './ppo-programs.js'
 import { rolloutTensors } from './ppo-learn.js'
 import type { PpoOptions, PpoState, PpoStep } from './ppo-options.js'
 import { ppoSettings } from './ppo-settings.js'
-import { copyWeights, initScalarHead, leavesOf } from './ppo-state.js'
+import { initScalarHead } from '../rewards/scalar-head.js'
+import { copyWeights, leavesOf } from './tensors.js'
 import { ppo } from './ppo.js'
 
 const config = gpt2({ vocabSize: 8, width: 16, layers: 1, heads: 2, context: 8 })

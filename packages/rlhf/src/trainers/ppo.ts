@@ -2,6 +2,8 @@ import { throwIfAborted } from '@tesserae/core'
 import {
   createBatchGenerator,
   disposeRotary,
+  makeTrainable,
+  StepLoop,
   withLora,
   type BatchGenerator,
   type DecoderWeights,
@@ -17,7 +19,8 @@ import type { PpoOptions, PpoRun, PpoState, PpoStep, PpoTrained } from './ppo-op
 import { makePpoPrograms, type PpoPrograms } from './ppo-programs.js'
 import { promptSource, type PromptSource } from './ppo-prompts.js'
 import { ppoSettings, type PpoSettings } from './ppo-settings.js'
-import { disposeAll, prepare, startState, withCopies } from './ppo-state.js'
+import { startState, withCopies } from './ppo-state.js'
+import { disposeAll } from './tensors.js'
 
 /**
  * Trains a policy by proximal policy optimisation (Schulman et al., arXiv:1707.06347) as it is done for language models (Stiennon et al.,
@@ -31,7 +34,7 @@ export function ppo(options: PpoOptions): PpoRun {
   return new Run(options)
 }
 
-class Run implements PpoRun {
+class Run extends StepLoop<PpoStep, PpoTrained> implements PpoRun {
   private readonly settings: PpoSettings
   private readonly prompts: PromptSource
   private readonly programs: PpoPrograms
@@ -41,10 +44,9 @@ class Run implements PpoRun {
   private readonly base: DecoderWeights | undefined
   private copyTrunk: boolean
   current: PpoState
-  private gone = false
-  private running = false
 
   constructor(private readonly options: PpoOptions) {
+    super({ name: 'ppo', kind: 'PPO', refuse: (code, message) => new RlhfError(code, message), signal: options.signal })
     this.settings = ppoSettings(options)
     const { lora, policy, kl = 0.05, device, reference } = options
     const at = options.state?.klCoefficient
@@ -78,51 +80,31 @@ class Run implements PpoRun {
   }
 
   state(): PpoState {
-    if (this.gone) throw new RlhfError('DISPOSED', 'this PPO run has ended: it was disposed, or its weights were released')
+    this.check()
     return this.current
   }
 
-  release(): PpoTrained {
-    const { trained } = this
-    this.end()
-    return trained
+  protected kept(): PpoTrained {
+    return this.current.weights
   }
 
-  dispose(): void {
-    if (this.gone) return
-    this.end()
-    disposeAll(this.current.weights)
+  protected async begin(): Promise<void> {
+    await makeTrainable([this.current.weights, this.current.m, this.current.v])
+    const needsReference = this.base === undefined && this.options.reference === undefined
+    this.current = await withCopies(this.current, {
+      trunk: this.copyTrunk ? (this.base ?? this.policyWeights) : undefined,
+      needsReference,
+    })
+    this.copyTrunk = false
   }
 
-  [Symbol.dispose](): void {
-    this.dispose()
+  protected isDone(): boolean {
+    return this.current.step >= this.options.steps
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<PpoStep, void, undefined> {
-    this.state()
-    if (this.running) throw new RlhfError('OPTION', 'ppo: this run is being iterated already; one loop at a time')
-    this.running = true
-    try {
-      await prepare([this.current.weights, this.current.m, this.current.v])
-      const needsReference = this.base === undefined && this.options.reference === undefined
-      this.current = await withCopies(this.current, {
-        trunk: this.copyTrunk ? (this.base ?? this.policyWeights) : undefined,
-        needsReference,
-      })
-      this.copyTrunk = false
-      while (this.current.step < this.options.steps) {
-        yield await this.one()
-        this.state()
-      }
-    } finally {
-      this.running = false
-    }
-  }
-
-  private async one(): Promise<PpoStep> {
+  protected async advance(): Promise<PpoStep> {
     const start = performance.now()
     const { signal, deadline, steps } = this.options
-    throwIfAborted(signal, 'Training')
     const rollout = await this.sample()
     const limits = { ...(deadline === undefined ? {} : { deadline }), ...(signal === undefined ? {} : { signal }) }
     const scores = await scoreSamples(this.options.reward, rollout.samples, limits)
@@ -162,11 +144,13 @@ class Run implements PpoRun {
     })
   }
 
-  private end(): void {
-    this.gone = true
+  protected freeRest(): void {
     this.programs.dispose()
     this.generator.dispose()
     for (const { rotary } of this.tables) if (rotary !== undefined) disposeRotary(rotary)
     disposeAll([this.current.m, this.current.v, this.current.reference])
+  }
+  protected freeKept(): void {
+    disposeAll(this.current.weights)
   }
 }

@@ -4,7 +4,7 @@ import { initWeights, namedWeights, type DecoderConfig } from '@tesserae/transfo
 import { beforeAll, describe, expect, it } from 'vitest'
 import { preferences, template, tinyConfig, tinyPolicy, tinyTokenizer } from '../__fixtures__/tiny.js'
 import { preparePreferences, type RenderedPair } from '../data/prepare.js'
-import { initScalarHead } from './ppo-state.js'
+import { initScalarHead } from '../rewards/scalar-head.js'
 import { dpo, type DpoRun, type DpoTrainOptions } from './dpo.js'
 import { evaluateReward, normalizeRewardModel, rewardScorer, trainReward, type RewardTrainOptions } from './reward.js'
 

@@ -6,7 +6,7 @@ import { RlhfError } from '../errors.js'
 import { bradleyTerryLoss } from '../losses/bradley-terry.js'
 import { modelReward, scalarsOf, type ModelRewardOptions, type ScalarHead, type ScalarModel } from '../rewards/model.js'
 import { pairBatch } from './pairs.js'
-import { initScalarHead } from './ppo-state.js'
+import { initScalarHead } from '../rewards/scalar-head.js'
 import { freshState, startRun, type RunOptions, type RunState, type TrainerRun } from './run.js'
 
 /** What a reward model learns: a decoder, and the head that reads its last hidden state. The decoder's own output head is carried along unused. */

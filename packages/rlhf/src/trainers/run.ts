@@ -4,7 +4,10 @@ import { tensor, type Device, type DeviceName, type Tensor } from '@tesserae/ten
 import {
   checkConfig,
   disposeRotary,
+  freshOptimizerState,
+  makeTrainable,
   rotaryTables,
+  StepLoop,
   type DecoderConfig,
   type ModelOptions,
   type OptimizerOptions,
@@ -15,8 +18,8 @@ import {
 import { RlhfError } from '../errors.js'
 import { batchIndices } from '../data/collate.js'
 import type { Loss } from '../losses/loss.js'
-import { disposeAll, prepare, zerosLike } from './ppo-state.js'
 import { makePrograms, type BatchRecord, type Programs, type Sums } from './programs.js'
+import { disposeAll } from './tensors.js'
 
 /** Everything that the next step depends on beside the options: saved and loaded, training goes on bit for bit. */
 export interface RunState<Params> extends OptimizerState<Params> {
@@ -134,9 +137,7 @@ export const freshState = <Params>(
   config: checkConfig(config),
   step: 0,
   seed,
-  weights,
-  m: zerosLike(weights),
-  v: zerosLike(weights),
+  ...freshOptimizerState(weights),
 })
 
 /** Starts a run. Errors: OPTION. */
@@ -144,7 +145,10 @@ export const startRun = <Params extends object, Metric extends string, State ext
   spec: TrainerSpec<Params, Metric, State>,
 ): TrainerRun<Params, Metric, State> => new Run(spec)
 
-class Run<Params extends object, Metric extends string, State extends RunState<Params>> implements TrainerRun<Params, Metric, State> {
+class Run<Params extends object, Metric extends string, State extends RunState<Params>>
+  extends StepLoop<RunStep<Params, Metric, State>, Params>
+  implements TrainerRun<Params, Metric, State>
+{
   readonly steps: number
   private readonly rows: number
   private readonly accumulate: number
@@ -154,11 +158,10 @@ class Run<Params extends object, Metric extends string, State extends RunState<P
   private readonly programs: Programs<Params>
   private current: State
   private begun = false
-  private gone = false
-  private running = false
 
   constructor(private readonly spec: TrainerSpec<Params, Metric, State>) {
     const { name, options, examples, start } = spec
+    super({ name, kind: name, refuse: (code, message) => new RlhfError(code, message), signal: options.signal })
     const { rows = 8, accumulate = 1, epochs = 1, learningRate = spec.defaultRate, clip = 1 } = options
     const positive = { rows, accumulate, ...(options.steps === undefined ? {} : { steps: options.steps }) }
     for (const [option, value] of Object.entries(positive))
@@ -195,54 +198,26 @@ class Run<Params extends object, Metric extends string, State extends RunState<P
   }
 
   state(): State {
-    if (this.gone) throw new RlhfError('DISPOSED', `this ${this.spec.name} run has ended: it was disposed, or its weights were released`)
+    this.check()
     return this.current
   }
 
-  release(): Params {
-    const { weights } = this
-    this.end()
-    return weights
+  protected kept(): Params {
+    return this.current.weights
   }
 
-  dispose(): void {
-    if (this.gone) return
-    this.end()
-    disposeAll(this.current.weights)
+  protected async begin(): Promise<void> {
+    if (this.begun) return
+    await makeTrainable([this.current.weights, this.current.m, this.current.v])
+    this.current = (await this.spec.begin?.(this.current, this.model)) ?? this.current
+    this.begun = true
   }
 
-  [Symbol.dispose](): void {
-    this.dispose()
+  protected isDone(): boolean {
+    return this.current.step >= this.steps
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<RunStep<Params, Metric, State>, void, undefined> {
-    this.state()
-    const { name, options } = this.spec
-    if (this.running) throw new RlhfError('OPTION', `${name}: this run is being iterated already; one loop at a time`)
-    this.running = true
-    try {
-      if (!this.begun) {
-        await prepare([this.current.weights, this.current.m, this.current.v])
-        this.current = (await this.spec.begin?.(this.current, this.model)) ?? this.current
-        this.begun = true
-      }
-      let turned = performance.now()
-      while (this.current.step < this.steps) {
-        throwIfAborted(options.signal, 'Training')
-        yield await this.one()
-        // Steps that end at once would never let timers, input and aborts have their turn.
-        if (performance.now() - turned > 10) {
-          await new Promise<void>((resolve) => setTimeout(resolve, 0))
-          turned = performance.now()
-        }
-        this.state()
-      }
-    } finally {
-      this.running = false
-    }
-  }
-
-  private async one(): Promise<RunStep<Params, Metric, State>> {
+  protected async advance(): Promise<RunStep<Params, Metric, State>> {
     const start = performance.now()
     const { step, seed, weights, m, v, config } = this.current
     const learningRate = this.schedule(step)
@@ -295,12 +270,15 @@ class Run<Params extends object, Metric extends string, State extends RunState<P
     }
   }
 
-  private end(): void {
-    this.gone = true
+  protected freeRest(): void {
     this.programs.dispose()
     const { weights: _, ...rest } = this.current
     disposeAll(Object.values(rest).filter((part) => typeof part === 'object' && part !== this.current.config))
     if (this.rotary !== undefined) disposeRotary(this.rotary)
+  }
+
+  protected freeKept(): void {
+    disposeAll(this.current.weights)
   }
 }
 

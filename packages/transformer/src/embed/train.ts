@@ -1,26 +1,22 @@
 /** Contrastive training of an encoder: an async iterable of steps, as `train()` is for decoders. */
-import { random, throwIfAborted } from '@tesserae/core'
-import {
-  arange,
-  foldKey,
-  fromBytes,
-  jit,
-  realize,
-  stack,
-  tensor,
-  valueAndGrad,
-  type Device,
-  type DeviceName,
-  type Tensor,
-} from '@tesserae/tensor'
+import { random } from '@tesserae/core'
+import { arange, foldKey, jit, stack, tensor, valueAndGrad, type Device, type DeviceName, type Tensor } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
-import { checkWeights, disposeWeights, mapWeights, namedWeights, type DecoderWeights } from '../architectures/weights.js'
+import { checkWeights, disposeWeights, type DecoderWeights } from '../architectures/weights.js'
 import { TransformerError } from '../errors.js'
-import { turns } from '../generate/turn.js'
 import { disposeRotary, rotaryTables, type RotaryTables } from '../layers/rotary.js'
-import { adamw, clipFactor, globalNorm, type OptimizerOptions, type OptimizerState } from '../train/optimizer.js'
+import {
+  adamw,
+  clipFactor,
+  freshOptimizerState,
+  globalNorm,
+  makeTrainable,
+  type OptimizerOptions,
+  type OptimizerState,
+} from '../train/optimizer.js'
 import type { TrainingState } from '../train/run.js'
-import { cosineSchedule, type Schedule } from '../train/schedule.js'
+import { cosineSchedule, scheduleOf, type Schedule } from '../train/schedule.js'
+import { StepLoop } from '../train/step-loop.js'
 import { checkTexts, disposeInput, inputOf, type PairBatches } from './batch.js'
 import { contrastiveLoss, encodeTexts, type EncoderInput } from './encode.js'
 import { checkEncoderConfig } from './encoder.js'
@@ -85,7 +81,7 @@ export interface EncoderTrainingRun extends AsyncIterable<EncoderStepEvent>, Dis
  */
 export const trainEncoder = (options: TrainEncoderOptions): EncoderTrainingRun => new Run(options)
 
-class Run implements EncoderTrainingRun {
+class Run extends StepLoop<EncoderStepEvent, DecoderWeights> implements EncoderTrainingRun {
   private readonly config: DecoderConfig
   private readonly seed: number | string
   private readonly schedule: Schedule
@@ -93,10 +89,14 @@ class Run implements EncoderTrainingRun {
   private readonly program: ReturnType<typeof makeProgram>
   private current: OptimizerState
   private done: number
-  private gone = false
-  private running = false
 
   constructor(private readonly options: TrainEncoderOptions) {
+    super({
+      name: 'trainEncoder',
+      kind: 'training',
+      refuse: (code, message) => new TransformerError(code, message),
+      signal: options.signal,
+    })
     const { weights, state, steps, temperature = 0.05, clip = 1 } = options
     const start = state?.weights ?? weights
     if (start === undefined || (state !== undefined && weights !== undefined))
@@ -112,8 +112,8 @@ class Run implements EncoderTrainingRun {
     checkWeights(start, this.config)
     this.done = state?.step ?? 0
     this.seed = state?.seed ?? options.seed ?? 0
-    this.schedule = scheduleOf(options.learningRate, steps)
-    this.current = state ?? { weights: start, m: zerosLike(start), v: zerosLike(start) }
+    this.schedule = scheduleOf(options.learningRate, { name: 'trainEncoder', fallback: () => defaultSchedule(steps) })
+    this.current = state ?? freshOptimizerState(start)
     this.rotary = this.config.positions === 'rotary' ? rotaryTables(this.config) : undefined
     this.program = makeProgram(this.config, this.rotary, { temperature, clip, optimizer: options.optimizer ?? {} }, options.device)
   }
@@ -133,43 +133,19 @@ class Run implements EncoderTrainingRun {
     return { config: this.config, step: this.done, seed: this.seed, weights, m, v }
   }
 
-  release(): DecoderWeights {
-    const { weights } = this
-    this.end()
-    return weights
+  protected kept(): DecoderWeights {
+    return this.current.weights
   }
 
-  dispose(): void {
-    if (this.gone) return
-    this.end()
-    disposeWeights(this.current.weights)
+  protected begin(): Promise<void> {
+    return makeTrainable(this.current.weights)
   }
 
-  [Symbol.dispose](): void {
-    this.dispose()
+  protected isDone(): boolean {
+    return this.done >= this.options.steps
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<EncoderStepEvent, void, undefined> {
-    this.check()
-    if (this.running) throw new TransformerError('OPTION', 'trainEncoder: this run is being iterated already; one loop at a time')
-    this.running = true
-    try {
-      const leaves = [...namedWeights(this.current.weights).values()]
-      await realize(leaves)
-      for (const leaf of leaves) if (leaf.frozen) leaf.unfreeze()
-      const turn = turns()
-      while (this.done < this.options.steps) {
-        throwIfAborted(this.options.signal, 'Training')
-        yield await this.one()
-        await turn()
-        this.check()
-      }
-    } finally {
-      this.running = false
-    }
-  }
-
-  private async one(): Promise<EncoderStepEvent> {
+  protected async advance(): Promise<EncoderStepEvent> {
     const start = performance.now()
     const learningRate = this.schedule(this.done)
     const { left, right } = await this.options.data.at(this.done)
@@ -210,16 +186,15 @@ class Run implements EncoderTrainingRun {
     }
   }
 
-  private check(): void {
-    if (this.gone) throw new TransformerError('DISPOSED', 'this training run has ended: it was disposed, or its weights were released')
-  }
-
-  private end(): void {
-    this.gone = true
+  protected freeRest(): void {
     this.program.dispose()
     disposeWeights(this.current.m)
     disposeWeights(this.current.v)
     if (this.rotary !== undefined) disposeRotary(this.rotary)
+  }
+
+  protected freeKept(): void {
+    disposeWeights(this.current.weights)
   }
 }
 
@@ -250,12 +225,4 @@ function makeProgram(
 const nearestOwn = (left: Tensor, right: Tensor): Tensor =>
   left.matmul(right, { transB: true }).argMax(-1).eq(arange(left.shape[0]!)).cast('f32').sum().stopGradient()
 
-function scheduleOf(learningRate: number | Schedule | undefined, steps: number): Schedule {
-  if (typeof learningRate === 'function') return learningRate
-  if (learningRate === undefined) return cosineSchedule({ peak: 1e-3, warmup: Math.floor(steps / 10), decay: steps })
-  if (!(learningRate >= 0)) throw new TransformerError('OPTION', `trainEncoder: learningRate must be at least 0, got ${learningRate}`)
-  return () => learningRate
-}
-
-const zerosLike = (weights: DecoderWeights): DecoderWeights =>
-  mapWeights(weights, (weight: Tensor) => fromBytes(new Uint8Array(4 * weight.size), { dtype: 'f32', shape: weight.shape, adopt: true }))
+const defaultSchedule = (steps: number): Schedule => cosineSchedule({ peak: 1e-3, warmup: Math.floor(steps / 10), decay: steps })

@@ -1,4 +1,4 @@
-import { adamwStep, flattenTree, mapTree, stack, type Tensor, type Tree } from '@tesserae/tensor'
+import { adamwStep, flattenTree, forEachLeaf, fromBytes, mapTree, realize, stack, type Tensor, type Tree } from '@tesserae/tensor'
 import type { DecoderWeights } from '../architectures/weights.js'
 
 export interface OptimizerOptions {
@@ -18,6 +18,28 @@ export interface OptimizerState<Weights = DecoderWeights> {
 
 /** nanoGPT's settings. */
 export const optimizerDefaults = { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0.1 } as const
+
+/** The state before the first step: any record of tensors with moments of 0 (f32). The caller owns the moments. */
+export const freshOptimizerState = <Weights>(weights: Weights): OptimizerState<Weights> => ({
+  weights,
+  m: zeroMoments(weights),
+  v: zeroMoments(weights),
+})
+
+/** Zeros of the shapes of a record's tensors, in f32 and at hand, so that a program may write into them. */
+export const zeroMoments = <Weights>(weights: Weights): Weights =>
+  mapTree(weights, (leaf) => {
+    const { size, shape } = leaf as Tensor
+    return fromBytes(new Uint8Array(4 * (size as number)), { dtype: 'f32', shape, adopt: true })
+  }) as Weights
+
+/** Makes the tensors of a record ones that a program may write into: computed, and not frozen for generation. */
+export async function makeTrainable(weights: unknown): Promise<void> {
+  const leaves: Tensor[] = []
+  forEachLeaf(weights, (leaf) => void (leaf !== undefined && leaves.push(leaf as Tensor)))
+  await realize(leaves)
+  for (const leaf of leaves) if (leaf.frozen) leaf.unfreeze()
+}
 
 /** Euclidean norm of all gradients together: a scalar. */
 export function globalNorm(grads: object): Tensor {

@@ -1,14 +1,14 @@
 import { random, throwIfAborted } from '@tesserae/core'
-import { forEachLeaf, fromBytes, realize, tensor, type Device, type DeviceName, type Tensor } from '@tesserae/tensor'
+import { tensor, type Device, type DeviceName } from '@tesserae/tensor'
 import { checkConfig, type DecoderConfig } from '../architectures/config.js'
-import { checkWeights, disposeWeights, mapWeights, namedWeights, type DecoderWeights } from '../architectures/weights.js'
+import { checkWeights, disposeWeights, type DecoderWeights } from '../architectures/weights.js'
 import { TransformerError } from '../errors.js'
-import { turns } from '../generate/turn.js'
 import { disposeRotary, rotaryTables, type RotaryTables } from '../layers/rotary.js'
 import { checkBatch, type Batches } from './data.js'
 import { batchTensors, createEvaluator, disposeBatch, type Evaluator } from './evaluate.js'
-import type { OptimizerOptions, OptimizerState } from './optimizer.js'
-import { cosineSchedule, type Schedule } from './schedule.js'
+import { freshOptimizerState, makeTrainable, type OptimizerOptions, type OptimizerState } from './optimizer.js'
+import { cosineSchedule, scheduleOf, type Schedule } from './schedule.js'
+import { StepLoop } from './step-loop.js'
 import { makeStepPrograms, type Accumulated, type BatchInputs, type Stepped, type StepPrograms } from './step.js'
 
 /** Everything that the next step depends on beside the options: saved and loaded, training goes on bit for bit. */
@@ -92,7 +92,7 @@ export function train(options: TrainOptions): TrainingRun {
   return new Run(options)
 }
 
-class Run implements TrainingRun {
+class Run extends StepLoop<StepEvent, DecoderWeights> implements TrainingRun {
   private readonly options: TrainOptions
   private readonly config: DecoderConfig
   private readonly seed: number | string
@@ -103,10 +103,9 @@ class Run implements TrainingRun {
   private evaluator: Evaluator | undefined
   private current: OptimizerState
   private done: number
-  private gone = false
-  private running = false
 
   constructor(options: TrainOptions) {
+    super({ name: 'train', kind: 'training', refuse: (code, message) => new TransformerError(code, message), signal: options.signal })
     const { weights, state, steps, accumulate = 1, learningRate, clip = 1 } = options
     const start = state ?? weights
     if (start === undefined || (state !== undefined && weights !== undefined))
@@ -122,13 +121,10 @@ class Run implements TrainingRun {
     this.accumulate = accumulate
     this.done = state?.step ?? 0
     this.seed = state?.seed ?? options.seed ?? 0
-    this.schedule = scheduleOf(learningRate, steps)
+    this.schedule = scheduleOf(learningRate, { name: 'train', fallback: () => defaultSchedule(steps) })
     const trained = state === undefined ? weights! : state.weights
     checkWeights(trained, this.config)
-    this.current =
-      state === undefined
-        ? { weights: trained, m: zerosLike(trained), v: zerosLike(trained) }
-        : { weights: state.weights, m: state.m, v: state.v }
+    this.current = state === undefined ? freshOptimizerState(trained) : { weights: state.weights, m: state.m, v: state.v }
     this.rotary = this.config.positions === 'rotary' ? rotaryTables(this.config) : undefined
     const { device } = options
     this.programs = makeStepPrograms({
@@ -154,42 +150,20 @@ class Run implements TrainingRun {
     return { config: this.config, step: this.done, seed: this.seed, ...this.current }
   }
 
-  release(): DecoderWeights {
-    const { weights } = this
-    this.end()
-    return weights
+  protected kept(): DecoderWeights {
+    return this.current.weights
   }
 
-  dispose(): void {
-    if (this.gone) return
-    this.end()
-    disposeWeights(this.current.weights)
+  protected begin(): Promise<void> {
+    return makeTrainable(this.current.weights)
   }
 
-  [Symbol.dispose](): void {
-    this.dispose()
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<StepEvent, void, undefined> {
-    this.check()
-    if (this.running) throw new TransformerError('OPTION', 'train: this run is being iterated already; one loop at a time')
-    this.running = true
-    try {
-      await prepare(this.current.weights)
-      const turn = turns()
-      while (this.done < this.options.steps) {
-        throwIfAborted(this.options.signal, 'Training')
-        yield await this.one()
-        await turn()
-        this.check()
-      }
-    } finally {
-      this.running = false
-    }
+  protected isDone(): boolean {
+    return this.done >= this.options.steps
   }
 
   /** One step and what is due after it. */
-  private async one(): Promise<StepEvent> {
+  protected async advance(): Promise<StepEvent> {
     const start = performance.now()
     const learningRate = this.schedule(this.done)
     const micro = await this.batches()
@@ -269,17 +243,16 @@ class Run implements TrainingRun {
     return loss
   }
 
-  private check(): void {
-    if (this.gone) throw new TransformerError('DISPOSED', 'this training run has ended: it was disposed, or its weights were released')
-  }
-
-  private end(): void {
-    this.gone = true
+  protected freeRest(): void {
     this.programs.dispose()
     this.evaluator?.dispose()
     disposeWeights(this.current.m)
     disposeWeights(this.current.v)
     if (this.rotary !== undefined) disposeRotary(this.rotary)
+  }
+
+  protected freeKept(): void {
+    disposeWeights(this.current.weights)
   }
 }
 
@@ -301,21 +274,5 @@ async function withInputs<T>({ tensors, masked, key }: MicroBatch, scale: number
   }
 }
 
-function scheduleOf(learningRate: number | Schedule | undefined, steps: number): Schedule {
-  if (typeof learningRate === 'function') return learningRate
-  if (learningRate === undefined) return cosineSchedule({ peak: 6e-4, warmup: Math.min(2000, Math.floor(steps / 10)), decay: steps })
-  if (!(learningRate >= 0)) throw new TransformerError('OPTION', `train: learningRate must be at least 0, got ${learningRate}`)
-  return () => learningRate
-}
-
-const zerosLike = (weights: DecoderWeights): DecoderWeights =>
-  mapWeights(weights, (weight: Tensor) => fromBytes(new Uint8Array(4 * weight.size), { dtype: 'f32', shape: weight.shape, adopt: true }))
-
-/** Weights that a program may write into: computed, and not frozen for generation. */
-async function prepare(weights: DecoderWeights): Promise<void> {
-  const leaves = [...namedWeights(weights).values()]
-  await realize(leaves)
-  forEachLeaf(weights, (leaf) => {
-    if ((leaf as Tensor).frozen) (leaf as Tensor).unfreeze()
-  })
-}
+const defaultSchedule = (steps: number): Schedule =>
+  cosineSchedule({ peak: 6e-4, warmup: Math.min(2000, Math.floor(steps / 10)), decay: steps })

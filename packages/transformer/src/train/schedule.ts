@@ -29,3 +29,14 @@ export function cosineSchedule(options: CosineOptions): Schedule {
     return floor + 0.5 * (1 + Math.cos(Math.PI * progress)) * (peak - floor)
   }
 }
+
+/** The schedule that an option stands for; `name` is the function that was given it. Errors: OPTION. */
+export function scheduleOf(
+  learningRate: number | Schedule | undefined,
+  { name, fallback }: { readonly name: string; readonly fallback: () => Schedule },
+): Schedule {
+  if (typeof learningRate === 'function') return learningRate
+  if (learningRate === undefined) return fallback()
+  if (!(learningRate >= 0)) throw new TransformerError('OPTION', `${name}: learningRate must be at least 0, got ${learningRate}`)
+  return () => learningRate
+}
