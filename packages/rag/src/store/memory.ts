@@ -6,6 +6,7 @@ import { Bm25Index } from '../lexical/bm25.js'
 import { compareCodePoints } from '../order.js'
 import type { HnswOptions } from '../vector/hnsw.js'
 import { VectorIndex } from '../vector/vector-index.js'
+import { checkChange } from './check-change.js'
 import { manifestLine, readExport, sourceLines, type ExportedSource } from './jsonl.js'
 import type {
   Chunk,
@@ -92,7 +93,6 @@ class MemoryStore implements ChunkStore {
   }
 
   async applySource(change: SourceChange): Promise<void> {
-    this.opened()
     this.check(change)
     await this.write({ change })
   }
@@ -225,21 +225,10 @@ class MemoryStore implements ChunkStore {
   }
 
   /** Refuses a change before any of it is applied. */
-  private check({ source, upsert, remove }: SourceChange): void {
-    const dimensions = this.manifest?.embedder?.dimensions
-    const seen = new Set<string>()
-    for (const { id, sourceId, vector } of upsert) {
-      const name = JSON.stringify(id)
-      if (sourceId !== source.sourceId) throw new RagError('STORE', `Chunk ${name} is of source '${sourceId}', not of '${source.sourceId}'`)
-      if (seen.has(id)) throw new RagError('STORE', `Chunk ${name} is given twice for source '${sourceId}'`)
-      seen.add(id)
-      if (vector === undefined) continue
-      if (vector.length !== dimensions)
-        throw new RagError('OPTION', `Chunk ${name} has a vector of ${vector.length} components; the index takes ${dimensions ?? 'none'}`)
-      if (!vector.every(Number.isFinite) || vector.every((x) => x === 0))
-        throw new RagError('OPTION', `Chunk ${name} has a vector that is zero or not finite`)
-    }
-    for (const id of [...seen, ...remove]) {
+  private check(change: SourceChange): void {
+    checkChange(change, this.opened())
+    const { source, upsert, remove } = change
+    for (const id of [...upsert.map(({ id }) => id), ...remove]) {
       const other = this.chunks.get(id)
       if (other !== undefined && other.sourceId !== source.sourceId)
         throw new RagError('STORE', `Chunk ${JSON.stringify(id)} belongs to source '${other.sourceId}', not to '${source.sourceId}'`)

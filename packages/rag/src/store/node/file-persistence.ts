@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 import { RagError } from '../../errors.js'
 import { decodeVector, encodeVector } from '../jsonl.js'
 import { memoryStore, type MemoryStoreOptions, type StoreEvent, type StorePersistence } from '../memory.js'
-import { takeLock, type FileLock } from '../pglite/node/lock.js'
+import { takeLock, type FileLock } from './lock.js'
 import type { ChunkRecord, ChunkStore } from '../types.js'
 
 // A folder with two files: a snapshot of the whole index, and a journal of what happened since. Both begin with a generation; a journal of another

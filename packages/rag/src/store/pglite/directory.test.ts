@@ -4,7 +4,7 @@ import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { makeChange, makeManifest } from '../../testing/fixture.js'
-import { takeLock } from './node/lock.js'
+import { takeLock } from '../node/lock.js'
 import { pglite } from './open.js'
 
 const scratch = mkdtempSync(join(tmpdir(), 'tesserae-pglite-'))

@@ -19,7 +19,7 @@ import type {
   TermFrequencies,
   VectorQuery,
 } from '../types.js'
-import { checkChange } from './check-change.js'
+import { checkChange } from '../check-change.js'
 import type { SqlClient, SqlDatabase } from './client.js'
 import { chunkOf, hitOf, rowOf, sourceOf, vectorOf, vectorText, type ChunkRow, type SourceRow } from './rows.js'
 import {

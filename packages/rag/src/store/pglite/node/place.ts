@@ -3,7 +3,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { RagError } from '../../../errors.js'
 import { memoryPlace, type Place, type PlaceOptions } from '../place.js'
-import { takeLock } from './lock.js'
+import { takeLock } from '../../node/lock.js'
 
 /**
  * Takes a directory for this process: `lock` says who has it, `data` is PostgreSQL's, `ready` that it was set up to its end.

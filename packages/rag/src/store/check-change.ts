@@ -1,5 +1,5 @@
-import { RagError } from '../../errors.js'
-import type { IndexManifest, SourceChange } from '../types.js'
+import { RagError } from '../errors.js'
+import type { IndexManifest, SourceChange } from './types.js'
 
 /** Refuses a change that does not fit the index, before any of it is written. Whether its chunks are another source's only the store knows. */
 export function checkChange({ source, upsert }: SourceChange, { embedder }: IndexManifest): void {

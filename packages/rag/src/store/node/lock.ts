@@ -3,7 +3,7 @@ import { link, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { RagError } from '../../../errors.js'
+import { RagError } from '../../errors.js'
 
 /** Who holds a lock. */
 interface Holder {
