@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { replaceText } from '@tesserae/transformer/node'
 
 /** Writes a file whole or not at all. */
 export async function writeWhole(path: string, text: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
-  const aside = `${path}.${process.pid}.tmp`
-  await writeFile(aside, text)
-  await rename(aside, path)
+  await replaceText(path, text)
 }
 
 /** Reads a JSON file; an error that names it when it is not there or damaged. */

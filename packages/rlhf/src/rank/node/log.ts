@@ -1,5 +1,6 @@
-import { mkdir, open, readFile, rename, truncate, writeFile, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, readFile, truncate, writeFile, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { replaceText } from '@tesserae/transformer/node'
 import { RlhfError } from '../../errors.js'
 import { parseRankings, type RankingLine } from '../rows.js'
 
@@ -64,7 +65,5 @@ export async function readRankings(path: string): Promise<RankingLine[]> {
 /** Writes a file of JSONL rows whole or not at all. */
 export async function writeJsonl(path: string, rows: readonly object[]): Promise<void> {
   await mkdir(dirname(path), { recursive: true })
-  const aside = `${path}.${process.pid}.tmp`
-  await writeFile(aside, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
-  await rename(aside, path)
+  await replaceText(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
 }

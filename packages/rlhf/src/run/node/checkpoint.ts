@@ -2,11 +2,11 @@
  * Checkpoints of trainers: a folder with `trainer.json`, which holds the state without its tensors, and beside it one safetensors file with these, named after
  * the step. The JSON names the file and is replaced last, so a crash at any moment leaves the earlier checkpoint or the new one, never half of each.
  */
-import { randomUUID } from 'node:crypto'
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fromBytes, type Tensor } from '@tesserae/tensor'
 import { openSafetensorsPath, saveSafetensors } from '@tesserae/tensor/node'
+import { replaceText } from '@tesserae/transformer/node'
 import { RlhfError } from '../../errors.js'
 import type { DpoState } from '../../trainers/dpo.js'
 import type { PpoState } from '../../trainers/ppo-options.js'
@@ -40,7 +40,8 @@ export async function saveTrainer<Name extends TrainerName>(
   await attempt(`the folder ${folder} could not be made`, () => mkdir(folder, { recursive: true }))
   await saveSafetensors(join(folder, file), tensors, signal === undefined ? {} : { signal })
   const record = { format, version: 1, trainer, step: state.step, tensors: file, state: json }
-  await replaceText(join(folder, 'trainer.json'), `${JSON.stringify(record)}\n`)
+  const path = join(folder, 'trainer.json')
+  await attempt(`${path} could not be written`, () => replaceText(path, `${JSON.stringify(record)}\n`))
   for (const name of await readdir(folder))
     if (/^step-\d+\.safetensors$/.test(name) && name !== file) await rm(join(folder, name), { force: true })
 }
@@ -101,24 +102,6 @@ async function readTensors(path: string): Promise<Map<string, Tensor>> {
     throw error
   } finally {
     await file.dispose()
-  }
-}
-
-/** Writes a small file aside, flushes it and renames it into place: readers see the old text or the new one. */
-async function replaceText(path: string, text: string): Promise<void> {
-  const aside = `${path}.${randomUUID()}.tmp`
-  try {
-    const handle = await open(aside, 'wx')
-    try {
-      await handle.writeFile(text)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
-    await rename(aside, path)
-  } catch (cause) {
-    await rm(aside, { force: true })
-    throw new RlhfError('CHECKPOINT', `${path} could not be written: ${messageOf(cause)}`, { cause })
   }
 }
 

@@ -3,8 +3,11 @@ import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { TransformerError } from '../../errors.js'
 
-/** Writes a small file aside, flushes it and renames it into place: readers see the old text or the new one. */
-export async function writeText(path: string, text: string): Promise<void> {
+/**
+ * Writes a small file aside, flushes it and renames it into place: readers see the old text or the new one. Errors are the system's own, and then the
+ * old file is untouched.
+ */
+export async function replaceText(path: string, text: string): Promise<void> {
   const aside = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`)
   try {
     const handle = await open(aside, 'wx')
@@ -15,8 +18,17 @@ export async function writeText(path: string, text: string): Promise<void> {
       await handle.close()
     }
     await rename(aside, path)
-  } catch (cause) {
+  } catch (error) {
     await rm(aside, { force: true })
+    throw error
+  }
+}
+
+/** {@link replaceText}. Errors: CHECKPOINT. */
+export async function writeText(path: string, text: string): Promise<void> {
+  try {
+    await replaceText(path, text)
+  } catch (cause) {
     throw new TransformerError('CHECKPOINT', `${path} could not be written: ${messageOf(cause)}`, { cause })
   }
 }
