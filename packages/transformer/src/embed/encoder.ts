@@ -1,11 +1,11 @@
 import { throwIfAborted } from '@tesserae/core'
-import { jit, realize, type Device, type DeviceName, type Tensor } from '@tesserae/tensor'
+import { jit, type Device, type DeviceName, type Tensor } from '@tesserae/tensor'
 import { checkConfig, type DecoderConfig } from '../architectures/config.js'
-import { checkWeights, disposeWeights, namedWeights, type DecoderWeights } from '../architectures/weights.js'
+import { checkWeights, type DecoderWeights } from '../architectures/weights.js'
 import { TransformerError } from '../errors.js'
+import { holdWeights } from '../generate/held-weights.js'
 import { turns } from '../generate/turn.js'
 import type { TokenizerLike } from '../generate/types.js'
-import { disposeRotary, rotaryTables } from '../layers/rotary.js'
 import { checkTexts, disposeInput, filled, inputOf } from './batch.js'
 import { encodeTexts, type EncoderInput } from './encode.js'
 
@@ -50,12 +50,8 @@ export async function createEncoder(options: CreateEncoderOptions): Promise<Text
   const { weights, tokenizer, device, borrowWeights = false } = options
   const config = checkEncoderConfig(options.config)
   checkWeights(weights, config)
-  const leaves = [...namedWeights(weights).values()]
-  await realize(leaves)
-  if (!borrowWeights) for (const leaf of leaves) leaf.freeze()
-  const rotary = config.positions === 'rotary' ? rotaryTables(config) : undefined
-  const model = { config, ...(rotary === undefined ? {} : { rotary }) }
-  const encode = jit((input: EncoderInput): Tensor => encodeTexts(weights, input, model), {
+  const held = await holdWeights(config, weights, { borrow: borrowWeights })
+  const encode = jit((input: EncoderInput): Tensor => encodeTexts(weights, input, held.model), {
     name: 'encodeTexts',
     ...(device === undefined ? {} : { device }),
   })
@@ -64,8 +60,7 @@ export async function createEncoder(options: CreateEncoderOptions): Promise<Text
     if (gone) return
     gone = true
     encode.dispose()
-    if (rotary !== undefined) disposeRotary(rotary)
-    if (!borrowWeights) disposeWeights(weights)
+    held.release()
   }
   return {
     config,

@@ -1,8 +1,8 @@
-import { forEachLeaf, realize, type Device, type DeviceName, type Tensor } from '@tesserae/tensor'
+import type { Device, DeviceName } from '@tesserae/tensor'
 import { checkConfig, type DecoderConfig } from '../architectures/config.js'
-import { checkWeights, disposeWeights, type DecoderWeights } from '../architectures/weights.js'
+import { checkWeights, type DecoderWeights } from '../architectures/weights.js'
 import { TransformerError } from '../errors.js'
-import { disposeRotary, rotaryTables } from '../layers/rotary.js'
+import { holdWeights } from './held-weights.js'
 import { makePrograms } from './programs.js'
 import { checkTokens, streamTokens } from './stream.js'
 import type { FinishReason, GenerateOptions, Generation, TokenEvent, TokenizerLike } from './types.js'
@@ -57,18 +57,8 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
       'CAPACITY',
       `capacity must be an integer from 1 to the model's context of ${config.context}, got ${capacity}`,
     )
-  const leaves: Tensor[] = []
-  forEachLeaf(weights, (leaf) => leaves.push(leaf as Tensor))
-  await realize(leaves)
-  if (!borrowWeights) for (const leaf of leaves) leaf.freeze()
-  const rotary = config.positions === 'rotary' ? rotaryTables(config) : undefined
-  if (rotary !== undefined) for (const table of [rotary.cos, rotary.sin]) table.freeze()
-  const programs = makePrograms({
-    config,
-    weights,
-    ...(rotary === undefined ? {} : { rotary }),
-    ...(device === undefined ? {} : { device }),
-  })
+  const held = await holdWeights(config, weights, { borrow: borrowWeights })
+  const programs = makePrograms({ ...held.model, weights, ...(device === undefined ? {} : { device }) })
   const context = { config, programs, capacity, ...(tokenizer === undefined ? {} : { tokenizer }) }
 
   let gone = false
@@ -89,8 +79,7 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
     if (gone) return
     gone = true
     programs.dispose()
-    if (rotary !== undefined) disposeRotary(rotary)
-    if (!borrowWeights) disposeWeights(weights)
+    held.release()
   }
   return {
     config,

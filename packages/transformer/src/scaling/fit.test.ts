@@ -1,9 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { random } from '@tesserae/core'
 import { describe, expect, it } from 'vitest'
 import { predictLoss, type ChinchillaLaw } from './chinchilla.js'
 import { fitScalingLaw, type ScalingRun } from './fit.js'
 import { minimize } from './minimize.js'
+import { chinchillaRuns, fittedRuns } from './testing/chinchilla-runs.js'
 
 /** 245 runs read off figure 4 of arXiv:2203.15556 by Epoch AI, not part of the repository. */
 const data = new URL('../../../../../shared/data/chinchilla-runs.csv', import.meta.url)
@@ -45,17 +46,9 @@ describe('fitScalingLaw', () => {
 
   it('reaches Epoch’s refit of the Chinchilla runs', async ({ skip }) => {
     skip(!existsSync(data), missing)
-    const runs = readFileSync(data, 'utf8')
-      .trim()
-      .split('\n')
-      .slice(1)
-      .map((line): ScalingRun => {
-        const fields = line.split(',').map(Number)
-        return { parameters: fields[3]!, tokens: fields[4]! / 6 / fields[3]!, loss: fields[6]! }
-      })
+    const runs = chinchillaRuns(data)
     expect(runs).toHaveLength(245)
-    // The five of the highest loss, runs of few tokens, are left out as there.
-    const { law } = await fitScalingLaw(runs.toSorted((a, b) => a.loss - b.loss).slice(0, 240))
+    const { law } = await fitScalingLaw(fittedRuns(runs))
     expect(law.E).toBeCloseTo(1.8172, 3)
     expect(Math.abs(law.A / 477.8 - 1)).toBeLessThan(1e-3)
     expect(Math.abs(law.B / 2143 - 1)).toBeLessThan(1e-3)

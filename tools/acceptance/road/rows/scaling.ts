@@ -1,6 +1,6 @@
 // Scaling laws: the Chinchilla runs fitted again from the paper's own grid of 4,500 starting points.
-import { readFileSync } from 'node:fs'
-import { chinchillaTable, fitScalingLaw, tableTokens, type ScalingRun } from '@tesserae/transformer'
+import { chinchillaTable, fitScalingLaw, tableTokens } from '@tesserae/transformer'
+import { chinchillaRuns, fittedRuns } from '../../../../packages/transformer/src/scaling/testing/chinchilla-runs.ts'
 import { dataFile } from '../../lib/data.js'
 import { atMost, type RowSource } from '../../lib/row.js'
 
@@ -8,16 +8,9 @@ import { atMost, type RowSource } from '../../lib/row.js'
 const expected = { E: 1.8172, A: 477.8, B: 2143, alpha: 0.3473, beta: 0.3672 } as const
 
 const source: RowSource = async () => {
-  const runs = readFileSync(dataFile('chinchilla-runs.csv'), 'utf8')
-    .trim()
-    .split('\n')
-    .slice(1)
-    .map((line): ScalingRun => {
-      const fields = line.split(',').map(Number)
-      return { parameters: fields[3]!, tokens: fields[4]! / 6 / fields[3]!, loss: fields[6]! }
-    })
+  const runs = chinchillaRuns(dataFile('chinchilla-runs.csv'))
   const start = performance.now()
-  const { law } = await fitScalingLaw(runs.toSorted((a, b) => a.loss - b.loss).slice(0, 240), { grid: 'paper' })
+  const { law } = await fitScalingLaw(fittedRuns(runs), { grid: 'paper' })
   const seconds = (performance.now() - start) / 1000
   const off = Math.max(...(Object.keys(expected) as (keyof typeof expected)[]).map((field) => Math.abs(law[field] / expected[field] - 1)))
   const table = Math.max(...chinchillaTable.map(([parameters, tokens]) => Math.abs(tableTokens(parameters) / tokens - 1)))

@@ -1,0 +1,33 @@
+import { realize } from '@tesserae/tensor'
+import type { DecoderConfig } from '../architectures/config.js'
+import type { ModelOptions } from '../architectures/decoder.js'
+import { disposeWeights, namedWeights, type DecoderWeights } from '../architectures/weights.js'
+import { disposeRotary, rotaryTables } from '../layers/rotary.js'
+
+/** Weights ready for programs that do not change them. */
+export interface HeldWeights {
+  /** The configuration, with rotary tables where it calls for them. */
+  readonly model: ModelOptions
+  /** Frees the tables, and the weights unless they were borrowed. */
+  release(): void
+}
+
+/** Computes weights and freezes them, so that a device may keep them in its own layout; borrowed ones stay as they are and the caller's. */
+export async function holdWeights(
+  config: DecoderConfig,
+  weights: DecoderWeights,
+  { borrow }: { readonly borrow: boolean },
+): Promise<HeldWeights> {
+  const leaves = [...namedWeights(weights).values()]
+  await realize(leaves)
+  if (!borrow) for (const leaf of leaves) leaf.freeze()
+  const rotary = config.positions === 'rotary' ? rotaryTables(config) : undefined
+  if (rotary !== undefined) for (const table of [rotary.cos, rotary.sin]) table.freeze()
+  return {
+    model: { config, ...(rotary === undefined ? {} : { rotary }) },
+    release() {
+      if (rotary !== undefined) disposeRotary(rotary)
+      if (!borrow) disposeWeights(weights)
+    },
+  }
+}
