@@ -122,7 +122,9 @@ const adamwStep: Emitter = (context, node) => {
   const { grad, scale } = unscaled(context, g)
   const times = (x: Name, factor: number): Name => context.node('Mul', [x, context.float(factor)])
   const scaled = (factor: number): Name =>
-    scale === undefined ? times(grad, factor) : context.node('Mul', [grad, context.once(`${scale}|${factor}`, () => times(scale, factor))])
+    scale === undefined
+      ? times(grad, factor)
+      : context.node('Mul', [grad, context.once(`scaled|${scale}|${factor}`, () => times(scale, factor))])
   const newM = context.node('Add', [times(context.as(m, FLOAT), attrs.beta1), scaled(1 - attrs.beta1)])
   const root = scaled(Math.sqrt(1 - attrs.beta2))
   const newV = context.node('Add', [times(context.as(v, FLOAT), attrs.beta2), context.node('Mul', [root, root])])

@@ -340,7 +340,7 @@ export class OnnxDevice implements Device {
   }
 }
 
-/** Elements that all nodes of a program give together, from which on it counts as large: decoding a token stays below, training steps lie above. */
+/** Elements that all nodes of a program give together, from which on it counts as large: decoding a token of a small model stays below, training steps lie above. */
 const largeFrom = 1 << 20
 
 function elementsIn({ nodes }: Program): number {
