@@ -3,11 +3,20 @@ import { readFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { extname, join, normalize } from 'node:path'
 
+/** By the file's ending; what is not here goes out as plain bytes, which browsers refuse as style sheets, modules and pictures of SVG. */
 const types: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
   '.mjs': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
   '.json': 'application/json',
+  '.map': 'application/json',
+  '.md': 'text/markdown; charset=utf-8',
+  '.txt': 'text/plain; charset=utf-8',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.ico': 'image/x-icon',
+  '.woff2': 'font/woff2',
   '.wasm': 'application/wasm',
 }
 
@@ -37,7 +46,7 @@ export async function serveFolders({ folders, isolated }: StaticOptions): Promis
         ? undefined
         : join(folders[prefix]!, path.endsWith('/') ? `${path.slice(prefix.length)}index.html` : path.slice(prefix.length))
     const headers = {
-      'content-type': types[extname(file ?? '')] ?? 'application/octet-stream',
+      'content-type': types[extname(file ?? '').toLowerCase()] ?? 'application/octet-stream',
       ...(isolated ? { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' } : {}),
     }
     const send = async (): Promise<void> => {
