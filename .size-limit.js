@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 
 // Bytes that a browser downloads for a use of each package: bundled from dist, minified, compressed with brotli. Native and heavy
 // optional parts are left out; what would pull them in by accident shows up as an unresolvable import or as bytes.
-const optional = ['koffi', 'onnxruntime-node', 'onnxruntime-web']
+const optional = ['koffi', 'onnxruntime-node', 'onnxruntime-web', '@electric-sql/pglite', '@electric-sql/pglite-pgvector']
 const entry = (name, path, limit, imports = '*') => ({
   name,
   path,
@@ -17,7 +17,7 @@ const entry = (name, path, limit, imports = '*') => ({
   }),
 })
 
-const missing = ['core', 'tokenizer', 'sampling', 'tensor', 'rag', 'transformer'].filter(
+const missing = ['core', 'tokenizer', 'sampling', 'tensor', 'rag', 'transformer', 'rlhf'].filter(
   (name) => !existsSync(`packages/${name}/dist/index.js`),
 )
 if (missing.length > 0) throw new Error(`Not built: ${missing.join(', ')}. Run npm run build first.`)
@@ -29,5 +29,11 @@ export default [
   entry('sampling', 'packages/sampling/dist/index.js', '8 kB'),
   entry('tensor', 'packages/tensor/dist/index.js', '100 kB'),
   entry('rag', 'packages/rag/dist/index.js', '30 kB'),
+  // With the three parsers that it needs beside it.
+  entry('rag/markdown with its parsers', 'packages/rag/dist/markdown.js', '24 kB'),
+  entry('rag/pglite without PGlite', 'packages/rag/dist/pglite.js', '10 kB'),
+  entry('rag/testing', 'packages/rag/dist/testing.js', '9 kB'),
   entry('transformer with all below it', 'packages/transformer/dist/index.js', '130 kB'),
+  entry('transformer: generate only', 'packages/transformer/dist/index.js', '92 kB', '{ createModel }'),
+  entry('rlhf with what it uses of those below', 'packages/rlhf/dist/index.js', '115 kB'),
 ]
