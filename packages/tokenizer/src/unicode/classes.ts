@@ -1,4 +1,6 @@
-import { letterRanges, numberRanges, whiteSpaceRanges } from './tables.js'
+import { Category, categoryTable } from './categories.js'
+import { whiteSpaceRanges } from './generated/categories.js'
+import { forEachRange } from './ranges.js'
 
 /** Classes of code points. They partition Unicode, so two bits are enough. */
 export const OTHER = 0
@@ -14,21 +16,10 @@ let table: Uint8Array | undefined
 /** The class of every code point below the table's size; the others are `OTHER`. Unpacked at first use. */
 export function classTable(): Uint8Array {
   if (table !== undefined) return table
-  const unpacked = new Uint8Array(TABLE_SIZE)
-  for (const [ranges, value] of [
-    [letterRanges, LETTER],
-    [numberRanges, NUMBER],
-    [whiteSpaceRanges, SPACE],
-  ] as const) {
-    const words = ranges.split(/[ \n]/)
-    let at = 0
-    for (let i = 0; i < words.length; i += 2) {
-      at += parseInt(words[i]!, 36)
-      const end = at + parseInt(words[i + 1]!, 36)
-      unpacked.fill(value, at, end)
-      at = end
-    }
-  }
+  const unpacked = categoryTable(TABLE_SIZE, (category) =>
+    category >= Category.Lu && category <= Category.Lo ? LETTER : category >= Category.Nd && category <= Category.No ? NUMBER : OTHER,
+  )
+  forEachRange(whiteSpaceRanges, (start, end) => unpacked.fill(SPACE, start, end))
   return (table = unpacked)
 }
 
