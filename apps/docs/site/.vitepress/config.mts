@@ -2,7 +2,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { transformerTwoslash } from '@shikijs/vitepress-twoslash'
 import { defineConfig, type DefaultTheme, type MarkdownOptions } from 'vitepress'
+import { browserOnly } from './browser-only.mjs'
 import { samples } from './samples.mjs'
+import { renderForSearch } from './search.mjs'
 
 /** Pages that `scripts/write-api.mts` wrote; none before its first run. */
 function apiSidebar(): DefaultTheme.SidebarItem[] {
@@ -39,8 +41,6 @@ export default defineConfig({
     'Composable building blocks of language models, in TypeScript: from text to tokens to tensors to a trained, aligned and grounded model.',
   lang: 'en',
   cleanUrls: false,
-  // Links between the generated pages are typedoc's to keep.
-  ignoreDeadLinks: [/^\/?api\//, /\/api\//],
   head: [
     ['link', { rel: 'icon', type: 'image/svg+xml', href: '/mark.svg' }],
     ['meta', { name: 'theme-color', content: '#f8f5ee' }],
@@ -52,7 +52,7 @@ export default defineConfig({
   },
   themeConfig: {
     logo: '/mark.svg',
-    search: { provider: 'local' },
+    search: { provider: 'local', options: { _render: renderForSearch } },
     nav: [
       { text: 'Install', link: '/install' },
       { text: 'Quickstart', link: '/quickstart' },
@@ -64,11 +64,13 @@ export default defineConfig({
     docFooter: { prev: 'Before', next: 'Next' },
   },
   vite: {
+    plugins: [browserOnly],
     resolve: { conditions: ['@tesserae/source'] },
     ssr: { resolve: { conditions: ['@tesserae/source'] } },
     // The packages' sources use `using`, which not every browser has.
     esbuild: { target: 'es2022' },
-    worker: { format: 'es' },
+    // Files named as the pages' own are, so that the 14 MB of WebAssembly that both ask for are written once.
+    worker: { format: 'es', rollupOptions: { output: { assetFileNames: 'assets/[name].[hash].[ext]' } } },
     build: { chunkSizeWarningLimit: 4096 },
   },
 })

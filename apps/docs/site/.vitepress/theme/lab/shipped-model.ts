@@ -1,6 +1,7 @@
 import { fromBytes, openSafetensors, resolveDevice, type Device, type Tensor } from '@tesserae/tensor'
 import { Tokenizer } from '@tesserae/tokenizer'
 import { checkConfig, mapWeights, namedWeights, weightSpecs, type DecoderConfig, type DecoderWeights } from '@tesserae/transformer'
+import { fetchFile } from './fetch-file.js'
 
 /** The model of `scripts/train-model.mts`, and what it runs on. */
 export interface ShippedModel {
@@ -9,18 +10,12 @@ export interface ShippedModel {
   readonly tokenizer: Tokenizer
 }
 
-const fetchOk = async (url: string): Promise<Response> => {
-  const response = await fetch(url)
-  if (!response.ok) throw new Error(`${url} answered ${response.status}: the model's files are not where the page expects them`)
-  return response
-}
-
 /** Fetches and checks the model; weights are float16 in the file and float32 here. */
 export async function loadShippedModel(folder: string): Promise<ShippedModel> {
   const [config, tokenizer, bytes] = await Promise.all([
-    fetchOk(`${folder}/config.json`).then(async (response) => checkConfig((await response.json()) as DecoderConfig)),
-    fetchOk(`${folder}/tokenizer.json`).then(async (response) => Tokenizer.fromJSON(await response.text())),
-    fetchOk(`${folder}/model.safetensors`).then(async (response) => new Uint8Array(await response.arrayBuffer())),
+    fetchFile(`${folder}/config.json`).then(async (response) => checkConfig((await response.json()) as DecoderConfig)),
+    fetchFile(`${folder}/tokenizer.json`).then(async (response) => Tokenizer.fromJSON(await response.text())),
+    fetchFile(`${folder}/model.safetensors`).then(async (response) => new Uint8Array(await response.arrayBuffer())),
   ])
   const file = await openSafetensors(bytes)
   const specs = weightSpecs(config)

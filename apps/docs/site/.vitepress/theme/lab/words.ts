@@ -1,15 +1,11 @@
 import { wordVectors, type WordVectors } from '@tesserae/transformer'
+import { fetchFile } from './fetch-file.js'
 
 /** Reads what `scripts/write-words.mts` wrote: for each word a float32 scale and signed bytes. */
 export async function loadWords(folder: string, signal: AbortSignal): Promise<WordVectors> {
-  const get = async (name: string): Promise<Response> => {
-    const response = await fetch(`${folder}/${name}`, { signal })
-    if (!response.ok) throw new Error(`${response.url} answered ${response.status}: the vectors are not where the page expects them`)
-    return response
-  }
   const [text, buffer] = await Promise.all([
-    get('words.txt').then((found) => found.text()),
-    get('vectors.bin').then((found) => found.arrayBuffer()),
+    fetchFile(`${folder}/words.txt`, signal).then((found) => found.text()),
+    fetchFile(`${folder}/vectors.bin`, signal).then((found) => found.arrayBuffer()),
   ])
   const words = text.split('\n')
   const record = buffer.byteLength / words.length
