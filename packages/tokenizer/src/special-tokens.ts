@@ -39,19 +39,14 @@ export class SpecialTokens {
    * @throws TokenizerError `SPECIAL_TOKEN` by the policy; `VALUE` for an unknown policy or a listed token that is none
    */
   scan(text: string, policy: SpecialPolicy, onText: (text: string, start: number) => void, onToken: (id: number) => void): void {
-    this.checkPolicy(policy)
+    checkPolicy(policy, this.special)
     const pattern = policy === 'text' ? this.ordinary : this.all
     let done = 0
     if (pattern !== undefined) {
       for (const match of text.matchAll(pattern)) {
         const token = this.byContent.get(match[0])!
         if (token.special && policy !== 'allow' && !(typeof policy !== 'string' && policy.includes(token.content))) {
-          throw new TokenizerError(
-            'SPECIAL_TOKEN',
-            `The text holds the special token ${JSON.stringify(token.content)} at position ${match.index}. Text that users or documents wrote ` +
-              `is encoded with special: 'text'; where the token is meant, pass special: 'allow' or list it`,
-            { token: token.content, position: match.index },
-          )
+          throw specialTokenError(token.content, match.index)
         }
         if (match.index > done) onText(text.slice(done, match.index), done)
         onToken(token.id)
@@ -60,17 +55,28 @@ export class SpecialTokens {
     }
     if (done < text.length) onText(done === 0 ? text : text.slice(done), done)
   }
+}
 
-  private checkPolicy(policy: SpecialPolicy): void {
-    if (policy === 'reject' || policy === 'allow' || policy === 'text') return
-    if (!Array.isArray(policy)) {
-      throw new TokenizerError('VALUE', `special is 'reject', 'allow', 'text' or a list of special tokens, got ${String(policy)}`)
-    }
-    for (const name of policy as readonly string[]) {
-      if (this.special.has(name)) continue
-      const known = [...this.special.keys()].slice(0, 8).join(', ') || 'none'
-      throw new TokenizerError('VALUE', `special lists ${JSON.stringify(name)}, which is no special token here; known are: ${known}`)
-    }
+/** The error for a special token that a text holds and the policy does not allow. */
+export function specialTokenError(token: string, position: number): TokenizerError {
+  return new TokenizerError(
+    'SPECIAL_TOKEN',
+    `The text holds the special token ${JSON.stringify(token)} at position ${position}. Text that users or documents wrote ` +
+      `is encoded with special: 'text'; where the token is meant, pass special: 'allow' or list it`,
+    { token, position },
+  )
+}
+
+/** @throws TokenizerError `VALUE` for an unknown policy or a listed token that is none */
+export function checkPolicy(policy: SpecialPolicy, special: ReadonlyMap<string, number>): void {
+  if (policy === 'reject' || policy === 'allow' || policy === 'text') return
+  if (!Array.isArray(policy)) {
+    throw new TokenizerError('VALUE', `special is 'reject', 'allow', 'text' or a list of special tokens, got ${String(policy)}`)
+  }
+  for (const name of policy as readonly string[]) {
+    if (special.has(name)) continue
+    const known = [...special.keys()].slice(0, 8).join(', ') || 'none'
+    throw new TokenizerError('VALUE', `special lists ${JSON.stringify(name)}, which is no special token here; known are: ${known}`)
   }
 }
 

@@ -94,11 +94,17 @@ export interface TextRun {
 }
 
 /**
- * Turns written forms of tokens back into text, one at a time. What a decoder cannot yet tell it holds back; pieces joined equal the decoding of all tokens
- * at once, because that is how all are decoded.
+ * Turns written forms of tokens back into text, one at a time. What a decoder cannot yet tell it holds back; pieces joined equal the decoding
+ * of all tokens at once, because that is how all are decoded.
+ *
+ * Some decoders make one form of all they are given. Those behind them then take that form in fragments, `fused`: what begins or ends a form, and what
+ * reaches across tokens, is judged of the whole.
  */
 export interface Decoder {
-  start(): DecoderRun
+  /** Whether what comes out is one form in fragments. */
+  fuses(fused: boolean): boolean
+  /** @param fused whether the tokens that are pushed are fragments of one form */
+  start(fused: boolean): DecoderRun
   toJSON(): ComponentJson
 }
 

@@ -1,0 +1,97 @@
+import type { ComponentJson, PieceModel, TokenSink } from '../../pipeline/components.js'
+import { isPairAt } from '../../text/aligned.js'
+import { UnitTrie } from '../../text/unit-trie.js'
+import type { TokenMap } from '../token-map.js'
+import { missingUnknown } from '../wordlevel/wordlevel.js'
+
+/**
+ * WordPiece: the longest token that begins a word, then the longest that goes on, and so forth; a word with a stretch that no token begins is
+ * unknown as a whole.
+ *
+ * Source: Y. Wu et al., "Google's Neural Machine Translation System", 2016, and BERT's reference code.
+ */
+export class WordPiece implements PieceModel {
+  readonly size: number
+  private readonly unknownId: number | undefined
+  private readonly trie = new UnitTrie()
+  /** The state of the trie that stands for the prefix, −1 where no token begins with it. */
+  private readonly inside: number
+
+  /**
+   * @param vocab the tokens
+   * @param unknown the token for words that cannot be made up of tokens
+   * @param prefix what the written forms of tokens inside a word begin with, `##`
+   * @param maxCharacters words of more characters (code points) are unknown
+   */
+  constructor(
+    private readonly vocab: TokenMap,
+    private readonly unknown: string,
+    private readonly prefix: string,
+    private readonly maxCharacters: number,
+  ) {
+    this.size = vocab.size
+    this.unknownId = vocab.get(unknown)
+    for (const [form, id] of vocab.ids) this.trie.add(form, id)
+    let inside = 0
+    for (let i = 0; i < prefix.length && inside >= 0; i++) inside = this.trie.step(inside, prefix.charCodeAt(i))
+    this.inside = inside
+  }
+
+  encodePiece(piece: string, out: TokenSink): void {
+    const tokens: number[] = []
+    if (!this.isShort(piece) || !this.cut(piece, tokens)) {
+      if (this.unknownId === undefined) throw missingUnknown(this.unknown, piece)
+      out.token(this.unknownId, 0, piece.length)
+      return
+    }
+    for (let i = 0, start = 0; i < tokens.length; i += 2) {
+      out.token(tokens[i]!, start, tokens[i + 1]!)
+      start = tokens[i + 1]!
+    }
+  }
+
+  tokenToId(token: string): number | undefined {
+    return this.vocab.get(token)
+  }
+
+  idToToken(id: number): string | undefined {
+    return this.vocab.form(id)
+  }
+
+  toJSON(): ComponentJson {
+    return {
+      type: 'WordPiece',
+      unk_token: this.unknown,
+      continuing_subword_prefix: this.prefix,
+      max_input_chars_per_word: this.maxCharacters,
+      vocab: this.vocab.toJSON(),
+    }
+  }
+
+  /** Appends id and end of each token; false when some stretch is no token. */
+  private cut(piece: string, tokens: number[]): boolean {
+    const { trie } = this
+    for (let start = 0; start < piece.length;) {
+      let id = -1
+      let end = start
+      for (let at = start, state = start > 0 ? this.inside : 0; state >= 0 && at < piece.length;) {
+        state = trie.step(state, piece.charCodeAt(at++))
+        if (state >= 0 && trie.value(state) >= 0) {
+          id = trie.value(state)
+          end = at
+        }
+      }
+      if (id < 0) return false
+      tokens.push(id, end)
+      start = end
+    }
+    return true
+  }
+
+  private isShort(piece: string): boolean {
+    if (piece.length <= this.maxCharacters) return true
+    let characters = 0
+    for (let at = 0; at < piece.length; at += isPairAt(piece, at) ? 2 : 1) if (++characters > this.maxCharacters) return false
+    return true
+  }
+}

@@ -1,0 +1,15 @@
+import type { ComponentJson, PieceSplitter } from '../../pipeline/components.js'
+import type { AlignedText } from '../../text/aligned.js'
+
+/** One pre-tokenizer after another. */
+export class SplitterSequence implements PieceSplitter {
+  constructor(private readonly splitters: readonly PieceSplitter[]) {}
+
+  split(pieces: readonly AlignedText[]): readonly AlignedText[] {
+    return this.splitters.reduce((parts, splitter) => splitter.split(parts), pieces)
+  }
+
+  toJSON(): ComponentJson {
+    return { type: 'Sequence', pretokenizers: this.splitters.map((splitter) => splitter.toJSON()) }
+  }
+}
