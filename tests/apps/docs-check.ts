@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type { Browser, Locator, Page } from 'playwright-core'
+import { searchProblem } from './docs-search.js'
 
 export interface PageReport {
   readonly path: string
@@ -12,6 +13,8 @@ export interface PageReport {
   readonly violations: readonly string[]
   /** Elements wider than the page at 375 px. */
   readonly overflowing: readonly string[]
+  /** What is wrong with the search; looked for on the first page alone. */
+  readonly search?: string
   /** What the page's experiment gave; undefined on pages without one. */
   readonly experiment?: { readonly name: string; readonly problem: string | undefined }
 }
@@ -267,7 +270,19 @@ async function visit(browser: Browser, origin: string, path: string, pictures: s
             .map((element) => `${element.tagName.toLowerCase()}.${element.className}`),
     )
     await picture('375')
-    return { path, messages, violations, overflowing, ...(experiment === undefined ? {} : { experiment }) }
+    await page.evaluate(() => document.documentElement.classList.add('dark'))
+    await picture('375-dark')
+    await page.evaluate(() => document.documentElement.classList.remove('dark'))
+    let search: string | undefined
+    if (path === '/') {
+      await page.setViewportSize({ width: 1440, height: 1000 })
+      search = await searchProblem(page, async () => {
+        violations.push(...(await axe(page, 'search')))
+        await picture('search')
+      }).catch((error: unknown) => (error instanceof Error ? error.message : String(error)))
+    }
+    const found = { ...(search === undefined ? {} : { search }), ...(experiment === undefined ? {} : { experiment }) }
+    return { path, messages, violations, overflowing, ...found }
   } finally {
     await context.close()
   }
@@ -275,9 +290,10 @@ async function visit(browser: Browser, origin: string, path: string, pictures: s
 
 /** What is wrong, one line each; nothing when all is well. */
 export const problemsOf = (reports: readonly PageReport[]): string[] =>
-  reports.flatMap(({ path, messages, violations, overflowing, experiment }) => [
+  reports.flatMap(({ path, messages, violations, overflowing, search, experiment }) => [
     ...messages.map((message) => `${path}: console: ${message}`),
     ...violations.map((violation) => `${path}: axe: ${violation}`),
     ...overflowing.map((element) => `${path}: wider than 375 px: ${element}`),
+    ...(search === undefined ? [] : [`${path}: search: ${search}`]),
     ...(experiment?.problem === undefined ? [] : [`${path}: ${experiment.name}: ${experiment.problem}`]),
   ])
