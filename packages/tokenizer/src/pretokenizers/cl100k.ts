@@ -1,49 +1,38 @@
 import type { IdList } from '../id-list.js'
 import { charAt, classTable, LETTER, NUMBER, OTHER, runEnd, SPACE } from '../unicode/classes.js'
+import { anyCaseContraction } from './contractions.js'
 import type { PreTokenizer } from './pretokenizer.js'
-import { spacesEnd } from './spaces.js'
+import { breaksOrSpacesEnd, isBreak } from './spaces.js'
 
-const common = String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|`
+const words = String.raw`(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|`
+const others = String.raw` ?[^\s\p{L}\p{N}]+[\r\n]*|`
+const spaces = String.raw`\s*[\r\n]+|\s+(?!\S)|\s+`
 
 /** The regular expression of the first cl100k, which Hugging Face files such as Llama 3's still carry. */
-export const llama3Source = String.raw`${common}\s*[\r\n]+|\s+(?!\S)|\s+`
+export const llama3Source = String.raw`${words}\p{N}{1,3}|${others}${spaces}`
+
+/** That of Qwen 2 and 2.5: every digit is a piece of its own. */
+export const qwen2Source = String.raw`${words}\p{N}|${others}${spaces}`
 
 /**
  * The regular expression of cl100k in tiktoken since 0.6: white space at the end of a text stays whole even when it holds a line break.
  * Written with what every engine reads alike (`$` and possessive quantifiers are not).
  */
-export const cl100kSource = String.raw`${common}\s+(?![\s\S])|\s*[\r\n]+|\s+(?!\S)|\s+`
+export const cl100kSource = String.raw`${words}\p{N}{1,3}|${others}\s+(?![\s\S])|${spaces}`
 
 const APOSTROPHE = 0x27
 const BLANK = 0x20
-const LINE_FEED = 0x0a
-const CARRIAGE_RETURN = 0x0d
-const [D, E, L, M, R, S, T, V] = [0x64, 0x65, 0x6c, 0x6d, 0x72, 0x73, 0x74, 0x76]
 
-const isBreak = (byte: number | undefined) => byte === LINE_FEED || byte === CARRIAGE_RETURN
-
-/** The length of the contraction in any case after an apostrophe at `at`, with the apostrophe, or 0. */
-function contraction(bytes: Uint8Array, at: number, end: number): number {
-  if (at + 1 >= end) return 0
-  // Setting bit 5 maps A–Z to a–z and no other byte to one of the letters compared with below.
-  const first = bytes[at + 1]! | 0x20
-  if (first === S || first === D || first === M || first === T) return 2
-  if (at + 2 >= end) return 0
-  // Without regard to case, s is also ſ (U+017F, bytes C5 BF).
-  if (bytes[at + 1] === 0xc5 && bytes[at + 2] === 0xbf) return 3
-  const second = bytes[at + 2]! | 0x20
-  return (first === L && second === L) || (first === V && second === E) || (first === R && second === E) ? 3 : 0
-}
-
-/** The splits of cl100k and of Llama 3, scanned by hand: one pass, no backtracking, the same Unicode version on every engine. */
-export function cl100k(pattern: 'cl100k' | 'llama3'): PreTokenizer {
+/** The splits of cl100k, Llama 3 and Qwen 2, scanned by hand: one pass, no backtracking, the same Unicode version on every engine. */
+export function cl100k(pattern: 'cl100k' | 'llama3' | 'qwen2'): PreTokenizer {
   const classes = classTable()
   const wholeTail = pattern === 'cl100k'
+  const digits = pattern === 'qwen2' ? 1 : 3
 
   const next = (bytes: Uint8Array, at: number, end: number): number => {
     const byte = bytes[at]!
     if (byte === APOSTROPHE) {
-      const short = contraction(bytes, at, end)
+      const short = anyCaseContraction(bytes, at, end)
       if (short > 0) return at + short
     }
     const char = charAt(classes, bytes, at)
@@ -60,14 +49,12 @@ export function cl100k(pattern: 'cl100k' | 'llama3'): PreTokenizer {
     }
     const stop = runEnd(classes, bytes, after, end, SPACE)
     if (wholeTail && stop === end) return end
-    // `\s*[\r\n]+` ends after the last line break of the run.
-    for (let last = stop; last > at; last--) if (isBreak(bytes[last - 1])) return last
-    return spacesEnd(bytes, at, stop, end)
+    return breaksOrSpacesEnd(bytes, at, stop, end)
   }
 
-  /** The end of up to two more numbers. */
+  /** The end of the numbers that may follow the first. */
   const numbersEnd = (bytes: Uint8Array, at: number, end: number): number => {
-    for (let count = 1; count < 3 && at < end; count++) {
+    for (let count = 1; count < digits && at < end; count++) {
       const char = charAt(classes, bytes, at)
       if ((char & 3) !== NUMBER) break
       at += char >> 2

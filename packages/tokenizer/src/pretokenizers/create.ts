@@ -1,13 +1,47 @@
 import { TokenizerError } from '../errors.js'
-import { cl100k } from './cl100k.js'
-import { gpt2 } from './gpt2.js'
+import { cl100k, cl100kSource, llama3Source, qwen2Source } from './cl100k.js'
+import { gpt2, gpt2Source } from './gpt2.js'
+import { o200k, o200kSource } from './o200k.js'
 import type { PatternName, PreTokenizer } from './pretokenizer.js'
 import { regexSplit } from './regex.js'
 
+/** The regular expression of each split that is known by name. */
+export const patternSources: Readonly<Record<PatternName, string>> = {
+  gpt2: gpt2Source,
+  cl100k: cl100kSource,
+  llama3: llama3Source,
+  qwen2: qwen2Source,
+  o200k: o200kSource,
+}
+
+const possessiveTail = String.raw`|\s++$|\s*[\r\n]|\s+(?!\S)|\s`
+
+/** The same splits as tiktoken writes them, with possessive quantifiers and an end of text. */
+const otherSources: ReadonlyMap<string, PatternName> = new Map([
+  [String.raw`'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s`, 'gpt2'],
+  [String.raw`'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+${possessiveTail}`, 'cl100k'],
+  [String.raw`'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+`, 'llama3'],
+])
+
+/** The name of the split that a regular expression stands for, or undefined when it is none of the known. */
+export function patternNameOf(source: string): PatternName | undefined {
+  for (const [name, known] of Object.entries(patternSources)) if (known === source) return name as PatternName
+  return otherSources.get(source)
+}
+
 /** The pre-tokenizer of a name or a regular expression. */
 export function preTokenizer(pattern: PatternName | RegExp): PreTokenizer {
-  if (pattern === 'gpt2') return gpt2()
-  if (pattern === 'cl100k' || pattern === 'llama3') return cl100k(pattern)
+  switch (pattern) {
+    case 'gpt2':
+      return gpt2()
+    case 'cl100k':
+    case 'llama3':
+    case 'qwen2':
+      return cl100k(pattern)
+    case 'o200k':
+      return o200k()
+  }
   if (Object.prototype.toString.call(pattern) === '[object RegExp]') return regexSplit(pattern)
-  throw new TokenizerError('VALUE', `A pattern is 'gpt2', 'cl100k', 'llama3' or a RegExp, got ${String(pattern)}`)
+  const names = Object.keys(patternSources).map((name) => `'${name}'`)
+  throw new TokenizerError('VALUE', `A pattern is ${names.join(', ')} or a RegExp, got ${String(pattern)}`)
 }

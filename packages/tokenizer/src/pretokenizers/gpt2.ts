@@ -1,5 +1,6 @@
 import type { IdList } from '../id-list.js'
 import { charAt, classTable, runEnd, SPACE } from '../unicode/classes.js'
+import { lowerContraction } from './contractions.js'
 import type { PreTokenizer } from './pretokenizer.js'
 import { spacesEnd } from './spaces.js'
 
@@ -8,17 +9,6 @@ export const gpt2Source = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| 
 
 const APOSTROPHE = 0x27
 const BLANK = 0x20
-const [D, E, L, M, R, S, T, V] = [0x64, 0x65, 0x6c, 0x6d, 0x72, 0x73, 0x74, 0x76]
-
-/** The length of the contraction after an apostrophe at `at`, with the apostrophe, or 0. */
-function contraction(bytes: Uint8Array, at: number, end: number): number {
-  if (at + 1 >= end) return 0
-  const first = bytes[at + 1]
-  if (first === S || first === D || first === M || first === T) return 2
-  if (at + 2 >= end) return 0
-  const second = bytes[at + 2]
-  return (first === L && second === L) || (first === V && second === E) || (first === R && second === E) ? 3 : 0
-}
 
 /**
  * GPT-2's split, scanned by hand: one pass, no backtracking, and the same Unicode version on every engine (a regular expression's
@@ -32,7 +22,7 @@ export function gpt2(): PreTokenizer {
       let at = 0
       while (at < length) {
         const byte = bytes[at]!
-        const short = byte === APOSTROPHE ? contraction(bytes, at, length) : 0
+        const short = byte === APOSTROPHE ? lowerContraction(bytes, at, length) : 0
         if (short > 0) {
           at += short
         } else {

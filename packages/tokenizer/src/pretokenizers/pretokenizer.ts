@@ -1,10 +1,12 @@
 import type { IdList } from '../id-list.js'
 
 /**
- * The splits known by name. `gpt2` is GPT-2's. `cl100k` is that of GPT-3.5 and GPT-4: contractions in any case, numbers in groups of three
- * digits, line breaks together. `llama3` is the same but for white space with a line break at the end of a text, which it divides.
+ * The splits known by name. `gpt2` is GPT-2's, also that of r50k and p50k. `cl100k` is that of GPT-3.5 and GPT-4: contractions in any case,
+ * numbers in groups of three digits, line breaks together. `llama3` is the same but for white space with a line break at the end of
+ * a text, which it divides; `qwen2` is llama3's with every digit by itself. `o200k` is GPT-4o's: words end where a capital follows
+ * a small letter, and contractions stay with their word.
  */
-export type PatternName = 'gpt2' | 'cl100k' | 'llama3'
+export type PatternName = 'gpt2' | 'cl100k' | 'llama3' | 'qwen2' | 'o200k'
 
 /** Splits text into pieces; byte-pair merging never crosses the border of a piece. Pieces cover the text without a gap. */
 export interface PreTokenizer {

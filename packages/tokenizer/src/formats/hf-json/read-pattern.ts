@@ -1,15 +1,7 @@
 import { TokenizerError } from '../../errors.js'
-import { cl100kSource, llama3Source } from '../../pretokenizers/cl100k.js'
-import { gpt2Source } from '../../pretokenizers/gpt2.js'
+import { patternNameOf } from '../../pretokenizers/create.js'
 import type { PatternName } from '../../pretokenizers/pretokenizer.js'
 import { fail, field, isRecord, unsupported } from './json.js'
-
-/** The splits that are recognised in a file. */
-const knownSources: ReadonlyMap<string, PatternName> = new Map([
-  [gpt2Source, 'gpt2'],
-  [cl100kSource, 'cl100k'],
-  [llama3Source, 'llama3'],
-])
 
 /**
  * The pattern of a `pre_tokenizer`: `ByteLevel` with its own split, or a `Split` followed by `ByteLevel` without one. A regular expression
@@ -43,11 +35,11 @@ export function readPattern(value: unknown, trusted: boolean): PatternName | Reg
     throw unsupported('a Split that is not Isolated, or inverted')
   const source = field(field(split, 'pattern'), 'Regex')
   if (typeof source !== 'string') throw fail('pre_tokenizer.pretokenizers[0].pattern.Regex', 'a string', source)
-  const name = knownSources.get(source)
+  const name = patternNameOf(source)
   if (name !== undefined) return name
   if (!trusted) {
     throw unsupported(
-      `the split ${JSON.stringify(source)}; known are those of gpt2, cl100k and llama3. Pass trustPattern: true if you trust the file`,
+      `the split ${JSON.stringify(source)}; known are those of gpt2, cl100k, llama3, qwen2 and o200k. Pass trustPattern: true if you trust the file`,
     )
   }
   try {

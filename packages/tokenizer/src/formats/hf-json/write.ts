@@ -1,5 +1,5 @@
 import type { MergeTable } from '../../models/bpe/merge-table.js'
-import { cl100kSource, llama3Source } from '../../pretokenizers/cl100k.js'
+import { patternSources } from '../../pretokenizers/create.js'
 import type { PatternName } from '../../pretokenizers/pretokenizer.js'
 import type { AddedToken } from '../../special-tokens.js'
 import type { Vocabulary } from '../../vocabulary.js'
@@ -59,7 +59,7 @@ function byteLevel(useRegex: boolean): ByteLevelJson {
 
 function preTokenizerJson(pattern: PatternName | RegExp): TokenizerJson['pre_tokenizer'] {
   if (pattern === 'gpt2') return byteLevel(true)
-  const source = pattern === 'cl100k' ? cl100kSource : pattern === 'llama3' ? llama3Source : pattern.source
+  const source = typeof pattern === 'string' ? patternSources[pattern] : pattern.source
   return {
     type: 'Sequence',
     pretokenizers: [{ type: 'Split', pattern: { Regex: source }, behavior: 'Isolated', invert: false }, byteLevel(false)],
