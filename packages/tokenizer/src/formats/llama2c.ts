@@ -1,7 +1,7 @@
 import { ByteTable } from '../byte-table.js'
 import { TokenizerError } from '../errors.js'
-import { MAX_MERGES, MergeTable } from '../models/bpe/merge-table.js'
 import { ScoredBpe } from '../models/bpe/scored.js'
+import { SegmentedText } from '../models/segmented-text.js'
 import type { TokenizerParts } from '../parts.js'
 import { Vocabulary } from '../vocabulary.js'
 
@@ -49,10 +49,17 @@ export function readLlama2c(file: Uint8Array): TokenizerParts {
     // Of two equal tokens the first is used.
     if (table.add(token, 0, token.length) === ids.length) ids.push(id)
   }
-  const merges = mergesByScore(tokens, scores, table, ids)
+  // llama2.c puts a blank in front of a text and joins only what are tokens already.
+  const segmenter = new ScoredBpe({
+    pieces: table,
+    ids: Int32Array.from(ids),
+    scores: Float32Array.from(ids, (id) => scores[id]!),
+    joinUnknown: false,
+    blank: Uint8Array.of(0x20),
+  })
   return {
     vocabulary: new Vocabulary(tokens),
-    model: new ScoredBpe(table, Int32Array.from(ids), byteIds, merges),
+    model: new SegmentedText(segmenter, byteIds),
     added: special,
     bosId: BOS,
     eosId: EOS,
@@ -90,25 +97,6 @@ function readTokens(file: Uint8Array): { tokens: Uint8Array[]; scores: number[] 
     at += length
   }
   return { tokens, scores }
-}
-
-/** Every pair of ordinary tokens whose bytes joined are an ordinary token, ranked by falling score of that token. */
-function mergesByScore(tokens: readonly Uint8Array[], scores: readonly number[], table: ByteTable, ids: readonly number[]): MergeTable {
-  const merges = new MergeTable(ids.length * 4)
-  const order = ids.toSorted((a, b) => scores[b]! - scores[a]!)
-  let rank = -1
-  for (const [index, id] of order.entries()) {
-    // Equal scores share a rank, so that the leftmost pair is merged first.
-    if (index === 0 || scores[id] !== scores[order[index - 1]!]) rank++
-    const token = tokens[id]!
-    for (let cut = 1; cut < token.length; cut++) {
-      const left = table.find(token, 0, cut)
-      const right = left < 0 ? -1 : table.find(token, cut, token.length)
-      if (right >= 0) merges.set(ids[left]!, ids[right]!, rank, id)
-    }
-  }
-  if (rank >= MAX_MERGES) throw fail(`has more than ${MAX_MERGES} scores`)
-  return merges
 }
 
 function fail(what: string, position?: number): TokenizerError {

@@ -79,7 +79,8 @@ export class CharsMap {
   private seek(value: number): void {
     const { replacements } = this
     if (value >= replacements.length) throw this.fail(`points to byte ${value} of its replacements, which have ${replacements.length}`)
-    if ((replacements[value]! & 0xc0) === 0x80) throw this.fail(`points into the middle of a character at byte ${value} of its replacements`)
+    if ((replacements[value]! & 0xc0) === 0x80)
+      throw this.fail(`points into the middle of a character at byte ${value} of its replacements`)
     this.from = value
     const end = replacements.indexOf(0, value)
     this.to = end < 0 ? replacements.length : end
@@ -96,7 +97,9 @@ export class CharsMap {
       const end = replacements.indexOf(0, at)
       const after = end < 0 ? replacements.length : end
       if (after - at > MAX_REPLACEMENT_BYTES) {
-        throw this.fail(`has a replacement of ${after - at} bytes at byte ${at} of its replacements; at most ${MAX_REPLACEMENT_BYTES} are taken`)
+        throw this.fail(
+          `has a replacement of ${after - at} bytes at byte ${at} of its replacements; at most ${MAX_REPLACEMENT_BYTES} are taken`,
+        )
       }
       at = after + 1
     }

@@ -1,0 +1,33 @@
+import type { IdList } from '../id-list.js'
+import { Utf8Buffer, type TextModel } from './model.js'
+import { Segments, UNKNOWN, type Segmenter } from './segments.js'
+
+/** A text model that cuts text as it is, with a blank in front of its beginning, and falls back to bytes. */
+export class SegmentedText implements TextModel {
+  private readonly utf8 = new Utf8Buffer()
+  private readonly segments = new Segments()
+
+  /** @param byteIds the id of the token for each byte */
+  constructor(
+    private readonly segmenter: Segmenter,
+    private readonly byteIds: Int32Array,
+  ) {}
+
+  encode(text: string, out: IdList, atStart: boolean): void {
+    if (text.length === 0) return
+    const length = this.utf8.write(atStart ? ` ${text}` : text)
+    const { bytes } = this.utf8
+    const { segments, byteIds } = this
+    segments.clear()
+    this.segmenter.segment(bytes, length, segments)
+    out.reserve(segments.length)
+    let begin = 0
+    for (let i = 0; i < segments.length; i++) {
+      const end = segments.ends[i]!
+      if (segments.ids[i] !== UNKNOWN) out.push(segments.ids[i]!)
+      else for (let at = begin; at < end; at++) out.push(byteIds[bytes[at]!]!)
+      begin = end
+    }
+    this.utf8.trim()
+  }
+}
