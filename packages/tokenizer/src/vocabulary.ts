@@ -9,17 +9,18 @@ export class Vocabulary {
   readonly starts: Uint32Array
   private readonly missing: ReadonlySet<number>
 
-  constructor(tokens: readonly (Uint8Array | undefined)[]) {
-    this.size = tokens.length
-    this.starts = new Uint32Array(tokens.length + 1)
+  /** @param tokens the bytes of each id, or all of them joined, where an empty token is none */
+  constructor(tokens: readonly (Uint8Array | undefined)[] | JoinedTokens) {
+    const joined = 'starts' in tokens ? tokens : join(tokens)
+    this.bytes = joined.bytes
+    this.starts = joined.starts
+    this.size = joined.starts.length - 1
     const missing = new Set<number>()
-    for (let id = 0; id < tokens.length; id++) {
-      const token = tokens[id]
-      if (token === undefined) missing.add(id)
-      this.starts[id + 1] = this.starts[id]! + (token?.length ?? 0)
+    if ('starts' in tokens) {
+      for (let id = 0; id < this.size; id++) if (this.starts[id] === this.starts[id + 1]) missing.add(id)
+    } else {
+      for (let id = 0; id < this.size; id++) if (tokens[id] === undefined) missing.add(id)
     }
-    this.bytes = new Uint8Array(this.starts[tokens.length]!)
-    for (let id = 0; id < tokens.length; id++) if (tokens[id] !== undefined) this.bytes.set(tokens[id]!, this.starts[id])
     this.missing = missing
   }
 
@@ -30,9 +31,11 @@ export class Vocabulary {
   /** @throws TokenizerError `TOKEN_ID` when no token has this id; `position` says where in a list it stood. */
   check(id: number, position?: number): void {
     if (id >>> 0 === id && id < this.size && (this.missing.size === 0 || !this.missing.has(id))) return
-    const where = position === undefined ? '' : ` at index ${position}`
-    const known = this.missing.size === 0 ? `ids are integers from 0 to ${this.size - 1}` : `ids are below ${this.size}, with gaps`
-    throw new TokenizerError('TOKEN_ID', `No token has the id ${String(id)}${where}; ${known}`, position === undefined ? {} : { position })
+    throw unknownId(
+      id,
+      position,
+      this.missing.size === 0 ? `ids are integers from 0 to ${this.size - 1}` : `ids are below ${this.size}, with gaps`,
+    )
   }
 
   /** A copy of a token's bytes. */
@@ -40,4 +43,24 @@ export class Vocabulary {
     this.check(id)
     return this.bytes.slice(this.starts[id], this.starts[id + 1])
   }
+}
+
+/** The bytes of every token one after another: token `id` is `bytes[starts[id], starts[id + 1])`. */
+export interface JoinedTokens {
+  readonly bytes: Uint8Array
+  readonly starts: Uint32Array
+}
+
+function join(tokens: readonly (Uint8Array | undefined)[]): JoinedTokens {
+  const starts = new Uint32Array(tokens.length + 1)
+  for (let id = 0; id < tokens.length; id++) starts[id + 1] = starts[id]! + (tokens[id]?.length ?? 0)
+  const bytes = new Uint8Array(starts[tokens.length]!)
+  for (let id = 0; id < tokens.length; id++) if (tokens[id] !== undefined) bytes.set(tokens[id]!, starts[id])
+  return { bytes, starts }
+}
+
+/** The error for an id that no token has; `position` says where in a list it stood. */
+export function unknownId(id: number, position: number | undefined, known: string): TokenizerError {
+  const where = position === undefined ? '' : ` at index ${position}`
+  return new TokenizerError('TOKEN_ID', `No token has the id ${String(id)}${where}; ${known}`, position === undefined ? {} : { position })
 }

@@ -1,4 +1,5 @@
 import type { IdList } from '../id-list.js'
+import { PADDING } from './bpe/piece-table.js'
 
 /** What turns text without special tokens into ids. */
 export interface TextModel {
@@ -13,16 +14,24 @@ export interface TextModel {
 /** Holds the UTF-8 form of the text at hand; shared by the calls of one model, which are synchronous. */
 export class Utf8Buffer {
   bytes = new Uint8Array(1024)
+  /** The same memory; a few bytes may be read behind the last of a text. */
+  view = new DataView(this.bytes.buffer)
   private readonly encoder = new TextEncoder()
 
   /** Writes `text` to `bytes`, lone surrogates as U+FFFD, and returns the number of bytes. */
   write(text: string): number {
-    if (text.length * 3 > this.bytes.length) this.bytes = new Uint8Array(text.length * 3)
+    const needed = text.length * 3 + PADDING
+    if (needed > this.bytes.length) this.resize(needed)
     return this.encoder.encodeInto(text, this.bytes).written
   }
 
   /** Gives back the memory that an unusually long text took. */
   trim(): void {
-    if (this.bytes.length > 1 << 20) this.bytes = new Uint8Array(1024)
+    if (this.bytes.length > 1 << 20) this.resize(1024)
+  }
+
+  private resize(size: number): void {
+    this.bytes = new Uint8Array(size)
+    this.view = new DataView(this.bytes.buffer)
   }
 }

@@ -10,7 +10,7 @@ export type PatternName = 'gpt2' | 'cl100k' | 'llama3' | 'qwen2' | 'o200k'
 
 /** Splits text into pieces; byte-pair merging never crosses the border of a piece. Pieces cover the text without a gap. */
 export interface PreTokenizer {
-  readonly pattern: PatternName | RegExp
+  readonly pattern: PatternName | { readonly source: string }
   /**
    * Appends the end of every piece to `ends`, as an offset of bytes.
    *

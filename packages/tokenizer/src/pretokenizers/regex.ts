@@ -2,7 +2,7 @@ import type { IdList } from '../id-list.js'
 import type { PreTokenizer } from './pretokenizer.js'
 
 /** The length in UTF-8 of `text[start, end)`; a lone surrogate counts as the U+FFFD that replaces it. */
-function utf8Length(text: string, start: number, end: number): number {
+export function utf8Length(text: string, start: number, end: number): number {
   let length = 0
   for (let i = start; i < end; i++) {
     const unit = text.charCodeAt(i)

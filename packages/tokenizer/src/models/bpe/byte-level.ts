@@ -1,94 +1,130 @@
-import { ByteTable } from '../../byte-table.js'
+import type { ByteTable } from '../../byte-table.js'
 import { IdList } from '../../id-list.js'
 import type { PreTokenizer } from '../../pretokenizers/pretokenizer.js'
 import { Utf8Buffer, type TextModel } from '../model.js'
+import { ByteRanks } from './byte-ranks.js'
 import type { MergeTable } from './merge-table.js'
-import { Merger } from './merger.js'
+import { PairMerger } from './pair-merger.js'
+import type { PieceMerger } from './piece-merger.js'
+import { LONGEST_KEY, NO_PIECE, PADDING, PieceTable } from './piece-table.js'
+import { RankedMerger } from './ranked-merger.js'
 
 /** Longer pieces are rarely seen twice. */
-const CACHED_LENGTH = 48
+const CACHED_LENGTH = 128
 const CACHED_PIECES = 1 << 16
+const CACHED_IDS = 1 << 20
 
 /** Byte-level byte-pair encoding: text is cut into pieces, a piece's bytes are the first symbols, and merges join them. */
 export class ByteLevelBpe implements TextModel {
-  private readonly merger: Merger
   private readonly utf8 = new Utf8Buffer()
   private readonly ends = new IdList()
-  private symbols = new Int32Array(256)
-  // The cache: piece i of the table has the ids cachedIds[cachedStarts[i], cachedStarts[i + 1]). Emptied when full.
-  private readonly cached = new ByteTable(1024)
+  // The cache: a piece has the value of its id where it is one token, else −2 − i where cachedIds[i] is the number of ids that follow there. Emptied
+  // when full.
+  private readonly cached = new PieceTable(1024)
   private readonly cachedIds = new IdList()
-  private cachedStarts = new Int32Array(1025)
+
+  private readonly byteIds: Int32Array
+  private readonly merger: PieceMerger
+  private readonly whole: PieceTable | undefined
 
   /**
    * @param split cuts text into pieces
    * @param byteIds the id of each of the 256 bytes
-   * @param merges the merges
+   * @param merges the merges, or ranks of tokens as tiktoken has them, where a piece that is a token becomes that token
    * @param whole when given, a piece that is a token (key `i` is token `ids[i]`) becomes that token without merging
    */
   constructor(
-    readonly split: PreTokenizer,
-    readonly byteIds: Int32Array,
-    readonly merges: MergeTable,
-    readonly whole?: { readonly table: ByteTable; readonly ids: Int32Array },
+    private readonly split: PreTokenizer,
+    byteIds: Int32Array,
+    merges: MergeTable | ByteRanks,
+    whole?: { readonly table: ByteTable; readonly ids: Int32Array },
   ) {
-    this.merger = new Merger(merges)
+    this.byteIds = byteIds
+    if (merges instanceof ByteRanks) {
+      this.merger = new RankedMerger(merges)
+      this.whole = merges.pieces
+    } else {
+      this.merger = new PairMerger(byteIds, merges)
+      this.whole = whole === undefined ? undefined : piecesOf(whole.table, whole.ids)
+    }
   }
 
   encode(text: string, out: IdList): void {
     const length = this.utf8.write(text)
-    const { bytes } = this.utf8
+    const { bytes, view } = this.utf8
     this.ends.clear()
     this.split.split(text, bytes, length, this.ends)
+    const { byteIds, whole } = this
     const ends = this.ends.ids
     const pieces = this.ends.length
+    out.reserve(pieces)
+    let { ids, length: count } = out
     let start = 0
     for (let i = 0; i < pieces; i++) {
       const end = ends[i]!
-      if (end - start === 1) out.push(this.byteIds[bytes[start]!]!)
-      else this.encodePiece(bytes, start, end, out)
+      const size = end - start
+      if (size === 1) ids[count++] = byteIds[bytes[start]!]!
+      else {
+        const token = whole !== undefined && size <= LONGEST_KEY ? whole.find(view, start, size) : NO_PIECE
+        if (token !== NO_PIECE) ids[count++] = token
+        else {
+          out.length = count
+          this.encodePiece(bytes, view, start, end, out)
+          out.reserve(pieces - i)
+          ;({ ids, length: count } = out)
+        }
+      }
       start = end
     }
+    out.length = count
     this.utf8.trim()
   }
 
-  private encodePiece(bytes: Uint8Array, start: number, end: number, out: IdList): void {
-    const known = end - start <= CACHED_LENGTH ? this.cached.find(bytes, start, end) : -1
-    if (known >= 0) {
-      const last = this.cachedStarts[known + 1]!
-      for (let i = this.cachedStarts[known]!; i < last; i++) out.push(this.cachedIds.ids[i]!)
+  /** Forgets the pieces seen, so that the next text is encoded as the first one is. */
+  clearCache(): void {
+    this.cached.clear()
+    this.cachedIds.clear()
+  }
+
+  private encodePiece(bytes: Uint8Array, view: DataView, start: number, end: number, out: IdList): void {
+    const size = end - start
+    if (size > CACHED_LENGTH) return this.merger.merge(bytes, view, start, end, out)
+    const known = this.cached.find(view, start, size)
+    if (known >= 0) return out.push(known)
+    if (known !== NO_PIECE) {
+      const at = -2 - known
+      const { ids } = this.cachedIds
+      const count = ids[at]!
+      out.reserve(count)
+      for (let i = 1; i <= count; i++) out.ids[out.length++] = ids[at + i]!
       return
     }
     const before = out.length
-    const token = this.whole === undefined ? -1 : this.whole.table.find(bytes, start, end)
-    if (token >= 0) out.push(this.whole!.ids[token]!)
-    else this.mergePiece(bytes, start, end, out)
-    if (end - start <= CACHED_LENGTH) this.remember(bytes, start, end, out, before)
+    this.merger.merge(bytes, view, start, end, out)
+    this.remember(view, start, size, out, before)
   }
 
-  private mergePiece(bytes: Uint8Array, start: number, end: number, out: IdList): void {
-    const length = end - start
-    if (length > this.symbols.length) this.symbols = new Int32Array(length)
-    const { symbols, byteIds } = this
-    for (let i = 0; i < length; i++) symbols[i] = byteIds[bytes[start + i]!]!
-    const count = this.merger.merge(symbols, length)
-    out.reserve(count)
-    for (let i = 0; i < count; i++) out.ids[out.length++] = symbols[i]!
-    if (length > 1 << 20) this.symbols = new Int32Array(256)
+  private remember(view: DataView, start: number, size: number, out: IdList, from: number): void {
+    const { cached, cachedIds } = this
+    if (cached.size === CACHED_PIECES || cachedIds.length > CACHED_IDS) this.clearCache()
+    const count = out.length - from
+    if (!cached.add(view, start, size, count === 1 ? out.ids[from]! : -2 - cachedIds.length) || count === 1) return
+    cachedIds.push(count)
+    for (let i = from; i < out.length; i++) cachedIds.push(out.ids[i]!)
   }
+}
 
-  private remember(bytes: Uint8Array, start: number, end: number, out: IdList, from: number): void {
-    if (this.cached.size === CACHED_PIECES) {
-      this.cached.clear()
-      this.cachedIds.clear()
-    }
-    const index = this.cached.add(bytes, start, end)
-    if (index + 2 > this.cachedStarts.length) {
-      const grown = new Int32Array(this.cachedStarts.length * 2)
-      grown.set(this.cachedStarts)
-      this.cachedStarts = grown
-    }
-    for (let i = from; i < out.length; i++) this.cachedIds.push(out.ids[i]!)
-    this.cachedStarts[index + 1] = this.cachedIds.length
+/** The keys of `table` that fit, with their ids. */
+function piecesOf(table: ByteTable, ids: Int32Array): PieceTable {
+  const bytes = new Uint8Array(table.arena.length + PADDING)
+  bytes.set(table.arena)
+  const view = new DataView(bytes.buffer)
+  const pieces = new PieceTable(table.size)
+  for (let i = 0; i < table.size; i++) {
+    const start = table.starts[i]!
+    const length = table.starts[i + 1]! - start
+    if (length === 0 || length > LONGEST_KEY) continue
+    pieces.insert(view, start, length, ids[i]!)
   }
+  return pieces
 }

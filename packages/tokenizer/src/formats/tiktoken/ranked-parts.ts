@@ -1,0 +1,73 @@
+import { TokenizerError } from '../../errors.js'
+import { ByteLevelBpe } from '../../models/bpe/byte-level.js'
+import { ByteRanks } from '../../models/bpe/byte-ranks.js'
+import type { TokenizerParts } from '../../parts.js'
+import { preTokenizer } from '../../pretokenizers/create.js'
+import type { PatternName, PreTokenizer } from '../../pretokenizers/pretokenizer.js'
+import type { AddedToken } from '../../special-tokens.js'
+import { Vocabulary } from '../../vocabulary.js'
+import { writeHuggingFaceJson } from '../hf-json/write.js'
+import { mergesOfRanks } from './merges.js'
+
+/** Ids stay below this, so that a rank and a position fit one exact double. */
+export const MAX_RANKS = 2 ** 21
+// With `u` this class matches no half of a pair.
+const LONE_SURROGATE = /[\ud800-\udfff]/u
+const END_OF_TEXT = '<|endoftext|>'
+
+interface RankedOptions {
+  readonly pattern: PatternName | PreTokenizer
+  readonly special: Readonly<Record<string, number>>
+}
+
+/**
+ * The parts of a tokenizer whose tokens merge by their ranks.
+ *
+ * @throws TokenizerError `FILE` for a vocabulary without some byte, `VALUE` for special tokens that do not fit
+ */
+export function partsOfRanks(tokens: Vocabulary, { pattern, special }: RankedOptions): TokenizerParts {
+  const ranks = new ByteRanks(tokens)
+  const split = typeof pattern === 'string' ? preTokenizer(pattern) : pattern
+  const added = Object.entries(special).map(([content, id]) => ({ content, id, special: true }))
+  const vocabulary = withAdded(tokens, added)
+  return {
+    vocabulary,
+    model: new ByteLevelBpe(split, ranks.byteIds, ranks),
+    added,
+    eosId: Object.hasOwn(special, END_OF_TEXT) ? special[END_OF_TEXT] : undefined,
+    write: () => writeHuggingFaceJson({ vocabulary, added, merges: mergesOfRanks(ranks), pattern: split.pattern, ignoreMerges: true }),
+  }
+}
+
+/** The tokens with the texts of added ones at their ids. Of two with one id the first gives the text. */
+function withAdded(tokens: Vocabulary, added: readonly AddedToken[]): Vocabulary {
+  if (added.length === 0) return tokens
+  const texts = new Map<number, Uint8Array>()
+  const utf8 = new TextEncoder()
+  let size = tokens.size
+  for (const { content, id } of added) {
+    const name = JSON.stringify(content)
+    if (content === '') throw new TokenizerError('VALUE', `A special token is text that is not empty, got "" for id ${id}`)
+    if (LONE_SURROGATE.test(content)) throw new TokenizerError('VALUE', `A special token has no lone surrogates, got ${name}`)
+    if (!Number.isInteger(id) || id < 0 || id >= MAX_RANKS) {
+      throw new TokenizerError('VALUE', `The id of special token ${name} is an integer from 0 to ${MAX_RANKS - 1}, got ${String(id)}`)
+    }
+    if (tokens.has(id)) throw new TokenizerError('VALUE', `The id ${id} of special token ${name} belongs to a token of the vocabulary`)
+    if (!texts.has(id)) texts.set(id, utf8.encode(content))
+    if (id >= size) size = id + 1
+  }
+  const starts = new Uint32Array(size + 1)
+  const lengthOf = (id: number) => texts.get(id)?.length ?? (id < tokens.size ? tokens.starts[id + 1]! - tokens.starts[id]! : 0)
+  for (let id = 0; id < size; id++) starts[id + 1] = starts[id]! + lengthOf(id)
+  const bytes = new Uint8Array(starts[size]!)
+  // Tokens between two added ones lie together in both.
+  const ids = [...texts.keys()].sort((a, b) => a - b)
+  let done = 0
+  for (const id of [...ids, tokens.size]) {
+    const stop = Math.min(id, tokens.size)
+    if (stop > done) bytes.set(tokens.bytes.subarray(tokens.starts[done], tokens.starts[stop]), starts[done])
+    if (texts.has(id)) bytes.set(texts.get(id)!, starts[id])
+    done = Math.max(done, id + 1)
+  }
+  return new Vocabulary({ bytes, starts })
+}

@@ -1,0 +1,174 @@
+import { TokenizerError } from '../../errors.js'
+
+/** Zero or more bytes behind a text that may be read beside its last piece. */
+export const PADDING = 8
+/** Longer keys do not fit; see {@link PieceTable}. */
+export const LONGEST_KEY = 255
+/** What {@link PieceTable.find} gives for a key that is not there. */
+export const NO_PIECE = -1
+/** So many slots are tried. In a table that is at most half full a longer way means keys that were made to collide. */
+const MAX_PROBES = 128
+const MAX_RESEEDS = 4
+
+/**
+ * A hash table from short byte strings to integers, made for speed: a slot is four words of one array, which hold the key's first eight
+ * bytes, so that most look-ups touch one cache line. Keys have 1 to {@link LONGEST_KEY} bytes. Texts are read by a DataView that has
+ * {@link PADDING} more bytes.
+ */
+export class PieceTable {
+  size = 0
+  // Words of a slot: bytes 0–3, bytes 4–7 (zeros beyond the end), tail · 256 + length (0 marks a free slot), value.
+  private slots: Int32Array
+  private mask: number
+  private seed = 0x9e3779b1 | 0
+  // Bytes from the ninth on, in words, each tail filled up with zeros.
+  private tails = new Int32Array(256)
+  private tailWords = 0
+
+  constructor(expected = 256) {
+    const capacity = 2 ** Math.ceil(Math.log2(Math.max(16, expected * 2)))
+    this.slots = new Int32Array(capacity * 4)
+    this.mask = capacity * 4 - 1
+  }
+
+  /** The value of the key at `start`, or {@link NO_PIECE}. */
+  find(view: DataView, start: number, length: number): number {
+    const { slots, mask } = this
+    let low = view.getInt32(start, true)
+    let high = 0
+    if (length < 4) low &= (1 << (length << 3)) - 1
+    else if (length > 4) {
+      high = view.getInt32(start + 4, true)
+      if (length < 8) high &= (1 << ((length - 4) << 3)) - 1
+    }
+    let hash = Math.imul(low ^ length, this.seed) ^ Math.imul(high, 0x85ebca6b)
+    if (length > 8) hash = hashTail(hash, view, start, length)
+    hash ^= hash >>> 15
+    hash = Math.imul(hash, 0x2c1b3c6d)
+    hash ^= hash >>> 13
+    let slot = (hash << 2) & mask
+    for (let probe = 0; probe < MAX_PROBES; probe++) {
+      const key = slots[slot + 2]!
+      if (slots[slot] === low && slots[slot + 1] === high && (key & 255) === length) {
+        if (length <= 8 || this.tailEquals(key >>> 8, view, start, length)) return slots[slot + 3]!
+      } else if (key === 0) break
+      slot = (slot + 4) & mask
+    }
+    return NO_PIECE
+  }
+
+  /**
+   * Adds a key that is not there, whatever it takes.
+   *
+   * @throws TokenizerError `FILE` when the keys were made to collide
+   */
+  insert(view: DataView, start: number, length: number, value: number): void {
+    for (let tries = 0; !this.add(view, start, length, value); tries++) {
+      if (tries === MAX_RESEEDS) {
+        throw new TokenizerError(
+          'FILE',
+          `The tokens of a vocabulary were made to collide in hash tables (at token ${value}); it is not loaded`,
+        )
+      }
+      this.seed = Math.imul(this.seed, 0x5851f42d) | 1
+      this.rebuild(this.slots.length * 2)
+    }
+  }
+
+  /** Adds a key that is not there, or returns false when too many keys collide: a cache does without it. */
+  add(view: DataView, start: number, length: number, value: number): boolean {
+    if ((this.size + 1) * 8 > this.mask + 1) this.rebuild(this.slots.length * 2)
+    const low = wordAt(view, start, length)
+    const high = length > 4 ? wordAt(view, start + 4, length - 4) : 0
+    const slot = this.freeSlot(this.hashOf(low, high, length, view, start))
+    if (slot < 0) return false
+    const { slots } = this
+    slots[slot] = low
+    slots[slot + 1] = high
+    slots[slot + 2] = length <= 8 ? length : (this.addTail(view, start, length) << 8) | length
+    slots[slot + 3] = value
+    this.size++
+    return true
+  }
+
+  /** Forgets every key and keeps the memory. */
+  clear(): void {
+    this.size = 0
+    this.tailWords = 0
+    this.slots.fill(0)
+  }
+
+  private hashOf(low: number, high: number, length: number, view: DataView, start: number): number {
+    const hash = Math.imul(low ^ length, this.seed) ^ Math.imul(high, 0x85ebca6b)
+    return length > 8 ? hashTail(hash, view, start, length) : hash
+  }
+
+  private freeSlot(mixed: number): number {
+    let hash = mixed ^ (mixed >>> 15)
+    hash = Math.imul(hash, 0x2c1b3c6d)
+    hash ^= hash >>> 13
+    let slot = (hash << 2) & this.mask
+    for (let probe = 0; probe < MAX_PROBES; probe++) {
+      if (this.slots[slot + 2] === 0) return slot
+      slot = (slot + 4) & this.mask
+    }
+    return -1
+  }
+
+  private tailEquals(tail: number, view: DataView, start: number, length: number): boolean {
+    const { tails } = this
+    for (let at = 8; at < length; at += 4) if (tails[tail++] !== wordAt(view, start + at, length - at)) return false
+    return true
+  }
+
+  private addTail(view: DataView, start: number, length: number): number {
+    const tail = this.tailWords
+    const after = tail + ((length - 5) >> 2)
+    if (after > this.tails.length) {
+      const grown = new Int32Array(this.tails.length * 2 + 64)
+      grown.set(this.tails)
+      this.tails = grown
+    }
+    for (let at = 8; at < length; at += 4) this.tails[this.tailWords++] = wordAt(view, start + at, length - at)
+    return tail
+  }
+
+  private rebuild(words: number): void {
+    const old = this.slots
+    // The key of an old slot, written out to be hashed again.
+    const key = new DataView(new ArrayBuffer(LONGEST_KEY + 1 + PADDING))
+    // A collision on the way is as unlikely as it is harmless: the next function has others.
+    for (let size = words; ; size *= 2) {
+      this.slots = new Int32Array(size)
+      this.mask = size - 1
+      if (this.place(old, key)) return
+      this.seed = Math.imul(this.seed, 0x5851f42d) | 1
+    }
+  }
+
+  private place(old: Int32Array, key: DataView): boolean {
+    for (let from = 0; from < old.length; from += 4) {
+      const length = old[from + 2]! & 255
+      if (length === 0) continue
+      let tail = old[from + 2]! >>> 8
+      for (let at = 8; at < length; at += 4) key.setInt32(at, this.tails[tail++]!, true)
+      const slot = this.freeSlot(this.hashOf(old[from]!, old[from + 1]!, length, key, 0))
+      if (slot < 0) return false
+      for (let word = 0; word < 4; word++) this.slots[slot + word] = old[from + word]!
+    }
+    return true
+  }
+}
+
+/** The bytes at `start` as a word, zeros beyond `length` of them. */
+function wordAt(view: DataView, start: number, length: number): number {
+  const word = view.getInt32(start, true)
+  return length >= 4 ? word : word & ((1 << (length << 3)) - 1)
+}
+
+function hashTail(hash: number, view: DataView, start: number, length: number): number {
+  for (let at = 8; at < length; at += 4) {
+    hash = Math.imul(hash ^ (hash >>> 15) ^ wordAt(view, start + at, length - at), 0x2c1b3c6d)
+  }
+  return hash
+}
