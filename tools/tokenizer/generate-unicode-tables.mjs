@@ -113,12 +113,43 @@ const scripts = readdirSync(path.join(data, 'Script'), { withFileTypes: true })
   .filter((entry) => entry.isDirectory() && entry.name !== 'Unknown')
   .map((entry) => entry.name)
 const script = new Uint8Array(CODE_POINTS)
-for (const [index, name] of scripts.entries()) for (const point of await load(`Script/${name}`)) script[point] = index + 1
+const sample = []
+for (const [index, name] of scripts.entries()) {
+  for (const point of await load(`Script/${name}`)) {
+    script[point] = index + 1
+    sample[index] ??= String.fromCodePoint(point)
+  }
+}
+// The data has no short names; the engine, which must know this version at least, does.
+const codes = new Array(scripts.length)
+const alphabet = 'abcdefghijklmnopqrstuvwxyz'
+for (const a of alphabet) {
+  for (const b of alphabet) {
+    for (const c of alphabet) {
+      for (const d of alphabet) {
+        const code = a.toUpperCase() + b + c + d
+        let pattern
+        try {
+          pattern = new RegExp(`\\p{Script=${code}}`, 'u')
+        } catch {
+          continue
+        }
+        const index = sample.findIndex((char) => pattern.test(char))
+        // Long names of four letters, and Qaac and Qaai (old codes), name a script a second time.
+        if (index >= 0 && code !== scripts[index] && !code.startsWith('Qaa')) codes[index] = code
+      }
+    }
+  }
+}
+for (const [index, name] of scripts.entries()) codes[index] ??= name
 write(
   'scripts.ts',
   `
 /** Names of the scripts; a script's number in the runs is its index here. */
 export const scriptNames = \`${wrap(['Unknown', ...scripts], ' ')}\`
+
+/** Their codes of four letters by ISO 15924, in the same order; a name of four letters is its own. */
+export const scriptCodes = \`${wrap(['Zzzz', ...codes], ' ')}\`
 
 /** All code points from 0 on as runs of one script: its number and how many, both in base 36. */
 export const scriptRuns = \`${wrap(runsOf(script).flat().map((n) => n.toString(36)), ' ')}\`

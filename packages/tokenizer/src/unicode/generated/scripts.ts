@@ -17,6 +17,16 @@ Sinhala Sogdian Sora_Sompeng Soyombo Sundanese Sunuwar Syloti_Nagri Syriac Tagal
 Takri Tamil Tangsa Tangut Telugu Thaana Thai Tibetan Tifinagh Tirhuta Todhri Toto Tulu_Tigalari Ugaritic Vai Vithkuqi
 Wancho Warang_Citi Yezidi Yi Zanabazar_Square`
 
+/** Their codes of four letters by ISO 15924, in the same order; a name of four letters is its own. */
+export const scriptCodes = `Zzzz Adlm Ahom Hluw Arab Armn Avst Bali Bamu Bass Batk Beng Bhks Bopo Brah Brai Bugi Buhd Cans Cari Aghb Cakm Cham Cher
+Chrs Zyyy Copt Xsux Cprt Cpmn Cyrl Dsrt Deva Diak Dogr Dupl Egyp Elba Elym Ethi Gara Geor Glag Goth Gran Grek Gujr Gong
+Guru Gukh Hani Hang Rohg Hano Hatr Hebr Hira Armi Zinh Phli Prti Java Kthi Knda Kana Kawi Kali Khar Kits Khmr Khoj Sind
+Krai Laoo Latn Lepc Limb Lina Linb Lisu Lyci Lydi Mahj Maka Mlym Mand Mani Marc Gonm Medf Mtei Mend Merc Mero Plrd Modi
+Mong Mroo Mult Mymr Nbat Nagm Nand Talu Newa Nkoo Nshu Hmnp Ogam Olck Onao Hung Ital Narb Perm Xpeo Sogo Sarb Orkh Ougr
+Orya Osge Osma Hmng Palm Pauc Phag Phnx Phlp Rjng Runr Samr Saur Shrd Shaw Sidd Sgnw Sinh Sogd Sora Soyo Sund Sunu Sylo
+Syrc Tglg Tagb Tale Lana Tavt Takr Taml Tnsa Tang Telu Thaa Thai Tibt Tfng Tirh Todr Toto Tutg Ugar Vaii Vith Wcho Wara
+Yezi Yiii Zanb`
+
 /** All code points from 0 on as runs of one script: its number and how many, both in base 36. */
 export const scriptRuns = `p 1t 22 q p 6 22 q p 1b 22 1 p f 22 1 p 5 22 n p 1 22 v p 1 22 ch p 13 22 5 p 5 d 2 p k 1m 34 19 4 p 1 19 3 0 2 19 4 p
 1 19 1 0 4 19 1 p 1 19 1 p 1 19 3 0 1 19 1 0 1 19 k 0 1 19 1r q e 19 g u 3p 1m 2 u 4p 0 1 5 12 0 2 5 1e 0 2 5 3 0 1 1j

@@ -1,0 +1,63 @@
+import { compileSyntax } from './compile.js'
+import type { Dialect } from './dialect.js'
+import { Matcher } from './matcher.js'
+import { parseRegex } from './parser.js'
+import type { Program } from './program.js'
+import { basicProperties, type PropertySource } from './properties.js'
+
+export interface RegexOptions {
+  readonly dialect: Dialect
+  /** Flags set from the beginning, of `i`, `m`, `s` and `x`. */
+  readonly flags?: string
+  /** The properties that `\p{…}` knows. Default: general categories and White_Space; `allProperties` has scripts and the others too. */
+  readonly properties?: PropertySource
+  /** What error messages call the pattern. */
+  readonly where?: string
+}
+
+/**
+ * A regular expression that comes from a stranger: it matches what the engine of its dialect would, by Unicode 16, in time proportional to the
+ * length of the text whatever the pattern and the text. Alternatives are tried in order, and the leftmost match is taken.
+ */
+export class Regex {
+  private readonly program: Program
+
+  /**
+   * @throws TokenizerError `VALUE` when the pattern is malformed, `UNSUPPORTED` for what cannot be run with that guarantee, each with the
+   * position in the pattern
+   */
+  constructor(
+    readonly source: string,
+    { dialect, flags, properties = basicProperties, where = 'The regular expression' }: RegexOptions,
+  ) {
+    this.program = compileSyntax(parseRegex(source, { dialect, flags: flags ?? '', properties, where }), where)
+  }
+
+  /**
+   * Start and end of every match in UTF-16 units, one after another. A match may be empty, though not where the last one ended. Lone surrogates
+   * count as U+FFFD, and no match divides a surrogate pair.
+   */
+  matches(text: string): number[] {
+    const found: number[] = []
+    this.forEachMatch(text, (start, end) => found.push(start, end))
+    return found
+  }
+
+  /** Calls `match` with start and end of every match, as {@link Regex.matches} has them. */
+  forEachMatch(text: string, match: (start: number, end: number) => void): void {
+    const matcher = new Matcher(this.program, text)
+    let from = 0
+    let lastEnd = -1
+    while (matcher.find(from)) {
+      const { start, end } = matcher
+      if (start === end && end === lastEnd) {
+        // As in the engines that are followed: an empty match right behind a match is none, and the search goes on a character later.
+        if (end >= text.length) return
+        from = end + 1
+        continue
+      }
+      match(start, end)
+      from = lastEnd = end
+    }
+  }
+}
