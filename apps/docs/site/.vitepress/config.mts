@@ -4,7 +4,7 @@ import { transformerTwoslash } from '@shikijs/vitepress-twoslash'
 import { defineConfig, type DefaultTheme, type MarkdownOptions } from 'vitepress'
 import { browserOnly } from './browser-only.mjs'
 import { samples } from './samples.mjs'
-import { renderForSearch } from './search.mjs'
+import { renderForSearch, searchOptions } from './search.mjs'
 
 /** Pages that `scripts/write-api.mts` wrote; none before its first run. */
 function apiSidebar(): DefaultTheme.SidebarItem[] {
@@ -52,7 +52,7 @@ export default defineConfig({
   },
   themeConfig: {
     logo: '/mark.svg',
-    search: { provider: 'local', options: { _render: renderForSearch } },
+    search: { provider: 'local', options: { _render: renderForSearch, miniSearch: { searchOptions } } },
     nav: [
       { text: 'Install', link: '/install' },
       { text: 'Quickstart', link: '/quickstart' },
