@@ -65,11 +65,16 @@ function sentencesOfBlock(text: string, block: Span): Span[] {
     if (to > from) spans.push({ start: from, end: to })
     start = end
   }
-  for (let at = start; at < block.end; at++) {
-    const character = text[at]!
-    if ('。！？'.includes(character)) {
+  const stop = /[。！？.!?…]/g
+  const inBlock = text.slice(0, block.end)
+  for (let at = start; ; at++) {
+    stop.lastIndex = at
+    const found = stop.exec(inBlock)
+    if (found === null) break
+    at = found.index
+    if ('。！？'.includes(text[at]!)) {
       push(at + 1)
-    } else if ('.!?…'.includes(character)) {
+    } else {
       let end = at + 1
       while (end < block.end && '.!?…'.includes(text[end]!)) end++
       while (end < block.end && closers.test(text[end]!)) end++

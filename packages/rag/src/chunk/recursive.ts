@@ -57,7 +57,7 @@ export function recursive(options: RecursiveOptions = {}): Chunker {
     count,
   )
   return {
-    id: `recursive/1/${maxTokens}/${overlap}/${header}/${probe.join('.')}`,
+    id: `recursive/2/${maxTokens}/${overlap}/${header}/${probe.join('.')}`,
     chunk(document) {
       const boundaries = boundariesOf(document, (text) => sentencesOf(text).map(({ start }) => start))
       return sectionsOf(document).flatMap((section) => {
@@ -90,6 +90,10 @@ interface Limits {
 }
 
 class SectionChunker {
+  /** Characters of a token, as far as is known: where searches for a limit begin. */
+  private perToken = 4
+  private counted = { start: -1, end: -1, tokens: 0 }
+
   constructor(
     private readonly text: string,
     private readonly section: Section,
@@ -112,6 +116,7 @@ class SectionChunker {
       if (this.text.slice(fresh.start, end).trim() === '') continue
       const text = this.text.slice(start, end)
       previous = { start, end, text, headings: this.headings, tokens: this.tokens(start, end) }
+      this.perToken = (end - start) / Math.max(1, previous.tokens)
       pieces.push(previous)
     }
     return pieces
@@ -130,9 +135,10 @@ class SectionChunker {
     const parts: Span[] = []
     for (let from = start; from < end;) {
       const steps = this.characterStarts(from, Math.min(end, from + this.window(this.limits.maxTokens)))
+      const guess = Math.floor((this.limits.maxTokens - this.limits.overlap) * this.perToken)
       const most = Math.max(
         0,
-        this.largest(steps.length, (i) => this.fitsBesideOverlap(from, steps[i]!)),
+        largest(steps.length, guess, (i) => this.fitsBesideOverlap(from, steps[i]!)),
       )
       if (!this.fits(from, steps[most]!))
         throw new RagError(
@@ -159,11 +165,13 @@ class SectionChunker {
 
   /** Index of the last atom that fits into a chunk beginning at `start`; `first` itself always does. */
   private lastFitting(start: number, atoms: readonly Span[], first: number): number {
-    const limit = start + this.window(this.limits.maxTokens)
+    const { maxTokens } = this.limits
+    const limit = start + this.window(maxTokens)
+    const likely = start + maxTokens * this.perToken
     let size = 1
-    while (first + size < atoms.length && atoms[first + size]!.end <= limit) size++
-    const more = this.largest(size - 1, (i) => this.fits(start, atoms[first + 1 + i]!.end))
-    return first + 1 + more
+    let guess = -1
+    for (; first + size < atoms.length && atoms[first + size]!.end <= limit; size++) if (atoms[first + size]!.end <= likely) guess++
+    return first + 1 + largest(size - 1, guess, (i) => this.fits(start, atoms[first + 1 + i]!.end))
   }
 
   /**
@@ -173,7 +181,13 @@ class SectionChunker {
   private overlapStart(previous: Span, fresh: Span): number {
     const { overlap, boundaries, count } = this.limits
     if (overlap === 0 || fresh.start !== previous.end) return fresh.start
-    const from = Math.max(previous.start, previous.end - this.window(overlap))
+    // As little of its end as has more tokens than may be repeated.
+    const least = Math.max(previous.start, previous.end - this.window(overlap))
+    let from = previous.end
+    for (let length = Math.ceil(overlap * this.perToken * 1.5); from > least; length *= 2) {
+      from = Math.max(least, previous.end - length)
+      if (count(this.text.slice(from, previous.end)) > overlap) break
+    }
     const tail = { start: isLowSurrogate(this.text, from) ? from + 1 : from, end: previous.end }
     const allowed = (start: number) => count(this.text.slice(start, previous.end)) <= overlap && this.fits(start, fresh.end)
     const kinds = [
@@ -186,22 +200,10 @@ class SectionChunker {
       const backwards = positions()
         .filter((position) => position > previous.start && this.text.slice(position, previous.end).trim() !== '')
         .reverse()
-      const most = this.largest(backwards.length, (i) => allowed(backwards[i]!))
+      const most = largest(backwards.length, 0, (i) => allowed(backwards[i]!))
       if (most >= 0) return backwards[most]!
     }
     return fresh.start
-  }
-
-  /** The largest index below `length` whose test holds, −1 for none, for tests that hold up to some index; that very index was tested. */
-  private largest(length: number, test: (i: number) => boolean): number {
-    let low = -1
-    let high = length
-    while (high - low > 1) {
-      const middle = (low + high) >> 1
-      if (test(middle)) low = middle
-      else high = middle
-    }
-    return low
   }
 
   private fits(start: number, end: number, tokens = this.limits.maxTokens): boolean {
@@ -218,8 +220,39 @@ class SectionChunker {
   }
 
   private tokens(start: number, end: number): number {
-    return this.limits.count(passageText({ headings: this.headings, text: this.text.slice(start, end) }))
+    // What was found to fit is asked for again.
+    if (start !== this.counted.start || end !== this.counted.end) {
+      const tokens = this.limits.count(passageText({ headings: this.headings, text: this.text.slice(start, end) }))
+      if (tokens > this.limits.maxTokens) return tokens
+      this.counted = { start, end, tokens }
+    }
+    return this.counted.tokens
   }
+}
+
+/**
+ * The largest index below `length` whose test holds, −1 for none, for tests that hold up to some index; that very index was tested. Goes from `guess` in
+ * growing steps, because tests far beyond the limit take longest.
+ */
+function largest(length: number, guess: number, test: (i: number) => boolean): number {
+  let low = -1
+  let high = length
+  let at = Math.max(0, Math.min(guess, length - 1))
+  for (let step = 1; low < at && at < high; step *= 2) {
+    if (test(at)) {
+      low = at
+      at = Math.min(at + step, high - 1)
+    } else {
+      high = at
+      at = Math.max(at - step, low + 1)
+    }
+  }
+  while (high - low > 1) {
+    const middle = (low + high) >> 1
+    if (test(middle)) low = middle
+    else high = middle
+  }
+  return low
 }
 
 function isLowSurrogate(text: string, position: number): boolean {
