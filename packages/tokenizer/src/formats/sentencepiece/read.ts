@@ -1,29 +1,31 @@
+import { TokenizerError } from '../../errors.js'
 import { ScoredBpe } from '../../models/bpe/scored.js'
 import { ByteTrie } from '../../models/byte-trie.js'
 import type { Segmenter } from '../../models/segments.js'
 import { Unigram } from '../../models/unigram/unigram.js'
 import { Characters, Words } from '../../models/words.js'
+import type { TokenizerParts } from '../../parts.js'
 import { PieceType, readModelProto, type ModelType } from './model-proto.js'
 import { BLANK_SYMBOL, SentencePieceNormalizer } from './normalizer.js'
+import { addedOf, frameOf, partsOf } from './parts.js'
 import { Pieces } from './pieces.js'
 import { SentencePiecePipeline } from './text-pipeline.js'
 
-/** A pipeline with the tokens that begin and end a text, where the file names them. */
-export interface SentencePieceReading {
-  readonly pipeline: SentencePiecePipeline
-  readonly bosId: number | undefined
-  readonly eosId: number | undefined
+export interface SentencePieceOptions {
+  /** Whether to put the file's token for the beginning (`<s>`) in front of every text, as Llama does. Default false, as in SentencePiece. */
+  readonly addBos?: boolean
+  /** Whether to put the file's token for the end (`</s>`) behind every text, as T5 does. Default false, as in SentencePiece. */
+  readonly addEos?: boolean
 }
 
 const WHERE = 'SentencePiece model: the file'
 
 /**
- * A tokenizer from a SentencePiece `.model` file. As in SentencePiece, nothing is put around a text, text never becomes a control token by
- * itself, and control tokens decode to nothing.
+ * The parts of a tokenizer from a SentencePiece `.model` file. As in SentencePiece, control tokens decode to nothing.
  *
- * @throws TokenizerError `FILE` when the file is malformed
+ * @throws TokenizerError `FILE` when the file is malformed, `VALUE` when a token is to be added that it lacks
  */
-export function readSentencePiece(file: Uint8Array): SentencePieceReading {
+export function readSentencePiece(file: Uint8Array, options: SentencePieceOptions = {}): TokenizerParts {
   const proto = readModelProto(file)
   const pieces = new Pieces(proto, WHERE, proto.byteFallback)
   const { normalizer, denormalizer } = proto
@@ -31,6 +33,7 @@ export function readSentencePiece(file: Uint8Array): SentencePieceReading {
     const id = pieces.find(name)
     return id !== undefined && pieces.typeOf(id) === PieceType.control ? id : undefined
   }
+  const [bosId, eosId] = [control(proto.bosPiece), control(proto.eosPiece)]
   const pipeline = new SentencePiecePipeline({
     pieces,
     segmenter: segmenterOf(proto.type, pieces),
@@ -42,10 +45,19 @@ export function readSentencePiece(file: Uint8Array): SentencePieceReading {
       denormalizer:
         denormalizer?.charsmap === undefined ? undefined : new SentencePieceNormalizer(denormalizer, { suffix: false, where: WHERE }),
     },
-    added: pieces.ofType(PieceType.control, PieceType.unknown).map((id) => ({ content: pieces.form(id), id, special: true })),
+    added: addedOf(pieces, [PieceType.control, PieceType.unknown]),
     blankAfterAdded: false,
+    postProcessor: frameOf(pieces, required(options.addBos, bosId, proto.bosPiece), required(options.addEos, eosId, proto.eosPiece)),
   })
-  return { pipeline, bosId: control(proto.bosPiece), eosId: control(proto.eosPiece) }
+  return partsOf(pipeline, { bosId, eosId })
+}
+
+/** The token to be put around texts, if any. */
+function required(wanted: boolean | undefined, id: number | undefined, name: string): number | undefined {
+  if (wanted !== true) return undefined
+  if (id === undefined)
+    throw new TokenizerError('VALUE', `addBos and addEos need a control token ${JSON.stringify(name)}, which the model lacks`)
+  return id
 }
 
 /** What cuts text into these pieces. */

@@ -1,9 +1,10 @@
+import type { AddedVocabulary } from '../../added-vocab/added-vocabulary.js'
 import type { IdList } from '../../id-list.js'
 import { ByteCursor } from '../../models/bpe/byte-cursor.js'
 import { Utf8Buffer } from '../../models/model.js'
 import { charLength, Segments, UNKNOWN, type Segmenter } from '../../models/segments.js'
 import type { PostProcessor, TextPipeline, TextRun, TokenSequence } from '../../pipeline/components.js'
-import { SpecialTokens, type AddedToken, type SpecialPolicy } from '../../special-tokens.js'
+import type { SpecialPolicy } from '../../special-tokens.js'
 import { startDecoding, type DecodingRules } from './decoder.js'
 import { BLANK_SYMBOL, type SentencePieceNormalizer } from './normalizer.js'
 import type { Pieces } from './pieces.js'
@@ -15,7 +16,7 @@ export interface SentencePieceParts {
   readonly normalizer: SentencePieceNormalizer
   readonly decoding: DecodingRules
   /** Tokens that are found in text before it is cut, where the policy lets them. */
-  readonly added: readonly AddedToken[]
+  readonly added: AddedVocabulary
   /** Whether a blank is also put in front of text that follows an added token. */
   readonly blankAfterAdded: boolean
   readonly postProcessor?: PostProcessor | undefined
@@ -25,43 +26,32 @@ export interface SentencePieceParts {
 export class SentencePiecePipeline implements TextPipeline {
   readonly size: number
   readonly postProcessor: PostProcessor | undefined
-  readonly added: SpecialTokens
   private readonly utf8 = new Utf8Buffer()
   private readonly segments = new Segments()
 
   constructor(readonly parts: SentencePieceParts) {
     this.size = parts.pieces.size
     this.postProcessor = parts.postProcessor
-    this.added = new SpecialTokens(parts.added)
   }
 
   encode(text: string, special: SpecialPolicy, out: IdList): void {
-    this.added.scan(
-      text,
-      special,
-      (part, start) => this.encodePart(part, start, out),
-      (id) => out.push(id),
-    )
+    this.parts.added.split(text, special, false, {
+      text: (part) => this.encodePart(part.text, part.atOrigin, out),
+      added: (token) => out.push(token.id),
+    })
   }
 
   tokenize(text: string, special: SpecialPolicy): TokenSequence {
     const list = new TokenList()
-    let done = 0
-    this.added.scan(
-      text,
-      special,
-      (part, start) => {
-        this.tokenizePart(part, start, list)
-        done = start + part.length
-      },
-      (id) => {
-        const form = this.parts.pieces.form(id)
+    this.parts.added.split(text, special, true, {
+      text: (part) => this.tokenizePart(part.text, part.range(0, 0).start, list),
+      added: (token, part) => {
+        const { start, end } = part.range(0, part.length)
         list.nextWord()
-        list.push(id, done, done + form.length, form)
+        list.push(token.id, start, end, part.text)
         list.nextWord()
-        done += form.length
       },
-    )
+    })
     return list.toSequence(text)
   }
 
@@ -78,16 +68,16 @@ export class SentencePiecePipeline implements TextPipeline {
   }
 
   /** Fills `segments` with those of the normalized text. */
-  private cut(part: string, start: number, track: boolean): void {
+  private cut(part: string, atOrigin: boolean, track: boolean): void {
     const { normalizer, segmenter, blankAfterAdded } = this.parts
     const length = this.utf8.write(part)
-    normalizer.normalize(this.utf8.bytes, length, start === 0 || blankAfterAdded, track)
+    normalizer.normalize(this.utf8.bytes, length, atOrigin || blankAfterAdded, track)
     this.segments.clear()
     segmenter.segment(normalizer.bytes, normalizer.length, this.segments)
   }
 
-  private encodePart(part: string, start: number, out: IdList): void {
-    this.cut(part, start, false)
+  private encodePart(part: string, atOrigin: boolean, out: IdList): void {
+    this.cut(part, atOrigin, false)
     const { segments } = this
     const { unknownId, byteIds } = this.parts.pieces
     const { bytes } = this.parts.normalizer
@@ -107,7 +97,7 @@ export class SentencePiecePipeline implements TextPipeline {
   }
 
   private tokenizePart(part: string, start: number, list: TokenList): void {
-    this.cut(part, start, true)
+    this.cut(part, start === 0, true)
     const { segments } = this
     const { pieces, normalizer } = this.parts
     const { bytes, places } = normalizer
