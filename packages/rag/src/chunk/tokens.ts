@@ -24,33 +24,38 @@ const kindOf = (character: string): number =>
 const kinds = new Uint8Array(65_536).fill(unknown)
 
 /**
+ * For each state and kind of the next character, at 16 · state + kind, twice the state after it, plus 1 if a token begins. A state is how many letters
+ * (1 to 3) or digits (4 and 5 for 1 and 2) the current token has room for, else 0.
+ */
+const transitions = Uint8Array.from({ length: 6 * 16 }, (_, i) => {
+  const [state, kind] = [i >> 4, i & 15]
+  const [letters, digits] = state > 3 ? [0, state - 3] : [state, 0]
+  if (letters > 0 && (kind & letter) !== 0) return 2 * (letters - 1)
+  if (digits > 0 && (kind & digit) !== 0) return digits === 1 ? 0 : 2 * (digits - 1 + 3)
+  if (kind === space) return 0
+  return 1 + 2 * ((kind & alone) !== 0 ? 0 : (kind & letter) !== 0 ? 3 : (kind & digit) !== 0 ? 5 : 0)
+})
+
+/**
  * About as many tokens as tokenizers of large models make of a text, rather more than fewer: one for every four letters begun of a word, three
  * digits, a sign, and one for every character of scripts without spaces.
  */
 export function estimateTokenCount(text: string): number {
   let count = 0
-  let lettersLeft = 0
-  let digitsLeft = 0
+  let state = 0
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i)
-    let kind: number
-    if (unit >= 0xd800 && unit < 0xdc00 && text.codePointAt(i)! > 0xffff) {
-      kind = kindOf(text.slice(i, i + 2))
-      i++
-    } else {
-      kind = kinds[unit]!
-      if (kind === unknown) kind = kinds[unit] = kindOf(text[i]!)
+    let kind = kinds[unit]!
+    if (kind === unknown) {
+      const character = String.fromCodePoint(text.codePointAt(i)!)
+      kind = kindOf(character)
+      // Halves of pairs are not kept: what they are depends on their neighbours.
+      if (character.length === 2) i++
+      else if ((unit & 0xf800) !== 0xd800) kinds[unit] = kind
     }
-    if (lettersLeft > 0 && (kind & letter) !== 0) lettersLeft--
-    else if (digitsLeft > 0 && (kind & digit) !== 0) digitsLeft--
-    else {
-      if (kind !== space) count++
-      lettersLeft = (kind & (letter | alone)) === letter ? 3 : 0
-      digitsLeft = (kind & (digit | alone)) === digit ? 2 : 0
-    }
-    // A run ends where another kind begins.
-    if ((kind & letter) === 0) lettersLeft = 0
-    if ((kind & digit) === 0) digitsLeft = 0
+    const next = transitions[16 * state + kind]!
+    count += next & 1
+    state = next >> 1
   }
   return count
 }
