@@ -199,6 +199,29 @@ export const propertyRanges: Readonly<Record<string, string>> = {
 for (const name of binary) source += `  ${name}: \`${rangesOf(await codePoints(`Binary_Property/${name}`))}\`,\n`
 write('properties.ts', `${source}}\n`)
 
+// Where user-perceived characters end (UAX #29). Hangul syllables LV and LVT and CR and LF go without tables.
+const breakClasses = ['Control', 'Extend', 'ZWJ', 'Prepend', 'SpacingMark', 'L', 'V', 'T', 'Regional_Indicator']
+source = `
+/** Grapheme_Cluster_Break by class, as pairs in base 36: code points skipped since the last range, code points in the range. */
+export const breakRanges: Readonly<Record<string, string>> = {
+`
+for (const name of breakClasses) source += `  ${name}: \`${rangesOf(await codePoints(`Grapheme_Cluster_Break/${name}`))}\`,\n`
+// Indic_Conjunct_Break as UAX #44 derives it; the data has its values in one set. What it extends over is Extend and ZWJ without U+200C.
+const conjunctScripts = ['Bengali', 'Devanagari', 'Gujarati', 'Malayalam', 'Oriya', 'Telugu'].map((name) => scripts.indexOf(name) + 1)
+source += `}
+
+/** Indic_Conjunct_Break by class, likewise. */
+export const conjunctRanges: Readonly<Record<string, string>> = {
+`
+for (const [name, category] of [
+  ['Consonant', 'Consonant'],
+  ['Linker', 'Virama'],
+]) {
+  const points = await codePoints(`Indic_Syllabic_Category/${category}`)
+  source += `  ${name}: \`${rangesOf(points.filter((point) => conjunctScripts.includes(script[point])))}\`,\n`
+}
+write('graphemes.ts', `${source}}\n`)
+
 /** A map of code points as runs of equal distance: start, count, step, distance (the start counted from the last run's, distances signed), in base 36. */
 function mapOf(map) {
   const entries = [...map].sort((a, b) => a[0] - b[0])
