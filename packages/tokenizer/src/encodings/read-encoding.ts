@@ -21,36 +21,39 @@ export function readEncoding({ name, pattern, tokens, special }: EncodingData): 
   const size = tokens.reduce((last, { first, pairs }) => Math.max(last, first + pairs.length / CHARS_PER_TOKEN), 256)
   const left = new Uint32Array(size)
   const right = new Uint32Array(size)
-  const lengths = new Uint32Array(size).fill(1, 0, 256)
   for (const { first, pairs } of tokens) {
     const count = pairs.length / CHARS_PER_TOKEN
     readColumns(pairs, 0, count, left, first)
     readColumns(pairs, count * 3, count, right, first)
-    for (let id = first; id < first + count; id++) {
-      const [l, r] = [left[id]!, right[id]!]
-      if (!(l < id && r < id)) throw new TokenizerError('FILE', `The data of encoding ${name} is damaged: token ${id} joins ${l} and ${r}`)
-      lengths[id] = lengths[l]! + lengths[r]!
-    }
   }
+  const damaged = left.findIndex((id, token) => (id >= token || right[token]! >= token) && token >= 256)
+  if (damaged >= 0) throw new TokenizerError('FILE', `The data of encoding ${name} is damaged at token ${damaged}`)
   const starts = new Uint32Array(size + 1)
-  for (let id = 0; id < size; id++) starts[id + 1] = starts[id]! + lengths[id]!
+  // A gap in the ids, where a special token stands, has no pair: both ids are 0.
+  for (let id = 0; id < size; id++) starts[id + 1] = starts[id]! + (id < 256 ? 1 : lengthOf(starts, left[id]!, right[id]!))
   const bytes = new Uint8Array(starts[size]!)
   bytes.set(byteOrder) // ids 0 to 255, in GPT-2's order
-  for (let id = 256; id < size; id++) {
-    let to = starts[id]!
-    if (to === starts[id + 1]) continue
-    for (const part of [left[id]!, right[id]!]) for (let from = starts[part]!; from < starts[part + 1]!;) bytes[to++] = bytes[from++]!
-  }
+  for (let id = 256; id < size; id++) if (starts[id] !== starts[id + 1]) copyPair(bytes, starts, left[id]!, right[id]!, starts[id]!)
   return partsOfRanks(new Vocabulary({ bytes, starts }), { pattern, special })
+}
+
+const lengthOf = (starts: Uint32Array, left: number, right: number): number =>
+  left === 0 && right === 0 ? 0 : starts[left + 1]! - starts[left]! + starts[right + 1]! - starts[right]!
+
+// Functions of their own: the engine optimises a short one after a few calls, and a long loop late.
+function copyPair(bytes: Uint8Array, starts: Uint32Array, left: number, right: number, to: number): void {
+  for (let from = starts[left]!, end = starts[left + 1]!; from < end; from++) bytes[to++] = bytes[from]!
+  for (let from = starts[right]!, end = starts[right + 1]!; from < end; from++) bytes[to++] = bytes[from]!
 }
 
 /** Reads the `count` numbers whose columns begin at `at` into `into[first …]`. */
 function readColumns(text: string, at: number, count: number, into: Uint32Array, first: number): void {
   const last = at + count * 2
-  for (let i = 0; i < count; i++) {
-    into[first + i] = (digitAt(text, at + i * 2) * BASE + digitAt(text, at + i * 2 + 1)) * BASE + digitAt(text, last + i)
-  }
+  for (let i = 0; i < count; i++) into[first + i] = readNumber(text, at + i * 2, last + i)
 }
+
+const readNumber = (text: string, upper: number, last: number): number =>
+  (digitAt(text, upper) * BASE + digitAt(text, upper + 1)) * BASE + digitAt(text, last)
 
 function digitAt(text: string, at: number): number {
   const code = text.charCodeAt(at)

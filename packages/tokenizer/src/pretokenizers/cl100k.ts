@@ -65,7 +65,26 @@ export function cl100k(pattern: 'cl100k' | 'llama3' | 'qwen2'): PreTokenizer {
   return {
     pattern,
     split(_text: string, bytes: Uint8Array, length: number, ends: IdList): void {
-      for (let at = 0; at < length; ends.push(at)) at = next(bytes, at, length)
+      let { ids, length: count } = ends
+      for (let at = 0; at < length;) {
+        // Most pieces are ASCII letters with one blank or sign before them; these are not worth a call.
+        let stop = at
+        let byte = bytes[at]!
+        if (byte < 0x80 && byte !== APOSTROPHE && !isBreak(byte) && classes[byte] !== NUMBER) {
+          if (classes[byte] !== LETTER && ++stop < length) byte = bytes[stop]!
+          if (byte < 0x80 && classes[byte] === LETTER) {
+            while (++stop < length && (byte = bytes[stop]!) < 0x80 && classes[byte] === LETTER);
+            at = stop < length && byte >= 0x80 ? runEnd(classes, bytes, stop, length, LETTER) : stop
+          } else at = next(bytes, at, length)
+        } else at = next(bytes, at, length)
+        if (count === ids.length) {
+          ends.length = count
+          ends.reserve(1)
+          ids = ends.ids
+        }
+        ids[count++] = at
+      }
+      ends.length = count
     },
   }
 }

@@ -33,7 +33,7 @@ const isOther = (kind: number) => kind === 0 || (kind & IS_MARK) !== 0
 export function o200k(): PreTokenizer {
   const cases = caseTable()
 
-  /** The end of the run of characters that have all or some of `bits`, wherever `wanted` of these are set. */
+  /** The end of the run of small letters, letters without case and marks. */
   const lowerEnd = (bytes: Uint8Array, at: number, end: number): number => {
     while (at < end) {
       const byte = bytes[at]!
@@ -125,7 +125,29 @@ export function o200k(): PreTokenizer {
   return {
     pattern: 'o200k',
     split(_text: string, bytes: Uint8Array, length: number, ends: IdList): void {
-      for (let at = 0; at < length; ends.push(at)) at = next(bytes, at, length)
+      let { ids, length: count } = ends
+      for (let at = 0; at < length;) {
+        // Most pieces are ASCII letters with or without one blank before them; these are not worth a call.
+        let stop = at
+        let byte = bytes[at]!
+        if (byte === BLANK && ++stop < length) byte = bytes[stop]!
+        if (byte < 0x80 && (cases[byte]! & IN_WORD) !== 0) {
+          const isUpper = (cases[byte]! & IN_UPPER) !== 0
+          if (isUpper) while (++stop < length && (byte = bytes[stop]!) < 0x80 && (cases[byte]! & IN_UPPER) !== 0);
+          if (!isUpper || (stop < length && byte < 0x80 && (cases[byte]! & IN_LOWER) !== 0)) {
+            while (++stop < length && (byte = bytes[stop]!) < 0x80 && (cases[byte]! & IN_LOWER) !== 0);
+          }
+          if (stop < length && (byte >= 0x80 || byte === APOSTROPHE)) stop = next(bytes, at, length)
+          at = stop
+        } else at = next(bytes, at, length)
+        if (count === ids.length) {
+          ends.length = count
+          ends.reserve(1)
+          ids = ends.ids
+        }
+        ids[count++] = at
+      }
+      ends.length = count
     },
   }
 }

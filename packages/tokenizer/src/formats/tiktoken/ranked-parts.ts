@@ -56,9 +56,11 @@ function withAdded(tokens: Vocabulary, added: readonly AddedToken[]): Vocabulary
     if (!texts.has(id)) texts.set(id, utf8.encode(content))
     if (id >= size) size = id + 1
   }
+  const lengths = new Uint32Array(size)
+  for (let id = 0; id < tokens.size; id++) lengths[id] = tokens.starts[id + 1]! - tokens.starts[id]!
+  for (const [id, text] of texts) lengths[id] = text.length
   const starts = new Uint32Array(size + 1)
-  const lengthOf = (id: number) => texts.get(id)?.length ?? (id < tokens.size ? tokens.starts[id + 1]! - tokens.starts[id]! : 0)
-  for (let id = 0; id < size; id++) starts[id + 1] = starts[id]! + lengthOf(id)
+  for (let id = 0; id < size; id++) starts[id + 1] = starts[id]! + lengths[id]!
   const bytes = new Uint8Array(starts[size]!)
   // Tokens between two added ones lie together in both.
   const ids = [...texts.keys()].sort((a, b) => a - b)

@@ -13,6 +13,10 @@ import { RankedMerger } from './ranked-merger.js'
 const CACHED_LENGTH = 128
 const CACHED_PIECES = 1 << 16
 const CACHED_IDS = 1 << 20
+const RECENT_MASK = (1 << 13) - 1
+// By the size of a piece of up to eight bytes: which bits of the words that are read belong to it.
+const lowMasks = Int32Array.of(0, 0xff, 0xffff, 0xffffff, -1, -1, -1, -1, -1)
+const highMasks = Int32Array.of(0, 0, 0, 0, 0, 0xff, 0xffff, 0xffffff, -1)
 
 /** Byte-level byte-pair encoding: text is cut into pieces, a piece's bytes are the first symbols, and merges join them. */
 export class ByteLevelBpe implements TextModel {
@@ -22,8 +26,10 @@ export class ByteLevelBpe implements TextModel {
   // when full.
   private readonly cached = new PieceTable(1024)
   private readonly cachedIds = new IdList()
+  // Pieces of up to eight bytes that are one token, the last one seen in each slot: bytes 0–3, bytes 4–7, size, id. It is small enough to stay in a
+  // processor's cache, which the vocabulary is not.
+  private readonly recent = new Int32Array((RECENT_MASK + 1) * 4)
 
-  private readonly byteIds: Int32Array
   private readonly merger: PieceMerger
   private readonly whole: PieceTable | undefined
 
@@ -39,7 +45,6 @@ export class ByteLevelBpe implements TextModel {
     merges: MergeTable | ByteRanks,
     whole?: { readonly table: ByteTable; readonly ids: Int32Array },
   ) {
-    this.byteIds = byteIds
     if (merges instanceof ByteRanks) {
       this.merger = new RankedMerger(merges)
       this.whole = merges.pieces
@@ -54,7 +59,7 @@ export class ByteLevelBpe implements TextModel {
     const { bytes, view } = this.utf8
     this.ends.clear()
     this.split.split(text, bytes, length, this.ends)
-    const { byteIds, whole } = this
+    const { recent } = this
     const ends = this.ends.ids
     const pieces = this.ends.length
     out.reserve(pieces)
@@ -63,17 +68,30 @@ export class ByteLevelBpe implements TextModel {
     for (let i = 0; i < pieces; i++) {
       const end = ends[i]!
       const size = end - start
-      if (size === 1) ids[count++] = byteIds[bytes[start]!]!
-      else {
-        const token = whole !== undefined && size <= LONGEST_KEY ? whole.find(view, start, size) : NO_PIECE
-        if (token !== NO_PIECE) ids[count++] = token
-        else {
-          out.length = count
-          this.encodePiece(bytes, view, start, end, out)
-          out.reserve(pieces - i)
-          ;({ ids, length: count } = out)
+      if (size <= 8) {
+        // Without a branch on the size, which no processor could foresee.
+        const low = view.getInt32(start, true) & lowMasks[size]!
+        const high = view.getInt32(start + 4, true) & highMasks[size]!
+        const mixed = Math.imul(low, 0x9e3779b1) ^ Math.imul(high ^ size, 0x85ebca6b)
+        const slot = ((mixed ^ (mixed >>> 15)) & RECENT_MASK) << 2
+        if (recent[slot] === low && recent[slot + 1] === high && recent[slot + 2] === size) {
+          ids[count++] = recent[slot + 3]!
+          start = end
+          continue
         }
+        out.length = count
+        if (this.encodePiece(bytes, view, start, end, out)) {
+          recent[slot] = low
+          recent[slot + 1] = high
+          recent[slot + 2] = size
+          recent[slot + 3] = out.ids[count]!
+        }
+      } else {
+        out.length = count
+        this.encodePiece(bytes, view, start, end, out)
       }
+      out.reserve(pieces - i)
+      ;({ ids, length: count } = out)
       start = end
     }
     out.length = count
@@ -84,24 +102,30 @@ export class ByteLevelBpe implements TextModel {
   clearCache(): void {
     this.cached.clear()
     this.cachedIds.clear()
+    this.recent.fill(0)
   }
 
-  private encodePiece(bytes: Uint8Array, view: DataView, start: number, end: number, out: IdList): void {
+  /** Appends the ids of a piece and says whether it is one. */
+  private encodePiece(bytes: Uint8Array, view: DataView, start: number, end: number, out: IdList): boolean {
     const size = end - start
-    if (size > CACHED_LENGTH) return this.merger.merge(bytes, view, start, end, out)
-    const known = this.cached.find(view, start, size)
-    if (known >= 0) return out.push(known)
-    if (known !== NO_PIECE) {
+    if (this.whole !== undefined && size <= LONGEST_KEY) {
+      const token = this.whole.find(view, start, size)
+      if (token !== NO_PIECE) return (out.push(token), true)
+    }
+    const before = out.length
+    const known = size <= CACHED_LENGTH ? this.cached.find(view, start, size) : NO_PIECE
+    if (known >= 0) out.push(known)
+    else if (known !== NO_PIECE) {
       const at = -2 - known
       const { ids } = this.cachedIds
       const count = ids[at]!
       out.reserve(count)
       for (let i = 1; i <= count; i++) out.ids[out.length++] = ids[at + i]!
-      return
+    } else {
+      this.merger.merge(bytes, view, start, end, out)
+      if (size <= CACHED_LENGTH) this.remember(view, start, size, out, before)
     }
-    const before = out.length
-    this.merger.merge(bytes, view, start, end, out)
-    this.remember(view, start, size, out, before)
+    return out.length - before === 1
   }
 
   private remember(view: DataView, start: number, size: number, out: IdList, from: number): void {

@@ -17,7 +17,7 @@ export class ByteRanks {
   readonly pairs = new Int32Array(65536).fill(NO_RANK)
   /** Tokens of 1 to {@link LONGEST_KEY} bytes. */
   readonly pieces: PieceTable
-  private readonly long: ByteTable | undefined
+  private long: ByteTable | undefined
   private readonly longIds: number[] = []
   private readonly longest: number
 
@@ -31,17 +31,9 @@ export class ByteRanks {
     this.pieces = new PieceTable(size)
     let longest = 0
     for (let id = 0; id < size; id++) {
-      const start = starts[id]!
-      const length = starts[id + 1]! - start
-      if (length === 0) continue
+      const length = starts[id + 1]! - starts[id]!
       if (length > longest) longest = length
-      if (length === 1) this.byteIds[bytes[start]!] = id
-      else if (length === 2) this.pairs[(bytes[start]! << 8) | bytes[start + 1]!] = id
-      if (length > LONGEST_KEY) {
-        this.long ??= new ByteTable(64)
-        this.long.add(bytes, start, start + length)
-        this.longIds.push(id)
-      } else this.pieces.insert(view, start, length, id)
+      if (length > 0) this.addToken(bytes, view, starts[id]!, length, id)
     }
     this.longest = longest
     const missing = this.byteIds.indexOf(-1)
@@ -58,6 +50,18 @@ export class ByteRanks {
     if (length > LONGEST_KEY) return this.longRank(bytes, start, end)
     const found = this.pieces.find(view, start, length)
     return found === NO_PIECE ? NO_RANK : found
+  }
+
+  private addToken(bytes: Uint8Array, view: DataView, start: number, length: number, id: number): void {
+    if (length > LONGEST_KEY) {
+      this.long ??= new ByteTable(64)
+      this.long.add(bytes, start, start + length)
+      this.longIds.push(id)
+      return
+    }
+    if (length === 1) this.byteIds[bytes[start]!] = id
+    else if (length === 2) this.pairs[(bytes[start]! << 8) | bytes[start + 1]!] = id
+    this.pieces.insert(view, start, length, id)
   }
 
   private longRank(bytes: Uint8Array, start: number, end: number): number {
