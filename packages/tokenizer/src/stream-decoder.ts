@@ -1,3 +1,4 @@
+import type { TextPipeline, TextRun } from './pipeline/components.js'
 import type { Vocabulary } from './vocabulary.js'
 
 /** What decoding needs to know of a tokenizer. */
@@ -66,6 +67,19 @@ export function createStreamDecoder(rules: DecodeRules, skipSpecial: boolean): S
     flush() {
       token.reset()
       return utf8.decode()
+    },
+  }
+}
+
+/** The same by the decoder of a pipeline. */
+export function createPipelineDecoder(pipeline: TextPipeline, skipped: ReadonlySet<number>): StreamDecoder {
+  let run: TextRun | undefined
+  return {
+    push: (id) => (skipped.has(id) ? '' : (run ??= pipeline.startDecoding()).push(id)),
+    flush() {
+      const rest = run?.end() ?? ''
+      run = undefined
+      return rest
     },
   }
 }

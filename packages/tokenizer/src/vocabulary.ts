@@ -7,21 +7,15 @@ export class Vocabulary {
   readonly bytes: Uint8Array
   /** Token `id` is `bytes[starts[id], starts[id + 1])`. */
   readonly starts: Uint32Array
-  private readonly missing: ReadonlySet<number>
+  /** The ids without a token. */
+  readonly missing: ReadonlySet<number>
 
-  /** @param tokens the bytes of each id, or all of them joined, where an empty token is none */
   constructor(tokens: readonly (Uint8Array | undefined)[] | JoinedTokens) {
     const joined = 'starts' in tokens ? tokens : join(tokens)
     this.bytes = joined.bytes
     this.starts = joined.starts
     this.size = joined.starts.length - 1
-    const missing = new Set<number>()
-    if ('starts' in tokens) {
-      for (let id = 0; id < this.size; id++) if (this.starts[id] === this.starts[id + 1]) missing.add(id)
-    } else {
-      for (let id = 0; id < this.size; id++) if (tokens[id] === undefined) missing.add(id)
-    }
-    this.missing = missing
+    this.missing = joined.missing
   }
 
   has(id: number): boolean {
@@ -45,18 +39,24 @@ export class Vocabulary {
   }
 }
 
-/** The bytes of every token one after another: token `id` is `bytes[starts[id], starts[id + 1])`. */
+/** The bytes of every token one after another: token `id` is `bytes[starts[id], starts[id + 1])`, and those in `missing` are none. */
 export interface JoinedTokens {
   readonly bytes: Uint8Array
   readonly starts: Uint32Array
+  readonly missing: ReadonlySet<number>
 }
 
 function join(tokens: readonly (Uint8Array | undefined)[]): JoinedTokens {
   const starts = new Uint32Array(tokens.length + 1)
-  for (let id = 0; id < tokens.length; id++) starts[id + 1] = starts[id]! + (tokens[id]?.length ?? 0)
+  const missing = new Set<number>()
+  for (let id = 0; id < tokens.length; id++) {
+    const token = tokens[id]
+    if (token === undefined) missing.add(id)
+    starts[id + 1] = starts[id]! + (token?.length ?? 0)
+  }
   const bytes = new Uint8Array(starts[tokens.length]!)
   for (let id = 0; id < tokens.length; id++) if (tokens[id] !== undefined) bytes.set(tokens[id]!, starts[id])
-  return { bytes, starts }
+  return { bytes, starts, missing }
 }
 
 /** The error for an id that no token has; `position` says where in a list it stood. */

@@ -32,6 +32,8 @@ interface Matcher {
 export class AddedVocabulary {
   readonly special: ReadonlyMap<string, number>
   readonly byId: ReadonlyMap<number, AddedTokenRule>
+  readonly byContent: ReadonlyMap<string, AddedTokenRule>
+  private readonly forms = new Map<AddedTokenRule, string>()
   private readonly raw: Matcher | undefined
   private readonly normalized: Matcher | undefined
 
@@ -43,6 +45,7 @@ export class AddedVocabulary {
     const special = tokens.filter((token) => token.special).toSorted((a, b) => a.id - b.id)
     this.special = new Map(special.map((token) => [token.content, token.id]))
     this.byId = new Map(tokens.map((token) => [token.id, token]))
+    this.byContent = new Map(tokens.map((token) => [token.content, token]))
     this.raw = matcherOf(tokens.filter((token) => !token.normalized).map((rule) => ({ rule, key: rule.content })))
     this.normalized = matcherOf(tokens.filter((token) => token.normalized).map((rule) => ({ rule, key: this.formOf(rule) })))
     if (tokens.some((token) => token.singleWord || token.lstrip || token.rstrip)) hfClassTable()
@@ -51,7 +54,9 @@ export class AddedVocabulary {
   /** What decoding starts from: a normalized token is written in its normalized form, as in Hugging Face's. */
   formOf(rule: AddedTokenRule): string {
     if (!rule.normalized || this.normalizer === undefined) return rule.content
-    return this.normalizer.normalize(AlignedText.of(rule.content, { track: false })).text
+    let form = this.forms.get(rule)
+    if (form === undefined) this.forms.set(rule, (form = this.normalizer.normalize(AlignedText.of(rule.content, { track: false })).text))
+    return form
   }
 
   /**

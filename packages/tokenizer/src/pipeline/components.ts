@@ -15,6 +15,8 @@ export interface Normalizer {
 export interface PieceSplitter {
   /** Pieces of pieces, in order; empty ones are left out. */
   split(pieces: readonly AlignedText[]): readonly AlignedText[]
+  /** Whether what it does depends on where a piece stood in the text that was given. */
+  readonly needsPlaces?: boolean
   toJSON(): ComponentJson
 }
 
@@ -87,8 +89,13 @@ export interface TextPipeline {
 
 /** A decoding under way. */
 export interface TextRun {
-  /** The text that is certain by now. */
-  push(id: number): string
+  /**
+   * The text that is certain by now.
+   *
+   * @param position where the id stands in a list, for the error
+   * @throws TokenizerError `TOKEN_ID` when no token has the id
+   */
+  push(id: number, position?: number): string
   /** What was held back. The run is over. */
   end(): string
 }

@@ -7,13 +7,13 @@ export class AlignedText {
    * @param text the text as it is now
    * @param starts for each unit of `text`, where the original text that it came from begins; absent when nobody asked for offsets
    * @param ends likewise, where that ends. Both rise along the text; what was inserted has the range of what it was put beside
-   * @param atOrigin whether the first unit comes from the very beginning of the text that was given; known even where offsets are not tracked
+   * @param begins whether the first unit comes from the very beginning of the text that was given, as far as is known without offsets
    */
   private constructor(
     readonly text: string,
     readonly starts: Int32Array | undefined,
     readonly ends: Int32Array | undefined,
-    readonly atOrigin: boolean,
+    private readonly begins: boolean,
   ) {}
 
   /** A stretch of the original text that begins at `offset`. */
@@ -44,6 +44,14 @@ export class AlignedText {
     return this.starts !== undefined
   }
 
+  /**
+   * Whether the first unit comes from the very beginning of the text that was given. Without tracking, what a normalizer makes of the first character is
+   * taken to begin there only in its first unit.
+   */
+  get atOrigin(): boolean {
+    return this.starts === undefined || this.starts.length === 0 ? this.begins : this.starts[0] === 0
+  }
+
   /** Units `start` to `end`. */
   slice(start: number, end: number): AlignedText {
     if (start === 0 && end === this.text.length) return this
@@ -51,7 +59,7 @@ export class AlignedText {
       this.text.slice(start, end),
       this.starts?.subarray(start, end),
       this.ends?.subarray(start, end),
-      this.atOrigin && start === 0,
+      this.begins && start === 0,
     )
   }
 
@@ -70,21 +78,21 @@ export class AlignedText {
    * @param text as long as the text at hand; no surrogate pair may begin or end elsewhere
    */
   respelled(text: string): AlignedText {
-    return text === this.text ? this : new AlignedText(text, this.starts, this.ends, this.atOrigin)
+    return text === this.text ? this : new AlignedText(text, this.starts, this.ends, this.begins)
   }
 
   /** The text with `prefix` in front, which has the range of the first character. An empty text stays empty, as in Hugging Face's. */
   prepended(prefix: string): AlignedText {
     if (this.text === '' || prefix === '') return this
     const text = prefix + this.text
-    if (this.starts === undefined) return new AlignedText(text, undefined, undefined, this.atOrigin)
+    if (this.starts === undefined) return new AlignedText(text, undefined, undefined, this.begins)
     const starts = new Int32Array(text.length)
     const ends = new Int32Array(text.length)
     starts.fill(this.starts[0]!, 0, prefix.length)
     ends.fill(this.ends![0]!, 0, prefix.length)
     starts.set(this.starts, prefix.length)
     ends.set(this.ends!, prefix.length)
-    return new AlignedText(text, starts, ends, this.atOrigin)
+    return new AlignedText(text, starts, ends, this.begins)
   }
 
   /**
@@ -95,8 +103,8 @@ export class AlignedText {
    * @param skipped how many characters at the beginning are gone
    */
   transformed(text: string, changes: () => ArrayLike<number>, skipped = 0): AlignedText {
-    const atOrigin = this.atOrigin && skipped === 0
-    if (this.starts === undefined) return new AlignedText(text, undefined, undefined, atOrigin)
+    const begins = this.begins && skipped === 0
+    if (this.starts === undefined) return new AlignedText(text, undefined, undefined, begins)
     const source = this.text
     const starts = new Int32Array(text.length)
     const ends = new Int32Array(text.length)
@@ -119,7 +127,7 @@ export class AlignedText {
       }
       if (change <= 0) skip(1 - change)
     }
-    return new AlignedText(text, starts, ends, atOrigin)
+    return new AlignedText(text, starts, ends, begins)
   }
 
   /**
@@ -138,8 +146,8 @@ export class AlignedText {
     const first = edits[0]!
     // What stands for more than the first character, or follows it once it is gone, does not begin where the text began.
     const single = isPairAt(this.text, 0) ? 2 : 1
-    const atOrigin = this.atOrigin && (first.start > 0 || first.end === 0 || (first.end <= single && first.replacement !== ''))
-    if (this.starts === undefined) return new AlignedText(text, undefined, undefined, atOrigin)
+    const begins = this.begins && (first.start > 0 || first.end === 0 || (first.end <= single && first.replacement !== ''))
+    if (this.starts === undefined) return new AlignedText(text, undefined, undefined, begins)
     const starts = new Int32Array(text.length)
     const ends = new Int32Array(text.length)
     let at = 0
@@ -158,7 +166,7 @@ export class AlignedText {
       done = end
     }
     keep(this.length)
-    return new AlignedText(text, starts, ends, atOrigin)
+    return new AlignedText(text, starts, ends, begins)
   }
 }
 

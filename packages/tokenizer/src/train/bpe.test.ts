@@ -11,7 +11,7 @@ import { preTokenizer } from '../pretokenizers/create.js'
 import type { Tokenizer } from '../tokenizer.js'
 import { trainBpe, type TrainBpeOptions } from './bpe.js'
 
-const mergesOf = (tokenizer: Tokenizer) => tokenizer.toJSON().model.merges.map((pair) => pair.join(' '))
+const mergesOf = (tokenizer: Tokenizer) => tokenizer.toJSON().model.merges!.map((pair) => pair.join(' '))
 
 /** The definition in the documentation of trainBpe, recounting everything at each step. */
 function trainNaively(text: string, vocabSize: number, minFrequency: number): string[] {

@@ -57,7 +57,7 @@ describe('tokenizer.json', () => {
   it('reads merges written as one string', () => {
     const old = changed(
       'model.merges',
-      moby().model.merges.map((pair) => pair.join(' ')),
+      moby().model.merges!.map((pair) => pair.join(' ')),
     )
     expect(Tokenizer.fromJSON(old).toJSON()).toEqual(moby())
   })

@@ -1,3 +1,5 @@
+import type { ComponentJson } from '../../pipeline/components.js'
+
 /** An entry of `added_tokens`. */
 export interface AddedTokenJson {
   id: number
@@ -9,41 +11,41 @@ export interface AddedTokenJson {
   special: boolean
 }
 
-/** The byte-level step of a `tokenizer.json`. */
-export interface ByteLevelJson {
-  type: 'ByteLevel'
-  add_prefix_space: boolean
-  trim_offsets: boolean
-  use_regex: boolean
+export interface TruncationJson {
+  direction: 'Left' | 'Right'
+  max_length: number
+  strategy: 'LongestFirst' | 'OnlyFirst' | 'OnlySecond'
+  stride: number
 }
 
-export interface SplitJson {
-  type: 'Split'
-  pattern: { Regex: string }
-  behavior: 'Isolated'
-  invert: boolean
+export interface PaddingJson {
+  strategy: 'BatchLongest' | { Fixed: number }
+  direction: 'Left' | 'Right'
+  pad_to_multiple_of: number | null
+  pad_id: number
+  pad_type_id: number
+  pad_token: string
 }
 
-/** A `tokenizer.json` as this package writes it: byte-level BPE. */
+/** A `tokenizer.json` as this package writes it. */
 export interface TokenizerJson {
   version: '1.0'
-  truncation: null
-  padding: null
+  truncation: TruncationJson | null
+  padding: PaddingJson | null
   added_tokens: AddedTokenJson[]
-  normalizer: null
-  pre_tokenizer: ByteLevelJson | { type: 'Sequence'; pretokenizers: (SplitJson | ByteLevelJson)[] }
-  post_processor: null
-  decoder: ByteLevelJson
-  model: {
-    type: 'BPE'
-    dropout: null
-    unk_token: null
-    continuing_subword_prefix: null
-    end_of_word_suffix: null
-    fuse_unk: boolean
-    byte_fallback: boolean
-    ignore_merges: boolean
-    vocab: Record<string, number>
-    merges: [string, string][]
-  }
+  normalizer: ComponentJson | null
+  pre_tokenizer: ComponentJson | null
+  post_processor: ComponentJson | null
+  decoder: ComponentJson | null
+  model: ModelJson
+}
+
+/** `type` names the model; fields that are not listed are its own. */
+export interface ModelJson {
+  type: string
+  /** Ids by token; for Unigram tokens and their scores in the order of ids. */
+  vocab: Record<string, number>
+  /** Of BPE. */
+  merges?: [string, string][]
+  [name: string]: unknown
 }

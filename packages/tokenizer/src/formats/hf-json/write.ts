@@ -1,17 +1,22 @@
 import type { MergeTable } from '../../models/bpe/merge-table.js'
+import type { ComponentJson } from '../../pipeline/components.js'
 import { patternSources } from '../../pretokenizers/create.js'
 import type { PatternName } from '../../pretokenizers/pretokenizer.js'
 import type { AddedToken } from '../../special-tokens.js'
 import type { Vocabulary } from '../../vocabulary.js'
 import { writtenForm } from './byte-chars.js'
-import type { ByteLevelJson, TokenizerJson } from './schema.js'
+import type { TokenizerJson } from './schema.js'
+
+interface ByteLevelJson extends ComponentJson {
+  readonly type: 'ByteLevel'
+}
 
 /** What a byte-level `tokenizer.json` is written from. */
 export interface ByteLevelParts {
   readonly vocabulary: Vocabulary
   readonly added: readonly AddedToken[]
   readonly merges: MergeTable
-  readonly pattern: PatternName | RegExp
+  readonly pattern: PatternName | { readonly source: string }
   readonly ignoreMerges: boolean
 }
 
@@ -57,7 +62,7 @@ function byteLevel(useRegex: boolean): ByteLevelJson {
   return { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: useRegex }
 }
 
-function preTokenizerJson(pattern: PatternName | RegExp): TokenizerJson['pre_tokenizer'] {
+function preTokenizerJson(pattern: PatternName | { readonly source: string }): TokenizerJson['pre_tokenizer'] {
   if (pattern === 'gpt2') return byteLevel(true)
   const source = typeof pattern === 'string' ? patternSources[pattern] : pattern.source
   return {

@@ -34,7 +34,8 @@ const UNSEEN = -2
 export class CharacterBpe implements PieceModel {
   readonly size: number
   private readonly merger: Merger
-  private readonly junctions: Junctions | undefined
+  /** Absent where what a symbol is depends on its place in the piece, which therefore cannot be cut. Built at first use. */
+  private junctions: Junctions | undefined
   private readonly cache = new PieceCache()
   private readonly unknownId: number | undefined
   /** The id of each byte's token, where all 256 are there; otherwise each is looked up. */
@@ -59,8 +60,6 @@ export class CharacterBpe implements PieceModel {
       options.byteFallback ? (vocab.get(`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`) ?? ABSENT) : ABSENT,
     )
     this.everyByte = this.byteIds.every((id) => id !== ABSENT)
-    // What a symbol is depends on its place in the piece there, so a piece cannot be cut.
-    if (options.prefix === '' && options.suffix === '') this.junctions = Junctions.of(merges, vocab)
   }
 
   encodePiece(piece: string, out: TokenSink): void {
@@ -70,7 +69,7 @@ export class CharacterBpe implements PieceModel {
       out.token(whole, 0, piece.length)
       return
     }
-    const given = this.spell(piece, 0, piece.length)
+    const given = this.spell(piece)
     const { symbols, bytes, weights } = this
     const count = this.merger.merge(symbols, given)
     const cursor = new ByteCursor(piece)
@@ -95,11 +94,11 @@ export class CharacterBpe implements PieceModel {
       out.push(whole)
       return
     }
-    const { junctions } = this
-    if (junctions === undefined) {
+    if (this.options.prefix !== '' || this.options.suffix !== '') {
       this.encodePart(piece, out)
       return
     }
+    const junctions = (this.junctions ??= Junctions.of(this.merges, this.vocab))
     let start = 0
     let before = this.lastUnit(piece, 0)
     for (let at = isPairAt(piece, 0) ? 2 : 1; at < piece.length;) {
@@ -114,6 +113,11 @@ export class CharacterBpe implements PieceModel {
       at += pair ? 2 : 1
     }
     this.encodePart(start === 0 ? piece : piece.slice(start), out)
+  }
+
+  /** Written forms and their ids. */
+  get forms(): ReadonlyMap<string, number> {
+    return this.vocab.ids
   }
 
   tokenToId(token: string): number | undefined {
@@ -145,7 +149,9 @@ export class CharacterBpe implements PieceModel {
   private encodePart(part: string, out: IdList): void {
     if (this.cache.append(part, out)) return
     const from = out.length
-    const count = this.merger.merge(this.symbols, this.spell(part, 0, part.length))
+    // Spelling may replace the arrays by larger ones.
+    const given = this.spell(part)
+    const count = this.merger.merge(this.symbols, given)
     out.reserve(count)
     for (let i = 0; i < count; i++) out.ids[out.length++] = this.symbols[i]!
     this.cache.keep(part, out, from)
@@ -163,12 +169,11 @@ export class CharacterBpe implements PieceModel {
     return this.everyByte ? 0x3e : -1
   }
 
-  /** Writes the symbols of `piece[start, end)` and returns their number. */
-  private spell(piece: string, start: number, end: number): number {
-    const { options, vocab } = this
-    if ((end - start) * 3 + 3 * options.prefix.length + 3 * options.suffix.length > this.symbols.length) {
-      this.reserve((end - start) * 3 + 3 * (options.prefix.length + options.suffix.length), false)
-    }
+  /** Writes the symbols of a piece and returns their number. */
+  private spell(piece: string): number {
+    const { options } = this
+    const most = 3 * (piece.length + options.prefix.length + options.suffix.length)
+    if (most > this.symbols.length) this.reserve(most, false)
     const { symbols, bytes, weights } = this
     let count = 0
     const add = (id: number, length: number, weight: number): void => {
@@ -183,9 +188,9 @@ export class CharacterBpe implements PieceModel {
       if (unknown > 0) add(this.unknownId!, unknown, options.unknown!.length)
       unknown = 0
     }
-    for (let at = start; at < end;) {
+    for (let at = 0; at < piece.length;) {
       const units = isPairAt(piece, at) ? 2 : 1
-      const [first, last] = [at === start, at + units === end]
+      const [first, last] = [at === 0, at + units === piece.length]
       const length = utf8LengthAt(piece, at)
       const id = this.idAt(piece, at, first, last)
       if (id !== ABSENT) {

@@ -6,6 +6,8 @@ export type PrependScheme = 'always' | 'first' | 'never'
 
 /** Writes blanks as a visible sign, and cuts before each, as SentencePiece does. */
 export class Metaspace implements PieceSplitter {
+  readonly needsPlaces: boolean
+
   /**
    * @param replacement the sign, one character, usually `▁`
    * @param scheme where a sign is added
@@ -15,7 +17,9 @@ export class Metaspace implements PieceSplitter {
     private readonly replacement: string,
     private readonly scheme: PrependScheme,
     private readonly cuts: boolean,
-  ) {}
+  ) {
+    this.needsPlaces = scheme === 'first'
+  }
 
   split(pieces: readonly AlignedText[]): readonly AlignedText[] {
     const { replacement, scheme, cuts } = this

@@ -1,0 +1,109 @@
+import { fail, isRecord, unsupported, type JsonRecord } from './json.js'
+
+/** Sequences in sequences go no deeper than this, and hold no more components together. */
+const MAX_DEPTH = 8
+const MAX_COMPONENTS = 64
+/** Real vocabularies stay far below this; a file that claims more would exhaust memory. */
+const MAX_ID = 2 ** 24
+
+/** A component of a file with checked access to its fields; errors name their place. */
+export class ComponentFields {
+  readonly type: string
+  private readonly record: JsonRecord
+
+  /** @param budget how many components may still come, shared by all of a file's kind */
+  constructor(
+    value: unknown,
+    readonly where: string,
+    private readonly depth = 0,
+    private readonly budget = { left: MAX_COMPONENTS },
+  ) {
+    if (!isRecord(value)) throw fail(where, 'an object', value)
+    if (depth > MAX_DEPTH) throw unsupported(`${where}, a Sequence in more than ${MAX_DEPTH} others`)
+    if (--budget.left < 0) throw unsupported(`${where}, beyond ${MAX_COMPONENTS} components`)
+    this.record = value
+    const type = own(value, 'type')
+    if (typeof type !== 'string') throw fail(`${where}.type`, 'the name of a component', type)
+    this.type = type
+  }
+
+  has(name: string): boolean {
+    const value = own(this.record, name)
+    return value !== undefined && value !== null
+  }
+
+  get(name: string): unknown {
+    return own(this.record, name)
+  }
+
+  boolean(name: string, fallback?: boolean): boolean {
+    const value = this.get(name)
+    if (value === undefined && fallback !== undefined) return fallback
+    if (typeof value !== 'boolean') throw fail(`${this.where}.${name}`, 'true or false', value)
+    return value
+  }
+
+  text(name: string): string {
+    return checkText(this.get(name), `${this.where}.${name}`)
+  }
+
+  /** One character (code point). */
+  character(name: string): string {
+    const value = this.text(name)
+    if ([...value].length !== 1) throw fail(`${this.where}.${name}`, 'one character', value)
+    return value
+  }
+
+  natural(name: string, fallback?: number): number {
+    const value = this.get(name)
+    if (value === undefined && fallback !== undefined) return fallback
+    return checkNatural(value, `${this.where}.${name}`)
+  }
+
+  oneOf<T extends string>(name: string, allowed: readonly T[], fallback?: T): T {
+    const value = this.get(name)
+    if (value === undefined && fallback !== undefined) return fallback
+    const found = allowed.find((choice) => choice === value)
+    if (found === undefined) throw fail(`${this.where}.${name}`, allowed.join(', '), value)
+    return found
+  }
+
+  /** The components of a sequence. */
+  components(name: string): ComponentFields[] {
+    return this.list(name).map((value, index) => new ComponentFields(value, `${this.where}.${name}[${index}]`, this.depth + 1, this.budget))
+  }
+
+  list(name: string): readonly unknown[] {
+    const value = this.get(name)
+    if (!Array.isArray(value)) throw fail(`${this.where}.${name}`, 'an array', value)
+    return value
+  }
+
+  /** The pattern of a split or a replacement. */
+  pattern(name: string): { readonly kind: 'String' | 'Regex'; readonly source: string } {
+    const value = this.get(name)
+    for (const kind of ['String', 'Regex'] as const) {
+      const source = isRecord(value) ? own(value, kind) : undefined
+      if (typeof source === 'string') return { kind, source: checkText(source, `${this.where}.${name}.${kind}`) }
+    }
+    throw fail(`${this.where}.${name}`, 'an object with String or Regex', value)
+  }
+}
+
+/** A field of its own: nothing is inherited, so that a field called `constructor` is missing where the file lacks it. */
+export const own = (record: JsonRecord, name: string): unknown => (Object.hasOwn(record, name) ? record[name] : undefined)
+
+export function checkText(value: unknown, where: string): string {
+  if (typeof value !== 'string') throw fail(where, 'a string', value)
+  if (/[\ud800-\udfff]/u.test(value)) throw fail(where, 'text without lone surrogates', value)
+  return value
+}
+
+export function checkNatural(value: unknown, where: string, highest = 2 ** 31 - 1): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > highest) {
+    throw fail(where, `an integer from 0 to ${highest}`, value)
+  }
+  return value
+}
+
+export const checkId = (value: unknown, where: string): number => checkNatural(value, where, MAX_ID)

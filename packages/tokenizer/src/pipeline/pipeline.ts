@@ -1,0 +1,145 @@
+import type { AddedVocabulary } from '../added-vocab/added-vocabulary.js'
+import { unknownId } from '../vocabulary.js'
+import { IdList } from '../id-list.js'
+import type { TextModel } from '../models/model.js'
+import { PieceCache } from '../models/piece-cache.js'
+import type { SpecialPolicy } from '../special-tokens.js'
+import type { AlignedText } from '../text/aligned.js'
+import type { Decoder, Normalizer, PieceModel, PieceSplitter, PostProcessor, TextPipeline, TextRun, TokenSequence } from './components.js'
+
+export interface PipelineParts {
+  readonly added: AddedVocabulary
+  readonly normalizer: Normalizer | undefined
+  readonly splitter: PieceSplitter | undefined
+  readonly model: PieceModel
+  readonly postProcessor: PostProcessor | undefined
+  readonly decoder: Decoder | undefined
+  /** Does what `splitter` and `model` do for ids alone, faster. */
+  readonly fast?: TextModel | undefined
+}
+
+/**
+ * The way of a text in Hugging Face tokenizers: added tokens are taken out, what is between them is normalized, cut into pieces and given to
+ * the model.
+ */
+export class Pipeline implements TextPipeline {
+  readonly size: number
+  readonly postProcessor: PostProcessor | undefined
+  private readonly cache = new PieceCache()
+  /** Whether even ids alone depend on places, which a normalizer moves. */
+  private readonly tracks: boolean
+
+  constructor(readonly parts: PipelineParts) {
+    let size = parts.model.size
+    for (const { id } of parts.added.tokens) size = Math.max(size, id + 1)
+    this.size = size
+    this.postProcessor = parts.postProcessor
+    this.tracks = parts.normalizer !== undefined && parts.splitter?.needsPlaces === true
+  }
+
+  encode(text: string, special: SpecialPolicy, out: IdList): void {
+    const { added, splitter, model, fast } = this.parts
+    added.split(wellFormed(text), special, this.tracks, {
+      added: (token) => out.push(token.id),
+      text: (part) => {
+        if (fast !== undefined) {
+          fast.encode(part.text, out, part.atOrigin)
+          return
+        }
+        const pieces = splitter === undefined ? [part] : splitter.split([part])
+        if (model.encodeIds !== undefined) for (const piece of pieces) model.encodeIds(piece.text, out)
+        else for (const piece of pieces) this.encodePiece(piece.text, out)
+      },
+    })
+  }
+
+  tokenize(text: string, special: SpecialPolicy): TokenSequence {
+    const { added, splitter, model } = this.parts
+    const given = wellFormed(text)
+    const ids = new IdList()
+    const starts: number[] = []
+    const ends: number[] = []
+    const words: number[] = []
+    const forms: string[] = []
+    let word = -1
+    let piece: AlignedText | undefined
+    const sink = {
+      token(id: number, start: number, end: number): void {
+        const place = piece!.range(start, end)
+        ids.push(id)
+        starts.push(place.start)
+        ends.push(place.end)
+        words.push(word)
+        forms.push(id === model.verbatimId ? piece!.text.slice(start, end) : (model.idToToken(id) ?? ''))
+      },
+    }
+    added.split(given, special, true, {
+      added: (token, part) => {
+        word++
+        const place = part.range(0, part.length)
+        ids.push(token.id)
+        starts.push(place.start)
+        ends.push(place.end)
+        words.push(word)
+        forms.push(part.text)
+      },
+      text: (part) => {
+        for (piece of splitter === undefined ? [part] : splitter.split([part])) {
+          word++
+          model.encodePiece(piece.text, sink)
+        }
+      },
+    })
+    const tokens = {
+      text: given,
+      ids: ids.toArray(),
+      starts: Int32Array.from(starts),
+      ends: Int32Array.from(ends),
+      words: Int32Array.from(words),
+      forms,
+    }
+    this.postProcessor?.trimOffsets?.(tokens)
+    return tokens
+  }
+
+  idToToken(id: number): string | undefined {
+    const token = this.parts.added.byId.get(id)
+    return token === undefined ? this.parts.model.idToToken(id) : this.parts.added.formOf(token)
+  }
+
+  tokenToId(token: string): number | undefined {
+    return this.parts.added.byContent.get(token)?.id ?? this.parts.model.tokenToId(token)
+  }
+
+  startDecoding(): TextRun {
+    // Without a decoder the library puts blanks between tokens.
+    let index = 0
+    const run = this.parts.decoder?.start(false) ?? {
+      push: (form: string) => [index++ === 0 ? form : ` ${form}`],
+      end: () => [],
+    }
+    return {
+      push: (id, position) => {
+        const form = this.idToToken(id)
+        if (form === undefined) throw unknownId(id, position, `ids are below ${this.size}`)
+        return joined(run.push(form))
+      },
+      end: () => joined(run.end()),
+    }
+  }
+
+  private encodePiece(piece: string, out: IdList): void {
+    if (this.cache.append(piece, out)) return
+    const from = out.length
+    this.parts.model.encodePiece(piece, { token: (id) => out.push(id) })
+    this.cache.keep(piece, out, from)
+  }
+}
+
+const joined = (forms: readonly string[]): string => (forms.length === 1 ? forms[0]! : forms.join(''))
+
+/** The text with U+FFFD for lone surrogates. */
+function wellFormed(text: string): string {
+  // With `u` this class matches lone surrogates only.
+  return /[\ud800-\udfff]/u.test(text) ? text.replace(/[\ud800-\udfff]/gu, '\ufffd') : text
+}
