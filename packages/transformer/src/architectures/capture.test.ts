@@ -26,7 +26,7 @@ const strong = (config: DecoderConfig): DecoderWeights =>
 describe.each(configs)('capture of %s', (_, config) => {
   const options = { config, ...(config.positions === 'rotary' ? { rotary: rotaryTables(config) } : {}) }
 
-  it.each<DeviceName>(['reference', 'cpu'])('shows attention and leaves the logits as they are within 1e-5 on %s', async (name) => {
+  it.each<DeviceName>(['reference', 'cpu'])('shows attention and leaves the logits as they are on %s', async (name) => {
     const device = await resolveDevice(name)
     const weights = strong(config)
     const input = tensor(ids, { dtype: 'i32' })
@@ -36,7 +36,7 @@ describe.each(configs)('capture of %s', (_, config) => {
       [2, 4, 6, 6],
       [2, 4, 6, 6],
     ])
-    expect(largestDifference(await logits.data({ device }), fused)).toBeLessThan(1e-5)
+    expect(await logits.data({ device })).toEqual(fused)
     for (const layer of attention) {
       const values = await layer.data({ device })
       let spread = 0
@@ -61,7 +61,7 @@ describe.each(configs)('capture of %s', (_, config) => {
     await expect(model.attention(new Array<number>(33).fill(1))).rejects.toThrow("33 ids were given, the model's context is 32")
   })
 
-  it('agrees with the fused kernel, which long sequences take', async () => {
+  it('leaves the fused kernel in place, which long sequences take', async () => {
     const long = { ...config, context: 400, headWidth: 8, heads: 2, kvHeads: config.kvHeads === config.heads ? 2 : 1, layers: 1 }
     const model = { config: long, ...(long.positions === 'rotary' ? { rotary: rotaryTables(long) } : {}) }
     const weights = strong(long)
@@ -73,8 +73,7 @@ describe.each(configs)('capture of %s', (_, config) => {
     const usual = forward(weights, input, model)
     const { logits } = forward(weights, input, { ...model, capture: ['attention'] })
     expect(Buffer.from(await toOnnx([usual])).includes('GroupQueryAttention')).toBe(true)
-    expect(Buffer.from(await toOnnx([logits])).includes('GroupQueryAttention')).toBe(false)
-    expect(largestDifference(await logits.data({ device }), await usual.data({ device }))).toBeLessThan(1e-5)
+    expect(await logits.data({ device })).toEqual(await usual.data({ device }))
   })
 
   it('works inside jit', async () => {

@@ -49,8 +49,8 @@ export interface Captured {
 /**
  * Logits of every position: integer ids [B, T] → [B, T, vocabSize]. Position t sees ids 0 … t. Errors: CAPACITY beyond the context, OPTION.
  *
- * With `capture: ['attention']` a record of logits and each layer's attention. It computes them by products and a softmax in place of the
- * fused kernel, so the logits agree with the usual ones to rounding (1e-5 of the largest one), at more time and T² memory for each head.
+ * With `capture: ['attention']` a record of logits and each layer's attention. The logits are those without it; the attention is computed beside
+ * the fused kernel, which never holds it, at more time and T² memory for each head.
  */
 export function forward(weights: DecoderWeights, ids: Tensor, options: CaptureOptions): Captured
 export function forward(weights: DecoderWeights, ids: Tensor, options: ForwardOptions): Tensor

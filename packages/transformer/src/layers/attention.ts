@@ -37,16 +37,23 @@ export interface AttentionContext {
   readonly causal?: boolean
   /** bool, true where a key may be seen; broadcasts to [B, heads, T, T]. For padding; without effect beside a cache. */
   readonly mask?: Tensor
-  /** Given the probabilities of each layer, [B, heads, T, T], in order. Attention is then spelled out: a fused kernel never holds them. */
+  /** Given the probabilities of each layer, [B, heads, T, T], in order. They are computed beside the result: a fused kernel never holds them. */
   readonly observe?: (probabilities: Tensor) => void
 }
 
-/** Self-attention among the tokens of x alone: [B, T, width] → the same shape. */
+/**
+ * Self-attention among the tokens of x alone: [B, T, width] → the same shape. Without dropout the result is that of `attention` whether or not
+ * anybody observes: another order of the same sums would move the logits by its rounding, and looking must change nothing.
+ */
 export function attendFull(weights: AttentionWeights, x: Tensor, context: AttentionContext): Tensor {
   const { q, k, v } = project(weights, x, context)
   const { causal = true, mask, dropout, observe } = context
-  const fused = dropout === undefined && observe === undefined
-  const out = fused ? attention(q, k, v, { causal, ...(mask === undefined ? {} : { mask }) }) : attendSpelledOut(q, k, v, context)
+  const probabilities = dropout === undefined && observe === undefined ? undefined : probabilitiesOf(q, k, context)
+  if (probabilities !== undefined) observe?.(probabilities)
+  const out =
+    probabilities === undefined || dropout === undefined
+      ? attention(q, k, v, { causal, ...(mask === undefined ? {} : { mask }) })
+      : drop(probabilities, dropout, 'probabilities').matmul(repeatHeads(v, context.shape.heads))
   return linear(weights.output, joinHeads(out))
 }
 
@@ -83,21 +90,21 @@ function joinHeads(x: Tensor): Tensor {
   return x.permute(0, 2, 1, 3).reshape(batch, tokens, heads * width)
 }
 
-/** Attention with its probabilities in reach, to drop some of them or to show them, which no fused kernel allows. */
-function attendSpelledOut(q: Tensor, k: Tensor, v: Tensor, { causal = true, mask, dropout, observe }: AttentionContext): Tensor {
-  const [batch, heads, tokens, width] = q.shape as readonly [number, number, number, number]
-  const kvHeads = k.shape[1] as number
-  const repeat = (rows: Tensor): Tensor =>
-    kvHeads === heads
-      ? rows
-      : rows
-          .unsqueeze(2)
-          .expand(batch, kvHeads, heads / kvHeads, tokens, width)
-          .reshape(batch, heads, tokens, width)
-  let scores = q.matmul(repeat(k), { transB: true, alpha: 1 / Math.sqrt(width) })
+/** Key or value heads as often as query heads share them: [B, kvHeads, T, W] → [B, heads, T, W]. */
+function repeatHeads(rows: Tensor, heads: number): Tensor {
+  const [batch, kvHeads, tokens, width] = rows.shape as readonly [number, number, number, number]
+  if (kvHeads === heads) return rows
+  return rows
+    .unsqueeze(2)
+    .expand(batch, kvHeads, heads / kvHeads, tokens, width)
+    .reshape(batch, heads, tokens, width)
+}
+
+/** How much each token looks at each, [B, heads, T, T], which no fused kernel hands out: to show them, or to drop some. */
+function probabilitiesOf(q: Tensor, k: Tensor, { causal = true, mask }: AttentionContext): Tensor {
+  const [, heads, tokens, width] = q.shape as readonly [number, number, number, number]
+  let scores = q.matmul(repeatHeads(k, heads), { transB: true, alpha: 1 / Math.sqrt(width) })
   if (causal) scores = where(tril(tokens, tokens), scores, -Infinity)
   if (mask !== undefined) scores = where(mask, scores, -Infinity)
-  const probabilities = scores.softmax(-1)
-  observe?.(probabilities)
-  return drop(probabilities, dropout, 'probabilities').matmul(repeat(v))
+  return scores.softmax(-1)
 }
