@@ -7,6 +7,7 @@ import type { Setting } from './settings.js'
 /** A row of the table. */
 export interface Result {
   readonly name: string
+  /** Fewer than there are when the model failed every time and was given up. */
   readonly asked: number
   readonly correct: Interval
   readonly wrong: Interval
@@ -18,10 +19,15 @@ export interface Result {
   readonly words: number
   /** Citations by verdict. */
   readonly citations: Readonly<Record<string, number>>
+  /** What the model or its provider said of the calls, such as that it has no tools, and how often. */
+  readonly warnings: Readonly<Record<string, number>>
   readonly seconds: number
   /** The first thing that went wrong. */
   readonly problem?: string
 }
+
+/** A model that failed this often in a row and never answered is not asked another hundred times. */
+const patience = 5
 
 export interface AskOptions {
   readonly embedder?: EmbeddingModelLike
@@ -55,6 +61,7 @@ export async function askAll(exam: Exam, settings: readonly Setting[], { embedde
 async function ask(rag: Rag, exam: Exam, { name, options, retrieves }: Setting): Promise<Result> {
   const start = performance.now()
   const citations: Record<string, number> = {}
+  const warned: Record<string, number> = {}
   let words = 0
   let answered = 0
   let failures = 0
@@ -65,11 +72,11 @@ async function ask(rag: Rag, exam: Exam, { name, options, retrieves }: Setting):
       result = await rag.answer(text, options).result()
     } catch (error) {
       problem ??= error instanceof Error ? error.message : String(error)
-      // One refused call is an outcome; a model that never works is not asked another two hundred times.
-      if (++failures >= 5 && answered === 0) throw error
+      failures++
       return 'failed'
     }
     for (const { verdict } of result.citations) citations[verdict] = (citations[verdict] ?? 0) + 1
+    for (const { message } of result.warnings) warned[message] = (warned[message] ?? 0) + 1
     if (result.abstained) {
       answered++
       return 'abstained'
@@ -78,12 +85,19 @@ async function ask(rag: Rag, exam: Exam, { name, options, retrieves }: Setting):
     answered++
     return contains(result.text, answers) ? 'correct' : 'wrong'
   }
-  const outcomes: Outcome[] = []
-  for (const question of exam.answerable) outcomes.push(await one(question))
+  const hopeless = (): boolean => answered === 0 && failures >= patience
+  const askEach = async (questions: readonly Question[]): Promise<Outcome[]> => {
+    const seen: Outcome[] = []
+    for (const question of questions) {
+      if (hopeless()) break
+      seen.push(await one(question))
+    }
+    return seen
+  }
+  const outcomes = await askEach(exam.answerable)
   const given = outcomes.filter((outcome) => outcome === 'correct' || outcome === 'wrong').length
   const meanWords = given === 0 ? 0 : words / given
-  const without: Outcome[] = []
-  if (retrieves) for (const question of exam.unanswerable) without.push(await one(question))
+  const without = retrieves ? await askEach(exam.unanswerable) : []
   const share = (wanted: Outcome, among: readonly Outcome[] = outcomes): Interval => shareOf(among.map((outcome) => outcome === wanted))
   return {
     name,
@@ -95,6 +109,7 @@ async function ask(rag: Rag, exam: Exam, { name, options, retrieves }: Setting):
     failed: failures,
     words: meanWords,
     citations,
+    warnings: warned,
     seconds: (performance.now() - start) / 1000,
     ...(problem === undefined ? {} : { problem }),
   }

@@ -20,17 +20,23 @@ export interface EndpointOptions {
 
 /** A model behind an OpenAI-compatible `/chat/completions`, as llama.cpp, Ollama, vLLM and many services have it. Replies come whole. */
 export function endpointModel({ url, modelId, key }: EndpointOptions): LanguageModelLike {
+  const address = `${url.replace(/\/+$/, '')}/chat/completions`
   async function complete(call: LanguageModelCall) {
-    const response = await fetch(`${url.replace(/\/+$/, '')}/chat/completions`, {
+    const response = await fetch(address, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...(key === undefined ? {} : { authorization: `Bearer ${key}` }), ...call.headers },
       body: JSON.stringify(bodyOf(modelId, call)),
       ...(call.abortSignal === undefined ? {} : { signal: call.abortSignal }),
+    }).catch((error: unknown) => {
+      if (call.abortSignal?.aborted) throw error
+      throw new Error(`${address} cannot be reached: ${reasonOf(error)}. Is the server running, and is this its address?`, { cause: error })
     })
-    if (!response.ok) throw new Error(`${url} replied ${response.status}: ${(await response.text()).slice(0, 300)}`)
-    const { choices, usage } = (await response.json()) as Completion
+    const body = await response.text()
+    if (!response.ok) throw new Error(`${address} replied ${response.status}: ${body.slice(0, 300)}`)
+    const { choices, usage } = completionOf(body, address)
     const choice = choices?.[0]
-    if (choice?.message === undefined) throw new Error(`${url} replied without a message`)
+    if (choice?.message === undefined)
+      throw new Error(`${address} replied without choices[0].message, which chat completions have: ${body.slice(0, 300)}`)
     const text = choice.message.content ?? ''
     const content: ModelContent[] = [
       ...(text === '' ? [] : [{ type: 'text', text }]),
@@ -66,6 +72,20 @@ export function endpointModel({ url, modelId, key }: EndpointOptions): LanguageM
         }),
       }
     },
+  }
+}
+
+/** Why a request got no response; Node puts that into the cause of "fetch failed". */
+function reasonOf(error: unknown): string {
+  const { cause, message } = error as { readonly cause?: { readonly code?: string; readonly message?: string }; readonly message?: string }
+  return [cause?.code, cause?.message, message].find((text) => text !== undefined && text !== '') ?? String(error)
+}
+
+function completionOf(body: string, address: string): Completion {
+  try {
+    return JSON.parse(body) as Completion
+  } catch (error) {
+    throw new Error(`${address} replied with something other than JSON: ${body.slice(0, 300)}`, { cause: error })
   }
 }
 

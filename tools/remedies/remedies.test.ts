@@ -7,26 +7,8 @@ import { endpointModel } from './endpoint.js'
 import { drawExam } from './questions.js'
 import { contains, normalise, shareOf } from './score.js'
 import { extractiveSettings, modelRows, modelSettings } from './settings.js'
-import { tableOf } from './table.js'
-
-/** Articles about made-up towns: one paragraph each for founder and river. */
-const towns = ['Aldmoor', 'Brackwater', 'Cindervale', 'Dunholt', 'Eastmere', 'Farrowgate']
-const squad = {
-  data: towns.map((town, i) => ({
-    title: town,
-    paragraphs: ['founder', 'river', 'bridge'].map((kind) => ({
-      context:
-        kind === 'founder'
-          ? `${town} was founded by Count Ulric ${'XVI'.slice(0, 1 + (i % 3))} of ${town}land. The founder died there.`
-          : `The ${kind} of ${town} carries the name Old${kind}${i}. It is loved by the people.`,
-      qas: [
-        kind === 'founder'
-          ? { id: `${town}-f`, question: `Who founded ${town}?`, answers: [{ text: 'Count Ulric' }] }
-          : { id: `${town}-${kind}`, question: `What name does the ${kind} of ${town} carry?`, answers: [{ text: `Old${kind}${i}` }] },
-      ],
-    })),
-  })),
-}
+import { remarksOf, tableOf } from './table.js'
+import { towns, townSquad as squad } from './testing/towns.js'
 
 describe('the exam', () => {
   it('leaves out the paragraphs of the unanswerable questions, and is the same for the same seed', () => {
@@ -101,7 +83,10 @@ describe('the rows', () => {
     const broken = modelOf(() => {
       throw new Error('no credit')
     })
-    await expect(row(broken, 'with retrieval')).rejects.toThrow(/no credit/)
+    // Given up after five questions, and the rows after it are asked nevertheless.
+    const given = await askAll(exam, modelSettings(broken), { log: () => {} })
+    expect(given.map(({ asked, failed }) => [asked, failed])).toEqual(modelRows.map(() => [5, 5]))
+    expect(remarksOf(given)).toMatch(/^with retrieval: 5 calls failed, 5 questions were asked. The first: .*no credit$/m)
     expect(modelSettings(honest).map(({ name }) => name)).toEqual([...modelRows])
   })
 })

@@ -35,12 +35,16 @@ export const modelRows = [
   'with a schema that allows abstention',
 ] as const
 
-/** Rows with a model: each remedy against invention on its own. From the second on at temperature 0. */
-export function modelSettings(model: LanguageModelLike): Setting[] {
-  const cold = { model, temperature: 0, maxOutputTokens: 400 }
+/**
+ * Rows with a model: each remedy against invention on its own. The first samples, at a temperature that is said because some models' own is 0; from
+ * the second on it is 0. `shared` holds for all of them.
+ */
+export function modelSettings(model: LanguageModelLike, shared: Pick<RagAnswerOptions, 'tokenBudget'> = {}): Setting[] {
+  const warm = { ...shared, model, temperature: 1, maxOutputTokens: 400 }
+  const cold = { ...warm, temperature: 0 }
   const [closed, closedCold, retrieval, tool, schema] = modelRows
   return [
-    { name: closed, chunk: 256, retrieves: false, options: { model, maxOutputTokens: 400, retrieval: 'none' } },
+    { name: closed, chunk: 256, retrieves: false, options: { ...warm, retrieval: 'none' } },
     { name: closedCold, chunk: 256, retrieves: false, options: { ...cold, retrieval: 'none' } },
     { name: retrieval, chunk: 256, retrieves: true, options: cold },
     { name: tool, chunk: 256, retrieves: true, options: { ...cold, retrieval: 'tool' } },

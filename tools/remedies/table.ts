@@ -26,3 +26,12 @@ export function tableOf(results: readonly Result[]): string {
       .trimEnd()
   return [line(head), line(widths.map((width) => '─'.repeat(width))), ...rows.map(line)].join('\n')
 }
+
+/** What the models said of the calls and why some failed, a line each; empty when there is nothing to say. */
+export const remarksOf = (results: readonly Result[]): string =>
+  results
+    .flatMap(({ name, warnings, failed, asked, problem }) => [
+      ...Object.entries(warnings).map(([message, count]) => `${name}: ${message} (${count} answers)`),
+      ...(problem === undefined ? [] : [`${name}: ${failed} calls failed, ${asked} questions were asked. The first: ${problem}`]),
+    ])
+    .join('\n')

@@ -1,0 +1,48 @@
+import { existsSync } from 'node:fs'
+import { extname, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { UsageError } from './usage-error.js'
+
+const modules = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts']
+
+/** What to do with a file of weights, which alone says neither how text becomes ids nor how a conversation is written. */
+const weightsAdvice: Readonly<Record<string, string>> = {
+  '.gguf': 'Nothing here reads GGUF: serve it, as with `llama-server -m FILE`, and give --endpoint http://localhost:8080/v1',
+  '.safetensors':
+    "Load it in a module of yours: `export default languageModel(await createModel({ ...(await loadModel('FOLDER')), tokenizer }))`",
+  '.bin':
+    "Load it in a module of yours, as tools/remedies/testing/stories-model.ts does: `export default languageModel(await createModel({ ...(await loadLlama2c('FILE')), tokenizer }))`",
+}
+
+/** What a module exports by default or under `name`, if it has `method`; `option` is the flag that named the file. Errors: UsageError. */
+export async function exportedModel<Model>(
+  path: string,
+  { option, name, method }: { option: string; name: string; method: string },
+): Promise<Model> {
+  const file = resolve(path)
+  if (!existsSync(file)) throw new UsageError(`${option} ${path}: there is no file ${file}`)
+  const extension = extname(file).toLowerCase()
+  if (!modules.includes(extension))
+    throw new UsageError(
+      `${option} ${path}: expected a module (${modules.join(', ')}) that exports a model as default or '${name}'. ` +
+        (weightsAdvice[extension] ?? 'Write one that makes the model and exports it'),
+    )
+  let module: Record<string, unknown>
+  try {
+    module = (await import(pathToFileURL(file).href)) as Record<string, unknown>
+  } catch (error) {
+    throw new UsageError(
+      `${option} ${path}: the module failed as it was loaded: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        cause: error,
+      },
+    )
+  }
+  for (const key of ['default', name]) {
+    const value = module[key] as Record<string, unknown> | null | undefined
+    if (typeof value?.[method] === 'function') return value as Model
+  }
+  throw new UsageError(
+    `${option} ${path}: expected an object with ${method}() as default or '${name}'; the module exports ${Object.keys(module).join(', ') || 'nothing'}`,
+  )
+}
