@@ -19,39 +19,68 @@ const CHARS_PER_TOKEN = 6
  */
 export function readEncoding({ name, pattern, tokens, special }: EncodingData): TokenizerParts {
   const size = tokens.reduce((last, { first, pairs }) => Math.max(last, first + pairs.length / CHARS_PER_TOKEN), 256)
-  const left = new Uint32Array(size)
-  const right = new Uint32Array(size)
+  const arena = new Arena(size)
+  const missing = new Set<number>()
   for (const { first, pairs } of tokens) {
+    for (let id = arena.count; id < first; id++) {
+      missing.add(id)
+      arena.skip()
+    }
     const count = pairs.length / CHARS_PER_TOKEN
-    readColumns(pairs, 0, count, left, first)
-    readColumns(pairs, count * 3, count, right, first)
+    for (let i = 0; i < count; i++) {
+      const left = readNumber(pairs, i * 2, count * 2 + i)
+      const right = readNumber(pairs, count * 3 + i * 2, count * 5 + i)
+      if (!arena.join(left, right)) {
+        throw new TokenizerError('FILE', `The data of encoding ${name} is damaged: token ${first + i} joins ${left} and ${right}`)
+      }
+    }
   }
-  const damaged = left.findIndex((id, token) => (id >= token || right[token]! >= token) && token >= 256)
-  if (damaged >= 0) throw new TokenizerError('FILE', `The data of encoding ${name} is damaged at token ${damaged}`)
-  const starts = new Uint32Array(size + 1)
-  // A gap in the ids, where a special token stands, has no pair: both ids are 0.
-  for (let id = 0; id < size; id++) starts[id + 1] = starts[id]! + (id < 256 ? 1 : lengthOf(starts, left[id]!, right[id]!))
-  const bytes = new Uint8Array(starts[size]!)
-  bytes.set(byteOrder) // ids 0 to 255, in GPT-2's order
-  for (let id = 256; id < size; id++) if (starts[id] !== starts[id + 1]) copyPair(bytes, starts, left[id]!, right[id]!, starts[id]!)
-  return partsOfRanks(new Vocabulary({ bytes, starts }), { pattern, special })
+  return partsOfRanks(new Vocabulary({ bytes: arena.bytes.subarray(0, arena.starts[size]), starts: arena.starts, missing }), {
+    pattern,
+    special,
+  })
 }
 
-const lengthOf = (starts: Uint32Array, left: number, right: number): number =>
-  left === 0 && right === 0 ? 0 : starts[left + 1]! - starts[left]! + starts[right + 1]! - starts[right]!
+/** Tokens one after another, each made of earlier ones. */
+class Arena {
+  readonly starts: Uint32Array
+  bytes: Uint8Array
+  /** How many there are. */
+  count = 256
 
-// Functions of their own: the engine optimises a short one after a few calls, and a long loop late.
-function copyPair(bytes: Uint8Array, starts: Uint32Array, left: number, right: number, to: number): void {
-  for (let from = starts[left]!, end = starts[left + 1]!; from < end; from++) bytes[to++] = bytes[from]!
-  for (let from = starts[right]!, end = starts[right + 1]!; from < end; from++) bytes[to++] = bytes[from]!
+  constructor(size: number) {
+    this.starts = new Uint32Array(size + 1)
+    this.bytes = new Uint8Array(size * 8)
+    this.bytes.set(byteOrder) // ids 0 to 255, in GPT-2's order
+    for (let id = 0; id <= 256; id++) this.starts[id] = id
+  }
+
+  /** The next id stands for nothing. */
+  skip(): void {
+    this.count++
+    this.starts[this.count] = this.starts[this.count - 1]!
+  }
+
+  /** The next token is these two joined; false when they are not there. */
+  join(left: number, right: number): boolean {
+    const { starts, count } = this
+    if (!(left < count && right < count)) return false
+    let to = starts[count]!
+    const end = to + starts[left + 1]! - starts[left]! + starts[right + 1]! - starts[right]!
+    if (end > this.bytes.length) {
+      const grown = new Uint8Array(end * 2)
+      grown.set(this.bytes)
+      this.bytes = grown
+    }
+    const { bytes } = this
+    for (let from = starts[left]!, stop = starts[left + 1]!; from < stop; from++) bytes[to++] = bytes[from]!
+    for (let from = starts[right]!; to < end; from++) bytes[to++] = bytes[from]!
+    starts[++this.count] = end
+    return true
+  }
 }
 
-/** Reads the `count` numbers whose columns begin at `at` into `into[first …]`. */
-function readColumns(text: string, at: number, count: number, into: Uint32Array, first: number): void {
-  const last = at + count * 2
-  for (let i = 0; i < count; i++) into[first + i] = readNumber(text, at + i * 2, last + i)
-}
-
+/** The number whose upper digits stand at `upper` and whose last one stands at `last`. */
 const readNumber = (text: string, upper: number, last: number): number =>
   (digitAt(text, upper) * BASE + digitAt(text, upper + 1)) * BASE + digitAt(text, last)
 

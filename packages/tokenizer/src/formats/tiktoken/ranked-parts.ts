@@ -56,20 +56,33 @@ function withAdded(tokens: Vocabulary, added: readonly AddedToken[]): Vocabulary
     if (!texts.has(id)) texts.set(id, utf8.encode(content))
     if (id >= size) size = id + 1
   }
-  const lengths = new Uint32Array(size)
-  for (let id = 0; id < tokens.size; id++) lengths[id] = tokens.starts[id + 1]! - tokens.starts[id]!
-  for (const [id, text] of texts) lengths[id] = text.length
-  const starts = new Uint32Array(size + 1)
-  for (let id = 0; id < size; id++) starts[id + 1] = starts[id]! + lengths[id]!
-  const bytes = new Uint8Array(starts[size]!)
-  // Tokens between two added ones lie together in both.
   const ids = [...texts.keys()].sort((a, b) => a - b)
+  const extra = [...texts.values()].reduce((sum, text) => sum + text.length, 0)
+  const starts = new Uint32Array(size + 1)
+  const bytes = new Uint8Array(tokens.bytes.length + extra)
+  const missing = new Set(tokens.missing)
+  // Tokens between two added ones lie together in both.
   let done = 0
-  for (const id of [...ids, tokens.size]) {
+  let shift = 0
+  for (const id of [...ids, size]) {
     const stop = Math.min(id, tokens.size)
-    if (stop > done) bytes.set(tokens.bytes.subarray(tokens.starts[done], tokens.starts[stop]), starts[done])
-    if (texts.has(id)) bytes.set(texts.get(id)!, starts[id])
-    done = Math.max(done, id + 1)
+    if (done < stop) {
+      bytes.set(tokens.bytes.subarray(tokens.starts[done], tokens.starts[stop]), tokens.starts[done]! + shift)
+      starts.set(tokens.starts.subarray(done, stop + 1), done)
+      if (shift > 0) for (let token = done; token <= stop; token++) starts[token]! += shift
+      done = stop
+    }
+    for (; done < id; done++) {
+      missing.add(done)
+      starts[done + 1] = starts[done]!
+    }
+    const text = texts.get(id)
+    if (text === undefined) continue
+    bytes.set(text, starts[id])
+    starts[id + 1] = starts[id]! + text.length
+    missing.delete(id)
+    shift += text.length
+    done = id + 1
   }
-  return new Vocabulary({ bytes, starts })
+  return new Vocabulary({ bytes, starts, missing })
 }

@@ -93,20 +93,12 @@ function readRank(file: Uint8Array, start: number, end: number, line: number): n
 function ordered(tokens: ByteTable, ranks: readonly number[]): Vocabulary {
   let size = 0
   for (const rank of ranks) if (rank >= size) size = rank + 1
-  const indexOf = new Int32Array(size).fill(-1)
+  const byRank = new Array<Uint8Array | undefined>(size).fill(undefined)
   for (const [index, rank] of ranks.entries()) {
-    if (indexOf[rank] !== -1) throw fail(`gives the rank ${rank} to two tokens`)
-    indexOf[rank] = index
+    if (byRank[rank] !== undefined) throw fail(`gives the rank ${rank} to two tokens`)
+    byRank[rank] = tokens.arena.subarray(tokens.starts[index], tokens.starts[index + 1])
   }
-  const starts = new Uint32Array(size + 1)
-  const lengthOf = (index: number) => (index < 0 ? 0 : tokens.starts[index + 1]! - tokens.starts[index]!)
-  for (let id = 0; id < size; id++) starts[id + 1] = starts[id]! + lengthOf(indexOf[id]!)
-  const bytes = new Uint8Array(starts[size]!)
-  for (let id = 0; id < size; id++) {
-    const index = indexOf[id]!
-    if (index >= 0) bytes.set(tokens.arena.subarray(tokens.starts[index], tokens.starts[index + 1]), starts[id])
-  }
-  return new Vocabulary({ bytes, starts })
+  return new Vocabulary(byRank)
 }
 
 function fail(what: string, line?: number): TokenizerError {
