@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { readGgufMetadata } from './__fixtures__/gguf-vocab.js'
+import { readGgufMetadata } from './formats/gguf/file.js'
 import { mobyJson } from './__fixtures__/reference.js'
 import { Tokenizer } from './tokenizer.js'
 
