@@ -48,8 +48,9 @@ def pair(tokenizer: Tokenizer, first: str, second: str):
 def main() -> None:
     folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else FIXTURES
     vocab = int(sys.argv[2]) if len(sys.argv) > 2 else 420
-    count = int(sys.argv[3]) if len(sys.argv) > 3 else 48
+    count = int(sys.argv[3]) if len(sys.argv) > 3 else 32
     folder.mkdir(parents=True, exist_ok=True)
+    made_all = []
     for name, build in BUILDERS.items():
         tokenizer = build(vocab)
         written = json.loads(tokenizer.to_str())
@@ -75,7 +76,8 @@ def main() -> None:
             'decodings': decodings,
         }
         (folder / f'{name}.json').write_text(json.dumps(result, ensure_ascii=True, separators=(',', ':')))
-        print(name, tokenizer.get_vocab_size(), len(result['cases']), (folder / f'{name}.json').stat().st_size)
+        made_all.append(name)
+    print(json.dumps(made_all))
 
 
 if __name__ == '__main__':

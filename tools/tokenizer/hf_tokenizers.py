@@ -4,6 +4,7 @@ import io
 import json
 import pathlib
 import random
+import tempfile
 
 import sentencepiece
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -61,15 +62,28 @@ def texts(extra: list[str], count: int, seed: str) -> list[str]:
     return out[:count]
 
 
+# A few rules of each kind, for fixtures that are to be small: to one character, to several, from several, to nothing.
+RULES = {'\ufb01': 'fi', '\uff11': '1', '\u2460': '1', '\u212a': 'K', 'e\u0301': '\u00e9', '\u3000': ' ', '\u200b': '', '\u00bd': '1\u20442', '\ufdfa': '\u0635\u0644\u0649 \u0627', '\u00a0': ' ', '\u2126': '\u03a9'}
+
+
 def sentencepiece_model(vocab: int):
     model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(corpus()), model_writer=model, vocab_size=vocab, model_type='unigram', normalization_rule_name='nmt_nfkc',
-        pad_id=0, eos_id=1, unk_id=2, bos_id=-1, num_threads=1, character_coverage=0.99, minloglevel=2, hard_vocab_limit=False)
+    hexes = lambda text: ' '.join(f'{ord(c):X}' for c in text)  # noqa: E731
+    with tempfile.NamedTemporaryFile('w', suffix='.tsv') as rules:
+        rules.writelines(f'{hexes(source)}\t{hexes(target)}\n' for source, target in RULES.items())
+        rules.flush()
+        normalization = {'normalization_rule_tsv': rules.name} if vocab < 1000 else {'normalization_rule_name': 'nmt_nfkc'}
+        train_sentencepiece(model, vocab, normalization)
     processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
     pieces = [(processor.id_to_piece(i), processor.get_score(i)) for i in range(processor.get_piece_size())]
     # Field 3 of the model is the normalizer's, whose field 2 is the compiled table.
     return pieces, protobuf_field(protobuf_field(model.getvalue(), 3), 2)
+
+
+def train_sentencepiece(model: io.BytesIO, vocab: int, normalization: dict) -> None:
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(corpus()), model_writer=model, vocab_size=vocab, model_type='unigram', **normalization,
+        pad_id=0, eos_id=1, unk_id=2, bos_id=-1, num_threads=1, character_coverage=0.99, minloglevel=2, hard_vocab_limit=False)
 
 
 def protobuf_field(message: bytes, wanted: int) -> bytes:

@@ -1,5 +1,5 @@
 import { readHuggingFaceJson } from '../formats/hf-json/read.js'
-import type { TokenSequence } from '../pipeline/components.js'
+import type { TextPipeline, TokenSequence } from '../pipeline/components.js'
 import { Tokenizer } from '../tokenizer.js'
 
 /** What Hugging Face tokenizers made of texts; written by tools/tokenizer/generate-hf-fixtures.py. */
@@ -28,10 +28,9 @@ export interface HfFixture {
 }
 
 /** An encoding put together from the parts of a post-processor. */
-function assemble(json: unknown, texts: readonly string[]) {
-  const { pipeline } = readHuggingFaceJson(json)
-  const sequences = texts.map((text) => pipeline!.tokenize(text, 'allow'))
-  const layout = pipeline!.postProcessor?.layout(texts.length === 2) ?? [
+function assemble(pipeline: TextPipeline, texts: readonly string[]) {
+  const sequences = texts.map((text) => pipeline.tokenize(text, 'allow'))
+  const layout = pipeline.postProcessor?.layout(texts.length === 2) ?? [
     { kind: 'sequence' as const, index: 0 as const, typeId: 0 },
     ...(texts.length === 2 ? [{ kind: 'sequence' as const, index: 1 as const, typeId: 1 }] : []),
   ]
@@ -81,10 +80,11 @@ export function differences(fixture: HfFixture): string[] {
     if (given !== expected) found.push(`${what} of ${JSON.stringify(of)}: ${given}, expected ${expected}`)
   }
   const tokenizer = Tokenizer.fromJSON(fixture.tokenizer)
+  const pipeline = readHuggingFaceJson(fixture.tokenizer).pipeline!
   for (const { text, ids, plain, tokens, offsets, words, decoded, skipped } of fixture.cases) {
     check('ids', text, [...tokenizer.encode(text, { special: 'allow' })], ids)
     check('plain ids', text, [...tokenizer.encode(text, { special: 'allow', addSpecial: false })], plain)
-    const all = assemble(fixture.tokenizer, [text])
+    const all = assemble(pipeline, [text])
     check('ids with offsets', text, all.ids, ids)
     check('tokens', text, all.tokens, tokens)
     check('offsets', text, all.offsets, offsets)
@@ -94,7 +94,7 @@ export function differences(fixture: HfFixture): string[] {
     check('streamed decoding', ids, streamed(tokenizer, ids), decoded)
   }
   for (const { first, second, ids, typeIds, tokens } of fixture.pairs) {
-    const all = assemble(fixture.tokenizer, [first, second])
+    const all = assemble(pipeline, [first, second])
     check('pair ids', [first, second], all.ids, ids)
     check('type ids', [first, second], all.typeIds, typeIds)
     check('pair tokens', [first, second], all.tokens, tokens)
