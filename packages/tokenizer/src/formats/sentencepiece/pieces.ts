@@ -25,6 +25,9 @@ export class Pieces {
   readonly byteIds: Int32Array
   /** The byte that each token stands for, or −1. */
   readonly byteOf: Int16Array
+  /** Control, unknown and byte tokens, likewise. */
+  private readonly reserved = new ByteTable(512)
+  private readonly reservedIds: number[] = []
   private readonly forms: (string | undefined)[]
   private readonly utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
@@ -45,7 +48,6 @@ export class Pieces {
     this.table = new ByteTable(this.size)
     this.forms = new Array<string | undefined>(this.size)
     this.byteOf = new Int16Array(this.size).fill(-1)
-    const reserved = new ByteTable(512)
     const ids: number[] = []
     const byteIds = new Int32Array(256).fill(-1)
     const userDefined = new ByteTrie()
@@ -53,10 +55,11 @@ export class Pieces {
     for (let id = 0; id < this.size; id++) {
       const type = types[id]!
       const ordinary = type === PieceType.normal || type === PieceType.userDefined || type === PieceType.unused
-      const names = ordinary ? this.table : reserved
+      const names = ordinary ? this.table : this.reserved
       const { size } = names
       if (names.add(text, starts[id]!, starts[id + 1]!) !== size) throw this.fail(`has ${this.shown(id)} as piece ${id} and before`)
       if (ordinary) ids.push(id)
+      else this.reservedIds.push(id)
       if (type === PieceType.userDefined) userDefined.set(this.bytes(id), id)
       if (type === PieceType.unknown) {
         if (unknownId >= 0) throw this.fail(`has two unknown tokens, pieces ${unknownId} and ${id}`)
@@ -101,9 +104,10 @@ export class Pieces {
   /** The token of a written form; control tokens and such come before ordinary ones. */
   find(form: string): number | undefined {
     const bytes = new TextEncoder().encode(form)
+    const reserved = this.reserved.find(bytes, 0, bytes.length)
+    if (reserved >= 0) return this.reservedIds[reserved]
     const found = this.table.find(bytes, 0, bytes.length)
-    for (const id of this.ofType(PieceType.control, PieceType.unknown, PieceType.byte)) if (this.form(id) === form) return id
-    return found < 0 ? undefined : this.ids[found]!
+    return found < 0 ? undefined : this.ids[found]
   }
 
   private shown(id: number): string {
