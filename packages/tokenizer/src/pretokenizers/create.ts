@@ -29,19 +29,24 @@ export function patternNameOf(source: string): PatternName | undefined {
   return otherSources.get(source)
 }
 
-/** The pre-tokenizer of a name or a regular expression. */
-export function preTokenizer(pattern: PatternName | RegExp): PreTokenizer {
-  switch (pattern) {
+/** The pre-tokenizer of a known split. */
+export function knownSplit(name: PatternName): PreTokenizer {
+  switch (name) {
     case 'gpt2':
       return gpt2()
     case 'cl100k':
     case 'llama3':
     case 'qwen2':
-      return cl100k(pattern)
+      return cl100k(name)
     case 'o200k':
       return o200k()
   }
-  if (Object.prototype.toString.call(pattern) === '[object RegExp]') return regexSplit(pattern)
-  const names = Object.keys(patternSources).map((name) => `'${name}'`)
-  throw new TokenizerError('VALUE', `A pattern is ${names.join(', ')} or a RegExp, got ${String(pattern)}`)
+  const names = Object.keys(patternSources).map((known) => `'${known}'`)
+  throw new TokenizerError('VALUE', `A pattern is ${names.join(', ')} or a RegExp, got ${String(name)}`)
+}
+
+/** The pre-tokenizer of a name or a regular expression. */
+export function preTokenizer(pattern: PatternName | RegExp): PreTokenizer {
+  const isRegExp = Object.prototype.toString.call(pattern) === '[object RegExp]'
+  return isRegExp ? regexSplit(pattern as RegExp) : knownSplit(pattern as PatternName)
 }

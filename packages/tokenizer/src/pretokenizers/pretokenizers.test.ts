@@ -54,13 +54,13 @@ describe('splits', () => {
     }
   })
 
-  const old = /[ไทย中文한ǅʰ\u0301\u0345\u20dd\u0663\u2167\u{10400}\u{10428}\u{20000}\u{e0101}]/u
+  const old = new Set('ไทย中文한ǅʰ\u0301\u0345\u20dd\u0663\u2167\u{10400}\u{10428}\u{20000}\u{e0101}')
   it.each(names)('%s agrees with its regular expression on any text', (name) => {
     fc.assert(
       fc.property(trickyText(), (text) => {
         // Letters, marks and numbers that are newer than the table would differ on a newer engine.
         const known = [...wellFormed(text)]
-          .filter((char) => char < '\u0250' || !/^[\p{L}\p{M}\p{N}]$/u.test(char) || old.test(char))
+          .filter((char) => char < '\u0250' || !/^[\p{L}\p{M}\p{N}]$/u.test(char) || old.has(char))
           .join('')
         expect(pieces(name, known)).toEqual(pieces(expressions[name], known))
       }),

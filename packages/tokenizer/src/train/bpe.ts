@@ -3,7 +3,7 @@ import { ByteTable } from '../byte-table.js'
 import { TokenizerError } from '../errors.js'
 import { byteOrder, bytesOf } from '../formats/hf-json/byte-chars.js'
 import { writeHuggingFaceJson } from '../formats/hf-json/write.js'
-import { ByteLevelBpe } from '../models/bpe/byte-level.js'
+import { byteLevelOfMerges } from '../models/bpe/of-merges.js'
 import { MAX_MERGES, MergeTable } from '../models/bpe/merge-table.js'
 import { preTokenizer } from '../pretokenizers/create.js'
 import type { PatternName } from '../pretokenizers/pretokenizer.js'
@@ -95,7 +95,7 @@ export async function trainBpe(texts: string | Iterable<string> | AsyncIterable<
     const idOf = (name: string | undefined) => added.find(({ content }) => content === name)?.id
     return new Tokenizer({
       vocabulary,
-      model: new ByteLevelBpe(split, byteIds, merges),
+      model: byteLevelOfMerges(split, byteIds, merges),
       added,
       bosId: idOf(options.bosToken),
       eosId: idOf(options.eosToken),

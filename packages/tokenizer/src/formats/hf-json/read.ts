@@ -2,7 +2,7 @@ import { AddedVocabulary } from '../../added-vocab/added-vocabulary.js'
 import { ByteTable } from '../../byte-table.js'
 import { ByteLevelDecoder } from '../../decoders/byte-level.js'
 import { TokenizerError } from '../../errors.js'
-import { ByteLevelBpe } from '../../models/bpe/byte-level.js'
+import { byteLevelOfMerges } from '../../models/bpe/of-merges.js'
 import { CharacterBpe } from '../../models/bpe/character-level.js'
 import type { TextModel } from '../../models/model.js'
 import type { TokenizerParts } from '../../parts.js'
@@ -108,7 +108,7 @@ function fastModel(preTokenizerJson: unknown, model: PieceModel, trusted: boolea
     if (id === undefined) return undefined
     byteIds[byte] = id
   }
-  const bpe = new ByteLevelBpe(preTokenizer(pattern.split), byteIds, model.merges, ignoreMerges ? wholeTokens(model.forms) : undefined)
+  const bpe = byteLevelOfMerges(preTokenizer(pattern.split), byteIds, model.merges, ignoreMerges ? wholeTokens(model.forms) : undefined)
   if (!pattern.addPrefixSpace) return bpe
   return { encode: (text, out) => bpe.encode(text.startsWith(' ') ? text : ` ${text}`, out) }
 }

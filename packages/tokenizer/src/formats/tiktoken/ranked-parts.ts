@@ -1,8 +1,9 @@
 import { TokenizerError } from '../../errors.js'
 import { ByteLevelBpe } from '../../models/bpe/byte-level.js'
 import { ByteRanks } from '../../models/bpe/byte-ranks.js'
+import { RankedMerger } from '../../models/bpe/ranked-merger.js'
 import type { TokenizerParts } from '../../parts.js'
-import { preTokenizer } from '../../pretokenizers/create.js'
+import { knownSplit } from '../../pretokenizers/create.js'
 import type { PatternName, PreTokenizer } from '../../pretokenizers/pretokenizer.js'
 import type { AddedToken } from '../../special-tokens.js'
 import { Vocabulary } from '../../vocabulary.js'
@@ -27,12 +28,12 @@ interface RankedOptions {
  */
 export function partsOfRanks(tokens: Vocabulary, { pattern, special }: RankedOptions): TokenizerParts {
   const ranks = new ByteRanks(tokens)
-  const split = typeof pattern === 'string' ? preTokenizer(pattern) : pattern
+  const split = typeof pattern === 'string' ? knownSplit(pattern) : pattern
   const added = Object.entries(special).map(([content, id]) => ({ content, id, special: true }))
   const vocabulary = withAdded(tokens, added)
   return {
     vocabulary,
-    model: new ByteLevelBpe(split, ranks.byteIds, ranks),
+    model: new ByteLevelBpe(split, new RankedMerger(ranks), ranks.pieces),
     added,
     eosId: Object.hasOwn(special, END_OF_TEXT) ? special[END_OF_TEXT] : undefined,
     write: () => writeHuggingFaceJson({ vocabulary, added, merges: mergesOfRanks(ranks), pattern: split.pattern, ignoreMerges: true }),

@@ -1,13 +1,8 @@
-import type { ByteTable } from '../../byte-table.js'
 import { IdList } from '../../id-list.js'
 import type { PreTokenizer } from '../../pretokenizers/pretokenizer.js'
 import { Utf8Buffer, type TextModel } from '../model.js'
-import { ByteRanks } from './byte-ranks.js'
-import type { MergeTable } from './merge-table.js'
-import { PairMerger } from './pair-merger.js'
 import type { PieceMerger } from './piece-merger.js'
-import { LONGEST_KEY, NO_PIECE, PADDING, PieceTable } from './piece-table.js'
-import { RankedMerger } from './ranked-merger.js'
+import { LONGEST_KEY, NO_PIECE, PieceTable } from './piece-table.js'
 
 /** Longer pieces are rarely seen twice. */
 const CACHED_LENGTH = 128
@@ -30,29 +25,16 @@ export class ByteLevelBpe implements TextModel {
   // processor's cache, which the vocabulary is not.
   private readonly recent = new Int32Array((RECENT_MASK + 1) * 4)
 
-  private readonly merger: PieceMerger
-  private readonly whole: PieceTable | undefined
-
   /**
    * @param split cuts text into pieces
-   * @param byteIds the id of each of the 256 bytes
-   * @param merges the merges, or ranks of tokens as tiktoken has them, where a piece that is a token becomes that token
-   * @param whole when given, a piece that is a token (key `i` is token `ids[i]`) becomes that token without merging
+   * @param merger makes ids of a piece
+   * @param whole when given, a piece that is a key becomes that token without merging
    */
   constructor(
     private readonly split: PreTokenizer,
-    byteIds: Int32Array,
-    merges: MergeTable | ByteRanks,
-    whole?: { readonly table: ByteTable; readonly ids: Int32Array },
-  ) {
-    if (merges instanceof ByteRanks) {
-      this.merger = new RankedMerger(merges)
-      this.whole = merges.pieces
-    } else {
-      this.merger = new PairMerger(byteIds, merges)
-      this.whole = whole === undefined ? undefined : piecesOf(whole.table, whole.ids)
-    }
-  }
+    private readonly merger: PieceMerger,
+    private readonly whole?: PieceTable,
+  ) {}
 
   encode(text: string, out: IdList): void {
     const length = this.utf8.write(text)
@@ -98,6 +80,12 @@ export class ByteLevelBpe implements TextModel {
     this.utf8.trim()
   }
 
+  pieceEnds(text: string, out: IdList): void {
+    const length = this.utf8.write(text)
+    this.split.split(text, this.utf8.bytes, length, out)
+    this.utf8.trim()
+  }
+
   /** Forgets the pieces seen, so that the next text is encoded as the first one is. */
   clearCache(): void {
     this.cached.clear()
@@ -136,19 +124,4 @@ export class ByteLevelBpe implements TextModel {
     cachedIds.push(count)
     for (let i = from; i < out.length; i++) cachedIds.push(out.ids[i]!)
   }
-}
-
-/** The keys of `table` that fit, with their ids. */
-function piecesOf(table: ByteTable, ids: Int32Array): PieceTable {
-  const bytes = new Uint8Array(table.arena.length + PADDING)
-  bytes.set(table.arena)
-  const view = new DataView(bytes.buffer)
-  const pieces = new PieceTable(table.size)
-  for (let i = 0; i < table.size; i++) {
-    const start = table.starts[i]!
-    const length = table.starts[i + 1]! - start
-    if (length === 0 || length > LONGEST_KEY) continue
-    pieces.insert(view, start, length, ids[i]!)
-  }
-  return pieces
 }

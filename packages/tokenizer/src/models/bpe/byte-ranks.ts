@@ -1,4 +1,3 @@
-import { ByteTable } from '../../byte-table.js'
 import { TokenizerError } from '../../errors.js'
 import type { Vocabulary } from '../../vocabulary.js'
 import { LONGEST_KEY, NO_PIECE, PADDING, PieceTable } from './piece-table.js'
@@ -17,8 +16,8 @@ export class ByteRanks {
   readonly pairs = new Int32Array(65536).fill(NO_RANK)
   /** Tokens of 1 to {@link LONGEST_KEY} bytes. */
   readonly pieces: PieceTable
-  private long: ByteTable | undefined
-  private readonly longIds: number[] = []
+  /** Longer ones, by their bytes as characters. */
+  private readonly long = new Map<string, number>()
   private readonly longest: number
 
   /** @throws TokenizerError `FILE` when a byte has no token or the tokens were made to collide in a hash table */
@@ -47,25 +46,20 @@ export class ByteRanks {
     const length = end - start
     if (length === 2) return this.pairs[(bytes[start]! << 8) | bytes[start + 1]!]!
     if (length > this.longest) return NO_RANK
-    if (length > LONGEST_KEY) return this.longRank(bytes, start, end)
+    if (length > LONGEST_KEY) return this.long.get(asText(bytes, start, end)) ?? NO_RANK
     const found = this.pieces.find(view, start, length)
     return found === NO_PIECE ? NO_RANK : found
   }
 
   private addToken(bytes: Uint8Array, view: DataView, start: number, length: number, id: number): void {
     if (length > LONGEST_KEY) {
-      this.long ??= new ByteTable(64)
-      this.long.add(bytes, start, start + length)
-      this.longIds.push(id)
+      this.long.set(asText(bytes, start, start + length), id)
       return
     }
     if (length === 1) this.byteIds[bytes[start]!] = id
     else if (length === 2) this.pairs[(bytes[start]! << 8) | bytes[start + 1]!] = id
     this.pieces.insert(view, start, length, id)
   }
-
-  private longRank(bytes: Uint8Array, start: number, end: number): number {
-    const index = this.long!.find(bytes, start, end)
-    return index < 0 ? NO_RANK : this.longIds[index]!
-  }
 }
+
+const asText = (bytes: Uint8Array, start: number, end: number): string => String.fromCharCode(...bytes.subarray(start, end))
