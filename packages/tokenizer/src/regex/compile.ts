@@ -3,7 +3,7 @@ import { Alphabet } from './alphabet.js'
 import type { CodeSet } from './code-set.js'
 import { Op, UNLIMITED, type Program } from './program.js'
 import { isNullable, lookBehind, type Syntax } from './syntax.js'
-import { viability } from './viability.js'
+import { entriesOf, viability } from './viability.js'
 
 /** A program with more steps than this is refused: time and memory grow with it. Real patterns have a few dozen. */
 const MAX_STATES = 20_000
@@ -39,7 +39,7 @@ class Compiler {
   private readonly memoMask: number[] = []
   private readonly ends: number[] = []
   private readonly sets: CodeSet[] = []
-  private readonly setIds = new Map<string, number>()
+  private readonly setIds = new Map<string | CodeSet, number>()
   private memos = 0
   private endCount = 0
   private weight = 0
@@ -62,10 +62,10 @@ class Compiler {
       memos: this.memos,
       ends: Int32Array.from(this.ends),
       endCount: this.endCount,
-      start,
       behind: lookBehind(syntax),
     }
-    return { ...program, viable: viability(program) }
+    const viable = viability(program)
+    return { ...program, viable, entries: entriesOf(program, viable, start) }
   }
 
   private refuse(what: string): TokenizerError {
@@ -73,7 +73,8 @@ class Compiler {
   }
 
   private setId(set: CodeSet): number {
-    const key = set.join()
+    // The same set mostly is the same array; joining large ones takes time.
+    const key = set.length > 16 ? set : set.join()
     let id = this.setIds.get(key)
     if (id === undefined) {
       id = this.sets.length

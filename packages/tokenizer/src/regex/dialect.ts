@@ -1,4 +1,4 @@
-import { union, type CodeSet } from './code-set.js'
+import { NOTHING, union, type CodeSet } from './code-set.js'
 
 /**
  * Whose regular expressions are read. `oniguruma`: those of a `tokenizer.json`, as Hugging Face tokenizers runs them. `fancy`: those of tiktoken
@@ -21,8 +21,10 @@ export interface DialectRules {
   /** `\d`, `\w`, `\s`, `\b` and `[[:alpha:]]` know ASCII only. `\s` of JavaScript is a set of its own. */
   readonly asciiClasses: boolean
   readonly asciiPosix: boolean
-  /** The zero-width joiners are part of words. */
-  readonly joinersInWords: boolean
+  /** What `\w` has beyond Unicode's words: the joiners in Rust, six numbers of Latin-1 in Oniguruma. */
+  readonly moreInWords: CodeSet
+  /** Without regard to case `\p{Lu}` has small letters too, outside a class as well as in one. */
+  readonly propertiesIgnoreCase: boolean
   /** What ends a line for `.`, `^` and `$`. */
   readonly lineBreaks: CodeSet
 }
@@ -39,7 +41,8 @@ export const dialects: Readonly<Record<Dialect, DialectRules>> = {
     nestedClasses: true,
     asciiClasses: false,
     asciiPosix: false,
-    joinersInWords: false,
+    moreInWords: union([0xb2, 0xb4], [0xb9, 0xba], [0xbc, 0xbf]),
+    propertiesIgnoreCase: false,
     lineBreaks: lineFeed,
   },
   fancy: {
@@ -51,7 +54,8 @@ export const dialects: Readonly<Record<Dialect, DialectRules>> = {
     nestedClasses: true,
     asciiClasses: false,
     asciiPosix: true,
-    joinersInWords: true,
+    moreInWords: [0x200c, 0x200e],
+    propertiesIgnoreCase: true,
     lineBreaks: lineFeed,
   },
   javascript: {
@@ -63,7 +67,8 @@ export const dialects: Readonly<Record<Dialect, DialectRules>> = {
     nestedClasses: false,
     asciiClasses: true,
     asciiPosix: true,
-    joinersInWords: false,
+    moreInWords: NOTHING,
+    propertiesIgnoreCase: true,
     lineBreaks: union(lineFeed, [13, 14], [0x2028, 0x202a]),
   },
 }

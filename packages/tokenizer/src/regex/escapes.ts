@@ -2,7 +2,7 @@ import { CODE_POINTS, complement, difference, single, union, type CodeSet } from
 import type { Dialect, DialectRules } from './dialect.js'
 import type { PatternReader } from './pattern-reader.js'
 import { plainName, type PropertySource } from './properties.js'
-import { posixSet, shorthand } from './shorthands.js'
+import { posixSet, shorthand, wordsOf } from './shorthands.js'
 
 /** What reading a pattern goes by. */
 export interface Reading {
@@ -22,6 +22,8 @@ export function readEscape(reading: Reading): number | CodeSet {
   const letter = String.fromCodePoint(point)
   const set = shorthand(letter, rules)
   if (set !== undefined) return set
+  // Without a brace Oniguruma takes the letter for itself.
+  if ((letter === 'p' || letter === 'P') && dialect === 'oniguruma' && reader.peek() !== '{') return point
   if (letter === 'p' || letter === 'P') {
     const found = readProperty(reading)
     return letter === 'P' ? complement(found) : found
@@ -78,14 +80,16 @@ function readProperty(reading: Reading): CodeSet {
   const negated = name.startsWith('^') && rules.nestedClasses
   if (negated) name = name.slice(1)
   const plain = plainName(name)
-  const set = (dialect === 'oniguruma' ? posixProperty(plain, properties) : undefined) ?? properties(plain)
+  const set = (dialect === 'oniguruma' ? posixProperty(plain, reading) : undefined) ?? properties(plain)
   if (set === undefined) throw reader.unsupported(`the property ${JSON.stringify(name)} is not known`, start)
   return negated ? complement(set) : set
 }
 
-/** In Oniguruma the names of POSIX brackets are properties; `\p{Punct}` is Unicode's punctuation, though. */
-const posixProperty = (name: string, properties: PropertySource): CodeSet | undefined =>
-  name === 'punct' ? properties('punctuation') : posixSet(name, false, properties)
+/** In Oniguruma the names of POSIX brackets are properties; `\p{Punct}` is Unicode's punctuation, though, and `\p{Word}` is `\w`. */
+function posixProperty(name: string, { properties, rules }: Reading): CodeSet | undefined {
+  if (name === 'punct') return properties('punctuation')
+  return name === 'word' ? wordsOf(rules) : posixSet(name, false, properties)
+}
 
 /** `[…]`, whose bracket is taken already. `finish` sees the set before it is negated: it closes it over case where the flag is on. */
 export function readClass(reading: Reading, finish: (set: CodeSet) => CodeSet, depth = 0): CodeSet {

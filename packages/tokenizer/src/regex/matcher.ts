@@ -40,14 +40,18 @@ export class Matcher {
   private readonly memo: Memo
   private stack = new Int32Array(256)
   private top = 0
-  private steps = 0
+  /** Units of work so far: instructions that choose, characters that runs pass over, choices taken back, outcomes written along a success. */
+  steps = 0
   private allowed = FREE_STEPS
-  private remembering = false
+  private remembering: boolean
 
+  /** @param alwaysRemembering whether to remember outcomes from the beginning; only tests have a reason to */
   constructor(
     private readonly program: Program,
     private readonly text: string,
+    alwaysRemembering = false,
   ) {
+    this.remembering = alwaysRemembering
     this.classes = program.alphabet.classify(text)
     this.memo = new Memo(program.memos, program.endCount)
   }
@@ -55,15 +59,14 @@ export class Matcher {
   /** Finds the first match at or behind `from`, which never goes back from one call to the next. */
   find(from: number): boolean {
     const { classes, program, memo } = this
-    const { viable, start, alphabet, behind } = program
-    const row = start * alphabet.stride
+    const { entries, behind } = program
     for (let at = from; at <= this.text.length; at++) {
-      const kind = classes[at]!
-      if (kind === alphabet.half || viable[row + kind] === 0) continue
+      const entry = entries[classes[at]!]!
+      if (entry < 0) continue
       this.allowed = FREE_STEPS + STEPS_PER_UNIT * at
       // Assertions look back a little, in characters of up to two units.
       if (this.remembering) memo.forgetBefore(at - 2 * behind)
-      const end = this.run(start, at, WHOLE)
+      const end = this.run(entry, at, WHOLE)
       if (end < 0) continue
       // What lies on the path of the match counts as tried though it did not fail; of that only what stands at its end can be met again.
       if (this.remembering) memo.clear(end)
@@ -148,9 +151,21 @@ export class Matcher {
             this.recordRun(pc, at, -far - 1, loops, end, mode)
             return this.succeed(base, end, mode)
           }
-          this.push(pc, at, loops, far)
-          // The way back takes the longest first.
-          failed = true
+          if (this.remembering) {
+            // The way back takes the longest first, and remembers.
+            this.push(pc, at, loops, far)
+            failed = true
+            break
+          }
+          const row = next[pc]! * stride
+          let place = far
+          while (place >= at && viable[row + classes[place]!] === 0)
+            place = place === at ? -1 : place - (classes[place - 1] === half ? 2 : 1)
+          if (place > at) {
+            this.push(pc, at, loops, place - (classes[place - 1] === half ? 2 : 1))
+            at = place
+            loops = MOVED
+          } else failed = place < at
           break
         }
         case Op.Possessive: {
@@ -188,6 +203,7 @@ export class Matcher {
       for (;;) {
         if (this.top === base) return -1
         const { stack } = this
+        this.steps++
         const entry = this.top - ENTRY
         pc = stack[entry]!
         const low = stack[entry + 1]!
@@ -309,6 +325,7 @@ export class Matcher {
   private recordRun(pc: number, low: number, place: number, loops: number, end: number, mode: Mode): void {
     this.record(pc, low, loops, end, mode)
     if (this.program.b[pc] !== UNLIMITED) return
+    this.steps += place - low
     for (let at = low + 1; at <= place; at++) this.record(pc, at, MOVED, end, mode)
   }
 
@@ -406,5 +423,24 @@ export class Matcher {
       }
     }
     return end
+  }
+}
+
+/**
+ * Calls `match` with start and end of every match, from left to right. A match may be empty, though not where the last one ended; there the search
+ * goes on a character later, as in the engines that are followed.
+ */
+export function forEachMatch(program: Program, text: string, match: (start: number, end: number) => void, alwaysRemembering = false): void {
+  const matcher = new Matcher(program, text, alwaysRemembering)
+  let from = 0
+  let lastEnd = -1
+  while (matcher.find(from)) {
+    const { start, end } = matcher
+    if (start === end && end === lastEnd) {
+      from = end + 1
+      continue
+    }
+    match(start, end)
+    from = lastEnd = end
   }
 }

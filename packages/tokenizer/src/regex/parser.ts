@@ -65,7 +65,17 @@ function setFlags({ reader, rules, dialect }: Reading, flags: Flags, on: string,
 }
 
 class Parser {
-  constructor(private readonly reading: Reading) {}
+  /** Without regard to case JavaScript's words have the two letters that fold to ASCII, which `\W` then lacks. */
+  private readonly ignoringCase: Reading
+
+  constructor(private readonly reading: Reading) {
+    const { rules } = reading
+    this.ignoringCase = rules.asciiClasses ? { ...reading, rules: { ...rules, moreInWords: [0x17f, 0x180, 0x212a, 0x212b] } } : reading
+  }
+
+  private readingOf(flags: Flags): Reading {
+    return flags.ignoreCase ? this.ignoringCase : this.reading
+  }
 
   /** `a|b|c`, up to the end or a closing parenthesis that is left alone. */
   alternatives(flags: Flags, depth: number): Syntax {
@@ -111,13 +121,14 @@ class Parser {
     const start = reader.at
     let node = this.element(flags, depth)
     if (node === undefined) return undefined
+    const assertion = node.type === 'look' || /^(?:[\^$]|\\[bBAzZ])/.test(reader.source.slice(start, start + 2))
     for (;;) {
       if (flags.extended) this.skipExtended()
       const at = reader.at
       const counts = this.takeCounts()
       if (counts === undefined) return node
       // Neither Oniguruma nor JavaScript repeats an assertion.
-      if (node.type === 'look') throw reader.malformed(`something to repeat before it, not the assertion at ${start}`, at)
+      if (assertion) throw reader.malformed(`something to repeat before it, not the assertion at ${start}`, at)
       node = { type: 'repeat', body: node, ...counts }
     }
   }
@@ -166,7 +177,7 @@ class Parser {
       case '(':
         return this.group(flags, depth, start)
       case '[':
-        return { type: 'set', set: readClass(this.reading, (set) => (flags.ignoreCase ? closeOverCase(set) : set)) }
+        return { type: 'set', set: readClass(this.readingOf(flags), (set) => (flags.ignoreCase ? closeOverCase(set) : set)) }
       case '.':
         return { type: 'set', set: dotSet(rules, flags.dotAll) }
       case '^':
@@ -208,7 +219,6 @@ class Parser {
 
   private escape(flags: Flags, start: number): Syntax {
     const { reader, rules, dialect } = this.reading
-    const words = (): CodeSet => (flags.ignoreCase ? closeOverCase(wordsOf(rules)) : wordsOf(rules))
     const letter = reader.peek()
     const known = dialect === 'javascript' ? /[bB]/ : /[bBAzZRNO]/
     if (known.test(letter)) {
@@ -230,7 +240,7 @@ class Parser {
         case 'O':
           return { type: 'set', set: ANYTHING }
         default: {
-          const set = words()
+          const set = wordsOf(this.readingOf(flags).rules)
           const [before, after] = letter === 'b' ? [notBehind, behind] : [behind, notBehind]
           return choice([sequence([before(set), ahead(set)]), sequence([after(set), notAhead(set)])])
         }
@@ -239,9 +249,9 @@ class Parser {
     if (/[1-9]/.test(letter) || letter === 'k') throw reader.unsupported('backreferences do not run with a guarantee', start)
     if (letter === 'g') throw reader.unsupported('recursion does not run with a guarantee', start)
     if (/[GKXyY]/.test(letter) && dialect !== 'javascript') throw reader.unsupported(`\\${letter} is not supported`, start)
-    const escaped = readEscape(this.reading)
+    const escaped = readEscape(this.readingOf(flags))
     if (typeof escaped === 'number') return this.literal(escaped, flags)
-    return { type: 'set', set: flags.ignoreCase ? closeOverCase(escaped) : escaped }
+    return { type: 'set', set: flags.ignoreCase && rules.propertiesIgnoreCase ? closeOverCase(escaped) : escaped }
   }
 
   private group(flags: Flags, depth: number, start: number): Syntax | undefined {

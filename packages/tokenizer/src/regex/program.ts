@@ -45,7 +45,8 @@ export interface Program {
   /** For instructions that need not only whether but where a match ends: its number among those, else −1. */
   readonly ends: Int32Array
   readonly endCount: number
-  readonly start: number
+  /** Where to begin for each class of the next character, past alternatives that cannot match; −1 when none can. */
+  readonly entries: Int32Array
   /** How far assertions look back, in characters. */
   readonly behind: number
   /** For each instruction and class of the next character whether it can succeed at all. */

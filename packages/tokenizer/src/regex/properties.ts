@@ -31,14 +31,25 @@ function categorySets(): readonly CodeSet[] {
   return (categories = borders)
 }
 
-/** The set of some general categories. */
-export const ofCategories = (...ids: readonly number[]): CodeSet => union(...ids.map((id) => categorySets()[id]!))
+/** Sets that were worked out before, by what they were made of: patterns name the same few again and again. */
+const made = new Map<string, CodeSet>()
 
-export function ofRanges(table: string): CodeSet {
-  const ranges: [number, number][] = []
-  forEachRange(table, (start, end) => ranges.push([start, end]))
-  return fromRanges(ranges)
+function once(key: string, make: () => CodeSet): CodeSet {
+  let set = made.get(key)
+  if (set === undefined) made.set(key, (set = make()))
+  return set
 }
+
+/** The set of some general categories. */
+export const ofCategories = (...ids: readonly number[]): CodeSet => once(ids.join(), () => union(...ids.map((id) => categorySets()[id]!)))
+
+/** The set of a generated table of ranges. */
+export const ofRanges = (table: string): CodeSet =>
+  once(table, () => {
+    const ranges: [number, number][] = []
+    forEachRange(table, (start, end) => ranges.push([start, end]))
+    return fromRanges(ranges)
+  })
 
 /** A general category or a group of them, by its short or long name. */
 function categoryByName(name: string): CodeSet | undefined {
@@ -55,9 +66,11 @@ function categoryByName(name: string): CodeSet | undefined {
  * numbers and marks the alphabetic ones are the circled and squared letters (checked against the property's table).
  */
 export const wordSet = (): CodeSet =>
-  union(
-    ofCategories(1, 2, 3, 4, 5, 6, 7, 8, Category.Nl, Category.Nd, Category.Pc),
-    [0x24b6, 0x24ea, 0x1f130, 0x1f14a, 0x1f150, 0x1f16a, 0x1f170, 0x1f18a],
+  once('word', () =>
+    union(
+      ofCategories(1, 2, 3, 4, 5, 6, 7, 8, Category.Nl, Category.Nd, Category.Pc),
+      [0x24b6, 0x24ea, 0x1f130, 0x1f14a, 0x1f150, 0x1f16a, 0x1f170, 0x1f18a],
+    ),
   )
 
 /** General categories and what hangs on them: the properties that patterns of tokenizers use. */

@@ -1,6 +1,6 @@
 import { compileSyntax } from './compile.js'
 import type { Dialect } from './dialect.js'
-import { Matcher } from './matcher.js'
+import { forEachMatch } from './matcher.js'
 import { parseRegex } from './parser.js'
 import type { Program } from './program.js'
 import { basicProperties, type PropertySource } from './properties.js'
@@ -45,19 +45,6 @@ export class Regex {
 
   /** Calls `match` with start and end of every match, as {@link Regex.matches} has them. */
   forEachMatch(text: string, match: (start: number, end: number) => void): void {
-    const matcher = new Matcher(this.program, text)
-    let from = 0
-    let lastEnd = -1
-    while (matcher.find(from)) {
-      const { start, end } = matcher
-      if (start === end && end === lastEnd) {
-        // As in the engines that are followed: an empty match right behind a match is none, and the search goes on a character later.
-        if (end >= text.length) return
-        from = end + 1
-        continue
-      }
-      match(start, end)
-      from = lastEnd = end
-    }
+    forEachMatch(this.program, text, match)
   }
 }

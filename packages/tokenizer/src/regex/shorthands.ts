@@ -8,13 +8,10 @@ const digits: CodeSet = [0x30, 0x3a]
 const capitals: CodeSet = [0x41, 0x5b]
 const smalls: CodeSet = [0x61, 0x7b]
 const hexDigits: CodeSet = union(digits, [0x41, 0x47], [0x61, 0x67])
-/** The nine symbols of ASCII that count as punctuation in POSIX brackets. */
-const symbols: CodeSet = union([0x24, 0x25], [0x2b, 0x2c], [0x3c, 0x3f], [0x5e, 0x5f], [0x60, 0x61], [0x7c, 0x7d], [0x7e, 0x7f])
-const joiners: CodeSet = [0x200c, 0x200e]
 
 /** `\w` and what `\b` goes by. */
 export const wordsOf = (rules: DialectRules): CodeSet =>
-  rules.asciiClasses ? union(digits, capitals, [0x5f, 0x60], smalls) : rules.joinersInWords ? union(wordSet(), joiners) : wordSet()
+  union(rules.asciiClasses ? union(digits, capitals, [0x5f, 0x60], smalls) : wordSet(), rules.moreInWords)
 
 /** The set of `\d`, `\w`, `\s`, `\h` or, in capitals, all else; undefined for another letter. */
 export function shorthand(letter: string, rules: DialectRules): CodeSet | undefined {
@@ -67,7 +64,8 @@ export function posixSet(name: string, ascii: boolean, property: (name: string) 
         graph: graphic,
         lower: () => property('lowercase') ?? NOTHING,
         print: () => union(graphic(), ofCategories(Category.Zs)),
-        punct: () => union(ofCategories(12, 13, 14, 15, 16, 17, 18), symbols),
+        // Punctuation and symbols, as POSIX has it for ASCII.
+        punct: () => ofCategories(12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22),
         space: () => ofRanges(whiteSpaceRanges),
         upper: () => property('uppercase') ?? NOTHING,
         word: wordSet,

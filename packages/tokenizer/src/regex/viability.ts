@@ -1,5 +1,8 @@
 import { Op, type Program } from './program.js'
 
+/** The instructions of a program. */
+export type Code = Pick<Program, 'alphabet' | 'ops' | 'next' | 'a' | 'b'>
+
 /** Beyond this many cells the table is left out: everything counts as viable. */
 const MAX_CELLS = 4_000_000
 
@@ -7,7 +10,7 @@ const MAX_CELLS = 4_000_000
  * For each instruction and class of the next character whether the program can succeed from there, as far as that character tells. A matcher
  * passes over alternatives, and over places to begin, that cannot.
  */
-export function viability({ alphabet, ops, next, a, b }: Omit<Program, 'viable'>): Uint8Array {
+export function viability({ alphabet, ops, next, a, b }: Code): Uint8Array {
   const { stride, members, half } = alphabet
   const viable = new Uint8Array(ops.length * stride)
   if (viable.length > MAX_CELLS) return viable.fill(1)
@@ -52,4 +55,22 @@ export function viability({ alphabet, ops, next, a, b }: Omit<Program, 'viable'>
     }
   }
   return viable
+}
+
+/** Where a program that begins at `start` really begins, for each class of the next character; see {@link Program.entries}. */
+export function entriesOf({ alphabet, ops, next, b }: Code, viable: Uint8Array, start: number): Int32Array {
+  const { stride, half } = alphabet
+  const entries = new Int32Array(stride).fill(-1)
+  for (let kind = 0; kind < stride; kind++) {
+    // No character begins in the middle of one.
+    if (kind === half) continue
+    let pc = start
+    while (ops[pc] === Op.Split && viable[pc * stride + kind] === 1) {
+      const [first, second] = [viable[next[pc]! * stride + kind], viable[b[pc]! * stride + kind]]
+      if (first === 1 && second === 1) break
+      pc = first === 1 ? next[pc]! : b[pc]!
+    }
+    if (viable[pc * stride + kind] === 1) entries[kind] = pc
+  }
+  return entries
 }
