@@ -1,5 +1,5 @@
 import type { Normalizer } from '../pipeline/components.js'
-import { checkPolicy, specialTokenError, type AddedToken, type SpecialPolicy } from '../special-tokens.js'
+import { checkPolicy, isAllowed, specialTokenError, WrittenByUsers, type AddedToken, type SpecialRule } from '../special-tokens.js'
 import { AlignedText, isPairAt } from '../text/aligned.js'
 import { hfClassOf, hfClassTable, SPACE, WORD } from '../unicode/hf-classes.js'
 import { KeyAutomaton } from './automaton.js'
@@ -66,9 +66,11 @@ export class AddedVocabulary {
    * @param track whether parts keep their places
    * @throws TokenizerError `SPECIAL_TOKEN` by the policy; `VALUE` for an unknown policy or a listed token that is none
    */
-  split(text: string, policy: SpecialPolicy, track: boolean, sink: PartSink): void {
+  split(text: string, policy: SpecialRule, track: boolean, sink: PartSink): void {
     checkPolicy(policy, this.special)
     if (text === '') return
+    // Which stretches users wrote can only be told of a text with places.
+    track ||= policy instanceof WrittenByUsers
     const whole = AlignedText.of(text, { track })
     const normalize = (part: AlignedText): void => {
       const rewritten = this.normalizer === undefined ? part : this.normalizer.normalize(part)
@@ -115,7 +117,7 @@ interface MatchSink extends PartSink {
   refused(token: AddedTokenRule, place: AlignedText, start: number): void
 }
 
-function findParts(part: AlignedText, matcher: Matcher, policy: SpecialPolicy, sink: MatchSink): void {
+function findParts(part: AlignedText, matcher: Matcher, policy: SpecialRule, sink: MatchSink): void {
   const { text } = part
   const found = matcher.automaton.find(text)
   // Where the text begins that no token has taken, and where the last match ended, whether it was taken or not.
@@ -130,8 +132,12 @@ function findParts(part: AlignedText, matcher: Matcher, policy: SpecialPolicy, s
     matched = end
     const rule = matcher.rules[index]!
     if (rule.special && policy === 'text') continue
+    if (rule.special && policy instanceof WrittenByUsers) {
+      const place = part.range(start, end)
+      if (policy.touches(place.start, place.end)) continue
+    }
     if (rule.singleWord && (isWordBefore(text, start) || isWordAt(text, end))) continue
-    if (rule.special && policy !== 'allow' && !(typeof policy !== 'string' && policy.includes(rule.content))) {
+    if (rule.special && !(policy instanceof WrittenByUsers) && !isAllowed(rule.content, policy)) {
       sink.refused(rule, part.slice(start, end), start)
     }
     if (rule.lstrip) while (start > open && isSpaceAt(text, start - 1)) start--

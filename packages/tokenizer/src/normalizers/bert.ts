@@ -1,5 +1,5 @@
 import type { ComponentJson, Normalizer } from '../pipeline/components.js'
-import type { AlignedText } from '../text/aligned.js'
+import { AlignedText, isPairAt } from '../text/aligned.js'
 import { CONTROL, hfClassOf, hfClassTable, NONSPACING_MARK, SPACE } from '../unicode/hf-classes.js'
 import { lowercase } from './lowercase.js'
 import { rewriteCharacters } from './per-character.js'
@@ -15,20 +15,70 @@ export interface BertOptions {
   readonly lowercase: boolean
 }
 
+/** Stands for a character that cannot be rewritten by itself: marks that stay may change places with others. */
+const TOGETHER = '\ud800'
+
 /** BERT's clean-up of text. */
 export class BertNormalizer implements Normalizer {
+  /** What becomes of each character of the basic plane by itself; filled as they come. */
+  private readonly known: (string | undefined)[] = []
+
   constructor(private readonly options: BertOptions) {
     hfClassTable()
   }
 
   normalize(text: AlignedText): AlignedText {
+    if (!text.tracked) {
+      const quick = this.characterByCharacter(text.text)
+      if (quick !== undefined) return text.transformed(quick.text, () => [], quick.skipped ? 1 : 0)
+    }
+    return this.stepByStep(text)
+  }
+
+  /** The steps of the original, one after another over the whole text. */
+  private stepByStep(text: AlignedText): AlignedText {
     const { options } = this
     let result = text
-    if (isPlain(text.text)) return options.lowercase ? lowercase(text) : text
     if (options.cleanText) result = rewriteCharacters(result, clean)
     if (options.handleChineseChars) result = rewriteCharacters(result, spaceOut)
     if (options.stripAccents ?? options.lowercase) result = rewriteCharacters(toForm(result, 'NFD'), dropAccent)
     return options.lowercase ? lowercase(result) : result
+  }
+
+  /** All steps in one pass for texts without marks that stay, which are nearly all; undefined for the others. */
+  private characterByCharacter(text: string): { readonly text: string; readonly skipped: boolean } | undefined {
+    let rewritten = ''
+    let skipped = false
+    let start = 0
+    const keep = (end: number): void => {
+      // Printable ASCII, which only lower case changes.
+      if (start < end) rewritten += this.options.lowercase ? text.slice(start, end).toLowerCase() : text.slice(start, end)
+    }
+    for (let at = 0; at < text.length; at++) {
+      const unit = text.charCodeAt(at)
+      if (unit >= 0x20 && unit < 0x7f) continue
+      keep(at)
+      const pair = isPairAt(text, at)
+      const char = pair ? text.slice(at, at + 2) : text[at]!
+      const other = pair ? this.rewrite(char) : (this.known[unit] ??= this.rewrite(char))
+      if (other === TOGETHER) return undefined
+      if (other === '' && rewritten === '') skipped = true
+      rewritten += other
+      if (pair) at++
+      start = at + 1
+    }
+    keep(text.length)
+    return { text: rewritten, skipped }
+  }
+
+  private rewrite(char: string): string {
+    const rewritten = this.stepByStep(AlignedText.of(char, { track: false })).text
+    if (!(this.options.stripAccents ?? this.options.lowercase)) return rewritten
+    // Marks of the lowest and of the highest class change places with any that have a class of their own.
+    for (const part of rewritten) {
+      if (`${part}\u0334`.normalize('NFD') !== `${part}\u0334` || `\u0345${part}`.normalize('NFD') !== `\u0345${part}`) return TOGETHER
+    }
+    return rewritten
   }
 
   toJSON(): ComponentJson {
@@ -41,15 +91,6 @@ export class BertNormalizer implements Normalizer {
       lowercase: options.lowercase,
     }
   }
-}
-
-/** Printable ASCII, which only lower case changes. */
-function isPlain(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i)
-    if (unit < 0x20 || unit > 0x7e) return false
-  }
-  return true
 }
 
 function clean(char: string, point: number): string {

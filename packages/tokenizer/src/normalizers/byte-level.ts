@@ -15,7 +15,22 @@ export class ByteLevelNormalizer implements Normalizer {
 }
 
 /** The text with each character as the characters of its UTF-8 bytes. */
-export const toByteChars = (text: AlignedText): AlignedText => rewriteCharacters(text, byteChars)
+export function toByteChars(text: AlignedText): AlignedText {
+  const { text: source } = text
+  let ascii = 0
+  while (ascii < source.length && source.charCodeAt(ascii) < 0x80) ascii++
+  if (ascii < source.length) return rewriteCharacters(text, byteChars)
+  // A byte a character: the same number of units, and all but blanks and control characters as they are.
+  let written = ''
+  let done = 0
+  for (let at = 0; at < source.length; at++) {
+    const unit = source.charCodeAt(at)
+    if (unit > 0x20 && unit < 0x7f) continue
+    written += source.slice(done, at) + byteToChar[unit]!
+    done = at + 1
+  }
+  return done === 0 ? text : text.respelled(written + source.slice(done))
+}
 
 function byteChars(char: string, point: number): string {
   if (point < 0x80) return byteToChar[point]!

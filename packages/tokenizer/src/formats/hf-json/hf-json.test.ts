@@ -45,11 +45,13 @@ describe('tokenizer.json', () => {
     expect(again.encode(text)).toEqual(tokenizer.encode(text))
   })
 
-  it('keeps a split of one’s own, which reading must be told to trust', async () => {
+  it('keeps a split of one’s own, which runs in bounded time or must be trusted', async () => {
     const tokenizer = await trainBpe(['ab12ab12'], { vocabSize: 260, pattern: /\d+/g })
     const json = JSON.stringify(tokenizer)
-    expect(codeOf(() => Tokenizer.fromJSON(json))).toBe('UNSUPPORTED')
-    expect(Tokenizer.fromJSON(json, undefined, { trustPattern: true }).encode('ab12')).toEqual(tokenizer.encode('ab12'))
+    expect(Tokenizer.fromJSON(json).encode('ab12')).toEqual(tokenizer.encode('ab12'))
+    const unbounded = json.replace(String.raw`\\d+`, String.raw`(\\d)\\1`)
+    expect(codeOf(() => Tokenizer.fromJSON(unbounded))).toBe('UNSUPPORTED')
+    expect(Tokenizer.fromJSON(unbounded, undefined, { trustPattern: true }).encode('ab12').length).toBeGreaterThan(0)
     const broken = json.replace(String.raw`\\d+`, '(')
     expect(codeOf(() => Tokenizer.fromJSON(broken, undefined, { trustPattern: true }))).toBe('FILE')
   })
@@ -135,31 +137,12 @@ describe('a malformed tokenizer.json', () => {
     expect(() => Tokenizer.fromJSON(json)).toThrow(message)
   })
 
-  it.each([
-    ['normalizer', { type: 'NFC' }, /normalizer NFC/],
-    ['truncation', { max_length: 3 }, /truncation; set it to null/],
-    ['post_processor', { type: 'TemplateProcessing' }, /post_processor TemplateProcessing/],
-    ['decoder', { type: 'Metaspace' }, /decoder Metaspace/],
-    ['decoder', null, /decoder null/],
-    ['pre_tokenizer', { type: 'Metaspace' }, /pre_tokenizer Metaspace/],
-    ['pre_tokenizer', null, /without pre_tokenizer/],
-    ['pre_tokenizer.add_prefix_space', true, /add_prefix_space/],
-    ['pre_tokenizer.use_regex', false, /without a split/],
-    ['model.type', 'Unigram', /model Unigram/],
-    ['model.byte_fallback', true, /byte_fallback/],
-    ['model.dropout', 0.1, /dropout/],
-    ['model.end_of_word_suffix', '</w>', /end_of_word_suffix/],
-    ['added_tokens.0.lstrip', true, /added_tokens\[0\]\.lstrip/],
-  ])('what it needs in %s is refused by name', (path, value, message) => {
-    const json = changed(path, value)
-    expect(codeOf(() => Tokenizer.fromJSON(json))).toBe('UNSUPPORTED')
-    expect(() => Tokenizer.fromJSON(json)).toThrow(message)
-  })
-
-  it('lacking a byte is refused', () => {
+  it('whose vocabulary lacks a byte loses that byte, as Hugging Face’s library does', () => {
     const json = moby()
-    delete json.model.vocab['A']
-    expect(() => Tokenizer.fromJSON(json)).toThrow(/lacks byte 65/)
+    delete json.model.vocab['Q']
+    json.model.merges = json.model.merges!.filter((pair) => !pair.join('').includes('Q'))
+    const tokenizer = Tokenizer.fromJSON(json)
+    expect(tokenizer.decode(tokenizer.encode('The Quay'))).toBe('The uay')
   })
 
   it('either loads and works or is refused with a typed error, whatever is changed', () => {
@@ -192,7 +175,10 @@ describe('a malformed tokenizer.json', () => {
         (path, value) => {
           try {
             const tokenizer = Tokenizer.fromJSON(changed(path, value))
-            expect(tokenizer.decode(tokenizer.encode('Call me Ishmael.', { special: 'text' }))).toBe('Call me Ishmael.')
+            // What it decodes to is the file's business by now; that both ways end, and agree with each other, is not.
+            const ids = tokenizer.encode('Call me Ishmael.', { special: 'text' })
+            const decoder = tokenizer.decoder()
+            expect([...ids].map((id) => decoder.push(id)).join('') + decoder.flush()).toBe(tokenizer.decode(ids))
           } catch (error) {
             if (!(error instanceof TokenizerError)) throw error
           }

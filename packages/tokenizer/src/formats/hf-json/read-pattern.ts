@@ -38,7 +38,7 @@ export function readFastPattern(value: unknown, trusted: boolean): FastPattern |
   }
   const source = field(field(split, 'pattern'), 'Regex')
   if (typeof source !== 'string') return undefined
-  const known = patternNameOf(source) ?? (trusted ? trustedPattern(source) : undefined)
+  const known = patternNameOf(source, 'oniguruma') ?? (trusted ? trustedPattern(source) : undefined)
   return known === undefined ? undefined : { split: known, addPrefixSpace: false }
 }
 

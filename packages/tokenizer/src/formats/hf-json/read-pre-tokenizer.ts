@@ -67,7 +67,7 @@ function readSplit(fields: ComponentFields, trusted: boolean): PieceSplitter {
   const invert = fields.boolean('invert', false)
   const { kind, source } = fields.pattern('pattern')
   if (kind === 'Regex' && behavior === 'Isolated' && !invert) {
-    const known = patternNameOf(source)
+    const known = patternNameOf(source, 'oniguruma')
     const rule = { pattern: { Regex: source }, behavior, invert }
     if (known !== undefined) return new KnownSplit(rule, preTokenizer(known))
     if (trusted) return new KnownSplit(rule, preTokenizer(trustedPattern(source)))
