@@ -1,0 +1,21 @@
+import { describe, expect, it } from 'vitest'
+import { findChromium, noChromium } from '../../../../tests/browser/chromium.js'
+import { inChromium, inEdgeContext } from './run.js'
+import { expected, work } from './work.js'
+
+const executable = findChromium()
+
+describe('encodings', () => {
+  it('run in Node', () => {
+    expect(work()).toEqual(expected)
+  })
+
+  it('run where there is nothing but the language, TextEncoder and TextDecoder', async () => {
+    expect(await inEdgeContext()).toEqual(expected)
+  })
+
+  it('run in a page and in a worker', async ({ skip }) => {
+    skip(executable === undefined, noChromium)
+    expect(await inChromium(executable!)).toEqual({ page: expected, worker: expected, messages: [] })
+  })
+})
