@@ -13,6 +13,8 @@ const entry = (name, path, limit, imports = '*') => ({
     ...config,
     conditions: ['browser', 'import', 'module'],
     platform: 'browser',
+    // Vocabularies are imported when they are asked for; bundlers for pages put each into a file of its own.
+    external: ['./encodings/*_base.js', './encodings/gpt2.js', './encodings/p50k_edit.js', './encodings/o200k_harmony.js'],
     logOverride: { 'ignored-bare-import': 'silent' },
   }),
 })
@@ -26,6 +28,9 @@ export default [
   entry('core', 'packages/core/dist/index.js', '3 kB'),
   entry('core: errors only', 'packages/core/dist/index.js', '1 kB', '{ TesseraeError }'),
   entry('tokenizer', 'packages/tokenizer/dist/index.js', '20 kB'),
+  entry('tokenizer/encodings without a vocabulary', 'packages/tokenizer/dist/encodings.js', '15 kB', '{ createTokenizer }'),
+  { name: 'tokenizer/encodings/cl100k_base', path: 'packages/tokenizer/dist/encodings/cl100k_base.js', limit: '425 kB', gzip: true },
+  { name: 'tokenizer/encodings/o200k_base', path: 'packages/tokenizer/dist/encodings/o200k_base.js', limit: '995 kB', gzip: true },
   entry('sampling', 'packages/sampling/dist/index.js', '8 kB'),
   entry('tensor', 'packages/tensor/dist/index.js', '100 kB'),
   entry('rag', 'packages/rag/dist/index.js', '30 kB'),
