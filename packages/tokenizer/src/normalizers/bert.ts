@@ -1,6 +1,7 @@
 import type { ComponentJson, Normalizer } from '../pipeline/components.js'
 import { AlignedText, isPairAt } from '../text/aligned.js'
 import { CONTROL, hfClassOf, hfClassTable, NONSPACING_MARK, SPACE } from '../unicode/hf-classes.js'
+import { changesPlaces } from '../unicode/order-marks.js'
 import { lowercase } from './lowercase.js'
 import { rewriteCharacters } from './per-character.js'
 import { toForm } from './unicode-form.js'
@@ -74,10 +75,7 @@ export class BertNormalizer implements Normalizer {
   private rewrite(char: string): string {
     const rewritten = this.stepByStep(AlignedText.of(char, { track: false })).text
     if (!(this.options.stripAccents ?? this.options.lowercase)) return rewritten
-    // Marks of the lowest and of the highest class change places with any that have a class of their own.
-    for (const part of rewritten) {
-      if (`${part}\u0334`.normalize('NFD') !== `${part}\u0334` || `\u0345${part}`.normalize('NFD') !== `\u0345${part}`) return TOGETHER
-    }
+    for (const part of rewritten) if (changesPlaces(part)) return TOGETHER
     return rewritten
   }
 

@@ -1,5 +1,6 @@
 import type { ComponentJson, Normalizer } from '../pipeline/components.js'
 import { isPairAt, type AlignedText } from '../text/aligned.js'
+import { orderMarks } from '../unicode/order-marks.js'
 
 export type UnicodeForm = 'NFC' | 'NFD' | 'NFKC' | 'NFKD'
 
@@ -20,7 +21,7 @@ export class UnicodeNormalizer implements Normalizer {
 }
 
 export function toForm(text: AlignedText, form: UnicodeForm): AlignedText {
-  const normalized = text.text.normalize(form)
+  const normalized = orderMarks(text.text).normalize(form)
   return normalized === text.text ? text : text.transformed(normalized, () => changesOf(text.text, normalized, form))
 }
 
