@@ -12,7 +12,7 @@ type Build = () => Promise<Search>
 
 export async function vectors({ documents, questions }: Cranfield, folder: string | undefined): Promise<void> {
   const chunker = recursive({ maxTokens: 24, overlap: 0, header: 'none' })
-  const texts = documents.flatMap((document) => chunker.chunk(document).map(({ text }) => text)).slice(0, 10_000)
+  const texts = documents.flatMap((document) => chunker.chunk(document).map(({ text }) => text)).slice(0, 5000)
   const embed = async (values: string[]): Promise<Float32Array[]> =>
     (await wordEmbedder({ dimensions }).doEmbed({ values })).embeddings.map((values) => {
       // Scaled to length 1, as embedders give them; peers' inner products need it.
@@ -84,7 +84,7 @@ interface Hnswlib {
   readonly HierarchicalNSW: new (
     space: string,
     dimensions: number,
-    file: string,
+    ...file: string[]
   ) => {
     initIndex(most: number, m: number, efConstruction: number, seed: number): void
     addPoint(vector: Float32Array | number[], label: number, replace: boolean): void
@@ -101,7 +101,7 @@ async function hnswlibWasm(folder: string | undefined, rows: readonly Float32Arr
   try {
     const module = await peer<{ loadHnswlib(): Promise<Hnswlib> }>(folder, 'hnswlib-wasm', '/dist/hnswlib.js')
     const library = await module?.loadHnswlib()
-    return library && hnswlib(library, rows)
+    return library && hnswlib(library, rows, { given: (vector) => vector, file: [''] })
   } finally {
     Object.assign(globalThis, had)
   }
@@ -109,16 +109,17 @@ async function hnswlibWasm(folder: string | undefined, rows: readonly Float32Arr
 
 async function hnswlibNode(folder: string | undefined, rows: readonly Float32Array[]): Promise<Build | undefined> {
   const module = await peer<{ default: Hnswlib }>(folder, 'hnswlib-node')
-  return module && hnswlib(module.default, rows, (vector) => Array.from(vector))
+  return module && hnswlib(module.default, rows, { given: (vector) => Array.from(vector), file: [] })
 }
 
+/** @param how what a vector is given as, and the file that the WebAssembly's graph wants to be named even where there is none */
 function hnswlib(
   { HierarchicalNSW }: Hnswlib,
   rows: readonly Float32Array[],
-  given: (vector: Float32Array) => Float32Array | number[] = (vector) => vector,
+  { given, file }: { readonly given: (vector: Float32Array) => Float32Array | number[]; readonly file: readonly string[] },
 ): Build {
   return async () => {
-    const index = new HierarchicalNSW('cosine', dimensions, '')
+    const index = new HierarchicalNSW('cosine', dimensions, ...file)
     index.initIndex(rows.length, m, efConstruction, 1)
     rows.forEach((row, label) => index.addPoint(given(row), label, false))
     ;(index.setEfSearch ?? index.setEf)!.call(index, ef)

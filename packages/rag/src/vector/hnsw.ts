@@ -1,6 +1,7 @@
 import { random, type RandomStream } from '@tesserae/core'
 import { RagError } from '../errors.js'
-import type { VectorTable } from './table.js'
+import { RowHeap } from './row-heap.js'
+import type { Probe, VectorTable } from './table.js'
 
 export interface HnswOptions {
   /** Links of a node in the upper layers; twice as many in the lowest. Default 16. */
@@ -31,6 +32,9 @@ export class Hnsw {
   private entry = -1
   private visited = new Uint32Array(1024)
   private visit = 0
+  private unseen = new Int32Array(64)
+  private readonly candidates = new RowHeap()
+  private readonly found = new RowHeap()
 
   constructor(
     private readonly table: VectorTable,
@@ -45,6 +49,7 @@ export class Hnsw {
     this.m = m
     this.efConstruction = Math.max(efConstruction, m)
     this.levels = random(seed).stream('hnsw')
+    table.accelerate()
   }
 
   /** Rows inserted; the next to insert is the row of this number. */
@@ -64,12 +69,12 @@ export class Hnsw {
       return
     }
     const top = this.links[this.entry]!.length - 1
-    const similarityOf = (other: number) => table.between(row, other)
-    let start: Near = { row: this.entry, similarity: similarityOf(this.entry) }
-    for (let layer = top; layer > level; layer--) start = this.greedy(start, layer, similarityOf)
+    const probe = table.probeOf(row)
+    let start: Near = { row: this.entry, similarity: probe.of(this.entry) }
+    for (let layer = top; layer > level; layer--) start = this.greedy(start, layer, probe)
     let starts: readonly Near[] = [start]
     for (let layer = Math.min(level, top); layer >= 0; layer--) {
-      const found = this.searchLayer(starts, layer, this.efConstruction, similarityOf, undefined)
+      const found = this.searchLayer(starts, layer, this.efConstruction, probe, undefined)
       const chosen = this.select(found, this.m)
       this.links[row]![layer] = chosen
       for (const other of chosen) this.link(other, row, layer)
@@ -81,17 +86,17 @@ export class Hnsw {
   /** Rows near a unit vector, best first, at most `ef`; only those that `accept` takes. */
   search(query: Float32Array, ef: number, accept: (row: number) => boolean): Near[] {
     if (this.entry < 0) return []
-    const similarityOf = (row: number) => this.table.similarity(row, query)
-    let start: Near = { row: this.entry, similarity: similarityOf(this.entry) }
-    for (let layer = this.links[this.entry]!.length - 1; layer > 0; layer--) start = this.greedy(start, layer, similarityOf)
-    return this.searchLayer([start], 0, ef, similarityOf, accept)
+    const probe = this.table.probe(query)
+    let start: Near = { row: this.entry, similarity: probe.of(this.entry) }
+    for (let layer = this.links[this.entry]!.length - 1; layer > 0; layer--) start = this.greedy(start, layer, probe)
+    return this.searchLayer([start], 0, ef, probe, accept)
   }
 
-  private greedy(start: Near, layer: number, similarityOf: (row: number) => number): Near {
+  private greedy(start: Near, layer: number, probe: Probe): Near {
     for (let best = start; ;) {
       const from = best
       for (const row of this.links[from.row]![layer]!) {
-        const similarity = similarityOf(row)
+        const similarity = probe.of(row)
         if (similarity > best.similarity) best = { row, similarity }
       }
       if (best === from) return best
@@ -103,33 +108,43 @@ export class Hnsw {
     starts: readonly Near[],
     layer: number,
     ef: number,
-    similarityOf: (row: number) => number,
+    probe: Probe,
     accept: ((row: number) => boolean) | undefined,
   ): Near[] {
     const seen = this.freshVisit()
-    const { visited } = this
-    const candidates = new Heap((a, b) => a.similarity > b.similarity)
-    const found = new Heap((a, b) => a.similarity < b.similarity)
-    const consider = (near: Near) => {
-      if (found.size >= ef && near.similarity <= found.first!.similarity) return
-      candidates.push(near)
-      if (accept !== undefined && !accept(near.row)) return
-      found.push(near)
+    // Candidates are popped best first, the worst of what was found makes room.
+    const { visited, candidates, found } = this
+    candidates.clear()
+    found.clear()
+    const consider = (row: number, similarity: number) => {
+      if (found.size >= ef && similarity <= found.leastKey) return
+      candidates.push(row, -similarity)
+      if (accept !== undefined && !accept(row)) return
+      found.push(row, similarity)
       if (found.size > ef) found.pop()
     }
-    for (const near of starts) {
-      visited[near.row] = seen
-      consider(near)
+    for (const { row, similarity } of starts) {
+      visited[row] = seen
+      consider(row, similarity)
     }
-    for (let near = candidates.pop(); near !== undefined; near = candidates.pop()) {
-      if (found.size >= ef && near.similarity < found.first!.similarity) break
-      for (const row of this.links[near.row]![layer]!) {
+    while (candidates.size > 0) {
+      if (found.size >= ef && -candidates.leastKey < found.leastKey) break
+      const links = this.links[candidates.pop()]![layer]!
+      if (links.length > this.unseen.length) this.unseen = new Int32Array(2 * links.length)
+      const { unseen } = this
+      let count = 0
+      for (const row of links) {
         if (visited[row] === seen) continue
         visited[row] = seen
-        consider({ row, similarity: similarityOf(row) })
+        unseen[count++] = row
       }
+      const similarities = probe.ofMany(unseen, count)
+      for (let i = 0; i < count; i++) consider(unseen[i]!, similarities[i]!)
     }
-    return found.items.sort((a, b) => b.similarity - a.similarity || a.row - b.row)
+    return found
+      .entries()
+      .map(({ row, key }) => ({ row, similarity: key }))
+      .sort((a, b) => b.similarity - a.similarity || a.row - b.row)
   }
 
   /** Of candidates, best first, those that are nearer to the new node than to one already chosen: links lead in different directions. */
@@ -163,50 +178,5 @@ export class Hnsw {
       this.visit = 0
     }
     return ++this.visit
-  }
-}
-
-class Heap {
-  readonly items: Near[] = []
-
-  /** @param before whether the first of two belongs nearer to the root */
-  constructor(private readonly before: (a: Near, b: Near) => boolean) {}
-
-  get size(): number {
-    return this.items.length
-  }
-
-  get first(): Near | undefined {
-    return this.items[0]
-  }
-
-  push(item: Near): void {
-    const { items, before } = this
-    let i = items.push(item) - 1
-    for (; i > 0;) {
-      const parent = (i - 1) >> 1
-      if (!before(item, items[parent]!)) break
-      items[i] = items[parent]!
-      i = parent
-    }
-    items[i] = item
-  }
-
-  pop(): Near | undefined {
-    const { items, before } = this
-    const first = items[0]
-    const last = items.pop()
-    if (items.length === 0 || last === undefined) return first
-    let i = 0
-    for (;;) {
-      let child = 2 * i + 1
-      if (child >= items.length) break
-      if (child + 1 < items.length && before(items[child + 1]!, items[child]!)) child++
-      if (!before(items[child]!, last)) break
-      items[i] = items[child]!
-      i = child
-    }
-    items[i] = last
-    return first
   }
 }

@@ -29,6 +29,12 @@ export interface VectorHit {
   readonly score: number
 }
 
+/** Living rows that may be found. */
+interface Accepted {
+  readonly has: (row: number) => boolean
+  readonly count: number
+}
+
 /** How long the graph is built before other work gets a turn, in milliseconds. */
 const turnLength = 50
 
@@ -94,13 +100,13 @@ export class VectorIndex {
     if (!exact && this.size > this.flatLimit) await this.build(signal)
     throwIfAborted(signal, 'Searching vectors')
     const { table, graph } = this
-    const accepted = this.acceptedRows(accept)
+    const accepted = this.accepted(accept)
     const wanted = Math.min(k, accepted.count)
     if (wanted === 0) return { hits: [], exact: true }
     // Where few match, a graph would wander among those that do not.
     const few = accepted.count <= Math.max(this.flatLimit, table.size / 10)
     if (!exact && !few && graph !== undefined) {
-      const found = graph.search(query, Math.max(ef, k), (row) => accepted.rows[row] === 1)
+      const found = graph.search(query, Math.max(ef, k), accepted.has)
       if (found.length >= wanted)
         return {
           hits: this.best(
@@ -111,7 +117,7 @@ export class VectorIndex {
           exact: false,
         }
     }
-    return { hits: this.best(rowsOf(accepted.rows), query, k), exact: true }
+    return { hits: this.best(this.rowsOf(accepted), query, k), exact: true }
   }
 
   private best(rows: Iterable<number>, query: Float32Array, k: number): VectorHit[] {
@@ -124,17 +130,22 @@ export class VectorIndex {
     return top.sorted().map(({ item, score }) => ({ key: table.keys[item]!, score: Math.min(1, Math.max(-1, score)) }))
   }
 
-  private acceptedRows(accept: ((key: string) => boolean) | undefined): { readonly rows: Uint8Array; readonly count: number } {
-    const { keys } = this.table
+  private accepted(accept: ((key: string) => boolean) | undefined): Accepted {
+    const { keys, size } = this.table
+    if (accept === undefined) return { has: (row) => keys[row] !== undefined, count: size }
     const rows = new Uint8Array(keys.length)
     let count = 0
     for (let row = 0; row < keys.length; row++) {
       const key = keys[row]
-      if (key === undefined || (accept !== undefined && !accept(key))) continue
+      if (key === undefined || !accept(key)) continue
       rows[row] = 1
       count++
     }
-    return { rows, count }
+    return { has: (row) => rows[row] === 1, count }
+  }
+
+  private *rowsOf({ has }: Accepted): Generator<number> {
+    for (let row = 0; row < this.table.length; row++) if (has(row)) yield row
   }
 
   /** Inserts into the graph what is not in it yet. Searches that come meanwhile wait for the same work. */
@@ -157,8 +168,4 @@ export class VectorIndex {
   private compact(): void {
     if (this.table.length > 64 && this.table.length > 2 * this.table.size) this.rebuild()
   }
-}
-
-function* rowsOf(accepted: Uint8Array): Generator<number> {
-  for (let row = 0; row < accepted.length; row++) if (accepted[row] === 1) yield row
 }
