@@ -175,12 +175,12 @@ describe('a component that is malformed', () => {
 
 describe('hostile text', () => {
   const long = [
-    ['letters', 'a'.repeat(300_000)],
-    ['blanks', ' '.repeat(300_000)],
-    ['marks', `e${'\u0301\u0323'.repeat(100_000)}`],
-    ['characters nobody knows', '\u{1f600}'.repeat(100_000)],
-    ['added tokens that almost come', '<|endoftex'.repeat(30_000)],
-    ['signs', '\u2581'.repeat(200_000)],
+    ['letters', 'a'.repeat(100_000)],
+    ['blanks', ' '.repeat(100_000)],
+    ['marks', `e${'\u0301\u0323'.repeat(50_000)}`],
+    ['characters nobody knows', '\u{1f600}'.repeat(50_000)],
+    ['added tokens that almost come', '<|endoftex'.repeat(10_000)],
+    ['signs', '\u2581'.repeat(100_000)],
   ] as const
   it.each(fixtures)(
     'takes $name about as long as its length',
@@ -190,7 +190,7 @@ describe('hostile text', () => {
         const started = performance.now()
         tokenizer.encode(text, { special: 'text' })
         // Far above what is measured (tens to hundreds of milliseconds), far below what quadratic time would be.
-        expect(performance.now() - started, kind).toBeLessThan(6000)
+        expect(performance.now() - started, kind).toBeLessThan(4000)
       }
     },
     60_000,

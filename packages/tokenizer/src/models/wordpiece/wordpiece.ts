@@ -16,6 +16,9 @@ export class WordPiece implements PieceModel {
   private readonly trie = new UnitTrie()
   /** The state of the trie that stands for the prefix, −1 where no token begins with it. */
   private readonly inside: number
+  // The tokens of the word at hand, and where each ends.
+  private found = new Int32Array(128)
+  private ends = new Int32Array(128)
 
   /**
    * @param vocab the tokens
@@ -38,15 +41,16 @@ export class WordPiece implements PieceModel {
   }
 
   encodePiece(piece: string, out: TokenSink): void {
-    const tokens: number[] = []
-    if (!this.isShort(piece) || !this.cut(piece, tokens)) {
+    const count = this.isShort(piece) ? this.cut(piece) : 0
+    if (count === 0) {
       if (this.unknownId === undefined) throw missingUnknown(this.unknown, piece)
       out.token(this.unknownId, 0, piece.length)
       return
     }
-    for (let i = 0, start = 0; i < tokens.length; i += 2) {
-      out.token(tokens[i]!, start, tokens[i + 1]!)
-      start = tokens[i + 1]!
+    for (let i = 0, start = 0; i < count; i++) {
+      const end = this.ends[i]!
+      out.token(this.found[i]!, start, end)
+      start = end
     }
   }
 
@@ -68,24 +72,31 @@ export class WordPiece implements PieceModel {
     }
   }
 
-  /** Appends id and end of each token; false when some stretch is no token. */
-  private cut(piece: string, tokens: number[]): boolean {
+  /** Fills `found` and `ends` and returns the number of tokens; 0 when some stretch is no token. */
+  private cut(piece: string): number {
     const { trie } = this
-    for (let start = 0; start < piece.length;) {
+    if (piece.length > this.found.length) {
+      this.found = new Int32Array(piece.length)
+      this.ends = new Int32Array(piece.length)
+    }
+    let count = 0
+    for (let start = 0; start < piece.length; count++) {
       let id = -1
       let end = start
       for (let at = start, state = start > 0 ? this.inside : 0; state >= 0 && at < piece.length;) {
         state = trie.step(state, piece.charCodeAt(at++))
-        if (state >= 0 && trie.value(state) >= 0) {
-          id = trie.value(state)
-          end = at
-        }
+        if (state < 0) break
+        const value = trie.value(state)
+        if (value < 0) continue
+        id = value
+        end = at
       }
-      if (id < 0) return false
-      tokens.push(id, end)
+      if (id < 0) return 0
+      this.found[count] = id
+      this.ends[count] = end
       start = end
     }
-    return true
+    return count
   }
 
   private isShort(piece: string): boolean {
