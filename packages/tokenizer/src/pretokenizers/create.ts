@@ -14,19 +14,24 @@ export const patternSources: Readonly<Record<PatternName, string>> = {
   o200k: o200kSource,
 }
 
-const possessiveTail = String.raw`|\s++$|\s*[\r\n]|\s+(?!\S)|\s`
-
-/** The same splits as tiktoken writes them, with possessive quantifiers and an end of text. */
+/** The same splits as others write them, in every dialect. */
 const otherSources: ReadonlyMap<string, PatternName> = new Map([
-  [String.raw`'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s`, 'gpt2'],
-  [String.raw`'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+${possessiveTail}`, 'cl100k'],
   [String.raw`'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+`, 'llama3'],
 ])
 
-/** The name of the split that a regular expression stands for, or undefined when it is none of the known. */
-export function patternNameOf(source: string): PatternName | undefined {
+/** The same splits as tiktoken writes them. In a `tokenizer.json` these mean something else: there `{1,3}+` repeats a count, and `$` ends a line. */
+const fancySources: ReadonlyMap<string, PatternName> = new Map([
+  [String.raw`'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s`, 'gpt2'],
+  [
+    String.raw`'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s`,
+    'cl100k',
+  ],
+])
+
+/** The name of the split that a regular expression of a dialect stands for, or undefined when it is none of the known. */
+export function patternNameOf(source: string, dialect: 'oniguruma' | 'fancy'): PatternName | undefined {
   for (const [name, known] of Object.entries(patternSources)) if (known === source) return name as PatternName
-  return otherSources.get(source)
+  return otherSources.get(source) ?? (dialect === 'fancy' ? fancySources.get(source) : undefined)
 }
 
 /** The pre-tokenizer of a known split. */

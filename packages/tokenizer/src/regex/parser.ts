@@ -26,16 +26,18 @@ export interface ParseOptions {
   readonly properties: PropertySource
   /** What error messages call the pattern. */
   readonly where: string
+  /** The code of errors for a malformed pattern. Default `VALUE`. */
+  readonly code?: 'VALUE' | 'FILE'
 }
 
 /**
  * Reads a regular expression.
  *
- * @throws TokenizerError `VALUE` when it is malformed, `UNSUPPORTED` for what cannot run with a guarantee (backreferences, recursion, conditions)
+ * @throws TokenizerError `VALUE` (or the `code` given) when it is malformed, `UNSUPPORTED` for what cannot run with a guarantee (backreferences, recursion, conditions)
  * or is not known; `position` is an index of UTF-16 units into the pattern
  */
-export function parseRegex(source: string, { dialect, flags = '', properties, where }: ParseOptions): Syntax {
-  const reader = new PatternReader(source, where)
+export function parseRegex(source: string, { dialect, flags = '', properties, where, code = 'VALUE' }: ParseOptions): Syntax {
+  const reader = new PatternReader(source, where, code)
   if (source.length > MAX_SOURCE) throw reader.unsupported(`the pattern has ${source.length} characters, more than ${MAX_SOURCE}`)
   const reading: Reading = { reader, dialect, rules: dialects[dialect], properties }
   const initial = { ignoreCase: false, dotAll: false, lines: false, extended: false }

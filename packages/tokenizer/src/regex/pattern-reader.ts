@@ -7,6 +7,7 @@ export class PatternReader {
   constructor(
     readonly source: string,
     private readonly where: string,
+    private readonly code: 'VALUE' | 'FILE',
   ) {}
 
   get done(): boolean {
@@ -53,7 +54,7 @@ export class PatternReader {
 
   malformed(expected: string, at = this.at): TokenizerError {
     const given = at < this.source.length ? JSON.stringify(String.fromCodePoint(this.source.codePointAt(at)!)) : 'the end'
-    return new TokenizerError('VALUE', `${this.where}: at ${at}, expected ${expected}, got ${given}, in ${this.quoted}`, { position: at })
+    return new TokenizerError(this.code, `${this.where}: at ${at}, expected ${expected}, got ${given}, in ${this.quoted}`, { position: at })
   }
 
   /** For what is a regular expression but does not run here. */

@@ -13,6 +13,8 @@ export interface RegexOptions {
   readonly properties?: PropertySource
   /** What error messages call the pattern. */
   readonly where?: string
+  /** The code of errors for a malformed pattern. Default `VALUE`. */
+  readonly code?: 'VALUE' | 'FILE'
 }
 
 /**
@@ -23,14 +25,14 @@ export class Regex {
   private readonly program: Program
 
   /**
-   * @throws TokenizerError `VALUE` when the pattern is malformed, `UNSUPPORTED` for what cannot be run with that guarantee, each with the
+   * @throws TokenizerError `VALUE` (or the `code` given) when the pattern is malformed, `UNSUPPORTED` for what cannot be run with that guarantee, each with the
    * position in the pattern
    */
   constructor(
     readonly source: string,
-    { dialect, flags, properties = basicProperties, where = 'The regular expression' }: RegexOptions,
+    { dialect, flags, properties = basicProperties, where = 'The regular expression', code = 'VALUE' }: RegexOptions,
   ) {
-    this.program = compileSyntax(parseRegex(source, { dialect, flags: flags ?? '', properties, where }), where)
+    this.program = compileSyntax(parseRegex(source, { dialect, flags: flags ?? '', properties, where, code }), where)
   }
 
   /**

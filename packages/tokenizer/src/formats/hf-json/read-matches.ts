@@ -19,6 +19,9 @@ export function readMatches(fields: ComponentFields): FilePattern {
     if (source === '') throw unsupported(`${where}, an empty string, which stands everywhere`)
     return { written: { String: source }, matches: (text) => stringMatches(text, source) }
   }
-  const regex = new Regex(source, { dialect: 'oniguruma', properties: allProperties, where: `tokenizer.json: ${where}` })
-  return { written: { Regex: source }, matches: (text) => regex.matches(text) }
+  const regex = new Regex(source, { dialect: 'oniguruma', properties: allProperties, where: `tokenizer.json: ${where}`, code: 'FILE' })
+  return {
+    written: { Regex: source }, // In an empty text Hugging Face's library looks for nothing, not even for an empty match.
+    matches: (text) => (text === '' ? [] : regex.matches(text)),
+  }
 }

@@ -46,7 +46,7 @@ export function readTiktoken(file: string | Uint8Array, { pattern, special = {} 
 
 function splitOf(pattern: string): PatternName | PreTokenizer {
   if (Object.hasOwn(patternSources, pattern)) return pattern as PatternName
-  return patternNameOf(pattern) ?? guardedSplit(pattern)
+  return patternNameOf(pattern, 'fancy') ?? guardedSplit(pattern)
 }
 
 function readRankFile(file: Uint8Array): Vocabulary {
