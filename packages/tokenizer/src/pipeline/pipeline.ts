@@ -3,9 +3,9 @@ import { unknownId } from '../vocabulary.js'
 import { IdList } from '../id-list.js'
 import type { TextModel } from '../models/model.js'
 import { PieceCache } from '../models/piece-cache.js'
-import type { SpecialPolicy } from '../special-tokens.js'
+import type { SpecialRule } from '../special-tokens.js'
 import type { AlignedText } from '../text/aligned.js'
-import type { Decoder, Normalizer, PieceModel, PieceSplitter, PostProcessor, TextPipeline, TextRun, TokenSequence } from './components.js'
+import type { Decoder, Normalizer, PieceModel, PieceSplitter, PostProcessor, TextPipeline, TextRun, TokenSequence, TokenSink } from './components.js'
 
 export interface PipelineParts {
   readonly added: AddedVocabulary
@@ -26,6 +26,7 @@ export class Pipeline implements TextPipeline {
   readonly size: number
   readonly postProcessor: PostProcessor | undefined
   private readonly cache = new PieceCache()
+  private readonly sink = new IdSink()
   /** Whether even ids alone depend on places, which a normalizer moves. */
   private readonly tracks: boolean
 
@@ -37,7 +38,7 @@ export class Pipeline implements TextPipeline {
     this.tracks = parts.normalizer !== undefined && parts.splitter?.needsPlaces === true
   }
 
-  encode(text: string, special: SpecialPolicy, out: IdList): void {
+  encode(text: string, special: SpecialRule, out: IdList): void {
     const { added, splitter, model, fast } = this.parts
     added.split(wellFormed(text), special, this.tracks, {
       added: (token) => out.push(token.id),
@@ -53,7 +54,7 @@ export class Pipeline implements TextPipeline {
     })
   }
 
-  tokenize(text: string, special: SpecialPolicy): TokenSequence {
+  tokenize(text: string, special: SpecialRule): TokenSequence {
     const { added, splitter, model } = this.parts
     const given = wellFormed(text)
     const ids = new IdList()
@@ -131,8 +132,18 @@ export class Pipeline implements TextPipeline {
   private encodePiece(piece: string, out: IdList): void {
     if (this.cache.append(piece, out)) return
     const from = out.length
-    this.parts.model.encodePiece(piece, { token: (id) => out.push(id) })
+    this.sink.out = out
+    this.parts.model.encodePiece(piece, this.sink)
     this.cache.keep(piece, out, from)
+  }
+}
+
+/** Takes the ids of tokens alone. */
+class IdSink implements TokenSink {
+  out = new IdList()
+
+  token(id: number): void {
+    this.out.push(id)
   }
 }
 

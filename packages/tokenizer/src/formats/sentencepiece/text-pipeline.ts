@@ -4,7 +4,7 @@ import { ByteCursor } from '../../models/bpe/byte-cursor.js'
 import { Utf8Buffer } from '../../models/model.js'
 import { charLength, Segments, UNKNOWN, type Segmenter } from '../../models/segments.js'
 import type { PostProcessor, TextPipeline, TextRun, TokenSequence } from '../../pipeline/components.js'
-import type { SpecialPolicy } from '../../special-tokens.js'
+import type { SpecialRule } from '../../special-tokens.js'
 import { startDecoding, type DecodingRules } from './decoder.js'
 import { BLANK_SYMBOL, type SentencePieceNormalizer } from './normalizer.js'
 import type { Pieces } from './pieces.js'
@@ -34,14 +34,14 @@ export class SentencePiecePipeline implements TextPipeline {
     this.postProcessor = parts.postProcessor
   }
 
-  encode(text: string, special: SpecialPolicy, out: IdList): void {
+  encode(text: string, special: SpecialRule, out: IdList): void {
     this.parts.added.split(text, special, false, {
       text: (part) => this.encodePart(part.text, part.atOrigin, out),
       added: (token) => out.push(token.id),
     })
   }
 
-  tokenize(text: string, special: SpecialPolicy): TokenSequence {
+  tokenize(text: string, special: SpecialRule): TokenSequence {
     const list = new TokenList()
     this.parts.added.split(text, special, true, {
       text: (part) => this.tokenizePart(part.text, part.range(0, 0).start, list),

@@ -6,7 +6,7 @@ import { LONGEST_KEY, NO_PIECE, PieceTable } from './piece-table.js'
 
 /** Longer pieces are rarely seen twice. */
 const CACHED_LENGTH = 128
-const CACHED_PIECES = 1 << 16
+const CACHED_PIECES = 1 << 17
 const CACHED_IDS = 1 << 20
 const RECENT_MASK = (1 << 13) - 1
 // By the size of a piece of up to eight bytes: which bits of the words that are read belong to it.
@@ -21,7 +21,7 @@ export class ByteLevelBpe implements TextModel {
   // when full.
   private readonly cached = new PieceTable(1024)
   private readonly cachedIds = new IdList()
-  // Pieces of up to eight bytes that are one token, the last one seen in each slot: bytes 0–3, bytes 4–7, size, id. It is small enough to stay in a
+  // Pieces of up to eight bytes, the last one seen in each slot: bytes 0–3, bytes 4–7, size, value in the cache. It is small enough to stay in a
   // processor's cache, which the vocabulary is not.
   private readonly recent = new Int32Array((RECENT_MASK + 1) * 4)
 
@@ -57,17 +57,24 @@ export class ByteLevelBpe implements TextModel {
         const mixed = Math.imul(low, 0x9e3779b1) ^ Math.imul(high ^ size, 0x85ebca6b)
         const slot = ((mixed ^ (mixed >>> 15)) & RECENT_MASK) << 2
         if (recent[slot] === low && recent[slot + 1] === high && recent[slot + 2] === size) {
-          ids[count++] = recent[slot + 3]!
+          const known = recent[slot + 3]!
+          if (known >= 0) ids[count++] = known
+          else {
+            out.length = count
+            this.appendCached(known, out)
+            out.reserve(pieces - i)
+            ;({ ids, length: count } = out)
+          }
           start = end
           continue
         }
         out.length = count
-        if (this.encodePiece(bytes, view, start, end, out)) {
-          recent[slot] = low
-          recent[slot + 1] = high
-          recent[slot + 2] = size
-          recent[slot + 3] = out.ids[count]!
-        }
+        const known = this.encodePiece(bytes, view, start, end, out)
+        recent[slot] = low
+        recent[slot + 1] = high
+        // Where the cache could not take the piece, no piece has this size.
+        recent[slot + 2] = known === NO_PIECE ? 0 : size
+        recent[slot + 3] = known
       } else {
         out.length = count
         this.encodePiece(bytes, view, start, end, out)
@@ -93,35 +100,37 @@ export class ByteLevelBpe implements TextModel {
     this.recent.fill(0)
   }
 
-  /** Appends the ids of a piece and says whether it is one. */
-  private encodePiece(bytes: Uint8Array, view: DataView, start: number, end: number, out: IdList): boolean {
+  /** Appends the ids of a piece and returns its value in the cache, {@link NO_PIECE} when it is not there. */
+  private encodePiece(bytes: Uint8Array, view: DataView, start: number, end: number, out: IdList): number {
     const size = end - start
-    if (this.whole !== undefined && size <= LONGEST_KEY) {
-      const token = this.whole.find(view, start, size)
-      if (token !== NO_PIECE) return (out.push(token), true)
-    }
+    const cacheable = size <= CACHED_LENGTH
+    const known = cacheable ? this.cached.find(view, start, size) : NO_PIECE
+    if (known >= 0) return (out.push(known), known)
+    if (known !== NO_PIECE) return (this.appendCached(known, out), known)
     const before = out.length
-    const known = size <= CACHED_LENGTH ? this.cached.find(view, start, size) : NO_PIECE
-    if (known >= 0) out.push(known)
-    else if (known !== NO_PIECE) {
-      const at = -2 - known
-      const { ids } = this.cachedIds
-      const count = ids[at]!
-      out.reserve(count)
-      for (let i = 1; i <= count; i++) out.ids[out.length++] = ids[at + i]!
-    } else {
-      this.merger.merge(bytes, view, start, end, out)
-      if (size <= CACHED_LENGTH) this.remember(view, start, size, out, before)
-    }
-    return out.length - before === 1
+    const token = this.whole !== undefined && size <= LONGEST_KEY ? this.whole.find(view, start, size) : NO_PIECE
+    if (token !== NO_PIECE) out.push(token)
+    else this.merger.merge(bytes, view, start, end, out)
+    return cacheable ? this.remember(view, start, size, out, before) : NO_PIECE
   }
 
-  private remember(view: DataView, start: number, size: number, out: IdList, from: number): void {
+  private appendCached(value: number, out: IdList): void {
+    const at = -2 - value
+    const { ids } = this.cachedIds
+    const count = ids[at]!
+    out.reserve(count)
+    for (let i = 1; i <= count; i++) out.ids[out.length++] = ids[at + i]!
+  }
+
+  private remember(view: DataView, start: number, size: number, out: IdList, from: number): number {
     const { cached, cachedIds } = this
     if (cached.size === CACHED_PIECES || cachedIds.length > CACHED_IDS) this.clearCache()
     const count = out.length - from
-    if (!cached.add(view, start, size, count === 1 ? out.ids[from]! : -2 - cachedIds.length) || count === 1) return
+    const value = count === 1 ? out.ids[from]! : -2 - cachedIds.length
+    if (!cached.add(view, start, size, value)) return NO_PIECE
+    if (count === 1) return value
     cachedIds.push(count)
     for (let i = from; i < out.length; i++) cachedIds.push(out.ids[i]!)
+    return value
   }
 }
