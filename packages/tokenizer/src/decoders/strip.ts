@@ -48,10 +48,15 @@ export class StripDecoder implements Decoder {
           }
           start += content.length
         }
-        const text = content.repeat(held) + fragment.slice(start)
-        let end = text.length
-        for (held = 0; held < atEnd && end > 0 && text.endsWith(content, end); held++) end -= content.length
-        return end === 0 ? [] : [text.slice(0, end)]
+        let end = fragment.length
+        while (end > start && fragment.endsWith(content, end)) end -= content.length
+        const trailing = (fragment.length - end) / content.length
+        // What was held back turns out to stand inside, but for as much as may still be the end.
+        const whole = end > start ? trailing : held + trailing
+        const kept = Math.min(whole, atEnd)
+        const out = (end > start ? content.repeat(held) + fragment.slice(start, end) : '') + content.repeat(whole - kept)
+        held = kept
+        return out === '' ? [] : [out]
       },
       end: () => [],
     }

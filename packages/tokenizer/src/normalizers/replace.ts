@@ -1,5 +1,6 @@
 import type { ComponentJson, Normalizer } from '../pipeline/components.js'
 import type { AlignedText, TextEdit } from '../text/aligned.js'
+import { checkGrowth } from '../text/growth.js'
 
 /** Replaces every match of a string or a regular expression by a text, which is taken as it is. */
 export class Replace implements Normalizer {
@@ -22,6 +23,7 @@ export class Replace implements Normalizer {
     const found = this.matches(text.text)
     const edits: TextEdit[] = []
     for (let i = 0; i < found.length; i += 2) edits.push({ start: found[i]!, end: found[i + 1]!, replacement: content })
+    checkGrowth('normalizer', text.length, text.length + edits.length * content.length)
     return text.replaced(edits)
   }
 

@@ -1,12 +1,17 @@
 import type { ComponentJson, Normalizer } from '../pipeline/components.js'
 import type { AlignedText } from '../text/aligned.js'
+import { checkGrowth } from '../text/growth.js'
 
 /** One normalizer after another. */
 export class NormalizerSequence implements Normalizer {
   constructor(private readonly normalizers: readonly Normalizer[]) {}
 
   normalize(text: AlignedText): AlignedText {
-    return this.normalizers.reduce((rewritten, normalizer) => normalizer.normalize(rewritten), text)
+    return this.normalizers.reduce((before, normalizer) => {
+      const rewritten = normalizer.normalize(before)
+      checkGrowth('normalizer', text.length, rewritten.length)
+      return rewritten
+    }, text)
   }
 
   toJSON(): ComponentJson {

@@ -158,10 +158,31 @@ describe('a component that is malformed', () => {
     ['an unknown id beyond', changed('t5', 'model.unk_id', 10_000), 'FILE', /model\.unk_id should be an integer from 0 to/],
     ['a negative length', changed('word-level', 'truncation.max_length', -1), 'FILE', /truncation\.max_length should be an integer/],
     ['a version to come', changed('bert', 'version', '2.0'), 'FILE', /version should be 1\.0/],
+    [
+      'a prefix without end',
+      changed('llama2', 'normalizer.normalizers.0.prepend', 'x'.repeat(5000)),
+      'UNSUPPORTED',
+      /prepend of 5000 characters/,
+    ],
     ['a merge without its prefix', changed('subword-bpe', 'model.merges.0', ['a', 'b']), 'FILE', /the second with the prefix "##"/],
   ])('%s: says where', (_, json, code, message) => {
     expect(() => Tokenizer.fromJSON(json)).toThrow(message)
     expect(codeOf(() => Tokenizer.fromJSON(json))).toBe(code)
+  })
+
+  it('that doubles a text again and again is not run', () => {
+    const twice = { type: 'Replace', pattern: { String: 'a' }, content: 'aa' }
+    const normalizer = { type: 'Sequence', normalizers: Array.from({ length: 40 }, () => twice) }
+    expect(() => Tokenizer.fromJSON(changed('t5', 'normalizer', normalizer)).encode('a')).toThrow(
+      /The normalizer makes \d+ characters of \d+; a file that makes a text more than 32 times/,
+    )
+    const bytes = { type: 'ByteLevel', add_prefix_space: false, use_regex: false, trim_offsets: false }
+    const splits = { type: 'Sequence', pretokenizers: Array.from({ length: 40 }, () => bytes) }
+    expect(codeOf(() => Tokenizer.fromJSON(changed('bert', 'pre_tokenizer', splits)).encode('é'))).toBe('UNSUPPORTED')
+    const decoder = { type: 'Sequence', decoders: Array.from({ length: 40 }, () => twice) }
+    const decoding = Tokenizer.fromJSON(changed('bert', 'decoder', decoder))
+    const [id] = decoding.encode('a', { addSpecial: false })
+    expect(codeOf(() => decoding.decode([id!]))).toBe('UNSUPPORTED')
   })
 
   it('lacks an unknown token only when it is needed', () => {

@@ -3,6 +3,8 @@ import { fail, isRecord, unsupported, type JsonRecord } from './json.js'
 /** Sequences in sequences go no deeper than this, and hold no more components together. */
 const MAX_DEPTH = 8
 const MAX_COMPONENTS = 64
+/** What is put into texts or between tokens has a few characters. */
+const MAX_INSERTED = 1024
 /** Real vocabularies stay far below this; a file that claims more would exhaust memory. */
 const MAX_ID = 2 ** 24
 
@@ -45,6 +47,13 @@ export class ComponentFields {
 
   text(name: string): string {
     return checkText(this.get(name), `${this.where}.${name}`)
+  }
+
+  /** A text that is put into others, and therefore short. */
+  short(name: string): string {
+    const value = this.text(name)
+    if (value.length > MAX_INSERTED) throw unsupported(`${this.where}.${name} of ${value.length} characters, more than ${MAX_INSERTED}`)
+    return value
   }
 
   /** One character (code point). */

@@ -39,7 +39,7 @@ function decoderOf(fields: ComponentFields): Decoder {
       return new MetaspaceDecoder(fields.character('replacement'), readScheme(fields), fields.has('split') ? fields.boolean('split') : true)
     case 'Replace': {
       const { written, matches } = readMatches(fields)
-      const content = fields.text('content')
+      const content = fields.short('content')
       return 'String' in written ? new ReplaceString(written.String, content) : new ReplaceRegex(written.Regex, content, matches)
     }
     case 'Sequence':

@@ -19,7 +19,7 @@ export function readModel(value: unknown): PieceModel {
       return new WordPiece(
         readVocab(fields),
         fields.text('unk_token'),
-        fields.text('continuing_subword_prefix'),
+        fields.short('continuing_subword_prefix'),
         fields.natural('max_input_chars_per_word'),
       )
     case 'WordLevel':
@@ -41,14 +41,14 @@ function typeOf(model: Readonly<Record<string, unknown>>): string | undefined {
 function readBpe(fields: ComponentFields): CharacterBpe {
   const dropout = fields.get('dropout')
   if (dropout !== undefined && dropout !== null && dropout !== 0) throw unsupported('model.dropout, which makes ids a matter of chance')
-  const prefix = fields.has('continuing_subword_prefix') ? fields.text('continuing_subword_prefix') : ''
+  const prefix = fields.has('continuing_subword_prefix') ? fields.short('continuing_subword_prefix') : ''
   const vocab = readVocab(fields)
   return new CharacterBpe(vocab, readMerges(fields.get('merges'), vocab.ids, prefix), {
     unknown: fields.has('unk_token') ? fields.text('unk_token') : undefined,
     fuseUnknown: fields.has('fuse_unk') && fields.boolean('fuse_unk'),
     byteFallback: fields.has('byte_fallback') && fields.boolean('byte_fallback'),
     prefix,
-    suffix: fields.has('end_of_word_suffix') ? fields.text('end_of_word_suffix') : '',
+    suffix: fields.has('end_of_word_suffix') ? fields.short('end_of_word_suffix') : '',
     ignoreMerges: fields.has('ignore_merges') && fields.boolean('ignore_merges'),
   })
 }

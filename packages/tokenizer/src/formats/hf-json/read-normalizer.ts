@@ -44,10 +44,10 @@ function normalizerOf(fields: ComponentFields): Normalizer {
     case 'Precompiled':
       return new Precompiled(fields.text('precompiled_charsmap'), `tokenizer.json: ${fields.where}`)
     case 'Prepend':
-      return new Prepend(fields.text('prepend'))
+      return new Prepend(fields.short('prepend'))
     case 'Replace': {
       const { written, matches } = readMatches(fields)
-      return new Replace(written, fields.text('content'), matches)
+      return new Replace(written, fields.short('content'), matches)
     }
     case 'ByteLevel':
       return new ByteLevelNormalizer()

@@ -1,5 +1,6 @@
 import type { ComponentJson, PieceSplitter } from '../../pipeline/components.js'
 import type { AlignedText } from '../../text/aligned.js'
+import { checkGrowth } from '../../text/growth.js'
 
 /** One pre-tokenizer after another. */
 export class SplitterSequence implements PieceSplitter {
@@ -10,10 +11,17 @@ export class SplitterSequence implements PieceSplitter {
   }
 
   split(pieces: readonly AlignedText[]): readonly AlignedText[] {
-    return this.splitters.reduce((parts, splitter) => splitter.split(parts), pieces)
+    const before = lengthOf(pieces)
+    return this.splitters.reduce((parts, splitter) => {
+      const cut = splitter.split(parts)
+      checkGrowth('pre-tokenizer', before, lengthOf(cut))
+      return cut
+    }, pieces)
   }
 
   toJSON(): ComponentJson {
     return { type: 'Sequence', pretokenizers: this.splitters.map((splitter) => splitter.toJSON()) }
   }
 }
+
+const lengthOf = (pieces: readonly AlignedText[]): number => pieces.reduce((sum, piece) => sum + piece.length, 0)
