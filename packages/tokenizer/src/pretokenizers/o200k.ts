@@ -127,10 +127,10 @@ export function o200k(): PreTokenizer {
     split(_text: string, bytes: Uint8Array, length: number, ends: IdList): void {
       let { ids, length: count } = ends
       for (let at = 0; at < length;) {
-        // Most pieces are ASCII letters with or without one blank before them; these are not worth a call.
+        // Most pieces are ASCII letters with or without a blank or sign before them; these are not worth a call.
         let stop = at
         let byte = bytes[at]!
-        if (byte === BLANK && ++stop < length) byte = bytes[stop]!
+        if (byte < 0x80 && (cases[byte]! & (IN_WORD | IS_NUMBER)) === 0 && !isBreak(byte) && ++stop < length) byte = bytes[stop]!
         if (byte < 0x80 && (cases[byte]! & IN_WORD) !== 0) {
           const isUpper = (cases[byte]! & IN_UPPER) !== 0
           if (isUpper) while (++stop < length && (byte = bytes[stop]!) < 0x80 && (cases[byte]! & IN_UPPER) !== 0);

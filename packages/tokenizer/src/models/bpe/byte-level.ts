@@ -6,7 +6,7 @@ import { LONGEST_KEY, NO_PIECE, PieceTable } from './piece-table.js'
 
 /** Longer pieces are rarely seen twice. */
 const CACHED_LENGTH = 128
-const CACHED_PIECES = 1 << 17
+const CACHED_PIECES = 1 << 16
 const CACHED_IDS = 1 << 20
 const RECENT_MASK = (1 << 13) - 1
 // By the size of a piece of up to eight bytes: which bits of the words that are read belong to it.
