@@ -10,5 +10,5 @@ import type { PreTokenizer } from './pretokenizer.js'
  */
 export function guardedSplit(source: string): PreTokenizer {
   const regex = new Regex(source, { dialect: 'fancy', where: 'The pattern' })
-  return matchSplit({ source }, (text, match) => regex.forEachMatch(text, match))
+  return matchSplit({ source: regex.toOniguruma() }, (text, match) => regex.forEachMatch(text, match))
 }

@@ -10,14 +10,16 @@ import type { PreTokenizer } from './pretokenizer.js'
  * JavaScript's, where nothing bounds its time: a pattern that backtracks exponentially hangs on hostile text.
  */
 export function regexSplit(pattern: RegExp): PreTokenizer {
-  return matchSplit(pattern, guarded(pattern) ?? unguarded(pattern))
+  const regex = guarded(pattern)
+  return regex === undefined
+    ? matchSplit(pattern, unguarded(pattern))
+    : matchSplit({ source: regex.toOniguruma() }, (text, match) => regex.forEachMatch(text, match))
 }
 
-function guarded({ source, flags }: RegExp): ForEachMatch | undefined {
+function guarded({ source, flags }: RegExp): Regex | undefined {
   if (flags.includes('v')) return undefined
   try {
-    const regex = new Regex(source, { dialect: 'javascript', flags: flags.replace(/[^ims]/g, ''), properties: allProperties })
-    return (text, match) => regex.forEachMatch(text, match)
+    return new Regex(source, { dialect: 'javascript', flags: flags.replace(/[^ims]/g, ''), properties: allProperties })
   } catch (error) {
     if (error instanceof TokenizerError) return undefined
     throw error

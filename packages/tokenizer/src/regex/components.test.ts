@@ -62,7 +62,7 @@ describe('splits by an expression', () => {
     '%s scanned by hand is what its expression matches, in both dialects',
     (name, source) => {
       const scanner = preTokenizer(name)
-    const guarded = guardedSplit(source)
+      const guarded = guardedSplit(source)
       const regexes = (['oniguruma', 'fancy'] as const).map((dialect) => new Regex(source, { dialect }))
       fc.assert(
         fc.property(trickyText(), (given) => {
@@ -99,6 +99,7 @@ describe('splits by an expression', () => {
 
   it('by a RegExp keep JavaScript’s meaning and end in time; what cannot be bounded runs on the engine', () => {
     const pieces = (pattern: RegExp, text: string) => endsOf(regexSplit(pattern), text)
+    expect(regexSplit(/\d+|[^x]$/u).pattern).toEqual({ source: String.raw`[0-9]+|[^x]\z` })
     expect(pieces(/\w+/u, 'aé b')).toEqual([1, 4, 5])
     expect(pieces(/B/iu, 'abc')).toEqual([1, 2, 3])
     expect(pieces(/(.)\1/u, 'aabc')).toEqual([2, 4])

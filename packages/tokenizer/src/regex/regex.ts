@@ -4,6 +4,8 @@ import { forEachMatch } from './matcher.js'
 import { parseRegex } from './parser.js'
 import type { Program } from './program.js'
 import { basicProperties, type PropertySource } from './properties.js'
+import type { Syntax } from './syntax.js'
+import { writeOniguruma } from './write.js'
 
 export interface RegexOptions {
   readonly dialect: Dialect
@@ -23,6 +25,7 @@ export interface RegexOptions {
  */
 export class Regex {
   private readonly program: Program
+  private readonly syntax: Syntax
 
   /**
    * @throws TokenizerError `VALUE` (or the `code` given) when the pattern is malformed, `UNSUPPORTED` for what cannot be run with that guarantee, each with the
@@ -32,7 +35,13 @@ export class Regex {
     readonly source: string,
     { dialect, flags, properties = basicProperties, where = 'The regular expression', code = 'VALUE' }: RegexOptions,
   ) {
-    this.program = compileSyntax(parseRegex(source, { dialect, flags: flags ?? '', properties, where, code }), where)
+    this.syntax = parseRegex(source, { dialect, flags: flags ?? '', properties, where, code })
+    this.program = compileSyntax(this.syntax, where)
+  }
+
+  /** The same expression as Oniguruma writes it, for a `tokenizer.json`. */
+  toOniguruma(): string {
+    return writeOniguruma(this.syntax)
   }
 
   /**
