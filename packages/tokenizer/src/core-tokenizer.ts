@@ -2,13 +2,18 @@ import type { TokenizerJson } from './formats/hf-json/schema.js'
 import { IdList } from './id-list.js'
 import type { TokenizerParts } from './parts.js'
 import { plainLayout } from './postprocessors/byte-level.js'
-import { SpecialTokens, type SpecialPolicy } from './special-tokens.js'
+import { SpecialTokens, type SpecialPolicy, type SpecialRule } from './special-tokens.js'
 import { createPipelineDecoder, createStreamDecoder, TokenBytes, type DecodeRules, type StreamDecoder } from './stream-decoder.js'
 
 export interface EncodeOptions {
   /** What to do with special tokens written out in the text. Default `'reject'`. */
   readonly special?: SpecialPolicy
   /** Whether to add the ids that the tokenizer's format puts around a text, such as Llama's beginning-of-text. Default true. */
+  readonly addSpecial?: boolean
+}
+
+export interface EncodeRule {
+  readonly special?: SpecialRule
   readonly addSpecial?: boolean
 }
 
@@ -48,10 +53,7 @@ export class CoreTokenizer {
    * @throws TokenizerError `SPECIAL_TOKEN`, with the token and its position, when the text holds one that `special` does not allow
    */
   encode(text: string, options: EncodeOptions = {}): Uint32Array {
-    this.encodeToScratch(text, options)
-    const result = this.ids.toArray()
-    this.ids.clear()
-    return result
+    return this.encodeBy(text, options)
   }
 
   /** The token ids of several texts. */
@@ -114,7 +116,15 @@ export class CoreTokenizer {
     return this.parts.write()
   }
 
-  private encodeToScratch(text: string, { special = 'reject', addSpecial = true }: EncodeOptions): void {
+  /** {@link CoreTokenizer.encode} by a rule that callers do not have. */
+  protected encodeBy(text: string, rule: EncodeRule): Uint32Array {
+    this.encodeToScratch(text, rule)
+    const result = this.ids.toArray()
+    this.ids.clear()
+    return result
+  }
+
+  private encodeToScratch(text: string, { special = 'reject', addSpecial = true }: EncodeRule): void {
     const { ids } = this
     ids.clear()
     const { pipeline } = this.parts

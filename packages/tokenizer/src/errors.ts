@@ -6,6 +6,7 @@ export type TokenizerErrorCode =
   | 'TOKEN_ID' // no token has this id
   | 'VALUE' // an argument out of its range
   | 'FILE' // a tokenizer file is malformed
+  | 'TEMPLATE' // a chat template is malformed, fails or goes beyond its limits
   | 'UNSUPPORTED' // a tokenizer file needs something this package does not have
 
 /** An error of the tokenizer package. */

@@ -5,7 +5,17 @@ import type { TextModel } from '../models/model.js'
 import { PieceCache } from '../models/piece-cache.js'
 import type { SpecialRule } from '../special-tokens.js'
 import type { AlignedText } from '../text/aligned.js'
-import type { Decoder, Normalizer, PieceModel, PieceSplitter, PostProcessor, TextPipeline, TextRun, TokenSequence, TokenSink } from './components.js'
+import type {
+  Decoder,
+  Normalizer,
+  PieceModel,
+  PieceSplitter,
+  PostProcessor,
+  TextPipeline,
+  TextRun,
+  TokenSequence,
+  TokenSink,
+} from './components.js'
 
 export interface PipelineParts {
   readonly added: AddedVocabulary
