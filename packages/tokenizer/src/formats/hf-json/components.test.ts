@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { differences, type HfFixture } from '../../__fixtures__/hf-cases.js'
 import { codeOf } from '../../__fixtures__/text.js'
+import { TokenizerError } from '../../errors.js'
 import { Tokenizer } from '../../tokenizer.js'
 
 const folder = new URL('../../__fixtures__/hf/', import.meta.url)
@@ -168,6 +169,57 @@ describe('a component that is malformed', () => {
   ])('%s: says where', (_, json, code, message) => {
     expect(() => Tokenizer.fromJSON(json)).toThrow(message)
     expect(codeOf(() => Tokenizer.fromJSON(json))).toBe(code)
+  })
+
+  it('is refused with a typed error or works, whatever is changed anywhere', () => {
+    const values = [
+      null,
+      true,
+      0,
+      -1,
+      0.5,
+      1e9,
+      '',
+      'a',
+      '\ud800',
+      [],
+      {},
+      [null],
+      'Sequence',
+      'ByteLevel',
+      { type: 'Fuse' },
+      { Regex: '(' },
+      undefined,
+    ]
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...fixtures),
+        fc.array(fc.nat(), { maxLength: 8 }),
+        fc.constantFrom(...values),
+        ({ name }, way, value) => {
+          const json = of(name)
+          let at = json as Record<string, unknown>
+          for (const [i, step] of way.entries()) {
+            const keys = Object.keys(at)
+            if (keys.length === 0) break
+            const key = keys[step % keys.length]!
+            if (i === way.length - 1 || typeof at[key] !== 'object' || at[key] === null) {
+              at[key] = value
+              break
+            }
+            at = at[key] as Record<string, unknown>
+          }
+          try {
+            const tokenizer = Tokenizer.fromJSON(json)
+            tokenizer.decode(tokenizer.encode('Call me  Ishmael. 12 é 中 <s>', { special: 'text' }))
+            JSON.stringify(tokenizer)
+          } catch (error) {
+            if (!(error instanceof TokenizerError)) throw error
+          }
+        },
+      ),
+      { numRuns: 300 },
+    )
   })
 
   it('that doubles a text again and again is not run', () => {

@@ -85,7 +85,8 @@ export class ComponentFields {
   list(name: string): readonly unknown[] {
     const value = this.get(name)
     if (!Array.isArray(value)) throw fail(`${this.where}.${name}`, 'an array', value)
-    return value
+    // A copy has no holes, which `map` would pass over.
+    return Array.from(value as unknown[])
   }
 
   /** The pattern of a split or a replacement. */

@@ -13,7 +13,7 @@ export function field(value: unknown, name: string): unknown {
 
 /** The error for a malformed place of a `tokenizer.json`. */
 export function fail(where: string, expected: string, given: unknown): TokenizerError {
-  let shown = given === undefined ? 'nothing' : JSON.stringify(given)
+  let shown = written(given)
   if (shown.length > 80) shown = `${shown.slice(0, 77)}…`
   return new TokenizerError('FILE', `tokenizer.json: ${where} should be ${expected}, got ${shown}`)
 }
@@ -21,4 +21,14 @@ export function fail(where: string, expected: string, given: unknown): Tokenizer
 /** The error for what a `tokenizer.json` needs and this package lacks. */
 export function unsupported(what: string): TokenizerError {
   return new TokenizerError('UNSUPPORTED', `tokenizer.json needs what this package does not support: ${what}`)
+}
+
+function written(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  try {
+    return JSON.stringify(value) ?? String(value)
+  } catch {
+    // A value that came as such may have circles.
+    return String(value)
+  }
 }

@@ -10,7 +10,8 @@ export function readAdded(value: unknown, model: PieceModel): AddedTokenRule[] {
   if (!Array.isArray(value)) throw fail('added_tokens', 'an array', value)
   const contents = new Set<string>()
   const ids = new Set<number>()
-  return value.map((token: unknown, index) => {
+  // Not `map`, which passes over holes.
+  return Array.from(value as unknown[], (token, index) => {
     const where = `added_tokens[${index}]`
     if (!isRecord(token)) throw fail(where, 'an object', token)
     const id = checkId(own(token, 'id'), `${where}.id`)

@@ -64,8 +64,8 @@ function readTemplates(fields: ComponentFields): TemplateProcessing {
     }
     tokens.set(name, {
       id: name,
-      ids: ids.map((id: unknown, i) => checkId(id, `${where}.ids[${i}]`)),
-      tokens: forms.map((form: unknown, i) => checkText(form, `${where}.tokens[${i}]`)),
+      ids: Array.from(ids as unknown[], (id, i) => checkId(id, `${where}.ids[${i}]`)),
+      tokens: Array.from(forms as unknown[], (form, i) => checkText(form, `${where}.tokens[${i}]`)),
     })
   }
   const read = (name: string): TemplatePiece[] => {
