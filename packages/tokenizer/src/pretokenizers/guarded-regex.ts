@@ -1,3 +1,4 @@
+import { allProperties } from '../regex/more-properties.js'
 import { Regex } from '../regex/regex.js'
 import { matchSplit } from './match-split.js'
 import type { PreTokenizer } from './pretokenizer.js'
@@ -9,6 +10,6 @@ import type { PreTokenizer } from './pretokenizer.js'
  * @throws TokenizerError `VALUE` for a malformed expression, `UNSUPPORTED` for one that cannot be run with that guarantee
  */
 export function guardedSplit(source: string): PreTokenizer {
-  const regex = new Regex(source, { dialect: 'fancy', where: 'The pattern' })
+  const regex = new Regex(source, { dialect: 'fancy', properties: allProperties, where: 'The pattern' })
   return matchSplit({ source: regex.toOniguruma() }, (text, match) => regex.forEachMatch(text, match))
 }

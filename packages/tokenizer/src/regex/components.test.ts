@@ -97,6 +97,11 @@ describe('splits by an expression', () => {
     )
   })
 
+  it('knows scripts and intersections, as the expression of Kimi has them', () => {
+    const kimi = String.raw`[\p{Han}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+    expect(endsOf(guardedSplit(kimi), "It's 中文abc日本 1234")).toEqual([4, 5, 11, 14, 20, 21, 24, 25])
+  })
+
   it('by a RegExp keep JavaScript’s meaning and end in time; what cannot be bounded runs on the engine', () => {
     const pieces = (pattern: RegExp, text: string) => endsOf(regexSplit(pattern), text)
     expect(regexSplit(/\d+|[^x]$/u).pattern).toEqual({ source: String.raw`[0-9]+|[^x]\z` })

@@ -21,7 +21,8 @@ export interface RegexOptions {
 
 /**
  * A regular expression that comes from a stranger: it matches what the engine of its dialect would, by Unicode 16, in time proportional to the
- * length of the text whatever the pattern and the text. Alternatives are tried in order, and the leftmost match is taken.
+ * length of the text whatever the pattern and the text. Alternatives are tried in order, and the leftmost match is taken. Case is folded character by
+ * character: unlike in Oniguruma `(?i:ss)` does not match `ß`.
  */
 export class Regex {
   private readonly program: Program
