@@ -76,6 +76,29 @@ describe('special tokens in a text', () => {
   })
 })
 
+describe('the bytes of a token', () => {
+  it.each([
+    ['llama2', '\u2581the', ' the'],
+    ['bert', 'the', ' the'],
+    ['bert', '##s', 's'],
+    ['suffix-bpe', 'the</w>', 'the '],
+    ['t5', '\u2581the', ' the'],
+    ['gpt2', '\u0120the', ' the'],
+    ['wav2vec', '|', ' '],
+  ])('of %s: %j is %j inside a text', (name, form, text) => {
+    const json = of(name)
+    const { vocab } = json['model'] as { vocab: Record<string, number> | [string, number][] }
+    const id = Array.isArray(vocab) ? vocab.findIndex(([token]) => token === form) : vocab[form]!
+    expect(new TextDecoder().decode(Tokenizer.fromJSON(json).tokenBytes(id))).toBe(text)
+  })
+
+  it('that stands for a byte is that byte', () => {
+    const json = of('llama2')
+    const id = (json['model'] as { vocab: Record<string, number> }).vocab['<0xC3>']!
+    expect([...Tokenizer.fromJSON(json).tokenBytes(id)]).toEqual([0xc3])
+  })
+})
+
 describe('tokenizer_config.json', () => {
   it('names tokens and may add them where the file adds none', () => {
     const config = { bos_token: '<|endoftext|>', eos_token: { content: '<|endoftext|>' }, add_bos_token: true, add_eos_token: true }
