@@ -28,17 +28,18 @@ const head = (digits: string) => String.raw`${contraction}|[^\r\n\p{L}\p{N}]?\p{
 const cl100kHead = head(String.raw`\p{N}{1,3}`)
 const upper = String.raw`[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]`
 const lower = String.raw`[\p{Ll}\p{Lm}\p{Lo}\p{M}]`
+// On the engine's own regular expressions, which share nothing with this package.
 const expressions: Record<PatternName, RegExp> = {
   gpt2: new RegExp(
     String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^${space}\p{L}\p{N}]+|[${space}]+(?![^${space}])|[${space}]+`,
-    'u',
+    'gu',
   ),
-  llama3: new RegExp(cl100kHead + tail, 'u'),
-  cl100k: new RegExp(`${cl100kHead}[${space}]+$|${tail}`, 'u'),
-  qwen2: new RegExp(head(String.raw`\p{N}`) + tail, 'u'),
+  llama3: new RegExp(cl100kHead + tail, 'gu'),
+  cl100k: new RegExp(`${cl100kHead}[${space}]+$|${tail}`, 'gu'),
+  qwen2: new RegExp(head(String.raw`\p{N}`) + tail, 'gu'),
   o200k: new RegExp(
     String.raw`[^\r\n\p{L}\p{N}]?${upper}*${lower}+(?:${contraction})?|[^\r\n\p{L}\p{N}]?${upper}+${lower}*(?:${contraction})?|\p{N}{1,3}| ?[^${space}\p{L}\p{N}]+[\r\n/]*|${tail}`,
-    'u',
+    'gu',
   ),
 }
 const names = Object.keys(expressions) as PatternName[]
@@ -62,7 +63,7 @@ describe('splits', () => {
         const known = [...wellFormed(text)]
           .filter((char) => char < '\u0250' || !/^[\p{L}\p{M}\p{N}]$/u.test(char) || old.has(char))
           .join('')
-        expect(pieces(name, known)).toEqual(pieces(expressions[name], known))
+        expect(pieces(name, known)).toEqual(known.match(expressions[name]) ?? [])
       }),
       { numRuns: 3000 },
     )
