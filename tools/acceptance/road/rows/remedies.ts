@@ -66,14 +66,14 @@ async function withoutModel(json: string, log: (line: string) => void): Promise<
   const { printed, results, leftOut, skipped } = await remedies(json, [], log)
   const rows = Object.entries(floors).map(([name, { correct, wrong, rightlyAbstained }]) => {
     const [shown, result] = [printed.get(name), results.get(name)]
-    const target = `≥ ${correct} %, ≤ ${wrong} %, where it should ≥ ${rightlyAbstained} %; 100 asked, every citation verbatim`
+    const target = `correct ≥ ${correct} %, wrong ≤ ${wrong} %, abstained where it should ≥ ${rightlyAbstained} %; 100 asked, every citation verbatim`
     const met =
       isWhole(shown, result) &&
       shown.correct.mean >= correct &&
       shown.wrong.mean <= wrong &&
       (shown.rightlyAbstained?.mean ?? -1) >= rightlyAbstained &&
       Object.keys(shown.citations).join() === 'verbatim'
-    return row(`Remedies, ${name}: correct, wrong, abstained where it should`, target, sharesOf(shown), met)
+    return row(`Remedies, ${name}: correct / wrong / abstained / abstained where it should`, target, sharesOf(shown), met)
   })
   const thresholds = Object.keys(floors).filter((name) => name.includes('abstains below'))
   const course = thresholds.map((name) => printed.get(name))
@@ -137,9 +137,12 @@ async function withModel(exam: Exam, json: string, log: (line: string) => void):
           .map((name) => [
             name,
             [
-              'correct ≥ 55 %, abstained where it should ≥ 60 %, every citation verbatim',
-              ({ correct, rightlyAbstained, citations }: PrintedRow) =>
-                correct.mean >= 55 && rightlyAbstained!.mean >= 60 && Object.keys(citations).join() === 'verbatim',
+              'correct ≥ 45 %, wrong ≤ 10 %, abstained where it should ≥ 90 %; 100 asked, every citation verbatim',
+              ({ correct, wrong, rightlyAbstained, citations }: PrintedRow) =>
+                correct.mean >= 45 &&
+                wrong.mean <= 10 &&
+                (rightlyAbstained?.mean ?? -1) >= 90 &&
+                Object.keys(citations).join() === 'verbatim',
             ] as const,
           ]),
       ),
@@ -147,8 +150,14 @@ async function withModel(exam: Exam, json: string, log: (line: string) => void):
     const rows = modelRows.map((name) => {
       const [shown, result] = [printed.get(name), results.get(name)]
       const [target, holds] = expected[name]!
-      const figure = `Remedies over HTTP, a server that reads by rule in the place of a model, ${name}: correct, wrong, abstained where it should`
-      return row(figure, target, sharesOf(shown), isWhole(shown, result) && holds(shown))
+      const figure = `Remedies, asked of a server that reads by rule, ${name}: correct / wrong / abstained / abstained where it should`
+      return row(
+        figure,
+        target,
+        sharesOf(shown),
+        isWhole(shown, result) && holds(shown),
+        'no language model: the way there and back is judged',
+      )
     })
     const none = leftOut.length === 0 && skipped.length === 0
     return [
@@ -206,4 +215,6 @@ const percent = ({ mean, low, high }: PrintedShare): string => `${mean} % (${low
 const sharesOf = (shown: PrintedRow | undefined): string =>
   shown === undefined
     ? 'not printed'
-    : [shown.correct, shown.wrong, shown.rightlyAbstained].flatMap((share) => (share === undefined ? [] : [percent(share)])).join(' / ')
+    : [shown.correct, shown.wrong, shown.abstained, shown.rightlyAbstained]
+        .flatMap((share) => (share === undefined ? [] : [percent(share)]))
+        .join(' / ')
