@@ -1,12 +1,23 @@
 import type { ChatMessage, ChatTokens, RenderChatOptions } from './chat/apply.js'
-import { CoreTokenizer } from './core-tokenizer.js'
+import { CoreTokenizer, type EncodeOptions } from './core-tokenizer.js'
 import { assemble } from './encoding/assemble.js'
 import { tokenizeBytes } from './encoding/byte-tokens.js'
 import type { Encoding } from './encoding/encoding.js'
-import { paddedLength, paddingRule, truncationRule, type BatchOptions, type EncodeWithOffsetsOptions } from './encoding/options.js'
+import { Healer, type Healed } from './encoding/heal.js'
+import { isWithin, TokenCounter, truncateText, type Counting } from './encoding/limits.js'
+import {
+  natural,
+  oneOf,
+  paddedLength,
+  paddingRule,
+  truncationRule,
+  type BatchOptions,
+  type EncodeWithOffsetsOptions,
+} from './encoding/options.js'
 import type { TokenizerParts } from './parts.js'
 import type { LayoutPart, TokenSequence } from './pipeline/components.js'
 import type { PaddingRule } from './pipeline/limits.js'
+import { Pipeline } from './pipeline/pipeline.js'
 import { plainLayout } from './postprocessors/byte-level.js'
 import { WrittenByUsers, type SpecialRule } from './special-tokens.js'
 
@@ -28,6 +39,9 @@ export interface MaskedChat {
 
 /** {@link CoreTokenizer} with what models and servers ask for besides: places, pairs, truncation, padding. */
 export class TextTokenizer extends CoreTokenizer {
+  private healer: Healer | undefined
+  private counts: Counting | undefined
+
   /**
    * A text's tokens with their places, words, masks and segments, as Hugging Face tokenizers gives them. Truncation and padding are those of the tokenizer's file
    * unless given; {@link CoreTokenizer.encode} does neither.
@@ -88,6 +102,64 @@ export class TextTokenizer extends CoreTokenizer {
       specialTokens: this.specialTokens.keys(),
       named: Object.fromEntries(named.flatMap(([name, id]) => (id === undefined ? [] : [[name, names.get(id) ?? this.decode([id])]]))),
     }
+  }
+
+  /**
+   * Whether a text has at most `limit` tokens. Stops where it has more, for tokenizers with a split known by name.
+   *
+   * @throws TokenizerError `VALUE` for a limit that is no whole number from 0 on; `SPECIAL_TOKEN` by the policy for what was read
+   */
+  isWithinLimit(text: string, limit: number, options: EncodeOptions = {}): boolean {
+    natural('limit', limit)
+    return isWithin(text, limit, options, this.counting)
+  }
+
+  /**
+   * The longest beginning of a text that has at most `limit` tokens, in whole characters; with `side: 'left'` the beginning goes and the longest end stays.
+   *
+   * @throws TokenizerError `VALUE` for options out of their range; `SPECIAL_TOKEN` by the policy
+   */
+  truncateToTokens(
+    text: string,
+    limit: number,
+    { side = 'right', ...options }: EncodeOptions & { readonly side?: 'left' | 'right' } = {},
+  ): string {
+    natural('limit', limit)
+    oneOf('side', side, ['left', 'right'])
+    return truncateText(text, limit, side, options, this.counting)
+  }
+
+  /** Counts the tokens of a text that grows: `push` gives the number for all of it so far. */
+  counter(options: EncodeOptions = {}): TokenCounter {
+    return new TokenCounter(this.counting, options)
+  }
+
+  /**
+   * Takes off the last tokens of a prompt where what they stand for could be the beginning of other tokens, as long as it could; what is generated has to
+   * begin with `prefixBytes` then. Special tokens stay.
+   *
+   * @throws TokenizerError `TOKEN_ID`, with the index, for an id without a token
+   */
+  heal(ids: Iterable<number>): Healed {
+    return (this.healer ??= new Healer(this.parts.vocabulary, this.added.specialIds)).heal(ids)
+  }
+
+  private get counting(): Counting {
+    return (this.counts ??= {
+      count: (text, options) => this.count(text, options),
+      tokenize: (text, { special = 'reject' }) =>
+        this.cuts ? tokenizeBytes(text, special, this.parts, this.added) : this.tokenize(text, special),
+      cuts: this.cuts,
+    })
+  }
+
+  /** Whether nothing but the split decides where texts may be cut. */
+  private get cuts(): boolean {
+    const { model, pipeline, added } = this.parts
+    if (model.knownSplit !== true || added.some(({ content }) => content.includes(' ') || content.includes('\n'))) return false
+    if (pipeline === undefined) return true
+    if (!(pipeline instanceof Pipeline) || pipeline.parts.normalizer !== undefined) return false
+    return pipeline.parts.added.tokens.every((token) => !token.lstrip && !token.rstrip && !token.singleWord)
   }
 
   private tokenize(text: string, special: SpecialRule): TokenSequence {

@@ -57,12 +57,13 @@ export async function renderChat(messages: readonly ChatMessage[], tokens: ChatT
   const marks = chooseMarks(texts)
   const names = namesOf(tokens.specialTokens)
   const data = plainData(given, 'chat', (text) => markNames(text, names, marks)) as { messages: Record<string, unknown>[] }
+  let continued = ''
   if (options.continueFinalMessage === true) {
     if (options.addGenerationPrompt === true) {
       throw new TokenizerError('VALUE', 'applyChatTemplate: continueFinalMessage and addGenerationPrompt exclude each other; pass one')
     }
     // The blank tells whether the template keeps white space at the end of a message.
-    appendToLast(data.messages, `${marks.here} `)
+    continued = appendToLast(data.messages, `${marks.here} `)
   }
   let marked = renderTemplate(
     jinja,
@@ -77,7 +78,8 @@ export async function renderChat(messages: readonly ChatMessage[], tokens: ChatT
   )
   if (options.continueFinalMessage === true) {
     const at = marked.lastIndexOf(marks.here)
-    if (at < 0) throw templateError('leaves out the end of the last message, so that it cannot be continued')
+    if (at < 0 || !marked.includes(continued.trim()))
+      throw templateError('leaves out a part of the last message, so that it cannot be continued')
     marked = marked.startsWith(' ', at + marks.here.length) ? marked.slice(0, at) : marked.slice(0, at).trimEnd()
   }
   return unmark(marked, marks)
@@ -121,18 +123,20 @@ function namesOf(tokens: Iterable<string>): RegExp | undefined {
   return new RegExp(names.map((name) => name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')).join('|'), 'g')
 }
 
-function appendToLast(messages: readonly Record<string, unknown>[], tail: string): void {
+/** Returns the text that is continued. */
+function appendToLast(messages: readonly Record<string, unknown>[], tail: string): string {
   const last = messages.at(-1)
   const content = last?.['content']
   if (typeof content === 'string') {
     last!['content'] = content + tail
-    return
+    return content
   }
   if (Array.isArray(content)) {
     const block = (content as Record<string, unknown>[]).findLast((each) => typeof each?.['text'] === 'string')
     if (block !== undefined) {
-      block['text'] = `${block['text'] as string}${tail}`
-      return
+      const text = block['text'] as string
+      block['text'] = text + tail
+      return text
     }
   }
   throw new TokenizerError('VALUE', 'applyChatTemplate: continueFinalMessage needs a last message with text in its content')

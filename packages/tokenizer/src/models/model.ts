@@ -9,6 +9,8 @@ export interface TextModel {
    * @param atStart whether the text begins here, rather than after a special token
    */
   encode(text: string, out: IdList, atStart: boolean): void
+  /** Whether it cuts by a split that is known by name. */
+  readonly knownSplit?: boolean
   /** Appends the end of every piece that `text` is cut into before it is encoded, in bytes of UTF-8; absent where it is encoded as a whole. */
   pieceEnds?(text: string, out: IdList): void
 }

@@ -87,6 +87,10 @@ export class ByteLevelBpe implements TextModel {
     this.utf8.trim()
   }
 
+  get knownSplit(): boolean {
+    return typeof this.split.pattern === 'string'
+  }
+
   pieceEnds(text: string, out: IdList): void {
     const length = this.utf8.write(text)
     this.split.split(text, this.utf8.bytes, length, out)

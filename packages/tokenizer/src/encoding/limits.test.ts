@@ -1,0 +1,144 @@
+import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { mobyJson } from '../__fixtures__/reference.js'
+import { codeOf, trickyText, wellFormed } from '../__fixtures__/text.js'
+import { Tokenizer } from '../tokenizer.js'
+
+const hf = (name: string): Tokenizer =>
+  Tokenizer.fromJSON(
+    (JSON.parse(readFileSync(new URL(`../__fixtures__/hf/${name}.json`, import.meta.url), 'utf8')) as { tokenizer: unknown }).tokenizer,
+  )
+const tokenizers: readonly (readonly [string, Tokenizer])[] = [
+  ['moby', Tokenizer.fromJSON(mobyJson())],
+  ['gpt2', await Tokenizer.fromEncoding('r50k_base')],
+  ['cl100k', await Tokenizer.fromEncoding('cl100k_base')],
+  ['o200k', await Tokenizer.fromEncoding('o200k_base')],
+]
+const options = { special: 'text' } as const
+const words = fc.array(
+  fc.oneof(
+    trickyText(6),
+    fc.constantFrom(' the', " they'll", '\n', '  ', ' 12345', '日本語。', '好，', "'s", 'ABʰCD', ' \n \n', 'éa\u0301', '🐋'),
+  ),
+  { maxLength: 10 },
+)
+const text = words.map((parts) => parts.join(''))
+
+/** Beginnings or ends in whole characters, the longest first. */
+function candidates(whole: string, side: 'left' | 'right'): string[] {
+  const points = [...whole]
+  return points.map((_, i) => (side === 'right' ? points.slice(0, points.length - i) : points.slice(i)).join('')).concat('')
+}
+
+describe.each(tokenizers)('limits of %s', (_, tokenizer) => {
+  it('cut to the longest text that fits, as trying all does', () => {
+    fc.assert(
+      fc.property(text, fc.nat(14), fc.constantFrom('left' as const, 'right' as const), (whole, limit, side) => {
+        const best = candidates(whole, side).find((each) => tokenizer.count(each, options) <= limit)!
+        expect(tokenizer.truncateToTokens(whole, limit, { ...options, side })).toBe(best)
+      }),
+      { numRuns: 150 },
+    )
+  })
+
+  it('tell whether a text fits', () => {
+    fc.assert(
+      fc.property(text, fc.nat(20), fc.nat(300), (part, limit, times) => {
+        const whole = part.repeat(times)
+        const count = tokenizer.count(whole, options)
+        expect(tokenizer.isWithinLimit(whole, limit, options)).toBe(count <= limit)
+        expect(tokenizer.isWithinLimit(whole, count, options)).toBe(true)
+        if (count > 0) expect(tokenizer.isWithinLimit(whole, count - 1, options)).toBe(false)
+      }),
+      { numRuns: 40 },
+    )
+  })
+
+  it('count a text that grows, however it is split', () => {
+    fc.assert(
+      fc.property(text, fc.array(fc.nat(5), { minLength: 1 }), (whole, sizes) => {
+        const counter = tokenizer.counter(options)
+        for (let at = 0, i = 0; at < whole.length; i++) {
+          const size = 1 + sizes[i % sizes.length]!
+          expect(counter.push(whole.slice(at, at + size))).toBe(tokenizer.count(whole.slice(0, at + size), options))
+          at += size
+        }
+      }),
+      { numRuns: 100 },
+    )
+  })
+})
+
+describe('limits', () => {
+  it('hold for tokenizers with normalizers and special tokens around texts', () => {
+    for (const name of ['bert', 'llama2', 't5', 'roberta']) {
+      const tokenizer = hf(name)
+      const whole = 'Call me Ishmael. Some years ago, never mind how long precisely.'
+      for (const side of ['left', 'right'] as const) {
+        for (let limit = 0; limit < 24; limit++) {
+          const best = candidates(whole, side).find((each) => tokenizer.count(each, options) <= limit) ?? ''
+          expect(tokenizer.truncateToTokens(whole, limit, { ...options, side }), `${name} ${side} ${limit}`).toBe(best)
+        }
+      }
+      const counter = tokenizer.counter(options)
+      expect([...whole].map((each) => counter.push(each)).at(-1)).toBe(tokenizer.count(whole, options))
+    }
+  })
+
+  it('take little time for long texts', () => {
+    const tokenizer = tokenizers[2]![1]
+    const long = 'Call me Ishmael. '.repeat(60_000)
+    const started = performance.now()
+    expect(tokenizer.isWithinLimit(long, 10, options)).toBe(false)
+    expect(performance.now() - started).toBeLessThan(100)
+    expect(tokenizer.count(tokenizer.truncateToTokens(long, 200_001, options), options)).toBe(200_001)
+    const counter = tokenizer.counter(options)
+    let count = 0
+    for (let at = 0; at < 200_000; at += 3) count = counter.push(long.slice(at, at + 3))
+    expect(count).toBe(tokenizer.count(long.slice(0, 200_001), options))
+    expect(performance.now() - started).toBeLessThan(5000)
+  })
+
+  it('refuse special tokens by the policy, and wrong limits', () => {
+    const tokenizer = tokenizers[0]![1]
+    const counter = tokenizer.counter()
+    const before = counter.push('a')
+    expect(codeOf(() => counter.push('<|endoftext|>'))).toBe('SPECIAL_TOKEN')
+    expect(counter.push('')).toBe(before)
+    expect(codeOf(() => tokenizer.truncateToTokens('a', -1))).toBe('VALUE')
+    expect(codeOf(() => tokenizer.isWithinLimit('a', 0.5))).toBe('VALUE')
+  })
+})
+
+describe('heal', () => {
+  it('takes off the most tokens whose bytes another token goes on from', () => {
+    const tokenizer = tokenizers[0]![1]
+    const vocabulary = Array.from({ length: 1023 }, (_, id) => Buffer.from(tokenizer.tokenBytes(id)).toString('latin1'))
+    fc.assert(
+      fc.property(trickyText(), (given) => {
+        const ids = tokenizer.encode(wellFormed(given), options)
+        const { ids: kept, prefixBytes } = tokenizer.heal(ids)
+        const written = Array.from(ids, (id) => vocabulary[id]!)
+        let taken = 0
+        for (let k = 1; k <= Math.min(ids.length, 40); k++) {
+          const tail = written.slice(-k).join('')
+          if (vocabulary.some((token) => token.length > tail.length && token.startsWith(tail))) taken = k
+        }
+        expect(kept).toEqual(ids.slice(0, ids.length - taken))
+        expect(Buffer.from(prefixBytes).toString('latin1')).toBe(taken === 0 ? '' : written.slice(-taken).join(''))
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('mends a prompt that ends inside a token, and leaves special tokens', async () => {
+    const tokenizer = tokenizers[2]![1]
+    const healed = tokenizer.heal(tokenizer.encode('Look at http:'))
+    expect(tokenizer.decode(healed.ids) + new TextDecoder().decode(healed.prefixBytes)).toBe('Look at http:')
+    expect(healed.prefixBytes.length).toBeGreaterThan(0)
+    const end = tokenizer.specialTokens.get('<|endoftext|>')!
+    expect([...tokenizer.heal([end]).ids]).toEqual([end])
+    expect(codeOf(() => tokenizer.heal([2 ** 30]))).toBe('TOKEN_ID')
+  })
+})
