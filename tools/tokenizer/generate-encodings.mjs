@@ -95,7 +95,8 @@ const printable = (byte) => (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && b
 const all = Array.from({ length: 256 }, (_, byte) => byte)
 const order = [...all.filter(printable), ...all.filter((byte) => !printable(byte))]
 const checkBytes = (tokens, name) => {
-  if (order.some((byte, id) => tokens[id] !== String.fromCharCode(byte))) throw new Error(`${name}: the single bytes are not in GPT-2's order`)
+  if (order.some((byte, id) => tokens[id] !== String.fromCharCode(byte)))
+    throw new Error(`${name}: the single bytes are not in GPT-2's order`)
 }
 checkBytes(r50k, 'r50k_base')
 write('r50k', 'r50k_base', 256, pairs(r50k, 256, r50k.length))
