@@ -30,7 +30,7 @@ function wrap(words, separator) {
 function rangesOf(points) {
   const words = []
   let end = 0
-  for (let i = 0; i < points.length; ) {
+  for (let i = 0; i < points.length;) {
     let next = i + 1
     while (next < points.length && points[next] === points[next - 1] + 1) next++
     words.push((points[i] - end).toString(36), (next - i).toString(36))
@@ -152,7 +152,12 @@ export const scriptNames = \`${wrap(['Unknown', ...scripts], ' ')}\`
 export const scriptCodes = \`${wrap(['Zzzz', ...codes], ' ')}\`
 
 /** All code points from 0 on as runs of one script: its number and how many, both in base 36. */
-export const scriptRuns = \`${wrap(runsOf(script).flat().map((n) => n.toString(36)), ' ')}\`
+export const scriptRuns = \`${wrap(
+    runsOf(script)
+      .flat()
+      .map((n) => n.toString(36)),
+    ' ',
+  )}\`
 `,
 )
 
@@ -227,11 +232,12 @@ function mapOf(map) {
   const entries = [...map].sort((a, b) => a[0] - b[0])
   const words = []
   let previous = 0
-  for (let i = 0; i < entries.length; ) {
+  for (let i = 0; i < entries.length;) {
     const [from, to] = entries[i]
     let step = 1
     let next = i + 1
-    const follows = (gap) => next < entries.length && entries[next][0] === entries[next - 1][0] + gap && entries[next][1] - entries[next][0] === to - from
+    const follows = (gap) =>
+      next < entries.length && entries[next][0] === entries[next - 1][0] + gap && entries[next][1] - entries[next][0] === to - from
     if (follows(1) || follows(2)) {
       step = entries[next][0] - from
       while (follows(step)) next++

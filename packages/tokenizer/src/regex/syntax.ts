@@ -12,8 +12,6 @@ export type Syntax =
 /** Whether a repetition takes as much as it can, as little, or as much without ever giving back. */
 export type RepeatMode = 'greedy' | 'lazy' | 'possessive'
 
-export const EMPTY: Syntax = { type: 'sequence', items: [] }
-
 export const sequence = (items: readonly Syntax[]): Syntax => (items.length === 1 ? items[0]! : { type: 'sequence', items })
 export const choice = (items: readonly Syntax[]): Syntax => (items.length === 1 ? items[0]! : { type: 'choice', items })
 export const look = (body: Syntax, behind: boolean, negative: boolean): Syntax => ({ type: 'look', body, behind, negative })
