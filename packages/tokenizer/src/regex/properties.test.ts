@@ -39,7 +39,9 @@ describe('properties', () => {
   })
 
   it('with two values are those of the engine', () => {
-    const listed = Object.keys(propertyRanges).filter((name) => !name.startsWith('Other_'))
+    // Unicode 17 revised these two for characters that were there before.
+    const revised = new Set(['Diacritic', 'Extended_Pictographic'])
+    const listed = Object.keys(propertyRanges).filter((name) => !name.startsWith('Other_') && !revised.has(name))
     for (const name of [
       ...listed,
       'Alphabetic',
@@ -52,7 +54,7 @@ describe('properties', () => {
       'Any',
       'ASCII',
     ]) {
-      expect(disagreements(allProperties(plainName(name))!, name), name).toBeLessThan(100)
+      expect(disagreements(allProperties(plainName(name))!, name), name).toBeLessThan(20)
     }
     expect(allProperties('nonsense')).toBeUndefined()
   })
