@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { estimateTokenCount } from './tokens.js'
+import { counterOf, estimateTokenCount } from './tokens.js'
 
 /** The definition. */
 const byExpression = (text: string): number =>
@@ -55,5 +55,18 @@ describe('estimateTokenCount', () => {
       }),
       { numRuns: 2000 },
     )
+  })
+})
+
+describe('counterOf', () => {
+  it('counts names of special tokens in documents as ordinary text', () => {
+    // As @tesserae/tokenizer does: names are refused unless the call says what they are.
+    const encode = (text: string, options?: { readonly special: 'text' }): number[] => {
+      if (text.includes('<|endoftext|>') && options?.special !== 'text') throw new Error('special token')
+      return Array.from(text, (_, i) => i)
+    }
+    const text = 'a<|endoftext|>'
+    expect(counterOf({ encode })(text)).toBe(text.length)
+    expect(counterOf({ count: (given, options) => encode(given, options).length })(text)).toBe(text.length)
   })
 })

@@ -1,13 +1,15 @@
 import { RagError } from '../errors.js'
 
 /** A tokenizer as far as chunking needs one: that of `@tesserae/tokenizer`, or any other with either method. */
-export type TokenCounter = { encode(text: string): ArrayLike<number> } | { count(text: string): number }
+export type TokenCounter =
+  | { encode(text: string, options?: { readonly special: 'text' }): ArrayLike<number> }
+  | { count(text: string, options?: { readonly special: 'text' }): number }
 
-/** The counting function of a tokenizer. Without one, {@link estimateTokenCount}. */
+/** The counting function of a tokenizer; names of special tokens in documents are ordinary text. Without one, {@link estimateTokenCount}. */
 export function counterOf(tokenizer: TokenCounter | undefined): (text: string) => number {
   if (tokenizer === undefined) return estimateTokenCount
-  if ('count' in tokenizer && typeof tokenizer.count === 'function') return (text) => tokenizer.count(text)
-  if ('encode' in tokenizer && typeof tokenizer.encode === 'function') return (text) => tokenizer.encode(text).length
+  if ('count' in tokenizer && typeof tokenizer.count === 'function') return (text) => tokenizer.count(text, { special: 'text' })
+  if ('encode' in tokenizer && typeof tokenizer.encode === 'function') return (text) => tokenizer.encode(text, { special: 'text' }).length
   throw new RagError('OPTION', 'A tokenizer for chunking needs the method encode(text), which gives ids, or count(text)')
 }
 

@@ -20,7 +20,7 @@ export function promptSource(
   const idsOf = (prompt: string | ArrayLike<number>): ArrayLike<number> => {
     if (typeof prompt !== 'string') return prompt
     if (tokenizer === undefined) throw new RlhfError('OPTION', 'ppo: a text prompt needs a tokenizer; give one, or prompts as ids')
-    return tokenizer.encode(prompt)
+    return tokenizer.encode(prompt, { special: 'text' })
   }
   if (typeof prompts === 'function') {
     const length = checked(options.length ?? config.context, config)

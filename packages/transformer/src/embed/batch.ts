@@ -49,7 +49,7 @@ export function textPairs(pairs: readonly (readonly [string, string])[], options
     throw new TransformerError('DATA', `textPairs: ${pairs.length} pairs do not fill a batch of ${rows}; give more pairs, or fewer rows`)
   const encoded = pairs.map((pair, i) =>
     pair.map((text) => {
-      const ids = Int32Array.from(tokenizer.encode(text)).subarray(0, length)
+      const ids = Int32Array.from(tokenizer.encode(text, { special: 'text' })).subarray(0, length)
       if (ids.length === 0)
         throw new TransformerError('DATA', `textPairs: pair ${i} has an empty text (${JSON.stringify(pair)}); leave it out`)
       return ids

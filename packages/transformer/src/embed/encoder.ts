@@ -110,7 +110,7 @@ export function checkEncoderConfig(config: DecoderConfig | Readonly<Record<strin
 }
 
 function idsOf(text: string, i: number, tokenizer: TokenizerLike): Int32Array {
-  const ids = Int32Array.from(tokenizer.encode(text))
+  const ids = Int32Array.from(tokenizer.encode(text, { special: 'text' }))
   if (ids.length === 0)
     throw new TransformerError('DATA', `text ${i} (${JSON.stringify(text)}) has no tokens, so it has no vector; leave it out`)
   return ids

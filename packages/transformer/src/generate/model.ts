@@ -67,7 +67,7 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
     if (typeof prompt !== 'string') return checkTokens(prompt, config.vocabSize)
     if (tokenizer === undefined)
       throw new TransformerError('OPTION', 'a text prompt needs a tokenizer; give one to createModel, or pass ids')
-    return checkTokens(tokenizer.encode(prompt), config.vocabSize)
+    return checkTokens(tokenizer.encode(prompt, { special: 'text' }), config.vocabSize)
   }
   const inContext = (prompt: string | ArrayLike<number>): number[] => {
     const ids = idsOf(prompt)

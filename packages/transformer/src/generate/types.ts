@@ -8,7 +8,8 @@ export interface SamplerLike {
 
 /** Text to ids and back. The tokenizers of `@tesserae/tokenizer` fit. */
 export interface TokenizerLike {
-  encode(text: string): ArrayLike<number>
+  /** Called with `special: 'text'` for whatever users wrote: names of special tokens in it are ordinary text. */
+  encode(text: string, options?: { readonly special: 'text' }): ArrayLike<number>
   decode(ids: Iterable<number>): string
   /** Decodes token by token, holding back incomplete characters; special tokens are left out when asked. */
   decoder?(options: { readonly skipSpecial: boolean }): { push(id: number): string; flush(): string }

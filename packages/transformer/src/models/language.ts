@@ -21,7 +21,7 @@ export interface LanguageModelDefaults {
 export interface LanguageModelOptions {
   /**
    * A conversation as the text, or the ids, that the model was trained to go on from; it ends where the answer begins. Default
-   * {@link plainPrompt}, which suits models that know no roles.
+   * {@link plainPrompt}, which suits models that know no roles. Names of special tokens in a text are ordinary text: give ids where they are meant.
    */
   readonly render?: (messages: readonly ChatMessage[]) => string | ArrayLike<number>
   /** Ids and texts that end an answer, such as the end-of-turn token. */
@@ -94,7 +94,7 @@ function prepare(
   throwIfAborted(call.abortSignal, 'Generation')
   const warnings = unsupported(call)
   const rendered = render(chatMessages(call.prompt, warnings))
-  const ids = typeof rendered === 'string' ? model.tokenizer!.encode(rendered) : rendered
+  const ids = typeof rendered === 'string' ? model.tokenizer!.encode(rendered, { special: 'text' }) : rendered
   const room = model.capacity - ids.length + 1 // the last token is never written to the cache
   if (room < 1)
     throw new TransformerError(
