@@ -113,7 +113,7 @@ describe('templates of strangers', () => {
   it.each([
     ['a loop', '{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}'],
     ['a range', '{{ range(1000000000) }}'],
-    ['a range that grows', '{% for i in range(0, 1e9) %}{% endfor %}'],
+    ['a range without a step', '{{ range(0, 5, 0) }}'],
     ['doubling', doubling],
     ['lists that double', '{% set ns = namespace(s=[1]) %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}'],
     ['lists in lists', '{% set ns = namespace(s=[1]) %}{% for i in range(60) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s }}'],

@@ -86,6 +86,7 @@ export function renderTemplate(
     /** The node with what it works on evaluated and looked at, where it needs that. */
     private guarded(node: JinjaNode, at: JinjaScope): JinjaNode {
       if (node.type === 'BinaryExpression') return this.search(node as never, at)
+      if (node.type === 'For') return this.loop(node as never, at)
       if (node.type === 'FilterExpression') {
         const { filter, operand } = node as unknown as { filter: Call & { value?: unknown }; operand: JinjaNode }
         const name = String(filter.type === 'CallExpression' ? filter.callee.value : filter.value)
@@ -104,6 +105,17 @@ export function renderTemplate(
         return { ...node, callee: { ...callee, object: known(value) }, args: ready } as JinjaNode
       }
       return node
+    }
+
+    /** A scope is made for every element before the first round, so each counts as a step at once. */
+    private loop(node: JinjaNode & { readonly iterable: JinjaNode & { readonly lhs?: JinjaNode } }, at: JinjaScope): JinjaNode {
+      const { iterable } = node
+      const selects = iterable.type === 'SelectExpression'
+      const list = this.evaluate(selects ? iterable.lhs : iterable, at)
+      if (Array.isArray(list.value)) steps += list.value.length
+      if (steps > maxSteps) fail(`takes more than ${maxSteps} steps`)
+      if (Date.now() > bounded.deadline) fail(`takes longer than ${time} ms`)
+      return { ...node, iterable: selects ? { ...iterable, lhs: known(list) } : known(list) } as JinjaNode
     }
 
     /** `x in y` compares up to |x|·|y| characters, `**` and `~` are measured by what they give. */
