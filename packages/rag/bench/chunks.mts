@@ -61,7 +61,7 @@ export async function chunks(abstracts: readonly Document[], folder: string | un
             }),
         ),
       ],
-      5,
+      15,
     )
   }
 }

@@ -13,7 +13,8 @@ export type {
   HistoryMessage,
   Passage,
 } from './answer/types.js'
-export { passageText, recursive, type Chunker, type ChunkPiece, type RecursiveOptions } from './chunk/recursive.js'
+export { passageText } from './chunk/passage.js'
+export { recursive, type Chunker, type ChunkPiece, type RecursiveOptions } from './chunk/recursive.js'
 export { estimateTokenCount, type TokenCounter } from './chunk/tokens.js'
 export {
   checkDocument,

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Document } from '../document.js'
-import { passageText, recursive, type RecursiveOptions } from './recursive.js'
+import { passageText } from './passage.js'
+import { recursive, type RecursiveOptions } from './recursive.js'
 import { estimateTokenCount } from './tokens.js'
 
 /** Tokenizers with every habit: of words with the space before them, of bytes, of characters in pairs, and one that merges runs. */

@@ -1,7 +1,8 @@
 import { sentencesOf } from '../answer/sentences.js'
 import type { Document, Span } from '../document.js'
 import { RagError } from '../errors.js'
-import { boundariesOf, boundaryLevels, sectionsOf, sentenceLevel, wordLevel, type Boundaries, type Section } from './sections.js'
+import { passageCounter, passageText, type PassageCounter } from './passage.js'
+import { boundariesOf, boundaryLevels, countUpTo, sectionsOf, sentenceLevel, wordLevel, type Boundaries, type Section } from './sections.js'
 import { counterOf, type TokenCounter } from './tokens.js'
 
 /** A piece of a document: `document.text.slice(start, end) === text`. */
@@ -31,11 +32,6 @@ export interface RecursiveOptions {
   readonly header?: 'title+headings' | 'headings' | 'none'
 }
 
-/** A chunk as it is embedded and analysed: the path of headings, then the text. */
-export function passageText({ headings, text }: { readonly headings: readonly string[]; readonly text: string }): string {
-  return headings.length === 0 ? text : `${headings.join(' > ')}\n\n${text}`
-}
-
 /**
  * A chunker that cuts at the largest borders that fit: sections, then blocks, lines, sentences, words, and characters where nothing else
  * helps. Chunks lie in one section, none has more than `maxTokens` with its headings, within a section each repeats the end of the one before it
@@ -60,6 +56,7 @@ export function recursive(options: RecursiveOptions = {}): Chunker {
     id: `recursive/2/${maxTokens}/${overlap}/${header}/${probe.join('.')}`,
     chunk(document) {
       const boundaries = boundariesOf(document, (text) => sentencesOf(text).map(({ start }) => start))
+      const counter = passageCounter(document.text, count)
       return sectionsOf(document).flatMap((section) => {
         const title =
           header === 'title+headings' && document.title !== undefined && document.title !== section.headings[0] ? [document.title] : []
@@ -67,7 +64,7 @@ export function recursive(options: RecursiveOptions = {}): Chunker {
         return new SectionChunker(document.text, section, fitPath(path, (maxTokens - overlap) / 2, count), {
           maxTokens,
           overlap,
-          count,
+          counter,
           boundaries,
         }).chunk()
       })
@@ -85,7 +82,7 @@ function fitPath(path: readonly string[], most: number, count: (text: string) =>
 interface Limits {
   readonly maxTokens: number
   readonly overlap: number
-  readonly count: (text: string) => number
+  readonly counter: PassageCounter
   readonly boundaries: Boundaries
 }
 
@@ -103,7 +100,9 @@ class SectionChunker {
 
   chunk(): ChunkPiece[] {
     const { start, end } = this.section
-    const atoms = this.fits(start, end) ? [this.section] : this.split(this.section, 0)
+    const atoms: Span[] = []
+    if (this.fits(start, end)) atoms.push(this.section)
+    else this.split(this.section, 0, atoms)
     const pieces: ChunkPiece[] = []
     let previous: ChunkPiece | undefined
     for (let next = 0; next < atoms.length;) {
@@ -122,13 +121,18 @@ class SectionChunker {
     return pieces
   }
 
-  /** Pieces that fit into a chunk each beside what it repeats, as large as borders of one kind allow. */
-  private split(span: Span, level: number): Span[] {
-    if (this.fitsBesideOverlap(span.start, span.end)) return [span]
-    if (level >= boundaryLevels) return this.splitCharacters(span)
-    const borders = this.limits.boundaries(level, span)
-    if (borders.length === 0) return this.split(span, level + 1)
-    return [span.start, ...borders].flatMap((start, i) => this.split({ start, end: borders[i] ?? span.end }, level + 1))
+  /** Appends pieces that fit into a chunk each beside what it repeats, as large as borders of one kind allow. */
+  private split(span: Span, level: number, atoms: Span[]): void {
+    if (this.fitsBesideOverlap(span.start, span.end)) atoms.push(span)
+    else if (level >= boundaryLevels) atoms.push(...this.splitCharacters(span))
+    else {
+      let { start } = span
+      for (const border of this.limits.boundaries(level, span)) {
+        this.split({ start, end: border }, level + 1, atoms)
+        start = border
+      }
+      this.split({ start, end: span.end }, level + 1, atoms)
+    }
   }
 
   private splitCharacters({ start, end }: Span): Span[] {
@@ -166,12 +170,9 @@ class SectionChunker {
   /** Index of the last atom that fits into a chunk beginning at `start`; `first` itself always does. */
   private lastFitting(start: number, atoms: readonly Span[], first: number): number {
     const { maxTokens } = this.limits
-    const limit = start + this.window(maxTokens)
-    const likely = start + maxTokens * this.perToken
-    let size = 1
-    let guess = -1
-    for (; first + size < atoms.length && atoms[first + size]!.end <= limit; size++) if (atoms[first + size]!.end <= likely) guess++
-    return first + 1 + largest(size - 1, guess, (i) => this.fits(start, atoms[first + 1 + i]!.end))
+    const endsUpTo = (limit: number) => countUpTo(limit, { from: first + 1, to: atoms.length, at: (i) => atoms[i]!.end })
+    const guess = endsUpTo(start + maxTokens * this.perToken) - 1
+    return first + 1 + largest(endsUpTo(start + this.window(maxTokens)), guess, (i) => this.fits(start, atoms[first + 1 + i]!.end))
   }
 
   /**
@@ -179,26 +180,28 @@ class SectionChunker {
    * within `overlap` and room for what is `fresh`.
    */
   private overlapStart(previous: Span, fresh: Span): number {
-    const { overlap, boundaries, count } = this.limits
+    const { overlap, boundaries, counter } = this.limits
     if (overlap === 0 || fresh.start !== previous.end) return fresh.start
     // As little of its end as has more tokens than may be repeated.
     const least = Math.max(previous.start, previous.end - this.window(overlap))
     let from = previous.end
     for (let length = Math.ceil(overlap * this.perToken * 1.5); from > least; length *= 2) {
       from = Math.max(least, previous.end - length)
-      if (count(this.text.slice(from, previous.end)) > overlap) break
+      if (counter.ofSpan(from, previous.end) > overlap) break
     }
     const tail = { start: isLowSurrogate(this.text, from) ? from + 1 : from, end: previous.end }
-    const allowed = (start: number) => count(this.text.slice(start, previous.end)) <= overlap && this.fits(start, fresh.end)
+    const allowed = (start: number) => counter.ofSpan(start, previous.end) <= overlap && this.fits(start, fresh.end)
+    // White space alone is no repetition.
+    const lastStart = from + this.text.slice(from, previous.end).trimEnd().length - 1
     const kinds = [
       () => boundaries(sentenceLevel, tail),
       () => boundaries(wordLevel, tail),
       () => this.characterStarts(tail.start, tail.end).slice(0, -1),
     ]
     for (const positions of kinds) {
-      // From the end: the longest repetition is the last that is allowed. White space alone is no repetition.
+      // From the end: the longest repetition is the last that is allowed.
       const backwards = positions()
-        .filter((position) => position > previous.start && this.text.slice(position, previous.end).trim() !== '')
+        .filter((position) => position > previous.start && position <= lastStart)
         .reverse()
       const most = largest(backwards.length, 0, (i) => allowed(backwards[i]!))
       if (most >= 0) return backwards[most]!
@@ -222,7 +225,7 @@ class SectionChunker {
   private tokens(start: number, end: number): number {
     // What was found to fit is asked for again.
     if (start !== this.counted.start || end !== this.counted.end) {
-      const tokens = this.limits.count(passageText({ headings: this.headings, text: this.text.slice(start, end) }))
+      const tokens = this.limits.counter.ofPassage(this.headings, start, end)
       if (tokens > this.limits.maxTokens) return tokens
       this.counted = { start, end, tokens }
     }

@@ -36,18 +36,42 @@ export const boundaryLevels = 4
 export const sentenceLevel = 2
 export const wordLevel = 3
 
-export function boundariesOf({ text, structure }: Document, sentenceStarts: (text: string) => number[]): Boundaries {
-  const blockStarts = structure?.blocks.map(({ start }) => start)
-  return (level, { start, end }) => {
-    const part = text.slice(start, end)
-    const found =
-      level === 0
-        ? (blockStarts ?? [...part.matchAll(/\n[ \t\r]*\n\s*/g)].map((match) => start + match.index + match[0].length))
-        : level === 1
-          ? [...part.matchAll(/\n/g)].map((match) => start + match.index + 1)
-          : level === sentenceLevel
-            ? sentenceStarts(part).map((position) => start + position)
-            : [...part.matchAll(/\s+/g)].map((match) => start + match.index + match[0].length)
-    return found.filter((position) => position > start && position < end)
+/** How many of the ascending numbers at(from) … at(to − 1) are at most `limit`. */
+export function countUpTo(
+  limit: number,
+  { from, to, at }: { readonly from: number; readonly to: number; readonly at: (i: number) => number },
+): number {
+  let low = from
+  let high = to
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (at(middle) <= limit) low = middle + 1
+    else high = middle
   }
+  return low - from
+}
+
+export function boundariesOf({ text, structure }: Document, sentenceStarts: (text: string) => number[]): Boundaries {
+  // Blocks and lines are found once for the whole text; sentences and words are rarely needed, and then for little of it.
+  let blocks: readonly number[] | undefined
+  let lines: readonly number[] | undefined
+  const inside = (positions: readonly number[], { start, end }: Span): number[] => {
+    const upTo = (limit: number) => countUpTo(limit, { from: 0, to: positions.length, at: (i) => positions[i]! })
+    return positions.slice(upTo(start), upTo(end - 1))
+  }
+  return (level, span) => {
+    if (level === 0) return inside((blocks ??= structure?.blocks.map(({ start }) => start) ?? endsOf(text, /\n[ \t\r]*\n\s*/g)), span)
+    if (level === 1) return inside((lines ??= endsOf(text, /\n/g)), span)
+    const { start, end } = span
+    const part = text.slice(start, end)
+    return (level === sentenceLevel ? sentenceStarts(part) : endsOf(part, /\s+/g))
+      .map((position) => start + position)
+      .filter((position) => position > start && position < end)
+  }
+}
+
+function endsOf(text: string, expression: RegExp): number[] {
+  const ends: number[] = []
+  while (expression.exec(text) !== null) ends.push(expression.lastIndex)
+  return ends
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { counterOf, estimateTokenCount } from './tokens.js'
+import { counterOf, estimatedSpans, estimateTokenCount } from './tokens.js'
 
 /** The definition. */
 const byExpression = (text: string): number =>
@@ -24,7 +24,7 @@ describe('estimateTokenCount', () => {
     for (const [text, count] of Object.entries(counts)) expect(estimateTokenCount(text), text).toBe(count)
   })
 
-  it('agrees with its definition for any text', () => {
+  it('agrees with its definition for any text and all its parts', () => {
     const piece = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 40 }),
       fc.constantFrom(
@@ -52,8 +52,11 @@ describe('estimateTokenCount', () => {
       fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
         const text = pieces.join('')
         expect(estimateTokenCount(text)).toBe(byExpression(text))
+        const spans = estimatedSpans(text)
+        for (let start = 0; start <= text.length; start += 3)
+          for (let end = start; end <= text.length; end += 5) expect(spans(start, end)).toBe(byExpression(text.slice(start, end)))
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     )
   })
 })

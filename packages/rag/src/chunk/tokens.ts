@@ -38,6 +38,21 @@ const transitions = Uint8Array.from({ length: 6 * 16 }, (_, i) => {
   return 1 + 2 * ((kind & alone) !== 0 ? 0 : (kind & letter) !== 0 ? 3 : (kind & digit) !== 0 ? 5 : 0)
 })
 
+/** Added to the kind of a character that is a pair of units. */
+const pair = 16
+
+function kindAt(text: string, i: number): number {
+  const unit = text.charCodeAt(i)
+  const known = kinds[unit]!
+  if (known !== unknown) return known
+  const character = String.fromCodePoint(text.codePointAt(i)!)
+  const kind = kindOf(character)
+  if (character.length === 2) return kind + pair
+  // Halves of pairs are not kept: what they are depends on their neighbours.
+  if ((unit & 0xf800) !== 0xd800) kinds[unit] = kind
+  return kind
+}
+
 /**
  * About as many tokens as tokenizers of large models make of a text, rather more than fewer: one for every four letters begun of a word, three
  * digits, a sign, and one for every character of scripts without spaces.
@@ -46,18 +61,55 @@ export function estimateTokenCount(text: string): number {
   let count = 0
   let state = 0
   for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i)
-    let kind = kinds[unit]!
-    if (kind === unknown) {
-      const character = String.fromCodePoint(text.codePointAt(i)!)
-      kind = kindOf(character)
-      // Halves of pairs are not kept: what they are depends on their neighbours.
-      if (character.length === 2) i++
-      else if ((unit & 0xf800) !== 0xd800) kinds[unit] = kind
+    let kind = kindAt(text, i)
+    if (kind >= pair) {
+      kind -= pair
+      i++
     }
     const next = transitions[16 * state + kind]!
     count += next & 1
     state = next >> 1
   }
   return count
+}
+
+/** {@link estimateTokenCount} of `text.slice(start, end)`, for any number of them: the text is read once. */
+export function estimatedSpans(text: string): (start: number, end: number) => number {
+  const inPair = 255
+  // At each place the tokens begun before it, and the state there.
+  const begun = new Uint32Array(text.length + 1)
+  const states = new Uint8Array(text.length + 1)
+  let count = 0
+  let state = 0
+  for (let i = 0; i < text.length; i++) {
+    let kind = kindAt(text, i)
+    if (kind >= pair) {
+      kind -= pair
+      i++
+      states[i] = inPair
+    }
+    const next = transitions[16 * state + kind]!
+    count += next & 1
+    state = next >> 1
+    begun[i + 1] = count
+    states[i + 1] = state
+  }
+  return (start, end) => {
+    if (states[start] === inPair || states[end] === inPair) return estimateTokenCount(text.slice(start, end))
+    // Counting afresh agrees with counting from the text's start as soon as both are in the same state, at the latest after the first word.
+    let own = 0
+    let at = 0
+    let i = start
+    for (; i < end && at !== states[i]; i++) {
+      let kind = kindAt(text, i)
+      if (kind >= pair) {
+        kind -= pair
+        i++
+      }
+      const next = transitions[16 * at + kind]!
+      own += next & 1
+      at = next >> 1
+    }
+    return own + begun[end]! - begun[i]!
+  }
 }

@@ -1,5 +1,5 @@
 import { throwIfAborted, type RerankingModelLike } from '@tesserae/core'
-import { passageText } from '../chunk/recursive.js'
+import { passageText } from '../chunk/passage.js'
 import type { Span } from '../document.js'
 import type { Embedder } from '../embed/embedder.js'
 import { RagError } from '../errors.js'

@@ -1,5 +1,5 @@
 import type { Chunker } from '../chunk/recursive.js'
-import { passageText } from '../chunk/recursive.js'
+import { passageText } from '../chunk/passage.js'
 import type { Document, MetadataValue } from '../document.js'
 import { hashOf } from '../hash.js'
 import { countTerms, type Analyzer } from '../lexical/analyzer.js'

@@ -1,5 +1,6 @@
 import { throwIfAborted, type OnProgress } from '@tesserae/core'
-import { passageText, type Chunker } from '../chunk/recursive.js'
+import { passageText } from '../chunk/passage.js'
+import type { Chunker } from '../chunk/recursive.js'
 import { checkDocument, type Document, type DocumentSource, type LazyDocument } from '../document.js'
 import type { Embedder } from '../embed/embedder.js'
 import { RagError } from '../errors.js'
