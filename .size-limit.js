@@ -14,7 +14,14 @@ const entry = (name, path, limit, imports = '*') => ({
     conditions: ['browser', 'import', 'module'],
     platform: 'browser',
     // Vocabularies are imported when they are asked for; bundlers for pages put each into a file of its own.
-    external: ['./encodings/*_base.js', './encodings/gpt2.js', './encodings/p50k_edit.js', './encodings/o200k_harmony.js'],
+    external: [
+      ...(config.external ?? []),
+      './encodings/*_base.js',
+      './encodings/gpt2.js',
+      './encodings/p50k_edit.js',
+      './encodings/o200k_harmony.js',
+      '@huggingface/jinja',
+    ],
     logOverride: { 'ignored-bare-import': 'silent' },
   }),
 })
@@ -27,7 +34,8 @@ if (missing.length > 0) throw new Error(`Not built: ${missing.join(', ')}. Run n
 export default [
   entry('core', 'packages/core/dist/index.js', '3 kB'),
   entry('core: errors only', 'packages/core/dist/index.js', '1 kB', '{ TesseraeError }'),
-  entry('tokenizer', 'packages/tokenizer/dist/index.js', '20 kB'),
+  // With the readers of every format and the tables of Unicode that they need.
+  entry('tokenizer with every reader', 'packages/tokenizer/dist/index.js', '80 kB'),
   entry('tokenizer/encodings without a vocabulary', 'packages/tokenizer/dist/encodings.js', '15 kB', '{ createTokenizer }'),
   { name: 'tokenizer/encodings/cl100k_base', path: 'packages/tokenizer/dist/encodings/cl100k_base.js', limit: '425 kB', gzip: true },
   { name: 'tokenizer/encodings/o200k_base', path: 'packages/tokenizer/dist/encodings/o200k_base.js', limit: '995 kB', gzip: true },
@@ -38,7 +46,7 @@ export default [
   entry('rag/markdown with its parsers', 'packages/rag/dist/markdown.js', '24 kB'),
   entry('rag/pglite without PGlite', 'packages/rag/dist/pglite.js', '10 kB'),
   entry('rag/testing', 'packages/rag/dist/testing.js', '9 kB'),
-  entry('transformer with all below it', 'packages/transformer/dist/index.js', '130 kB'),
+  entry('transformer with all below it', 'packages/transformer/dist/index.js', '180 kB'),
   entry('transformer: generate only', 'packages/transformer/dist/index.js', '92 kB', '{ createModel }'),
   entry('rlhf with what it uses of those below', 'packages/rlhf/dist/index.js', '115 kB'),
 ]
