@@ -1,4 +1,4 @@
-// Chunking: the Cranfield abstracts, fifty to a document, cut by tokens and by characters.
+// Chunking: the Cranfield abstracts, fifty to a document, cut by tokens (our default estimate on both sides) and by characters.
 import { estimateTokenCount, recursive, type Document } from '@tesserae/rag'
 import { contest, peer, time, type Side } from './contest.mjs'
 
@@ -43,7 +43,7 @@ export async function chunks(abstracts: readonly Document[], folder: string | un
       `Chunking ${megabytes.toFixed(2)} MB into at most ${size} ${unit}, ${overlap} repeated`,
       [
         side('@tesserae/rag', async () => {
-          const chunker = recursive({ tokenizer: { count }, maxTokens: size, overlap })
+          const chunker = recursive({ ...(count === estimateTokenCount ? {} : { tokenizer: { count } }), maxTokens: size, overlap })
           return documents.flatMap((document) => chunker.chunk(document).map(({ text }) => text))
         }),
         side(

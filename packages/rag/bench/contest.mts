@@ -6,6 +6,8 @@ import { pathToFileURL } from 'node:url'
 /** One side of a contest. What it returns beside times is printed as it is. */
 export interface Side {
   readonly name: string
+  /** Turns it takes, where it is too slow for all. */
+  readonly turns?: number
   /** Undefined for a peer that is not installed. */
   readonly run:
     | (() => Promise<{ readonly ms: Readonly<Record<string, number>>; readonly quality?: Readonly<Record<string, string>> }>)
@@ -36,8 +38,8 @@ export async function contest(title: string, sides: readonly Side[], rounds: num
   const times = new Map<string, Record<string, number>[]>()
   const quality = new Map<string, Readonly<Record<string, string>>>()
   for (let round = 0; round < rounds; round++)
-    for (const { name, run } of round % 2 === 0 ? sides : sides.toReversed()) {
-      if (run === undefined) continue
+    for (const { name, run, turns = rounds } of round % 2 === 0 ? sides : sides.toReversed()) {
+      if (run === undefined || round >= turns) continue
       const result = await run()
       times.set(name, [...(times.get(name) ?? []), { ...result.ms }])
       quality.set(name, result.quality ?? {})

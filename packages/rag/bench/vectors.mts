@@ -54,7 +54,7 @@ export async function vectors({ documents, questions }: Cranfield, folder: strin
     `${title}, by graph`,
     [
       side('@tesserae/rag', ours(0)),
-      side('hnsw (TypeScript)', await hnsw(folder, rows)),
+      { ...side('hnsw (TypeScript)', await hnsw(folder, rows)), turns: 1 },
       side('hnswlib-wasm (WebAssembly)', await hnswlibWasm(folder, rows)),
       side('usearch (native, prebuilt)', await usearch(folder, rows)),
       side('hnswlib-node (native, compiled)', await hnswlibNode(folder, rows)),
@@ -95,7 +95,7 @@ interface Hnswlib {
 }
 
 async function hnswlibWasm(folder: string | undefined, rows: readonly Float32Array[]): Promise<Build | undefined> {
-  // It is built for web pages only, and asks for their globals when it is loaded.
+  // It is built for web pages only, and asks for their globals when it is loaded. It complains that files cannot be kept, which nobody asked for.
   const had = { window: globalThis.window, document: globalThis.document }
   Object.assign(globalThis, { window: globalThis, document: { currentScript: null } })
   try {
