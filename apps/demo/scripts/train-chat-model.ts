@@ -1,15 +1,14 @@
 /**
- * Trains the Chat room's model: a small Llama learns English from Moby-Dick, then how to answer from the conversations written for this
- * project. Writes public/chat/model.safetensors (float16) and public/chat/MODEL-CARD.md. Seeds are fixed; the same machine gives the same file.
+ * Trains the Chat room's model: a small Llama learns English from Moby-Dick, then how to answer from the topics written for it. Writes public/chat/model.safetensors (float16) and public/chat/MODEL-CARD.md. Seeds are fixed; the same machine gives the same file.
  *
- *   npm run train:chat -w @tesserae/demo            about five minutes on two cores
+ *   npm run train:chat -w @tesserae/demo            about fifteen minutes on one core; an interrupted run goes on
  *   npm run train:chat -w @tesserae/demo -- --probe  ten steps of each stage, nothing written
  */
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
-import { hashString } from '@tesserae/core'
-import { evaluateSft, prepareSft, sft } from '@tesserae/rlhf'
+import { hashString, random } from '@tesserae/core'
+import { evaluateSft, prepareSft, sft, type Message } from '@tesserae/rlhf'
 import { sampler } from '@tesserae/sampling'
-import { defaultDevice } from '@tesserae/tensor'
+import { resolveDevice, setDefaultDevice } from '@tesserae/tensor'
 import { Tokenizer } from '@tesserae/tokenizer'
 import {
   cosineSchedule,
@@ -24,25 +23,45 @@ import {
   type DecoderWeights,
   type TrainingState,
 } from '@tesserae/transformer'
+import { conversationsOf } from '../src/chat-data/conversations.js'
+import { questionsOf } from '../src/chat-data/topics.js'
 import { endId, promptIds, template } from '../src/lib/conversation.js'
-import { decodeState, encodeModel, encodeState } from '../src/worker/checkpoint.js'
+import { starters } from '../src/rooms/chat/starters.js'
+import { decodeModel, decodeState, encodeModel, encodeState } from '../src/worker/checkpoint.js'
 import { book } from './book.js'
-import { conversations } from './conversations.js'
-import { modelCard } from './model-card.js'
+import { modelCard, type Sample } from './model-card.js'
+import { topics } from './topics.js'
 
 const seed = 7
 const probe = process.argv.includes('--probe')
 const public_ = new URL('../public/', import.meta.url)
 
+/** Nothing like them is among the topics, word for word at least: the card shows how the model takes them. */
+const strangeQuestions = [
+  'who was captain ahab and what did he want',
+  'Could you tell me how heavy a blue whale gets?',
+  'I want to know why whales sing so much.',
+  'What happens to the ship at the end of the novel?',
+  'How do I repair a bicycle?',
+  'Who wrote Hamlet?',
+  'Do you dream?',
+  'Are tokens the same as words?',
+] as const
+
 const recipe = {
-  width: 128,
+  width: 192,
   layers: 4,
-  heads: 4,
+  heads: 6,
   context: 160,
-  // Stopped well before its schedule ends: fine-tuning goes on from a high rate.
-  pretrain: { steps: 400, horizon: 700, rows: 8, length: 80, rate: 3e-3 },
-  finetune: { steps: 300, horizon: 300, rows: 8, rate: 2e-3 },
+  // Stopped before its schedule ends: fine-tuning goes on from a high rate.
+  pretrain: { steps: 1000, horizon: 1400, rows: 8, length: 128, rate: 2e-3 },
+  // Every question is asked many times, worded as people type and answered anew, in conversations of a few exchanges.
+  finetune: { passes: 20, rows: 8, longest: 128, rate: 2e-3 },
 } as const
+
+// One thread, so that the file does not depend on how many there are, and so that the run bears company.
+const device = await resolveDevice('cpu', { threads: 1 })
+setDefaultDevice(device)
 
 const tokenizer = Tokenizer.fromJSON(readFileSync(new URL('tokenizer/tokenizer.json', public_), 'utf8'))
 const shape = {
@@ -60,7 +79,7 @@ const seconds = (): string => `${((performance.now() - started) / 1000).toFixed(
 
 const scheduleOf = ({ rate, horizon }: { readonly rate: number; readonly horizon: number }) =>
   cosineSchedule({ peak: rate, warmup: Math.ceil(horizon / 20), decay: horizon })
-const stepsOf = ({ steps }: { readonly steps: number }): number => (probe ? 10 : steps)
+const stepsOf = (steps: number): number => (probe ? 10 : steps)
 
 /** Prints now and then. */
 function report(
@@ -73,7 +92,7 @@ function report(
     console.log(`${stage}: step ${step}/${steps}, loss ${loss.toFixed(3)}, ${tokensPerSecond.toFixed(0)} tokens/s, ${seconds()}`)
 }
 
-/** Where the state of a stage is kept while it runs, so that an interrupted run goes on. Another recipe has another name. */
+/** Where the state of a stage is kept while it runs, so that an interrupted run goes on. Another recipe, or other texts, have another name. */
 const kept = (stage: string, made: unknown): URL =>
   new URL(`../.cache/${stage}-${hashString(JSON.stringify({ made, seed, shape, probe })).join('-')}.safetensors`, import.meta.url)
 
@@ -90,12 +109,12 @@ async function keep(file: URL, state: TrainingState): Promise<void> {
 
 /** The first stage: English, from random weights. */
 async function pretrained(): Promise<DecoderWeights> {
-  const file = kept('pretraining', recipe.pretrain)
+  const file = kept('pretraining', [recipe.pretrain, bookIds.join()])
   const state = await keptState(file)
   const run = train({
     ...(state === undefined ? { config, weights: initWeights(config, { seed }) } : { state }),
-    data: randomWindows(tokenizer.encode(text.slice(0, cut)), { ...recipe.pretrain, seed }),
-    steps: stepsOf(recipe.pretrain),
+    data: randomWindows(bookIds, { ...recipe.pretrain, seed }),
+    steps: stepsOf(recipe.pretrain.steps),
     learningRate: scheduleOf(recipe.pretrain),
     optimizer,
     seed,
@@ -109,39 +128,58 @@ async function pretrained(): Promise<DecoderWeights> {
 
 /** The second stage: answering. */
 async function finetuned(start: DecoderWeights): Promise<DecoderWeights> {
-  const { finetune } = recipe
-  const file = kept('fine-tuning', recipe)
+  const { rows } = recipe.finetune
+  const file = kept('fine-tuning', [recipe, bookIds.join(), learnt.map(({ ids }) => ids.join())])
   const state = await keptState(file)
   const run = sft({
     ...(state === undefined ? { policy: { config, weights: start } } : { state }),
     data: learnt,
-    steps: stepsOf(finetune),
-    rows: finetune.rows,
-    learningRate: scheduleOf(finetune),
+    steps: stepsOf(finetuneSteps),
+    rows,
+    learningRate: scheduleOf({ ...recipe.finetune, horizon: finetuneSteps }),
     optimizer,
     seed,
   })
   for await (const { index, steps, metrics } of run) {
     report('fine-tuning', index, steps, metrics)
-    if (index % 50 === 0) await keep(file, run.state())
+    if (index % 50 === 0 || index === steps) await keep(file, run.state())
   }
   return run.release()
 }
 
-const all = conversations()
-// The few that are longer are left out: with them most batches would be padded to twice their length.
-const longest = { tokenizer, template, maxLength: 64, overflow: 'drop' } as const
-const heldRows = all.filter((_, i) => i % 12 === 5)
-const held = prepareSft(heldRows, longest)
-const learnt = prepareSft(
-  all.filter((_, i) => i % 12 !== 5),
-  longest,
-)
 const text = book()
 const cut = text.lastIndexOf('\n\nCHAPTER ', text.length * 0.95)
+const bookIds = tokenizer.encode(text.slice(0, cut))
 const validation = sequentialWindows(tokenizer.encode(text.slice(cut)), recipe.pretrain)
+
+const allTopics = topics()
+const questions = questionsOf(allTopics)
+// Held out are questions that were written by hand, so that none differs from a learnt one by its frame alone.
+const heldOut = questions.filter(({ written }) => written).filter((_, i) => i % 12 === 5)
+const rendered = { tokenizer, template, maxLength: recipe.context } as const
+const rowsOf = (messages: readonly Message[]) => prepareSft([{ messages }], rendered)
+const held = heldOut.flatMap(({ text: content, topic }) =>
+  topic.say.flatMap((answer) =>
+    rowsOf([
+      { role: 'user', content },
+      { role: 'assistant', content: answer },
+    ]),
+  ),
+)
+const conversations = conversationsOf(
+  questions.filter((question) => !heldOut.includes(question)),
+  {
+    passes: recipe.finetune.passes,
+    random: random(seed).stream('conversations'),
+    measure: (messages) => rowsOf(messages)[0]!.ids.length,
+    longest: recipe.finetune.longest,
+  },
+)
+const learnt = prepareSft(conversations, rendered)
+const finetuneSteps = Math.floor(learnt.length / recipe.finetune.rows)
 console.log(
-  `${(await defaultDevice()).description}; ${countParameters(config).total} parameters; ${learnt.length} conversations, ${held.length} held out`,
+  `${device.description}; ${countParameters(config).total} parameters; ${questions.length} questions, ${heldOut.length} held out; ` +
+    `${learnt.length} conversations, ${finetuneSteps} steps of fine-tuning`,
 )
 
 const english = await pretrained()
@@ -151,36 +189,52 @@ console.log(`book, held out: ${bookLoss.toFixed(3)}; answers before fine-tuning,
 
 const weights = await finetuned(english)
 const after = (await evaluateSft(weights, held, { config })).loss
-console.log(`answers, held out: ${after.toFixed(3)}`)
+console.log(`answers, held out: ${after.toFixed(3)}; ${seconds()}`)
 
 const bytes = await encodeModel({ config, weights }, { dtype: 'f16', metadata: { format: 'tesserae-demo' } })
-using model = await createModel({ config, weights, tokenizer })
-const answers: { question: string; answer: string }[] = []
-for (const { messages } of heldRows.slice(0, 12)) {
-  const question = messages[0]!.content
-  const { text: answer = '' } = await model.generate(promptIds([messages[0]!], tokenizer, config.context), {
-    maxTokens: 50,
+// Asked is what the visitor gets: the file, rounded to float16.
+using model = await createModel({ ...(await decodeModel(bytes, 'model.safetensors')), tokenizer })
+async function answerTo(question: string): Promise<string> {
+  const { text: answer = '' } = await model.generate(promptIds([{ role: 'user', content: question }], tokenizer, recipe.context), {
+    maxTokens: 60,
     sampler: sampler({ temperature: 0.5, topP: 0.95, seed }),
     stop: [endId(tokenizer)],
   })
-  answers.push({ question, answer: answer.trim() })
-  console.log(`> ${question}\n  ${answer.trim()}`)
+  return answer.trim()
 }
+const asked = async (texts: readonly string[]): Promise<Sample[]> => {
+  const samples: Sample[] = []
+  for (const question of texts) samples.push({ question, answer: await answerTo(question) })
+  return samples
+}
+const answersToHeldOut = await asked(heldOut.map((question) => question.text))
+const fitting = heldOut.filter(({ topic }, i) => topic.say.includes(answersToHeldOut[i]!.answer)).length
+const samples = {
+  suggested: await asked(starters),
+  // Evenly spread over the topics, good or bad.
+  heldOut: answersToHeldOut.filter((_, i) => i % 6 === 0),
+  strange: await asked(strangeQuestions),
+}
+for (const [kind, list] of Object.entries({ ...samples, heldOut: answersToHeldOut }))
+  for (const { question, answer } of list) console.log(`${kind}> ${question}\n  ${answer}`)
+console.log(`held out, with an answer of its topic word for word: ${fitting} of ${heldOut.length}`)
 
 if (!probe) {
   const folder = new URL('chat/', public_)
   mkdirSync(folder, { recursive: true })
   writeFileSync(new URL('model.safetensors', folder), bytes)
   const card = modelCard({
-    recipe,
+    recipe: { ...recipe, finetune: { ...recipe.finetune, steps: finetuneSteps, horizon: finetuneSteps } },
     seed,
     parameters: countParameters(config).total,
     vocabSize: tokenizer.vocabSize,
     bytes: bytes.byteLength,
-    conversations: learnt.length,
-    heldOut: held.length,
+    topics: allTopics.length,
+    questions: questions.length,
+    heldOut: heldOut.length,
+    fitting,
     losses: { book: bookLoss, before, after },
-    answers,
+    samples,
   })
   writeFileSync(new URL('MODEL-CARD.md', folder), card)
 }

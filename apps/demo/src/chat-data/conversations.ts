@@ -43,11 +43,7 @@ export function conversationsOf(
 }
 
 /** Puts exchanges together, in their order, as long as they fit. */
-function packed(
-  exchanges: readonly Message[][],
-  measure: (messages: readonly Message[]) => number,
-  longest: number,
-): ConversationRow[] {
+function packed(exchanges: readonly Message[][], measure: (messages: readonly Message[]) => number, longest: number): ConversationRow[] {
   const rows: ConversationRow[] = []
   let open: Message[] = []
   let length = 0

@@ -62,10 +62,13 @@ export function parseTopics(text: string, label: string): Topic[] {
       for (const [name, values] of Object.entries(given)) {
         if (!names.some((known) => known === name)) throw new Error(`${where}: '${name}' is none of ${names.join(', ')}`)
         if (!Array.isArray(values) || !values.every(name === 'next' ? isExchange : isText))
-          throw new Error(`${where}: ${name} is to be a list of ${name === 'next' ? 'questions with their answers' : 'texts without outer blanks'}`)
+          throw new Error(
+            `${where}: ${name} is to be a list of ${name === 'next' ? 'questions with their answers' : 'texts without outer blanks'}`,
+          )
       }
       const topic = { what: [], are: [], who: [], ask: [], fill: [], next: [], say: [], ...given } as Topic
-      if (topic.say.length < 2) throw new Error(`${where}: has ${topic.say.length} answers in say; expected two or more, worded differently`)
+      if (topic.say.length < 2)
+        throw new Error(`${where}: has ${topic.say.length} answers in say; expected two or more, worded differently`)
       if (topic.ask.some((ask) => ask.includes('{}')) !== topic.fill.length > 0)
         throw new Error(`${where}: questions with {} and a list 'fill' belong together; one of them is missing`)
       return topic
@@ -84,10 +87,20 @@ export function questionsOf(topics: readonly Topic[]): Question[] {
     }
     for (const ask of topic.ask) {
       if (!ask.includes('{}')) add(ask, true)
-      else for (const thing of topic.fill) add(ask.replace('{}', () => thing), false)
+      else
+        for (const thing of topic.fill)
+          add(
+            ask.replace('{}', () => thing),
+            false,
+          )
     }
     for (const kind of ['what', 'are', 'who'] as const)
-      for (const thing of topic[kind]) for (const frame of frames[kind]) add(frame.replace('{}', () => thing), false)
+      for (const thing of topic[kind])
+        for (const frame of frames[kind])
+          add(
+            frame.replace('{}', () => thing),
+            false,
+          )
   }
   return [...found.values()]
 }

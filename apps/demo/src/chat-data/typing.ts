@@ -1,6 +1,17 @@
 import type { RandomStream } from '@tesserae/core'
 
-const openings = ['Hello! ', 'Hi. ', 'OK. ', 'Thank you. ', 'Please tell me: ', 'Tell me, ', 'And ', 'So, ', 'I want to know: ', 'Question: ']
+const openings = [
+  'Hello! ',
+  'Hi. ',
+  'OK. ',
+  'Thank you. ',
+  'Please tell me: ',
+  'Tell me, ',
+  'And ',
+  'So, ',
+  'I want to know: ',
+  'Question: ',
+]
 /** Words that may stand for each other in a question without changing what it asks. */
 const alike = [
   ['large', 'big', 'huge'],
@@ -39,11 +50,14 @@ const small = new Set('a an the is are do does did of at to can you me please wa
  * greeting. A model that sees each question in one form only learns the form and not what is asked.
  */
 export function asTyped(text: string, random: RandomStream): string {
-  const reworded =
-    random.uniform() < 0.5 ? text.replaceAll(/[A-Za-z]+/g, (word, at: number) => another(word, at === 0, random)) : text
+  const reworded = random.uniform() < 0.5 ? text.replaceAll(/[A-Za-z]+/g, (word, at: number) => another(word, at === 0, random)) : text
   const hurried = random.uniform() < 0.2 ? withoutSmallWords(reworded, random) : reworded
   const draw = random.uniform()
-  if (draw < 0.35) return hurried.toLowerCase().replaceAll("'", '').replace(/[.?!]+$/, '')
+  if (draw < 0.35)
+    return hurried
+      .toLowerCase()
+      .replaceAll("'", '')
+      .replace(/[.?!]+$/, '')
   return draw < 0.45 ? random.choice(openings) + hurried : hurried
 }
 

@@ -28,7 +28,7 @@ export const rooms: readonly Room[] = [
     name: 'chat',
     title: 'Chat',
     short: 'Chat',
-    lead: 'Talk with a model of a million parameters, and watch it weigh every next token.',
+    lead: 'Talk with a model of two million parameters, and watch it weigh every next token.',
   },
   {
     name: 'align',
