@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
-import { describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it } from 'vitest'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..')
 
@@ -36,7 +36,8 @@ const readmes = ['README.md', ...readdirSync(join(root, 'packages')).map((name) 
   existsSync(join(root, path)),
 )
 
-function check(samples: readonly Sample[]): string[] {
+/** What is wrong with the samples, by file. One program for all, so that each source is read and checked once. */
+function check(samples: readonly Sample[]): Map<string, string[]> {
   const { config } = ts.readConfigFile(join(root, 'tsconfig.base.json'), (path) => readFileSync(path, 'utf8')) as {
     config: { compilerOptions: object }
   }
@@ -51,20 +52,28 @@ function check(samples: readonly Sample[]): string[] {
     return sample === undefined ? getSourceFile.call(host, path, version, ...rest) : ts.createSourceFile(path, sample.code, version, true)
   }
   const program = ts.createProgram([...byFile.keys()], options, host)
-  return [...byFile].flatMap(([path, sample]) =>
-    ts.getPreEmitDiagnostics(program, program.getSourceFile(path)).map((diagnostic) => {
-      const at =
-        diagnostic.file === undefined || diagnostic.start === undefined
-          ? 0
-          : diagnostic.file.getLineAndCharacterOfPosition(diagnostic.start).line
-      return `line ${sample.line + at + 1}: ${ts.flattenDiagnosticMessageText(diagnostic.messageText, ' ')}`
-    }),
+  return new Map(
+    [...byFile].map(([path, sample]) => [
+      path,
+      ts.getPreEmitDiagnostics(program, program.getSourceFile(path)).map((diagnostic) => {
+        const at =
+          diagnostic.file === undefined || diagnostic.start === undefined
+            ? 0
+            : diagnostic.file.getLineAndCharacterOfPosition(diagnostic.start).line
+        return `line ${sample.line + at + 1}: ${ts.flattenDiagnosticMessageText(diagnostic.messageText, ' ')}`
+      }),
+    ]),
   )
 }
 
+const samples = new Map(readmes.map((path) => [path, samplesOf(join(root, path))]))
+let found: Map<string, string[]>
+beforeAll(() => {
+  found = check([...samples.values()].flat())
+}, 120_000)
+
 describe.each(readmes)('%s', (path) => {
   it('has samples that type-check', () => {
-    const samples = samplesOf(join(root, path))
-    expect(samples.length === 0 ? [] : check(samples)).toEqual([])
-  }, 120_000)
+    expect(samples.get(path)!.flatMap(({ file }) => found.get(file) ?? [`${file} was not checked`])).toEqual([])
+  })
 })
