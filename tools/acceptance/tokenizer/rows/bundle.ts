@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { findChromium, noChromium } from '../../../../tests/browser/chromium.js'
 import { atMost, row, unavailable, type Row, type RowSource } from '../../lib/row.js'
 import { bundle, gzipSize } from '../runtimes/bundle.js'
-import { inChromium, inEdgeContext } from '../runtimes/run.js'
+import { inBareContext, inChromium, inEdgeRuntime } from '../runtimes/run.js'
 import { expected, work, type Result } from '../runtimes/work.js'
 
 const core = "export { createTokenizer } from '@tesserae/tokenizer/encodings'\n"
@@ -34,10 +34,11 @@ const source: RowSource = async () => {
       ...(messages.length === 0 ? [] : [messages.join('; ')]),
     )
   rows.push(ran(`Node ${process.version}`, work()))
+  rows.push(ran('the edge runtime (@edge-runtime/vm)', await inEdgeRuntime()))
   rows.push(
     ran(
-      'a context of the language, TextEncoder and TextDecoder alone, without eval (as edge functions have at least)',
-      await inEdgeContext(),
+      'a context of the language, TextEncoder and TextDecoder alone, without eval',
+      await inBareContext(),
     ),
   )
   const executable = findChromium()

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { createContext, runInContext } from 'node:vm'
+import { EdgeVM } from '@edge-runtime/vm'
 import { build } from 'vite'
 import { launchChromium } from '../../../../tests/browser/chromium.js'
 import { serveFolders } from '../../../../tests/browser/server.js'
@@ -9,11 +10,18 @@ import type { Result } from './work.js'
 
 const workFile = JSON.stringify(join(import.meta.dirname, 'work.ts'))
 
+const edgeScript = async (): Promise<string> =>
+  `${await bundle(`export { work } from ${workFile}\n`)}\n;JSON.stringify((result.work ?? result)())`
+
+/** In Vercel's edge runtime. */
+export async function inEdgeRuntime(): Promise<Result> {
+  return JSON.parse(new EdgeVM().evaluate<string>(await edgeScript())) as Result
+}
+
 /** In a context that has the language and two classes of the web, no `process`, no `require`, no modules, no `eval`: less than any edge runtime gives. */
-export async function inEdgeContext(): Promise<Result> {
-  const script = await bundle(`export { work } from ${workFile}\n`)
+export async function inBareContext(): Promise<Result> {
   const context = createContext({ TextEncoder, TextDecoder }, { codeGeneration: { strings: false, wasm: false } })
-  return JSON.parse(runInContext(`${script}\n;JSON.stringify((result.work ?? result)())`, context) as string) as Result
+  return JSON.parse(runInContext(await edgeScript(), context) as string) as Result
 }
 
 /** In a page and in a module worker of Chromium. */

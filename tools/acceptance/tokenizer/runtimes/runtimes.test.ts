@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { findChromium, noChromium } from '../../../../tests/browser/chromium.js'
-import { inChromium, inEdgeContext } from './run.js'
+import { inBareContext, inChromium, inEdgeRuntime } from './run.js'
 import { expected, work } from './work.js'
 
 const executable = findChromium()
@@ -10,8 +10,12 @@ describe('encodings', () => {
     expect(work()).toEqual(expected)
   })
 
+  it('run in an edge runtime', async () => {
+    expect(await inEdgeRuntime()).toEqual(expected)
+  })
+
   it('run where there is nothing but the language, TextEncoder and TextDecoder', async () => {
-    expect(await inEdgeContext()).toEqual(expected)
+    expect(await inBareContext()).toEqual(expected)
   })
 
   it('run in a page and in a worker', async ({ skip }) => {
