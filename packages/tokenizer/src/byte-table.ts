@@ -46,6 +46,11 @@ export class ByteTable {
     return index
   }
 
+  /** Bytes of memory. */
+  get memory(): number {
+    return this.arena.length + this.starts.byteLength + this.slots.byteLength
+  }
+
   /** Forgets every key and keeps the memory. */
   clear(): void {
     this.size = 0

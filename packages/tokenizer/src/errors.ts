@@ -7,6 +7,7 @@ export type TokenizerErrorCode =
   | 'VALUE' // an argument out of its range
   | 'FILE' // a tokenizer file is malformed
   | 'TEMPLATE' // a chat template is malformed, fails or goes beyond its limits
+  | 'MEMORY' // training would take more memory than its option allows
   | 'UNSUPPORTED' // a tokenizer file needs something this package does not have
 
 /** An error of the tokenizer package. */

@@ -1,7 +1,7 @@
 import type { EncodeOptions } from '../core-tokenizer.js'
 import type { TokenSequence } from '../pipeline/components.js'
 import { isPairAt } from '../text/aligned.js'
-import { isSafeCut } from './safe-cuts.js'
+import { isSafeCut, nextCut } from './safe-cuts.js'
 
 /** What counting needs of a tokenizer. */
 export interface Counting {
@@ -15,13 +15,6 @@ export interface Counting {
 const CHUNK = 4096
 /** How many tokens a shorter text can have more than a longer one, where no cut bounds the search. */
 const SLACK = 6
-
-/** The next place from `from` on where the text may be cut, or its end. */
-function nextCut(text: string, from: number): number {
-  let at = from
-  while (at < text.length && !isSafeCut(text, at)) at++
-  return Math.min(at, text.length)
-}
 
 /** Whether a text has at most `limit` tokens; stops where it has more. */
 export function isWithin(text: string, limit: number, options: EncodeOptions, by: Counting): boolean {

@@ -11,6 +11,13 @@ export function isSafeCut(text: string, at: number): boolean {
   return isIdeographicStop(code) && isIdeograph(text.charCodeAt(at - 1))
 }
 
+/** The next place from `from` on where the text may be cut, or its end. */
+export function nextCut(text: string, from: number): number {
+  let at = from
+  while (at < text.length && !isSafeCut(text, at)) at++
+  return Math.min(at, text.length)
+}
+
 /** Certainly no white space. */
 const isSolid = (code: number): boolean =>
   (code > 0x20 && code < 0x7f) || (code >= 0xc0 && code < 0x1680) || (code > 0x3000 && code < 0xd800)
