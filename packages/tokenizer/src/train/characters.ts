@@ -15,7 +15,6 @@ export interface CharacterForms {
   readonly suffix: string
 }
 
-const POINTS = 0x110000
 const ABSENT = -1
 /** Bits of a character's place in its piece. */
 const INNER = 1
@@ -63,8 +62,9 @@ export async function characterSymbols(
 ): Promise<PieceSymbols> {
   const { pieces, counts } = counter
   const [inner, last] = [forms.prefix === '' ? 0 : INNER, forms.suffix === '' ? 0 : LAST]
+  const points = 1 + Math.max(highestPoint(pieces.arena, pieces.starts[pieces.size]!), ...forms.initialAlphabet.map((char) => char.codePointAt(0)!))
   // By place and code point: how often the character occurs, then its symbol.
-  const occurrences = new Float64Array(POINTS)
+  const occurrences = new Float64Array(points)
   let length = 0
   for (let piece = 0; piece < pieces.size; piece++) {
     const weight = counts[piece]!
@@ -79,10 +79,13 @@ export async function characterSymbols(
 
   for (const char of forms.initialAlphabet) occurrences[char.codePointAt(0)!] = Infinity
   const symbols: Int32Array[] = Array.from({ length: 4 }, () => NONE)
-  symbols[0] = new Int32Array(POINTS).fill(ABSENT)
+  symbols[0] = new Int32Array(points).fill(ABSENT)
   for (const point of alphabet(occurrences, forms.limitAlphabet)) tokens.add(String.fromCodePoint(point))
   // A special token of one character is in the alphabet, whether it was kept or not.
-  for (const [form, id] of tokens.ids) if (String.fromCodePoint(form.codePointAt(0)!) === form) symbols[0]![form.codePointAt(0)!] = id
+  for (const [form, id] of tokens.ids) {
+    const point = form.codePointAt(0)!
+    if (point < points && String.fromCodePoint(point) === form) symbols[0][point] = id
+  }
 
   /** Calls `use` for the characters of a piece that are kept. */
   const each = (piece: number, use: (point: number, place: number) => void): void => {
@@ -97,13 +100,13 @@ export async function characterSymbols(
   }
 
   if (inner + last > 0) {
-    const met = new Uint8Array(POINTS)
+    const met = new Uint8Array(points)
     for (let piece = 0; piece < pieces.size; piece++) {
       each(piece, (point, place) => (met[point]! |= 1 << place))
       if (piece % SLICE === 0) await pause()
     }
-    for (const place of [INNER, LAST, INNER | LAST]) symbols[place] = new Int32Array(POINTS).fill(ABSENT)
-    for (let point = 0; point < POINTS; point++) {
+    for (const place of [INNER, LAST, INNER | LAST]) symbols[place] = new Int32Array(points).fill(ABSENT)
+    for (let point = 0; point < points; point++) {
       if (met[point] === 0) continue
       for (const place of [INNER, LAST, INNER | LAST]) {
         if ((met[point]! & (1 << place)) === 0) continue
@@ -128,7 +131,7 @@ const NONE = new Int32Array(0)
 /** The code points that are kept, rising. */
 function alphabet(occurrences: Float64Array, limit: number | undefined): number[] {
   const points: number[] = []
-  for (let point = 0; point < POINTS; point++) if (occurrences[point] !== 0) points.push(point)
+  for (let point = 0; point < occurrences.length; point++) if (occurrences[point] !== 0) points.push(point)
   if (limit === undefined || points.length <= limit) return points
   points.sort((a, b) => (occurrences[a] === occurrences[b] ? a - b : occurrences[a]! < occurrences[b]! ? 1 : -1))
   return points.slice(0, limit).sort((a, b) => a - b)
@@ -143,6 +146,13 @@ export function checkAlphabet(initialAlphabet: readonly string[], limitAlphabet:
   if (limitAlphabet !== undefined && !(Number.isInteger(limitAlphabet) && limitAlphabet >= 0)) {
     throw new TokenizerError('VALUE', `limitAlphabet is a whole number from 0 on, got ${String(limitAlphabet)}`)
   }
+}
+
+/** No character of UTF-8 text has a higher code point. */
+function highestPoint(bytes: Uint8Array, length: number): number {
+  let highest = 0
+  for (let i = 0; i < length; i++) if (bytes[i]! > highest) highest = bytes[i]!
+  return highest < 0x80 ? 0x7f : highest < 0xe0 ? 0x7ff : highest < 0xf0 ? 0xffff : 0x10ffff
 }
 
 /** The bytes of the UTF-8 character that begins at `at`. */

@@ -1,5 +1,6 @@
-/** Places in a usual chunk; a longer list gets one of its own. */
-const CHUNK = 1 << 18
+/** Places in the first chunk; each has twice the room of the one before, up to the last size. A list that is long beside its chunk gets one of its own. */
+const FIRST = 1 << 10
+const LAST = 1 << 18
 const NOTHING = new Int32Array(0)
 
 /**
@@ -12,7 +13,8 @@ export class PlaceLists {
   private readonly chunks: Int32Array[] = []
   private readonly living: number[] = []
   private current = -1
-  private used = CHUNK
+  private size = FIRST / 2
+  private used = this.size
 
   /** The chunk of the list that {@link PlaceLists.reserve} gave room to, and where in it the list begins. */
   chunk = 0
@@ -20,14 +22,15 @@ export class PlaceLists {
 
   /** Makes room for a list of `length` places; see `chunk` and `offset`. */
   reserve(length: number): void {
-    if (length > CHUNK / 8) {
+    if (length > this.size / 4) {
       this.chunk = this.open(length)
       this.offset = 0
       return
     }
-    if (this.used + length > CHUNK) {
+    if (this.used + length > this.size) {
       const full = this.current
-      this.current = this.open(CHUNK)
+      this.size = Math.min(LAST, this.size * 2)
+      this.current = this.open(this.size)
       this.living[this.current] = 0
       this.used = 0
       if (full >= 0 && this.living[full] === 0) this.close(full)
