@@ -18,13 +18,7 @@ export { CoreTokenizer } from './core-tokenizer.js'
 export { TextTokenizer } from './text-tokenizer.js'
 export type { ChatTemplateOptions, MaskedChat } from './text-tokenizer.js'
 export { Tokenizer, type DecodeOptions, type EncodeOptions } from './tokenizer.js'
-export {
-  trainBpe,
-  type ByteLevelBpeOptions,
-  type CharacterBpeOptions,
-  type CharacterOptions,
-  type TrainBpeOptions,
-} from './train/bpe.js'
+export { trainBpe, type ByteLevelBpeOptions, type CharacterBpeOptions, type CharacterOptions, type TrainBpeOptions } from './train/bpe.js'
 export type { ComponentSpec } from './train/components.js'
 export type { Texts } from './train/count-pieces.js'
 export type { TrainingOptions } from './train/training-options.js'

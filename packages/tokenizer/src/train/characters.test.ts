@@ -9,17 +9,20 @@ import { trainWordPiece } from './wordpiece.js'
 const { corpus, samples, trained } = trainingFixture()
 
 describe('trainBpe on characters and trainWordPiece', () => {
-  it.each(trained.map((entry) => [entry.case.name, entry] as const))('make the vocabulary of Hugging Face’s trainer: %s', async (_, expected) => {
-    const tokenizer = await trainCase(expected.case, corpus)
-    const { vocab, merges } = trainedForms(tokenizer)
-    expect(vocab).toEqual(expected.vocab)
-    expect({ count: merges.length, sha256: createHash('sha256').update(merges.join('\n')).digest('hex') }).toEqual(expected.merges)
-    for (const made of [tokenizer, Tokenizer.fromJSON(JSON.stringify(tokenizer))]) {
-      const ids = samples.map((text) => [...made.encode(text, { special: 'allow' })])
-      expect(ids).toEqual(expected.ids)
-      expect(ids.map((of) => made.decode(of))).toEqual(expected.decoded)
-    }
-  })
+  it.each(trained.map((entry) => [entry.case.name, entry] as const))(
+    'make the vocabulary of Hugging Face’s trainer: %s',
+    async (_, expected) => {
+      const tokenizer = await trainCase(expected.case, corpus)
+      const { vocab, merges } = trainedForms(tokenizer)
+      expect(vocab).toEqual(expected.vocab)
+      expect({ count: merges.length, sha256: createHash('sha256').update(merges.join('\n')).digest('hex') }).toEqual(expected.merges)
+      for (const made of [tokenizer, Tokenizer.fromJSON(JSON.stringify(tokenizer))]) {
+        const ids = samples.map((text) => [...made.encode(text, { special: 'allow' })])
+        expect(ids).toEqual(expected.ids)
+        expect(ids.map((of) => made.decode(of))).toEqual(expected.decoded)
+      }
+    },
+  )
 
   it('number what does not depend on frequency by code points', async () => {
     const tokenizer = await trainBpe(['ba ab éa'], {

@@ -62,7 +62,8 @@ export async function characterSymbols(
 ): Promise<PieceSymbols> {
   const { pieces, counts } = counter
   const [inner, last] = [forms.prefix === '' ? 0 : INNER, forms.suffix === '' ? 0 : LAST]
-  const points = 1 + Math.max(highestPoint(pieces.arena, pieces.starts[pieces.size]!), ...forms.initialAlphabet.map((char) => char.codePointAt(0)!))
+  const points =
+    1 + Math.max(highestPoint(pieces.arena, pieces.starts[pieces.size]!), ...forms.initialAlphabet.map((char) => char.codePointAt(0)!))
   // By place and code point: how often the character occurs, then its symbol.
   const occurrences = new Float64Array(points)
   let length = 0
@@ -140,7 +141,8 @@ function alphabet(occurrences: Float64Array, limit: number | undefined): number[
 /** @throws TokenizerError `VALUE` for an alphabet of other things than characters, or a limit that is no whole number */
 export function checkAlphabet(initialAlphabet: readonly string[], limitAlphabet: number | undefined): void {
   for (const char of initialAlphabet) {
-    if (typeof char === 'string' && char !== '' && String.fromCodePoint(char.codePointAt(0)!) === char && !/[\ud800-\udfff]/u.test(char)) continue
+    if (typeof char === 'string' && char !== '' && String.fromCodePoint(char.codePointAt(0)!) === char && !/[\ud800-\udfff]/u.test(char))
+      continue
     throw new TokenizerError('VALUE', `initialAlphabet has single characters, got ${JSON.stringify(char)}`)
   }
   if (limitAlphabet !== undefined && !(Number.isInteger(limitAlphabet) && limitAlphabet >= 0)) {

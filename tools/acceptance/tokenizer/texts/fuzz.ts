@@ -54,3 +54,6 @@ export function fuzzTexts(count: number, seed: number): string[] {
     return text
   })
 }
+
+/** The text with U+FFFD for lone surrogates, which have no form that both sides read. */
+export const wellFormed = (text: string): string => text.replace(/[\ud800-\udfff]/gu, '\ufffd')
