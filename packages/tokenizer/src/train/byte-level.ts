@@ -60,11 +60,12 @@ function checkNoBytes(content: string): void {
   )
 }
 
-function byteSymbols({ pieces, counts }: PieceCounter, byteIds: Int32Array): PieceSymbols {
+function byteSymbols({ pieces, counts, memory }: PieceCounter, byteIds: Int32Array): PieceSymbols {
   return {
     size: pieces.size,
     length: pieces.starts[pieces.size]!,
     counts,
+    memory,
     write(piece, cells, at) {
       const end = pieces.starts[piece + 1]!
       for (let i = pieces.starts[piece]!; i < end; i++) cells[at++] = byteIds[pieces.arena[i]!]!

@@ -120,6 +120,7 @@ export async function characterSymbols(
     size: pieces.size,
     length,
     counts,
+    memory: counter.memory,
     write(piece, cells, at) {
       each(piece, (point, place) => (cells[at++] = symbols[place]![point]!))
       return at

@@ -33,6 +33,7 @@ export async function learnMerges(pieces: PieceSymbols, tokens: GrowingTokens, o
   const first = tokens.size
   const report = (total: number) => onProgress?.({ task: 'train-bpe', completed: tokens.size - first, total, unit: 'merges' })
   const merges = new MergeTable(Math.max(16, size - first))
+  memory.check(MergeCorpus.memoryFor(pieces), 'the symbols of distinct pieces')
   const corpus = await MergeCorpus.of(pieces, pause)
   for (let rank = 0; tokens.size < size && rank < MAX_MERGES; rank++) {
     const best = corpus.next()
@@ -43,7 +44,7 @@ export async function learnMerges(pieces: PieceSymbols, tokens: GrowingTokens, o
     const waiting = pause()
     if (waiting === false) continue
     if (await waiting) {
-      memory.check(corpus.memory, 'the pairs of their parts')
+      memory.check(corpus.memory, 'distinct pieces and their pairs')
       report(size - first)
     }
   }

@@ -10,6 +10,8 @@ export interface PieceSymbols {
   readonly length: number
   /** How often each piece occurs. */
   readonly counts: ArrayLike<number>
+  /** Bytes of memory. */
+  readonly memory: number
   /** Writes the symbols of a piece from `at` on and returns where they end. */
   write(piece: number, cells: Int32Array, at: number): number
 }
@@ -54,7 +56,7 @@ export class MergeCorpus {
   private found = 0
 
   private constructor(private readonly source: PieceSymbols) {
-    const length = source.length + source.size + 1
+    const length = cellsFor(source)
     this.cells = new Int32Array(length)
     this.spans = new Int32Array(length)
     this.pieceOf = new Int32Array(length)
@@ -69,9 +71,14 @@ export class MergeCorpus {
     return corpus
   }
 
-  /** Bytes of memory. */
+  /** Bytes of memory, with the pieces. */
   get memory(): number {
-    return this.cells.length * 12 + this.pairs.memory + this.queue.memory + this.sides.length * 8
+    return this.source.memory + this.cells.length * 12 + this.pairs.memory + this.queue.memory + this.sides.length * 8
+  }
+
+  /** Bytes of memory that it takes at least, with the pieces. */
+  static memoryFor(source: PieceSymbols): number {
+    return source.memory + cellsFor(source) * 16
   }
 
   /** Takes out the most frequent pair; undefined when none is left. */
@@ -245,3 +252,6 @@ export class MergeCorpus {
     }
   }
 }
+
+/** A cell for each symbol, and one for the border behind each piece and before them all. */
+const cellsFor = ({ length, size }: PieceSymbols): number => length + size + 1

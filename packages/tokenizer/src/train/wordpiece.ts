@@ -25,7 +25,7 @@ const bertTokens: readonly string[] = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MAS
  * @throws TokenizerError `VALUE` for options out of range or texts that are none, `MEMORY` when `maxMemory` would not do; AbortedError when `signal` is aborted
  * @example
  * const tokenizer = await trainWordPiece(['low lower lowest, new newer newest'], { vocabSize: 40 })
- * tokenizer.encodeWithOffsets('newest').tokens // => ['newest']
+ * tokenizer.encodeWithOffsets('newest').tokens // => ['ne', '##west']
  */
 export async function trainWordPiece(texts: Texts, options: TrainWordPieceOptions = {}): Promise<Tokenizer> {
   const { continuingSubwordPrefix: prefix = '##', endOfWordSuffix: suffix = '' } = options

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest'
+import { trainBpe, type TrainBpeOptions } from './bpe.js'
+import { trainWordPiece } from './wordpiece.js'
+
+/** Words that are all different. */
+const words = (count: number): string =>
+  Array.from({ length: count }, (_, i) => ((i * 2654435761) % 2 ** 32).toString(26).replace(/\d/g, (digit) => 'qrstuvwxyz'[+digit]!)).join(
+    ' ',
+  )
+
+const failureOf = (training: Promise<unknown>): Promise<Error> =>
+  training.then(
+    () => expect.unreachable(),
+    (error: Error) => error,
+  )
+
+describe('limits of training', () => {
+  it('names what to do when distinct pieces take more memory than allowed', async () => {
+    const error = await failureOf(trainBpe([words(60_000)], { vocabSize: 300, maxMemory: 2 ** 20 }))
+    expect(error).toMatchObject({ code: 'MEMORY' })
+    expect(error.message).toMatch(
+      /more than maxMemory, 1\.0 MB: .* for distinct pieces.*\d+ distinct pieces; raise maxMemory, give fewer texts/s,
+    )
+  })
+
+  it('does so for what merging takes too', async () => {
+    const error = await failureOf(trainBpe([words(60_000)], { vocabSize: 20_000, maxMemory: 6e6 }))
+    expect(error).toMatchObject({ code: 'MEMORY' })
+    expect(error.message).toMatch(/symbols of distinct pieces/)
+    await expect(trainBpe([words(6000)], { vocabSize: 300, maxMemory: 6e6 })).resolves.toHaveProperty('vocabSize', 300)
+  })
+
+  it('reads long texts in parts that make no difference', async () => {
+    const text = Array.from({ length: 6000 }, (_, i) => `line ${i} of "text",\n  isn't it?\t\t  最初の文。次の文。\r\n`).join('')
+    expect(text.length).toBeGreaterThan(280_000)
+    const merges = async (options: TrainBpeOptions) => (await trainBpe(text, { vocabSize: 330, ...options })).toJSON().model.merges
+    // A regular expression gets the text whole.
+    const whole = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/u
+    expect(await merges({ pattern: 'gpt2' })).toEqual(await merges({ pattern: whole }))
+  })
+
+  it('stops soon after its signal is aborted, also inside one long text and while merging', async () => {
+    const long = words(100_000)
+    for (const task of ['count-pieces', 'train-bpe']) {
+      const controller = new AbortController()
+      let aborted = 0
+      const onProgress: TrainBpeOptions['onProgress'] = (event) => {
+        if (aborted > 0 || event.task !== task) return
+        aborted = performance.now()
+        controller.abort()
+      }
+      const error = await failureOf(trainBpe(long, { vocabSize: 5000, signal: controller.signal, onProgress }))
+      expect(error).toMatchObject({ code: 'ABORTED' })
+      expect(aborted).toBeGreaterThan(0)
+      // Some 50 ms; machines that test are busy.
+      expect(performance.now() - aborted).toBeLessThan(500)
+    }
+  })
+
+  it.each([
+    ['a number', 7 as unknown as string, /an iterable or an async iterable of strings, got 7/],
+    ['a list with a buffer', ['text', new Uint8Array(2)] as unknown as string[], /strings, got object at index 1; decode/],
+  ])('refuses %s for texts', async (_, texts, message) => {
+    const error = await failureOf(trainBpe(texts, { vocabSize: 300 }))
+    expect(error).toMatchObject({ code: 'VALUE' })
+    expect(error.message).toMatch(message)
+  })
+
+  it('takes streams of texts for every kind of training', async () => {
+    async function* stream() {
+      yield 'one two two'
+      await new Promise((resolve) => setTimeout(resolve, 1))
+      yield 'two'
+    }
+    for (const train of [trainWordPiece, (texts: Iterable<string> | AsyncIterable<string>) => trainBpe(texts, { symbols: 'characters' })]) {
+      expect((await train(stream())).toJSON()).toEqual((await train(['one two two', 'two'])).toJSON())
+    }
+  })
+})
