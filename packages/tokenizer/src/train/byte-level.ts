@@ -13,7 +13,7 @@ import { ScannerCutter } from './cutters.js'
 import { learnMerges, type GrowingTokens } from './learn-merges.js'
 import { MemoryLimit } from './memory-limit.js'
 import type { PieceSymbols } from './merge-corpus.js'
-import { pauses } from './pause.js'
+import { pauses } from './pauses.js'
 import { checkTraining } from './training-options.js'
 
 /** Byte-level BPE; see `trainBpe`. */

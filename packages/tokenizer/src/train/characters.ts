@@ -1,7 +1,9 @@
 import { TokenizerError } from '../errors.js'
+import { charLength } from '../models/segments.js'
 import type { PieceCounter } from './count-pieces.js'
 import type { GrowingTokens } from './learn-merges.js'
-import type { Pause, PieceSymbols } from './merge-corpus.js'
+import type { PieceSymbols } from './merge-corpus.js'
+import type { Pause } from './pauses.js'
 
 /** Which characters are tokens, and how tokens are written by their place in a piece. */
 export interface CharacterForms {
@@ -71,7 +73,7 @@ export async function characterSymbols(
     const weight = counts[piece]!
     const end = pieces.starts[piece + 1]!
     for (let at = pieces.starts[piece]!; at < end; length++) {
-      const size = sizeAt(pieces.arena, at)
+      const size = charLength(pieces.arena[at]!)
       occurrences[pointAt(pieces.arena, at, size)]! += weight
       at += size
     }
@@ -93,7 +95,7 @@ export async function characterSymbols(
     const start = pieces.starts[piece]!
     const end = pieces.starts[piece + 1]!
     for (let at = start; at < end;) {
-      const size = sizeAt(pieces.arena, at)
+      const size = charLength(pieces.arena[at]!)
       const point = pointAt(pieces.arena, at, size)
       if (symbols[0]![point] !== ABSENT) use(point, (at > start ? inner : 0) | (at + size === end ? last : 0))
       at += size
@@ -156,12 +158,6 @@ function highestPoint(bytes: Uint8Array, length: number): number {
   let highest = 0
   for (let i = 0; i < length; i++) if (bytes[i]! > highest) highest = bytes[i]!
   return highest < 0x80 ? 0x7f : highest < 0xe0 ? 0x7ff : highest < 0xf0 ? 0xffff : 0x10ffff
-}
-
-/** The bytes of the UTF-8 character that begins at `at`. */
-const sizeAt = (bytes: Uint8Array, at: number): number => {
-  const first = bytes[at]!
-  return first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4
 }
 
 const pointAt = (bytes: Uint8Array, at: number, size: number): number => {

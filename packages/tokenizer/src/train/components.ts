@@ -75,6 +75,19 @@ export function partOf(json: ComponentJson | null, type: string): ComponentJson 
   return undefined
 }
 
+/** Components whose work on a text does not depend on what lies beyond a blank; of the pre-tokenizers those that also cut there. */
+const local = {
+  normalizer: new Set(['BertNormalizer', 'NFC', 'NFD', 'NFKC', 'NFKD', 'Lowercase', 'StripAccents']),
+  preTokenizer: new Set(['BertPreTokenizer', 'Metaspace', 'Whitespace', 'WhitespaceSplit']),
+}
+
+/** Whether a text cut before a blank, behind a visible character of ASCII, has the same pieces as its parts. */
+export function endsAtBlanks(normalizer: ComponentJson | null, preTokenizer: ComponentJson | null): boolean {
+  const normalizers = normalizer === null ? [] : ((normalizer['normalizers'] as readonly ComponentJson[] | undefined) ?? [normalizer])
+  const ends = local.preTokenizer.has(String(preTokenizer?.['type'])) && preTokenizer?.['split'] !== false
+  return ends && normalizers.every((part) => local.normalizer.has(String(part['type'])))
+}
+
 const isList = (spec: ComponentSpec): spec is readonly ComponentSpec[] => Array.isArray(spec)
 
 /** Readers of files speak of files; here an option is wrong. */

@@ -1,11 +1,10 @@
 import { throwIfAborted, type OnProgress } from '@tesserae/core'
 import { ByteTable } from '../byte-table.js'
-import { nextCut } from '../encoding/safe-cuts.js'
 import { TokenizerError } from '../errors.js'
 import { SpecialTokens } from '../special-tokens.js'
 import { grownDoubles } from './grow.js'
 import type { MemoryLimit } from './memory-limit.js'
-import type { Pause } from './merge-corpus.js'
+import type { Pause } from './pauses.js'
 
 /** The texts of a corpus: one, several, or a stream of them. */
 export type Texts = string | Iterable<string> | AsyncIterable<string>
@@ -33,8 +32,8 @@ export class PieceCounter {
 export interface PieceCutter {
   /** Adds the pieces of a text and returns its length in bytes of UTF-8. */
   cut(text: string, into: PieceCounter): number
-  /** Whether a text may be cut where `isSafeCut` says and its parts be given one by one. */
-  readonly divisible: boolean
+  /** The next place from `from` on where a text may be cut and its parts be given one by one, or its end. */
+  nextCut(text: string, from: number): number
 }
 
 interface CountOptions {
@@ -82,7 +81,7 @@ export async function countPieces(texts: Texts, cutter: PieceCutter, options: Co
     finder.scan(text, 'allow', (part) => parts.push(part), ignore)
     for (const part of parts) {
       for (let start = 0; start < part.length;) {
-        const end = cutter.divisible ? nextCut(part, start + PART) : part.length
+        const end = cutter.nextCut(part, start + PART)
         completed += cutter.cut(part.slice(start, end), counter)
         start = end
         const waiting = pause()

@@ -1,3 +1,4 @@
+import { nextCut } from '../encoding/safe-cuts.js'
 import { IdList } from '../id-list.js'
 import { Utf8Buffer } from '../models/model.js'
 import type { Normalizer, PieceSplitter } from '../pipeline/components.js'
@@ -7,12 +8,14 @@ import type { PieceCounter, PieceCutter } from './count-pieces.js'
 
 /** Cuts bytes by a scanner or a regular expression. */
 export class ScannerCutter implements PieceCutter {
-  readonly divisible: boolean
   private readonly utf8 = new Utf8Buffer()
   private readonly ends = new IdList()
 
-  constructor(private readonly split: PreTokenizer) {
-    this.divisible = typeof split.pattern === 'string'
+  constructor(private readonly split: PreTokenizer) {}
+
+  nextCut(text: string, from: number): number {
+    // What a regular expression makes of a part is anybody's guess.
+    return typeof this.split.pattern === 'string' ? nextCut(text, from) : text.length
   }
 
   cut(text: string, into: PieceCounter): number {
@@ -34,15 +37,25 @@ export class ScannerCutter implements PieceCutter {
 
 /** Rewrites and cuts text by the components of a pipeline. */
 export class PipelineCutter implements PieceCutter {
-  readonly divisible = false
   private readonly utf8 = new Utf8Buffer()
   private readonly tracks: boolean
 
+  /** @param divisible whether neither component looks beyond a blank, and pieces do not go on behind one */
   constructor(
     private readonly normalizer: Normalizer | undefined,
     private readonly splitter: PieceSplitter | undefined,
+    private readonly divisible: boolean,
   ) {
     this.tracks = normalizer !== undefined && splitter?.needsPlaces === true
+  }
+
+  nextCut(text: string, from: number): number {
+    // Before a blank that follows a visible character of ASCII, so that no run of white space and no normal form is cut.
+    for (let at = this.divisible ? text.indexOf(' ', from) : -1; at > 0; at = text.indexOf(' ', at + 1)) {
+      const before = text.charCodeAt(at - 1)
+      if (before > 0x20 && before < 0x7f) return at
+    }
+    return text.length
   }
 
   cut(text: string, into: PieceCounter): number {

@@ -1,7 +1,8 @@
 import type { OnProgress } from '@tesserae/core'
 import { MAX_MERGES, MergeTable } from '../models/bpe/merge-table.js'
 import type { MemoryLimit } from './memory-limit.js'
-import { MergeCorpus, type Pause, type PieceSymbols } from './merge-corpus.js'
+import { MergeCorpus, type PieceSymbols } from './merge-corpus.js'
+import type { Pause } from './pauses.js'
 
 /** The tokens of a vocabulary in the making, numbered from 0. */
 export interface GrowingTokens {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import type { Tokenizer } from '../tokenizer.js'
 import { trainBpe, type TrainBpeOptions } from './bpe.js'
+import type { ComponentSpec } from './components.js'
 import { trainWordPiece } from './wordpiece.js'
 
 /** Words that are all different. */
@@ -37,6 +39,25 @@ describe('limits of training', () => {
     // A regular expression gets the text whole.
     const whole = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/u
     expect(await merges({ pattern: 'gpt2' })).toEqual(await merges({ pattern: whole }))
+  })
+
+  it('does so for components that do not look beyond blanks', async () => {
+    const text = Array.from(
+      { length: 4500 },
+      (_, i) => `line ${i} of "text",\n  isn't it?\t\t  Σίσυφος Σ. 最初の文。次の文。 e\u0301 ª\r\n`,
+    ).join('')
+    expect(text.length).toBeGreaterThan(280_000)
+    for (const options of [
+      { preTokenizer: 'Whitespace', normalizer: ['NFC', 'Lowercase'] },
+      { preTokenizer: 'BertPreTokenizer', normalizer: 'BertNormalizer' },
+      { preTokenizer: 'Metaspace', normalizer: 'NFKD' },
+      { preTokenizer: 'WhitespaceSplit' },
+    ]) {
+      const train = (preTokenizer: ComponentSpec) => trainBpe(text, { symbols: 'characters', vocabSize: 150, ...options, preTokenizer })
+      const vocabOf = (tokenizer: Tokenizer) => tokenizer.toJSON().model.vocab
+      // In a sequence the same component gets the text whole.
+      expect(vocabOf(await train(options.preTokenizer))).toEqual(vocabOf(await train([options.preTokenizer])))
+    }
   })
 
   it('stops soon after its signal is aborted, also inside one long text and while merging', async () => {

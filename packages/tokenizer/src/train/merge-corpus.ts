@@ -2,6 +2,7 @@ import { grownInts } from './grow.js'
 import { Neighbours } from './neighbours.js'
 import { PairCounts } from './pair-counts.js'
 import { PairQueue } from './pair-queue.js'
+import { inSlices, type Pause } from './pauses.js'
 
 /** The distinct pieces of a corpus as symbols. */
 export interface PieceSymbols {
@@ -15,9 +16,6 @@ export interface PieceSymbols {
   /** Writes the symbols of a piece from `at` on and returns where they end. */
   write(piece: number, cells: Int32Array, at: number): number
 }
-
-/** Called between slices of work; waits now and then. */
-export type Pause = () => Promise<boolean> | boolean
 
 export interface PairToMerge {
   readonly entry: number
@@ -129,31 +127,27 @@ export class MergeCorpus {
     const { cells, spans, pairs, queue, used } = this
     // How many places each pair has; `spans` holds the pairs meanwhile.
     let lengths = new Int32Array(1024)
-    for (let from = 1; from + 1 < used; from += SLICE) {
-      const end = Math.min(from + SLICE, used - 1)
-      for (let at = from; at < end; at++) {
+    await inSlices(used - 1, pause, (from, to) => {
+      for (let at = from; at < to; at++) {
         if (cells[at]! < 0 || cells[at + 1]! < 0) continue
         const pair = pairs.add(cells[at]!, cells[at + 1]!, this.source.counts[this.pieceOf[at]!]!)
         if (pair >= lengths.length) lengths = grownInts(lengths)
         lengths[pair]!++
         spans[at] = pair + 1
       }
-      await pause()
-    }
+    })
     const entries = new Int32Array(pairs.size)
     for (let pair = 0; pair < pairs.size; pair++) entries[pair] = queue.add(pair, lengths[pair]!)
     const written = new Int32Array(pairs.size)
-    for (let from = 1; from < used; from += SLICE) {
-      const end = Math.min(from + SLICE, used)
-      for (let at = from; at < end; at++) {
+    await inSlices(used, pause, (from, to) => {
+      for (let at = from; at < to; at++) {
         const pair = spans[at]! - 1
         spans[at] = 1
         if (pair < 0) continue
         const entry = entries[pair]!
         queue.chunkOf(entry)[queue.offsetOf(entry) + written[pair]!++] = at
       }
-      await pause()
-    }
+    })
   }
 
   private mergeAt(places: Int32Array, from: number, to: number, left: number, right: number, symbol: number, longest: number): void {

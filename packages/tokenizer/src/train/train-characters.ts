@@ -4,12 +4,12 @@ import type { MergeTable } from '../models/bpe/merge-table.js'
 import type { ComponentJson } from '../pipeline/components.js'
 import { Tokenizer } from '../tokenizer.js'
 import { characterSymbols, checkAlphabet, FormTokens, type CharacterForms } from './characters.js'
-import { checkDecoder, normalizerOf, splitterOf } from './components.js'
+import { checkDecoder, endsAtBlanks, normalizerOf, splitterOf } from './components.js'
 import { countPieces, type Texts } from './count-pieces.js'
 import { PipelineCutter } from './cutters.js'
 import { learnMerges } from './learn-merges.js'
 import { MemoryLimit } from './memory-limit.js'
-import { pauses } from './pause.js'
+import { pauses } from './pauses.js'
 import { checkAmong, checkTraining, type TrainingOptions } from './training-options.js'
 
 /** What training by pairs of characters is told once defaults are filled in. */
@@ -48,7 +48,7 @@ export async function trainCharacters(
   checkAmong({ unkToken, padToken }, specialTokens)
   checkAlphabet(forms.initialAlphabet, forms.limitAlphabet)
   checkDecoder(decoder)
-  const cutter = new PipelineCutter(normalizerOf(normalizer), splitterOf(preTokenizer))
+  const cutter = new PipelineCutter(normalizerOf(normalizer), splitterOf(preTokenizer), endsAtBlanks(normalizer, preTokenizer))
   const memory = new MemoryLimit(options.maxMemory)
   const pause = pauses(signal)
 

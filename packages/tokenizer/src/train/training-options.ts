@@ -18,7 +18,10 @@ export interface TrainingOptions {
    * that about 20 bytes for each byte (character) of these pieces, and 50 for each pair that ever occurs. The texts themselves are the caller's.
    */
   readonly maxMemory?: number
-  /** Cancels within some 50 ms, but for a text that is cut by a regular expression or by components: that is finished first. */
+  /**
+   * Cancels within some 50 ms, but for reading a text of megabytes in one piece that cannot be cut beforehand: by a regular expression, by components that may look
+   * beyond a blank, or without a blank. Such a text is finished first.
+   */
   readonly signal?: AbortSignal
   /** Receives `count-pieces` (bytes of UTF-8) while the corpus is read, then `train-bpe` (merges). */
   readonly onProgress?: OnProgress
