@@ -27,6 +27,29 @@ describe('ByteTable', () => {
       ),
     )
   })
+
+  it('takes another hash function where keys were made to collide, and loses none', () => {
+    // Who knows the function finds keys of one slot.
+    const slotOf = (key: Uint8Array): number => {
+      let hash = key.length
+      for (const byte of key) hash = Math.imul(hash ^ byte, 0x01000193)
+      hash ^= hash >>> 15
+      hash = Math.imul(hash, 0x2c1b3c6d)
+      return (hash ^ (hash >>> 13)) & 1023
+    }
+    const table = new ByteTable(512)
+    const bytes = new TextEncoder()
+    const keys: Uint8Array[] = []
+    for (let i = 0; keys.length < 400; i++) {
+      const key = bytes.encode(i.toString(36))
+      if (slotOf(key) === 7) keys.push(key)
+    }
+    const { memory } = table
+    keys.forEach((key, index) => expect(table.add(key, 0, key.length)).toBe(index))
+    expect(table.memory).toBeGreaterThan(memory)
+    expect(table.memory).toBeLessThan(memory * 4)
+    keys.forEach((key, index) => expect(table.find(key, 0, key.length)).toBe(index))
+  })
 })
 
 describe('MergeTable', () => {

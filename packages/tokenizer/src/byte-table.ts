@@ -1,3 +1,6 @@
+/** So many slots are passed before another hash function is tried: in a table that is at most half full a longer way means keys that were made to collide. */
+const MAX_PROBES = 128
+
 /**
  * A hash table from byte strings to the indices 0, 1, 2, … in order of insertion. Keys are kept in one array, so that a hundred
  * thousand of them cost no objects.
@@ -10,6 +13,8 @@ export class ByteTable {
   // Two words a slot: the hash, and the index plus one (0 marks a free slot).
   private slots: Int32Array
   private mask: number
+  private seed = 0
+  private reseeds = 4
 
   constructor(expected = 256) {
     const capacity = 2 ** Math.ceil(Math.log2(Math.max(16, expected * 2)))
@@ -21,7 +26,7 @@ export class ByteTable {
 
   /** The index of `bytes[start, end)`, or −1. */
   find(bytes: Uint8Array, start: number, end: number): number {
-    const hash = hashBytes(bytes, start, end)
+    const hash = hashBytes(this.seed, bytes, start, end)
     const { slots, mask } = this
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const index = slots[slot * 2 + 1]! - 1
@@ -32,9 +37,10 @@ export class ByteTable {
 
   /** The index of `bytes[start, end)`, inserted when it is new: then the result equals the former `size`. */
   add(bytes: Uint8Array, start: number, end: number): number {
-    const hash = hashBytes(bytes, start, end)
+    const hash = hashBytes(this.seed, bytes, start, end)
     let slot = hash & this.mask
-    for (; ; slot = (slot + 1) & this.mask) {
+    let probes = 0
+    for (; ; slot = (slot + 1) & this.mask, probes++) {
       const index = this.slots[slot * 2 + 1]! - 1
       if (index < 0) break
       if (this.slots[slot * 2] === hash && this.equals(index, bytes, start, end)) return index
@@ -42,7 +48,7 @@ export class ByteTable {
     const index = this.append(bytes, start, end)
     this.slots[slot * 2] = hash
     this.slots[slot * 2 + 1] = index + 1
-    if (this.size * 2 > this.mask) this.rehash()
+    if (this.size * 2 > this.mask || (probes > MAX_PROBES && this.reseeds > 0)) this.rehash(probes > MAX_PROBES)
     return index
   }
 
@@ -78,16 +84,19 @@ export class ByteTable {
     return index
   }
 
-  private rehash(): void {
+  private rehash(collided: boolean): void {
     const old = this.slots
     this.slots = new Int32Array(old.length * 2)
     this.mask = this.slots.length / 2 - 1
+    if (collided && this.reseeds-- > 0) this.seed = Math.imul(this.seed ^ 0x5bd1e995, 0x27d4eb2f)
     for (let i = 0; i < old.length; i += 2) {
-      if (old[i + 1] === 0) continue
-      let slot = old[i]! & this.mask
+      const index = old[i + 1]! - 1
+      if (index < 0) continue
+      const hash = collided ? hashBytes(this.seed, this.arena, this.starts[index]!, this.starts[index + 1]!) : old[i]!
+      let slot = hash & this.mask
       while (this.slots[slot * 2 + 1] !== 0) slot = (slot + 1) & this.mask
-      this.slots[slot * 2] = old[i]!
-      this.slots[slot * 2 + 1] = old[i + 1]!
+      this.slots[slot * 2] = hash
+      this.slots[slot * 2 + 1] = index + 1
     }
   }
 }
@@ -97,8 +106,8 @@ function grow<T extends Uint8Array | Uint32Array>(from: T, to: T): T {
   return to
 }
 
-function hashBytes(bytes: Uint8Array, start: number, end: number): number {
-  let hash = end - start
+function hashBytes(seed: number, bytes: Uint8Array, start: number, end: number): number {
+  let hash = seed ^ (end - start)
   for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193)
   // The multiplication carries entropy upwards only; bring it down to the bits that the mask keeps.
   hash ^= hash >>> 15
