@@ -66,6 +66,21 @@ describe('trainBpe on characters and trainWordPiece', () => {
     expect(tokenizer.decode(tokenizer.encode('Under THE sea'))).toBe('under the sea')
   })
 
+  it('undo by default what was done to the text', async () => {
+    const text = 'sea shells, sea shore'
+    for (const options of [
+      { preTokenizer: 'ByteLevel' },
+      { preTokenizer: ['Digits', { type: 'Metaspace', replacement: '_' }] },
+      { preTokenizer: 'WhitespaceSplit', endOfWordSuffix: '</w>' },
+      { preTokenizer: 'WhitespaceSplit', continuingSubwordPrefix: '@@' },
+    ] satisfies Partial<CharacterBpeOptions>[]) {
+      const tokenizer = await trainBpe([text], { symbols: 'characters', vocabSize: 30, ...options })
+      expect(tokenizer.decode(tokenizer.encode('sea shells')).trim()).toBe('sea shells')
+    }
+    const bare = await trainBpe([text], { symbols: 'characters', vocabSize: 30, decoder: null })
+    expect(bare.toJSON().decoder).toBeNull()
+  })
+
   it('make a tokenizer like BERT’s by default', async () => {
     const tokenizer = await trainWordPiece(['Low, LOWER, lówest; low lower lowest'], { vocabSize: 40 })
     expect([...tokenizer.specialTokens.keys()]).toEqual(['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'])
