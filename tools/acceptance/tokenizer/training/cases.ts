@@ -39,7 +39,14 @@ export function trainingCases(): TrainingCase[] {
       {
         name,
         texts: few,
-        case: { name, kind: 'characters', vocabSize: 10_000, unkToken: '<unk>', specialTokens: ['<unk>', '[PAD]'], ...characterOptions[index] },
+        case: {
+          name,
+          kind: 'characters',
+          vocabSize: 10_000,
+          unkToken: '<unk>',
+          specialTokens: ['<unk>', '[PAD]'],
+          ...characterOptions[index],
+        },
       },
       {
         name,
