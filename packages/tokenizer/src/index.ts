@@ -22,4 +22,6 @@ export { trainBpe, type ByteLevelBpeOptions, type CharacterBpeOptions, type Char
 export type { ComponentSpec } from './train/components.js'
 export type { Texts } from './train/count-pieces.js'
 export type { TrainingOptions } from './train/training-options.js'
+export type { TrainUnigramOptions } from './train/unigram/options.js'
+export { trainUnigram } from './train/unigram/train-unigram.js'
 export { trainWordPiece, type TrainWordPieceOptions } from './train/wordpiece.js'

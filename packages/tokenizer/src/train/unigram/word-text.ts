@@ -1,0 +1,78 @@
+import type { ByteTable } from '../../byte-table.js'
+import { charLength } from '../../models/segments.js'
+
+/** What stands behind every word. */
+export const SEPARATOR = 0
+/** The most characters of distinct words that training takes; about 60 bytes of memory each. */
+export const MAX_PLACES = 2 ** 24
+
+/**
+ * The distinct words of a corpus as one text of symbols: word `i` is `symbols[starts[i], starts[i + 1] − 1)`, with {@link SEPARATOR} behind it. Symbols are the
+ * characters of the corpus numbered from 1 in order of their code points.
+ */
+export class WordText {
+  readonly symbols: Int32Array
+  readonly starts: Uint32Array
+  /** Symbol → code point; 0 stands for the separator. */
+  readonly alphabet: Uint32Array
+  /** The word that each place belongs to. */
+  readonly wordAt: Uint32Array
+
+  /**
+   * @param words UTF-8
+   * @param counts how often each occurs
+   */
+  constructor(
+    words: ByteTable,
+    readonly counts: Float64Array,
+  ) {
+    const bytes = words.arena
+    const end = words.starts[words.size]!
+    let length = words.size
+    // Bytes that go on a character begin with the bits 10.
+    for (let i = 0; i < end; i++) if ((bytes[i]! & 0xc0) !== 0x80) length++
+    this.symbols = new Int32Array(length)
+    this.wordAt = new Uint32Array(length)
+    this.starts = new Uint32Array(words.size + 1)
+    const symbolOf = new Int32Array(0x110000)
+    let at = 0
+    for (let word = 0; word < words.size; word++) {
+      this.starts[word] = at
+      for (let i = words.starts[word]!; i < words.starts[word + 1]!; i += charLength(bytes[i]!)) {
+        const code = codePoint(bytes, i)
+        symbolOf[code] = 1
+        this.wordAt[at] = word
+        this.symbols[at++] = code
+      }
+      this.wordAt[at++] = word
+    }
+    this.starts[words.size] = at
+    const codes: number[] = [SEPARATOR]
+    for (let code = 0; code < symbolOf.length; code++) if (symbolOf[code] === 1) symbolOf[code] = codes.push(code) - 1
+    this.alphabet = Uint32Array.from(codes)
+    for (let word = 0; word < words.size; word++) {
+      for (let i = this.starts[word]!; i < this.starts[word + 1]! - 1; i++) this.symbols[i] = symbolOf[this.symbols[i]!]!
+    }
+  }
+
+  /** The number of words. */
+  get size(): number {
+    return this.starts.length - 1
+  }
+
+  /** The characters from `at` on. */
+  text(at: number, length: number): string {
+    let text = ''
+    for (let i = at; i < at + length; i++) text += String.fromCodePoint(this.alphabet[this.symbols[i]!]!)
+    return text
+  }
+}
+
+/** The character of valid UTF-8 that begins at `at`. */
+function codePoint(bytes: Uint8Array, at: number): number {
+  const first = bytes[at]!
+  if (first < 0x80) return first
+  if (first < 0xe0) return ((first & 0x1f) << 6) | (bytes[at + 1]! & 0x3f)
+  const tail = ((bytes[at + 1]! & 0x3f) << 6) | (bytes[at + 2]! & 0x3f)
+  return first < 0xf0 ? ((first & 0x0f) << 12) | tail : ((first & 0x07) << 18) | (tail << 6) | (bytes[at + 3]! & 0x3f)
+}
