@@ -40,9 +40,18 @@ export const categoryNameList: readonly string[] = categoryNames.split(' ')
 /** Calls `run` for each stretch of code points `[start, end)` of one category, in order; together they are all of Unicode. */
 export function forEachCategoryRun(run: (category: number, start: number, end: number) => void): void {
   let start = 0
-  for (const [, letter, count] of categoryRuns.matchAll(/([^0-9a-z\n])([0-9a-z]*)/g)) {
-    const end = start + (count === '' ? 1 : parseInt(count!, 36))
-    run(categoryLetters.indexOf(letter!), start, end)
+  for (let at = 0; at < categoryRuns.length;) {
+    const category = categoryLetters.indexOf(categoryRuns[at++]!)
+    // Lines are broken for readers.
+    if (category < 0) continue
+    let count = 0
+    for (; at < categoryRuns.length; at++) {
+      const digit = base36(categoryRuns.charCodeAt(at))
+      if (digit < 0) break
+      count = count * 36 + digit
+    }
+    const end = start + Math.max(1, count)
+    run(category, start, end)
     start = end
   }
 }
@@ -55,4 +64,10 @@ export function categoryTable(size: number, valueOf: (category: number) => numbe
     if (values[category] !== 0 && start < size) table.fill(values[category]!, start, end)
   })
   return table
+}
+
+/** The value of a digit of base 36, or −1. */
+function base36(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30
+  return code >= 0x61 && code <= 0x7a ? code - 0x57 : -1
 }

@@ -94,6 +94,28 @@ describe('fromGGUF', () => {
     expect([...first]).toEqual(model === 'llama' ? [1, ...second] : [...second, 2])
   })
 
+  it.each([
+    ['bpe-llama', 'llama'],
+    ['unigram-bytes', 't5'],
+  ] as const)('writes the pieces of %s as a tokenizer.json', (name, model) => {
+    const given = pieces(name, model)
+    const tokens = given.get(`${PRE}tokens`) as string[]
+    const withSymbol = (id: number): Tokenizer => {
+      const types = [...(given.get(`${PRE}token_type`) as Int32Array)]
+      types[id] = 4
+      return Tokenizer.fromGGUF(new Map([...given, [`${PRE}token_type`, types]]))
+    }
+    const id = tokens.findIndex((token, at) => at > 260 && /^[a-z]{2,}$/.test(token))
+    const tokenizer = withSymbol(id)
+    const written = Tokenizer.fromJSON(JSON.stringify(tokenizer))
+    const symbol = tokens[id]!
+    for (const text of ['the whale', '  two </s> three', `${symbol} and${symbol}${symbol} <s>`, '\u4e2d\u{1f600} unknown', '']) {
+      expect(written.encode(text, { special: 'allow' }), text).toEqual(tokenizer.encode(text, { special: 'allow' }))
+    }
+    expect(tokenizer.encode(`the ${symbol}`)).toContain(id)
+    if (model === 'llama') expect(codeOf(() => withSymbol(tokens.findIndex((token) => /^\u2581[a-z]/.test(token))).toJSON())).toBe('UNSUPPORTED')
+  })
+
   it('writes control tokens out, unlike SentencePiece, and leaves them out on demand', () => {
     const tokenizer = Tokenizer.fromGGUF(pieces('bpe-llama', 'llama'))
     const ids = tokenizer.encode('the whale')

@@ -55,7 +55,8 @@ export function readPieces(fields: GgufFields, model: 'llama' | 't5'): Tokenizer
     postProcessor: frameOf(pieces, addBos ? bosId : undefined, addEos ? eosId : undefined),
   })
   const template = fields.text('tokenizer.chat_template')
-  return partsOf(pipeline, {
+  const form = { type: model === 'llama' ? 'bpe' : 'unigram', suffix: false } as const
+  return partsOf(pipeline, form, {
     bosId,
     eosId,
     padId: fields.id('tokenizer.ggml.padding_token_id', tokens.length),

@@ -1,8 +1,8 @@
 import { AddedVocabulary } from '../../added-vocab/added-vocabulary.js'
-import { TokenizerError } from '../../errors.js'
 import type { TokenizerParts } from '../../parts.js'
 import { TemplateProcessing, type TemplatePiece, type TemplateToken } from '../../postprocessors/template.js'
 import { Vocabulary } from '../../vocabulary.js'
+import { hfFormOf, type PiecesForm } from './hf-form.js'
 import { PieceType } from './model-proto.js'
 import type { Pieces } from './pieces.js'
 import type { SentencePiecePipeline } from './text-pipeline.js'
@@ -38,6 +38,7 @@ export function frameOf(pieces: Pieces, before: number | undefined, behind: numb
 /** What a tokenizer is made of, around a pipeline. */
 export function partsOf(
   pipeline: SentencePiecePipeline,
+  form: PiecesForm,
   given: Pick<TokenizerParts, 'bosId' | 'eosId' | 'padId' | 'chatTemplates'>,
 ): TokenizerParts {
   const { pieces, added } = pipeline.parts
@@ -51,12 +52,7 @@ export function partsOf(
     added: added.tokens,
     unkId: pieces.unknownId,
     ...given,
-    write: () => {
-      throw new TokenizerError(
-        'UNSUPPORTED',
-        'A tokenizer of SentencePiece pieces cannot be written as tokenizer.json; keep the file that it was read from',
-      )
-    },
+    write: () => hfFormOf(pipeline.parts, form),
   }
 }
 

@@ -10,6 +10,7 @@ import { BLANK_SYMBOL, SentencePieceNormalizer } from './normalizer.js'
 import { addedOf, frameOf, partsOf } from './parts.js'
 import { Pieces } from './pieces.js'
 import { SentencePiecePipeline } from './text-pipeline.js'
+import { pathScores } from './unigram-scores.js'
 
 export interface SentencePieceOptions {
   /** Whether to put the file's token for the beginning (`<s>`) in front of every text, as Llama does. Default false, as in SentencePiece. */
@@ -49,7 +50,7 @@ export function readSentencePiece(file: Uint8Array, options: SentencePieceOption
     blankAfterAdded: false,
     postProcessor: frameOf(pieces, required(options.addBos, bosId, proto.bosPiece), required(options.addEos, eosId, proto.eosPiece)),
   })
-  return partsOf(pipeline, { bosId, eosId })
+  return partsOf(pipeline, { type: proto.type, suffix: proto.whitespaceAsSuffix }, { bosId, eosId })
 }
 
 /** The token to be put around texts, if any. */
@@ -79,23 +80,7 @@ export function segmenterOf(type: ModelType, pieces: Pieces): Segmenter {
 }
 
 function unigramOf(pieces: Pieces): Unigram {
-  const { scores, types } = pieces.list
   const trie = new ByteTrie()
-  // The smallest positive float: SentencePiece begins its search for the highest score there.
-  let highest = 2 ** -126
-  let lowest = Infinity
-  for (let id = 0; id < types.length; id++) {
-    if (types[id] !== PieceType.normal) continue
-    highest = Math.max(highest, scores[id]!)
-    lowest = Math.min(lowest, scores[id]!)
-  }
-  const pathScores = Float64Array.from(scores)
-  for (const id of pieces.ids) {
-    if (types[id] === PieceType.unused) continue
-    const bytes = pieces.bytes(id)
-    trie.set(bytes, id)
-    // User-defined symbols beat any other way through the text.
-    if (types[id] === PieceType.userDefined) pathScores[id] = Math.fround(bytes.length * highest) - 0.1
-  }
-  return new Unigram(trie, { scores: pathScores, lowest: Number.isFinite(lowest) ? lowest : 3.4028234663852886e38, single: true })
+  for (const id of pieces.ids) if (pieces.typeOf(id) !== PieceType.unused) trie.set(pieces.bytes(id), id)
+  return new Unigram(trie, { ...pathScores(pieces), single: true })
 }

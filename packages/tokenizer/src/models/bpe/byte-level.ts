@@ -2,16 +2,13 @@ import { IdList } from '../../id-list.js'
 import type { PreTokenizer } from '../../pretokenizers/pretokenizer.js'
 import { Utf8Buffer, type TextModel } from '../model.js'
 import type { PieceMerger } from './piece-merger.js'
-import { LONGEST_KEY, NO_PIECE, PieceTable } from './piece-table.js'
+import { highMasks, LONGEST_KEY, lowMasks, NO_PIECE, PieceTable } from './piece-table.js'
 
 /** Longer pieces are rarely seen twice. */
 const CACHED_LENGTH = 128
 const CACHED_PIECES = 1 << 16
 const CACHED_IDS = 1 << 20
 const RECENT_MASK = (1 << 13) - 1
-// By the size of a piece of up to eight bytes: which bits of the words that are read belong to it.
-const lowMasks = Int32Array.of(0, 0xff, 0xffff, 0xffffff, -1, -1, -1, -1, -1)
-const highMasks = Int32Array.of(0, 0, 0, 0, 0, 0xff, 0xffff, 0xffffff, -1)
 
 /** Byte-level byte-pair encoding: text is cut into pieces, a piece's bytes are the first symbols, and merges join them. */
 export class ByteLevelBpe implements TextModel {

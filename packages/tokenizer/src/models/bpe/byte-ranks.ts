@@ -28,11 +28,12 @@ export class ByteRanks {
     const view = new DataView(bytes.buffer)
     this.byteIds.fill(-1)
     this.pieces = new PieceTable(size)
+    this.pieces.insertAll(view, starts)
     let longest = 0
     for (let id = 0; id < size; id++) {
       const length = starts[id + 1]! - starts[id]!
       if (length > longest) longest = length
-      if (length > 0) this.addToken(bytes, view, starts[id]!, length, id)
+      if (length > 0 && (length <= 2 || length > LONGEST_KEY)) this.addToken(bytes, starts[id]!, length, id)
     }
     this.longest = longest
     const missing = this.byteIds.indexOf(-1)
@@ -51,14 +52,11 @@ export class ByteRanks {
     return found === NO_PIECE ? NO_RANK : found
   }
 
-  private addToken(bytes: Uint8Array, view: DataView, start: number, length: number, id: number): void {
-    if (length > LONGEST_KEY) {
-      this.long.set(asText(bytes, start, start + length), id)
-      return
-    }
+  /** A token that is found otherwise than the rest. */
+  private addToken(bytes: Uint8Array, start: number, length: number, id: number): void {
     if (length === 1) this.byteIds[bytes[start]!] = id
     else if (length === 2) this.pairs[(bytes[start]! << 8) | bytes[start + 1]!] = id
-    this.pieces.insert(view, start, length, id)
+    else this.long.set(asText(bytes, start, start + length), id)
   }
 }
 

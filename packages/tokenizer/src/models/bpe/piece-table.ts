@@ -6,6 +6,9 @@ export const PADDING = 8
 export const LONGEST_KEY = 255
 /** What {@link PieceTable.find} gives for a key that is not there. */
 export const NO_PIECE = -1
+/** By the size of a key of up to eight bytes: which bits of its first and second word belong to it. */
+export const lowMasks = Int32Array.of(0, 0xff, 0xffff, 0xffffff, -1, -1, -1, -1, -1)
+export const highMasks = Int32Array.of(0, 0, 0, 0, 0, 0xff, 0xffff, 0xffffff, -1)
 /** So many slots are tried. In a table that is at most half full a longer way means keys that were made to collide. */
 const MAX_PROBES = 128
 const MAX_RESEEDS = 4
@@ -73,6 +76,52 @@ export class PieceTable {
       this.seed = Math.imul(this.seed, 0x5851f42d) | 1
       this.rebuild(this.slots.length * 2)
     }
+  }
+
+  /**
+   * Adds a vocabulary to an empty table: the keys `[starts[i], starts[i + 1])`, each another, with the values `i`. Those that do not fit are left out.
+   *
+   * @throws TokenizerError `FILE` when the keys were made to collide
+   */
+  insertAll(view: DataView, starts: Uint32Array): void {
+    // It is over before a compiler has made much of the code. So most keys have a loop of their own without calls, which is compiled soonest and never again.
+    const rest = this.insertShort(view, starts)
+    for (let i = 0; i + 1 < starts.length; i++) {
+      const length = starts[i + 1]! - starts[i]!
+      if (length > (i < rest ? 8 : 0) && length <= LONGEST_KEY) this.insert(view, starts[i]!, length, i)
+    }
+  }
+
+  /** The keys of up to eight bytes; gives the index of the first that the table, as it is, has no room for. */
+  private insertShort(view: DataView, starts: Uint32Array): number {
+    const { slots, mask, seed } = this
+    let size = 0
+    let i = 0
+    for (; i + 1 < starts.length && size * 8 <= mask; i++) {
+      const start = starts[i]!
+      const length = starts[i + 1]! - start
+      if (length === 0 || length > 8) continue
+      const low = view.getInt32(start, true) & lowMasks[length]!
+      const high = view.getInt32(start + 4, true) & highMasks[length]!
+      let hash = Math.imul(low ^ length, seed) ^ Math.imul(high, 0x85ebca6b)
+      hash ^= hash >>> 15
+      hash = Math.imul(hash, 0x2c1b3c6d)
+      hash ^= hash >>> 13
+      let slot = (hash << 2) & mask
+      let probes = 0
+      while (slots[slot + 2] !== 0 && probes < MAX_PROBES) {
+        slot = (slot + 4) & mask
+        probes++
+      }
+      if (probes === MAX_PROBES) break
+      slots[slot] = low
+      slots[slot + 1] = high
+      slots[slot + 2] = length
+      slots[slot + 3] = i
+      size++
+    }
+    this.size += size
+    return i
   }
 
   /** Adds a key that is not there, or returns false when too many keys collide: a cache does without it. */
