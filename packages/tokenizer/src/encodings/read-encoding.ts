@@ -29,7 +29,8 @@ export function readEncoding({ name, pattern, tokens, special }: EncodingData): 
     }
     const count = pairs.length / CHARS_PER_TOKEN
     const damaged = arena.join(new TextEncoder().encode(pairs), count)
-    if (damaged >= 0) throw new TokenizerError('FILE', `The data of encoding ${name} is damaged: token ${damaged} joins tokens that come later`)
+    if (damaged >= 0)
+      throw new TokenizerError('FILE', `The data of encoding ${name} is damaged: token ${damaged} joins tokens that come later`)
   }
   return partsOfRanks(new Vocabulary({ bytes: arena.bytes.subarray(0, arena.starts[size]), starts: arena.starts, missing }), {
     pattern,

@@ -1,8 +1,9 @@
-// Bar 1: ids, pieces with their places, decoding and streaming of Python's sentencepiece for Unigram, BPE, word and character models that it trains here.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+// Bar 1: ids, pieces with their places, decoding and streaming of Python's sentencepiece for Unigram, BPE, word and character models that it trains here,
+// and the ids that Hugging Face tokenizers gives for what toJSON makes of them.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Tokenizer } from '@tesserae/tokenizer'
+import { Tokenizer, TokenizerError } from '@tesserae/tokenizer'
 import { dataFile } from '../../lib/data.js'
 import { pythonWith, runForJson } from '../../lib/peers.js'
 import { row, unavailable, type Row, type RowSource } from '../../lib/row.js'
@@ -24,8 +25,12 @@ const source: RowSource = async ({ log }) => {
   const folder = mkdtempSync(join(tmpdir(), 'tesserae-sentencepiece-'))
   try {
     // A development machine may have an environment with sentencepiece already.
-    const python = process.env['TESSERAE_TORCH_PYTHON'] ?? pythonWith('sentencepiece', ['sentencepiece==0.2.3'])
+    const python =
+      process.env['TESSERAE_TORCH_PYTHON'] ?? pythonWith('huggingface-tokenizers', ['tokenizers==0.23.3', 'sentencepiece==0.2.3'])
     const script = join(import.meta.dirname, '../../../tokenizer/sentencepiece_cases.py')
+    const written = join(folder, 'written')
+    mkdirSync(written)
+    const unsaid: string[] = []
     const { version, names } = (await runForJson(python, [
       script,
       dataFile('vocab/botchan.txt'),
@@ -37,6 +42,8 @@ const source: RowSource = async ({ log }) => {
     for (const name of names) {
       const tokenizer = Tokenizer.fromSentencePiece(readFileSync(join(folder, `${name}.model`)))
       const answers = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as Answers
+      const reason = write(tokenizer, answers, join(written, name))
+      if (reason !== undefined) unsaid.push(`${name}: ${reason}`)
       const { ids, places, decoded, streamed, first } = compare(tokenizer, answers)
       log(`${name}: ${ids} ids, ${places} pieces, ${decoded} decodings, ${streamed} streams differ`)
       rows.push(
@@ -49,6 +56,7 @@ const source: RowSource = async ({ log }) => {
         ),
       )
     }
+    rows.push(...(await writtenRows(python, written, unsaid)))
     return rows
   } catch (error) {
     return unavailable("ids of Python's sentencepiece", '0 differ', error)
@@ -57,6 +65,40 @@ const source: RowSource = async ({ log }) => {
   }
 }
 export default source
+
+/** Names of control tokens and bytes, which Hugging Face tokenizers makes tokens of wherever they stand. */
+const NAMED = /<(s|\/s|unk|cls|0x[0-9A-F]{2})>/
+
+/** Writes a tokenizer for Hugging Face's with the ids that it should give; returns why where it cannot be written. */
+function write(tokenizer: Tokenizer, { cases }: Answers, path: string): string | undefined {
+  try {
+    writeFileSync(`${path}.ours`, JSON.stringify(tokenizer))
+  } catch (error) {
+    if (error instanceof TokenizerError && error.code === 'UNSUPPORTED')
+      return error.message.replace(/^A tokenizer\.json cannot say (.*);.*$/, '$1')
+    throw error
+  }
+  const kept = cases.filter(({ text }) => !NAMED.test(text)).map(({ text, ids }) => ({ text, ids }))
+  writeFileSync(`${path}.json`, JSON.stringify({ cases: kept }))
+  return undefined
+}
+
+async function writtenRows(python: string, folder: string, unsaid: readonly string[]): Promise<Row[]> {
+  const { version, different } = (await runForJson(python, [join(import.meta.dirname, '../../../tokenizer/hf-round-trip.py'), folder])) as {
+    version: string
+    different: Record<string, number>
+  }
+  return Object.entries(different).map(([name, count]) => {
+    const { cases } = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as Pick<Answers, 'cases'>
+    return row(
+      `sentencepiece, ${name}, as tokenizer.json: strings with other ids in Hugging Face tokenizers than in Python's sentencepiece`,
+      '0',
+      `${count} of ${cases.length}`,
+      count === 0 && cases.length > STRINGS / 2,
+      `tokenizers ${version}; refused by name: ${unsaid.join('; ')}`,
+    )
+  })
+}
 
 function compare(tokenizer: Tokenizer, { cases, decodings }: Answers) {
   const found = { ids: 0, places: 0, decoded: 0, streamed: 0, first: undefined as string | undefined }

@@ -113,7 +113,8 @@ describe('fromGGUF', () => {
       expect(written.encode(text, { special: 'allow' }), text).toEqual(tokenizer.encode(text, { special: 'allow' }))
     }
     expect(tokenizer.encode(`the ${symbol}`)).toContain(id)
-    if (model === 'llama') expect(codeOf(() => withSymbol(tokens.findIndex((token) => /^\u2581[a-z]/.test(token))).toJSON())).toBe('UNSUPPORTED')
+    if (model === 'llama')
+      expect(codeOf(() => withSymbol(tokens.findIndex((token) => /^\u2581[a-z]/.test(token))).toJSON())).toBe('UNSUPPORTED')
   })
 
   it('writes control tokens out, unlike SentencePiece, and leaves them out on demand', () => {

@@ -36,7 +36,8 @@ describe('toJSON of a SentencePiece tokenizer', () => {
   })
 
   it('writes the steps of normalization as components', () => {
-    const steps = (name: string) => (tokenizerOf(name).toJSON().normalizer as { normalizers: { type: string }[] }).normalizers.map(({ type }) => type)
+    const steps = (name: string) =>
+      (tokenizerOf(name).toJSON().normalizer as { normalizers: { type: string }[] }).normalizers.map(({ type }) => type)
     expect(steps('bpe-phrases')).toEqual(['Precompiled', 'Replace', 'Replace', 'Replace', 'Prepend', 'Replace'])
     expect(steps('bpe-llama')).toEqual(['Prepend', 'Replace'])
     expect(steps('unigram-bare')).toEqual(['Replace'])

@@ -42,7 +42,15 @@ export function hfFormOf(parts: SentencePieceParts, form: PiecesForm): Tokenizer
     added_tokens: writeAdded([
       ...added.tokens.filter(({ id }) => !late.has(id)),
       // Looked for in the normalized text, as SentencePiece does; in a unigram model their scores see to that.
-      ...[...late].map((id) => ({ id, content: pieces.form(id), singleWord: false, lstrip: false, rstrip: false, normalized: true, special: false })),
+      ...[...late].map((id) => ({
+        id,
+        content: pieces.form(id),
+        singleWord: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: true,
+        special: false,
+      })),
     ]),
     normalizer: normalizerOf(parts),
     pre_tokenizer: null,

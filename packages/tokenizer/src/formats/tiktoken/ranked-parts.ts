@@ -48,9 +48,13 @@ function withAdded(tokens: Vocabulary, added: readonly AddedToken[]): Vocabulary
   let size = tokens.size
   for (const { content, id } of added) {
     if (content === '') throw new TokenizerError('VALUE', `A special token is text that is not empty, got "" for id ${id}`)
-    if (LONE_SURROGATE.test(content)) throw new TokenizerError('VALUE', `A special token has no lone surrogates, got ${JSON.stringify(content)}`)
+    if (LONE_SURROGATE.test(content))
+      throw new TokenizerError('VALUE', `A special token has no lone surrogates, got ${JSON.stringify(content)}`)
     if (!Number.isInteger(id) || id < 0 || id >= MAX_RANKS) {
-      throw new TokenizerError('VALUE', `The id of special token ${JSON.stringify(content)} is an integer from 0 to ${MAX_RANKS - 1}, got ${String(id)}`)
+      throw new TokenizerError(
+        'VALUE',
+        `The id of special token ${JSON.stringify(content)} is an integer from 0 to ${MAX_RANKS - 1}, got ${String(id)}`,
+      )
     }
     if (tokens.has(id)) {
       throw new TokenizerError('VALUE', `The id ${id} of special token ${JSON.stringify(content)} belongs to a token of the vocabulary`)

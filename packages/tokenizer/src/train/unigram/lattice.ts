@@ -69,7 +69,13 @@ export class PieceLattice {
       },
       1 << 12,
     )
-    return new PieceLattice(text, lengths.reduce((longest, length) => Math.max(longest, length), 1), firsts, pieces, steps)
+    return new PieceLattice(
+      text,
+      lengths.reduce((longest, length) => Math.max(longest, length), 1),
+      firsts,
+      pieces,
+      steps,
+    )
   }
 
   /**

@@ -83,7 +83,12 @@ class Learner {
   /** Keeps the pieces whose loss would be the greatest. Those that no best cut of a word uses go in any case. */
   async prune(size: number): Promise<void> {
     const lost = await this.losses()
-    const marks = await markLargest(lost.map((loss) => (loss === -Infinity ? NaN : loss)), lost.length, size, this.pause)
+    const marks = await markLargest(
+      lost.map((loss) => (loss === -Infinity ? NaN : loss)),
+      lost.length,
+      size,
+      this.pause,
+    )
     let kept = 0
     const numbers = Int32Array.from(marks, (mark) => (mark === 1 ? kept++ : -1))
     const { scores } = this

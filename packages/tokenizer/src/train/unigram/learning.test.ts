@@ -23,7 +23,10 @@ function wordsOf(counts: Readonly<Record<string, number>>): WordText {
   return new WordText(table, Float64Array.from(Object.values(counts)))
 }
 
-const pieceTexts = (text: WordText, seeds: SeedPieces) => ['', ...Array.from(seeds.places, (place, i) => text.text(place, seeds.lengths[i]!))]
+const pieceTexts = (text: WordText, seeds: SeedPieces) => [
+  '',
+  ...Array.from(seeds.places, (place, i) => text.text(place, seeds.lengths[i]!)),
+]
 
 /** Every way to cut a word into pieces of a vocabulary. */
 function* cuts(word: readonly string[], pieces: ReadonlyMap<string, number>): Generator<number[]> {
@@ -52,12 +55,16 @@ const someScores = (size: number) => {
 describe('substringOrder', () => {
   it('orders places by what begins there', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 60 }), fc.integer({ min: 1, max: 20 }), async (symbols, depth) => {
-        const key = (place: number) => symbols.slice(place, place + depth).join('')
-        const order = [...(await substringOrder(Int32Array.from(symbols), 4, depth, pause))]
-        expect(order.toSorted((a, b) => a - b)).toEqual([...symbols.keys()])
-        expect(order.map(key)).toEqual(order.map(key).toSorted())
-      }),
+      fc.asyncProperty(
+        fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 60 }),
+        fc.integer({ min: 1, max: 20 }),
+        async (symbols, depth) => {
+          const key = (place: number) => symbols.slice(place, place + depth).join('')
+          const order = [...(await substringOrder(Int32Array.from(symbols), 4, depth, pause))]
+          expect(order.toSorted((a, b) => a - b)).toEqual([...symbols.keys()])
+          expect(order.map(key)).toEqual(order.map(key).toSorted())
+        },
+      ),
     )
   })
 })
@@ -68,7 +75,9 @@ describe('markLargest', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(numbers, { maxLength: 40 }), fc.nat(45), async (given, count) => {
         const values = given.map((value) => value + 0)
-        const best = [...values.keys()].filter((i) => !Number.isNaN(values[i])).sort((a, b) => (values[a] === values[b] ? a - b : values[b]! > values[a]! ? 1 : -1))
+        const best = [...values.keys()]
+          .filter((i) => !Number.isNaN(values[i]))
+          .sort((a, b) => (values[a] === values[b] ? a - b : values[b]! > values[a]! ? 1 : -1))
         const expected = values.map((_, i) => (best.slice(0, count).includes(i) ? 1 : 0))
         expect([...(await markLargest(Float64Array.from(values), values.length, count, pause))]).toEqual(expected)
       }),
@@ -100,7 +109,9 @@ describe('seedPieces', () => {
           .map(([piece, { count }]) => [piece, [...piece].length * count])
         const text = wordsOf(counts)
         const seeds = await seedPieces(text, longest, 1000, pause)
-        const found = pieceTexts(text, seeds).slice(1).map((piece, i) => [piece, seeds.weights[i]])
+        const found = pieceTexts(text, seeds)
+          .slice(1)
+          .map((piece, i) => [piece, seeds.weights[i]])
         expect(new Map(found as [string, number][])).toEqual(new Map(expected as [string, number][]))
         expect(found).toHaveLength(expected.length)
       }),
@@ -112,7 +123,12 @@ describe('seedPieces', () => {
     const text = wordsOf({ abcd: 5, abcx: 5, zz: 3, qq: 2 })
     const seeds = await seedPieces(text, 16, 10, pause)
     // Seven characters, then `abc` with 30, `abcd` and `abcx` with 20 each; `zz` with 6 has no room.
-    expect(pieceTexts(text, seeds).slice(1).filter((piece) => piece.length > 1).sort()).toEqual(['abc', 'abcd', 'abcx'])
+    expect(
+      pieceTexts(text, seeds)
+        .slice(1)
+        .filter((piece) => piece.length > 1)
+        .sort(),
+    ).toEqual(['abc', 'abcd', 'abcx'])
   })
 })
 
@@ -125,7 +141,10 @@ describe('expectedCounts', () => {
         const expected = new Float64Array(texts.length)
         let logLikelihood = 0
         for (const [word, count] of Object.entries(counts)) {
-          const ways = [...cuts([...word], pieces)].map((way) => ({ way, p: Math.exp(way.reduce((sum, piece) => sum + scores[piece]!, 0)) }))
+          const ways = [...cuts([...word], pieces)].map((way) => ({
+            way,
+            p: Math.exp(way.reduce((sum, piece) => sum + scores[piece]!, 0)),
+          }))
           const all = ways.reduce((sum, { p }) => sum + p, 0)
           for (const { way, p } of ways) for (const piece of way) expected[piece]! += (count * p) / all
           logLikelihood += count * Math.log(all)
@@ -180,7 +199,7 @@ describe('expectedCounts', () => {
     scores[b] = Math.log(0.5)
     const { counts } = await expectedCounts(await lattice.keep(numbers, pause), scores, pause)
     // `ab` as a whole, or the unknown and `b`: ¼ against ¼·e⁻¹⁰ · ½.
-    const apart = 0.5 * Math.exp(-10) / (1 + 0.5 * Math.exp(-10))
+    const apart = (0.5 * Math.exp(-10)) / (1 + 0.5 * Math.exp(-10))
     expect(counts[UNKNOWN]).toBeCloseTo(3 * apart, 12)
     expect(counts[ab]).toBeCloseTo(3 * (1 - apart), 12)
     expect(counts[b]).toBeCloseTo(1 + 3 * apart, 12)

@@ -92,4 +92,5 @@ function whole(name: string, given: number, least: number, most: number): number
   throw value(`${name} must be an integer from ${least} to ${most}`, given)
 }
 
-const value = (rule: string, given: unknown): TokenizerError => new TokenizerError('VALUE', `${rule}, got ${JSON.stringify(given) ?? String(given)}`)
+const value = (rule: string, given: unknown): TokenizerError =>
+  new TokenizerError('VALUE', `${rule}, got ${JSON.stringify(given) ?? String(given)}`)

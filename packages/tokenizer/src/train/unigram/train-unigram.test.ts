@@ -4,7 +4,11 @@ import { Tokenizer } from '../../tokenizer.js'
 import type { TrainUnigramOptions } from './options.js'
 import { trainUnigram } from './train-unigram.js'
 
-const lines = Array.from({ length: 60 }, (_, i) => `the ${i % 2 === 0 ? 'whale' : 'whales'} of the sea ${i % 3 === 0 ? 'swimming' : 'swims'} in ${i % 7} seas, über ${'nnn'.repeat(i % 4)}`)
+const lines = Array.from(
+  { length: 60 },
+  (_, i) =>
+    `the ${i % 2 === 0 ? 'whale' : 'whales'} of the sea ${i % 3 === 0 ? 'swimming' : 'swims'} in ${i % 7} seas, über ${'nnn'.repeat(i % 4)}`,
+)
 const vocabOf = (tokenizer: Tokenizer) => tokenizer.toJSON().model.vocab as unknown as [string, number][]
 
 describe('trainUnigram', () => {
@@ -33,12 +37,19 @@ describe('trainUnigram', () => {
     }
     expect(tokenizer.encodeWithOffsets('ｗｈａｌｅ   sea').tokens).toEqual(tokenizer.encodeWithOffsets('whale sea').tokens)
     expect([tokenizer.bosId, tokenizer.eosId]).toEqual([1, 2])
-    expect([...tokenizer.specialTokens]).toEqual([['<s>', 1], ['</s>', 2]])
+    expect([...tokenizer.specialTokens]).toEqual([
+      ['<s>', 1],
+      ['</s>', 2],
+    ])
   })
 
   it('takes the unknown token from the special ones, adds it, or does without', async () => {
     const among = await trainUnigram(lines, { vocabSize: 44, specialTokens: ['[PAD]', '[UNK]'], unkToken: '[UNK]' })
-    expect(vocabOf(among).slice(0, 2).map(([form]) => form)).toEqual(['[PAD]', '[UNK]'])
+    expect(
+      vocabOf(among)
+        .slice(0, 2)
+        .map(([form]) => form),
+    ).toEqual(['[PAD]', '[UNK]'])
     expect([...among.encode('ж')].at(-1)).toBe(1)
     const added = await trainUnigram(lines, { vocabSize: 44, specialTokens: ['[PAD]'] })
     expect([...added.encode('ж')].at(-1)).toBe(0)
@@ -73,9 +84,17 @@ describe('trainUnigram', () => {
 
   it('gives fewer tokens than asked for where there are no more substrings, and works without any text', async () => {
     const small = await trainUnigram(['abc'], { vocabSize: 100 })
-    expect(vocabOf(small).map(([form]) => form).sort()).toEqual(['<unk>', 'a', 'b', 'c', '▁'])
+    expect(
+      vocabOf(small)
+        .map(([form]) => form)
+        .sort(),
+    ).toEqual(['<unk>', 'a', 'b', 'c', '▁'])
     expect((await trainUnigram([])).vocabSize).toBe(1)
-    expect(vocabOf(await trainUnigram(['', ' '], { initialAlphabet: ['x'] })).map(([form]) => form).sort()).toEqual(['<unk>', 'x', '▁'])
+    expect(
+      vocabOf(await trainUnigram(['', ' '], { initialAlphabet: ['x'] }))
+        .map(([form]) => form)
+        .sort(),
+    ).toEqual(['<unk>', 'x', '▁'])
   })
 
   it('keeps to the longest piece', async () => {

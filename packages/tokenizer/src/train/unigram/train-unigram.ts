@@ -76,4 +76,7 @@ export async function trainUnigram(
 }
 
 const tooMany = (): TokenizerError =>
-  new TokenizerError('VALUE', `The distinct words of the texts have more than ${MAX_PLACES} characters, which do not fit; train on fewer texts`)
+  new TokenizerError(
+    'VALUE',
+    `The distinct words of the texts have more than ${MAX_PLACES} characters, which do not fit; train on fewer texts`,
+  )

@@ -12,7 +12,10 @@ const nfkc = {
 const metaspace = { type: 'Metaspace', replacement: '\u2581', prepend_scheme: 'always', split: true }
 
 /** The `tokenizer.json` of trained pieces, without any when training is yet to come. */
-export function unigramJson(rules: UnigramRules, pieces: readonly ScoredPiece[]): Omit<TokenizerJson, 'model'> & { readonly model: unknown } {
+export function unigramJson(
+  rules: UnigramRules,
+  pieces: readonly ScoredPiece[],
+): Omit<TokenizerJson, 'model'> & { readonly model: unknown } {
   const { specials, listed, unkToken } = rules
   return {
     version: '1.0',
