@@ -160,7 +160,7 @@ class IdSink implements TokenSink {
 const joined = (forms: readonly string[]): string => (forms.length === 1 ? forms[0]! : forms.join(''))
 
 /** The text with U+FFFD for lone surrogates. */
-export function wellFormed(text: string): string {
+function wellFormed(text: string): string {
   // With `u` this class matches lone surrogates only.
   return /[\ud800-\udfff]/u.test(text) ? text.replace(/[\ud800-\udfff]/gu, '\ufffd') : text
 }

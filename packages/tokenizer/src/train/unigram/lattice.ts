@@ -1,12 +1,13 @@
-import { TokenizerError } from '../../errors.js'
+import type { MemoryLimit } from '../memory-limit.js'
 import { inSlices, type Pause } from '../pauses.js'
 import type { SeedPieces } from './seed-pieces.js'
 import type { WordText } from './word-text.js'
 
 /** The number of the piece that stands for characters without one. */
 export const UNKNOWN = 0
-/** 128 million edges take 640 MB. */
-const MAX_EDGES = 2 ** 27
+/** Bytes of an edge, and of a place with what was found out about it so far. */
+const EDGE_BYTES = 5
+const PLACE_BYTES = 24
 
 /**
  * All ways to cut the words of a text into pieces: for each place the pieces that begin there, each an edge to the place behind it. Where no piece is a single
@@ -30,19 +31,14 @@ export class PieceLattice {
   /**
    * The lattice of seed pieces, of which number `i` becomes piece `i + 1`.
    *
-   * @throws TokenizerError `VALUE` when it would not fit
+   * @throws TokenizerError `MEMORY`
    */
-  static async of(text: WordText, seeds: SeedPieces, pause: Pause): Promise<PieceLattice> {
+  static async of(text: WordText, seeds: SeedPieces, memory: MemoryLimit, pause: Pause): Promise<PieceLattice> {
     const { order, lefts, rights, lengths } = seeds
     const firsts = new Uint32Array(text.symbols.length + 1)
     let edges = 0
     for (let i = 0; i < lefts.length; i++) edges += rights[i]! - lefts[i]!
-    if (edges > MAX_EDGES) {
-      throw new TokenizerError(
-        'VALUE',
-        `The distinct words of the texts have ${edges} places for pieces; at most ${MAX_EDGES} fit. Train on fewer texts or with a smaller seedSize or maxPieceLength`,
-      )
-    }
+    memory.check(edges * EDGE_BYTES + text.symbols.length * PLACE_BYTES, `${edges} places of ${lefts.length} pieces in distinct words`)
     await inSlices(
       lefts.length,
       pause,

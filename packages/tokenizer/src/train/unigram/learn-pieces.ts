@@ -1,3 +1,4 @@
+import type { MemoryLimit } from '../memory-limit.js'
 import type { Pause } from '../pauses.js'
 import { expectedCounts } from './expectation.js'
 import { PieceLattice, UNKNOWN } from './lattice.js'
@@ -9,7 +10,7 @@ import type { UnigramRules } from './options.js'
 import type { WordText } from './word-text.js'
 
 /** Above the size that is wanted, pieces are pruned until there are this many times as many; the last choice is made among these. */
-const SPARE = 1.1
+export const SPARE = 1.1
 
 /** A piece with the logarithm of its probability. */
 export type ScoredPiece = readonly [text: string, score: number]
@@ -22,16 +23,18 @@ export type ScoredPiece = readonly [text: string, score: number]
  *
  * @param size how many pieces are wanted, at least one for each character
  * @param onRound is told the number of pieces after each round
+ * @throws TokenizerError `MEMORY`
  * @returns pieces by falling score; single characters are always among them
  */
 export async function learnPieces(
   text: WordText,
   size: number,
   rules: UnigramRules,
+  memory: MemoryLimit,
   pause: Pause,
   onRound: (pieces: number) => void,
 ): Promise<ScoredPiece[]> {
-  const learner = await Learner.of(text, rules, pause)
+  const learner = await Learner.of(text, rules, memory, pause)
   const enough = Math.floor(size * SPARE)
   for (;;) {
     for (let i = 0; i < rules.nSubIterations; i++) await learner.improve()
@@ -55,9 +58,9 @@ class Learner {
     private readonly pause: Pause,
   ) {}
 
-  static async of(text: WordText, rules: UnigramRules, pause: Pause): Promise<Learner> {
+  static async of(text: WordText, rules: UnigramRules, memory: MemoryLimit, pause: Pause): Promise<Learner> {
     const seeds = await seedPieces(text, rules.maxPieceLength, rules.seedSize, pause)
-    const lattice = await PieceLattice.of(text, seeds, pause)
+    const lattice = await PieceLattice.of(text, seeds, memory, pause)
     const size = seeds.places.length + 1
     const [scores, examples, lengths] = [new Float64Array(size), new Uint32Array(size), new Uint8Array(size)]
     examples.set(seeds.places, 1)

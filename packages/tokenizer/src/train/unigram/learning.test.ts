@@ -4,6 +4,7 @@ import { ByteTable } from '../../byte-table.js'
 import { expectedCounts } from './expectation.js'
 import { PieceLattice, UNKNOWN } from './lattice.js'
 import { markLargest } from './largest.js'
+import { MemoryLimit } from '../memory-limit.js'
 import { digamma, maximize } from './maximization.js'
 import { losses } from './prune.js'
 import { seedPieces, type SeedPieces } from './seed-pieces.js'
@@ -11,6 +12,7 @@ import { substringOrder } from './substring-order.js'
 import { WordText } from './word-text.js'
 
 const pause = () => false
+const memory = new MemoryLimit(undefined)
 const fewLetters = fc.string({ unit: fc.constantFrom('a', 'b', 'c', 'é', '𝔷'), minLength: 1, maxLength: 12 })
 const corpora = fc.dictionary(fewLetters, fc.integer({ min: 1, max: 9 }), { minKeys: 1, maxKeys: 8 })
 
@@ -20,7 +22,7 @@ function wordsOf(counts: Readonly<Record<string, number>>): WordText {
     const bytes = new TextEncoder().encode(word)
     table.add(bytes, 0, bytes.length)
   }
-  return new WordText(table, Float64Array.from(Object.values(counts)))
+  return new WordText(table, Float64Array.from(Object.values(counts)), memory)
 }
 
 const pieceTexts = (text: WordText, seeds: SeedPieces) => [
@@ -40,7 +42,7 @@ function* cuts(word: readonly string[], pieces: ReadonlyMap<string, number>): Ge
 async function latticeOf(counts: Readonly<Record<string, number>>, longest: number) {
   const text = wordsOf(counts)
   const seeds = await seedPieces(text, longest, 1000, pause)
-  const lattice = await PieceLattice.of(text, seeds, pause)
+  const lattice = await PieceLattice.of(text, seeds, memory, pause)
   const texts = pieceTexts(text, seeds)
   return { text, seeds, lattice, texts, pieces: new Map(texts.map((piece, i) => [piece, i]).slice(1) as [string, number][]) }
 }

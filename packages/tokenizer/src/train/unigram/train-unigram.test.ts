@@ -11,6 +11,9 @@ const lines = Array.from(
 )
 const vocabOf = (tokenizer: Tokenizer) => tokenizer.toJSON().model.vocab as unknown as [string, number][]
 
+/** The normalizer of Hugging Face's `SentencePieceUnigramTokenizer`. */
+const nfkc = ['Nmt', 'NFKC', { type: 'Replace', pattern: { Regex: ' {2,}' }, content: ' ' }]
+
 describe('trainUnigram', () => {
   it('makes tokens of what is frequent, by falling score, with every character', async () => {
     const tokenizer = await trainUnigram(lines, { vocabSize: 44 })
@@ -29,7 +32,7 @@ describe('trainUnigram', () => {
   })
 
   it('comes out of toJSON and fromJSON as it went in', async () => {
-    const options = { vocabSize: 46, specialTokens: ['<s>', '</s>'], bosToken: '<s>', eosToken: '</s>', normalizer: 'nfkc' } as const
+    const options = { vocabSize: 46, specialTokens: ['<s>', '</s>'], bosToken: '<s>', eosToken: '</s>', normalizer: nfkc }
     const tokenizer = await trainUnigram(lines, options)
     const again = Tokenizer.fromJSON(JSON.stringify(tokenizer), { bos_token: '<s>', eos_token: '</s>' })
     for (const text of [...lines.slice(0, 4), 'ｗｈａｌｅ\tﬁn  sea', 'unknown ж 😀', '']) {
@@ -67,12 +70,21 @@ describe('trainUnigram', () => {
     expect(vocabOf(await trainUnigram(lines.join('<|x|>'), options))).toEqual(expected)
   })
 
-  it('cuts long texts into slices without any effect', async () => {
-    const text = `${lines.join(' ')} `.repeat(30)
-    const whole = await trainUnigram(text, { vocabSize: 44, normalizer: 'nfkc' })
-    // A special token with a blank keeps texts whole.
-    const sliced = await trainUnigram(text, { vocabSize: 45, normalizer: 'nfkc', specialTokens: ['< >'] })
-    expect(vocabOf(sliced).slice(2)).toEqual(vocabOf(whole).slice(1))
+  it('refuses what takes more memory than allowed', async () => {
+    const words = Array.from({ length: 30_000 }, (_, i) => ((i * 2654435761) % 2 ** 32).toString(26))
+    await expect(trainUnigram(words, { maxMemory: 2 ** 20 })).rejects.toMatchObject({ code: 'MEMORY' })
+    await expect(trainUnigram('ab'.repeat(10_000), { maxMemory: 2 ** 20 })).rejects.toThrow(/2000\d characters of distinct words/)
+    await expect(trainUnigram('a'.repeat(16_000), { maxMemory: 2 ** 20 })).rejects.toThrow(/places of 16 pieces in distinct words/)
+  })
+
+  it('takes other components', async () => {
+    const tokenizer = await trainUnigram(lines, {
+      vocabSize: 60,
+      normalizer: 'Lowercase',
+      preTokenizer: ['WhitespaceSplit', 'Punctuation'],
+      decoder: null,
+    })
+    expect(tokenizer.encodeWithOffsets('THE whale,').tokens).toEqual(['the', 'whale', ','])
   })
 
   it('gives characters of the initial alphabet a token at the end', async () => {
@@ -112,7 +124,7 @@ describe('trainUnigram', () => {
   it('reports progress that only grows, for both parts', async () => {
     const events: ProgressEvent[] = []
     await trainUnigram(lines, { vocabSize: 50, onProgress: (event) => events.push(event) })
-    for (const task of ['count-words', 'train-unigram']) {
+    for (const task of ['count-pieces', 'train-unigram']) {
       const completed = events.filter((event) => event.task === task).map((event) => event.completed)
       expect(completed.length).toBeGreaterThan(0)
       expect(completed).toEqual(completed.toSorted((a, b) => a - b))
@@ -159,7 +171,9 @@ describe('trainUnigram', () => {
     ['a shrinking factor of 1', { shrinkingFactor: 1 }],
     ['no iterations', { nSubIterations: 0 }],
     ['no seeds', { seedSize: 0 }],
-    ['another normalizer', { normalizer: 'nfc' as 'nfkc' }],
+    ['an unknown normalizer', { normalizer: 'NFX' }],
+    ['an unknown decoder', { decoder: 'Spaces' }],
+    ['too little memory', { maxMemory: 10 }],
   ])('refuses %s', async (_, options) => {
     await expect(trainUnigram(lines, options)).rejects.toMatchObject({ code: 'VALUE' })
   })

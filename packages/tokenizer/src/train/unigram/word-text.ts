@@ -1,10 +1,11 @@
 import type { ByteTable } from '../../byte-table.js'
 import { charLength } from '../../models/segments.js'
+import type { MemoryLimit } from '../memory-limit.js'
 
 /** What stands behind every word. */
 export const SEPARATOR = 0
-/** The most characters of distinct words that training takes; about 60 bytes of memory each. */
-export const MAX_PLACES = 2 ** 24
+/** Bytes for each place at the most, with what finding substrings takes. */
+const PLACE_BYTES = 64
 
 /**
  * The distinct words of a corpus as one text of symbols: word `i` is `symbols[starts[i], starts[i + 1] − 1)`, with {@link SEPARATOR} behind it. Symbols are the
@@ -21,16 +22,19 @@ export class WordText {
   /**
    * @param words UTF-8
    * @param counts how often each occurs
+   * @throws TokenizerError `MEMORY` when training on them would take more than allowed
    */
   constructor(
     words: ByteTable,
     readonly counts: Float64Array,
+    memory: MemoryLimit,
   ) {
     const bytes = words.arena
     const end = words.starts[words.size]!
     let length = words.size
     // Bytes that go on a character begin with the bits 10.
     for (let i = 0; i < end; i++) if ((bytes[i]! & 0xc0) !== 0x80) length++
+    memory.check(length * PLACE_BYTES, `${length} characters of distinct words`)
     this.symbols = new Int32Array(length)
     this.wordAt = new Uint32Array(length)
     this.starts = new Uint32Array(words.size + 1)
