@@ -110,7 +110,8 @@ export class CoreTokenizer {
   /**
    * The value of a `tokenizer.json` that Hugging Face's libraries and `Tokenizer.fromJSON` load; `JSON.stringify` calls it.
    *
-   * @throws TokenizerError `UNSUPPORTED` for a tokenizer read from a llama2.c file
+   * @throws TokenizerError `UNSUPPORTED` for a tokenizer read from a llama2.c file, or from a SentencePiece model or GGUF file that says what a `tokenizer.json`
+   * cannot
    */
   toJSON(): TokenizerJson {
     return this.parts.write()
