@@ -84,26 +84,35 @@ export class PieceTable {
    * @throws TokenizerError `FILE` when the keys were made to collide
    */
   insertAll(view: DataView, starts: Uint32Array): void {
-    // It is over before a compiler has made much of the code. So most keys have a loop of their own without calls, which is compiled soonest and never again.
-    const rest = this.insertShort(view, starts)
-    for (let i = 0; i + 1 < starts.length; i++) {
+    this.tails = new Int32Array(tailWords(starts))
+    for (let i = this.insertMost(view, starts); i + 1 < starts.length; i++) {
       const length = starts[i + 1]! - starts[i]!
-      if (length > (i < rest ? 8 : 0) && length <= LONGEST_KEY) this.insert(view, starts[i]!, length, i)
+      if (length > 0 && length <= LONGEST_KEY) this.insert(view, starts[i]!, length, i)
     }
   }
 
-  /** The keys of up to eight bytes; gives the index of the first that the table, as it is, has no room for. */
-  private insertShort(view: DataView, starts: Uint32Array): number {
-    const { slots, mask, seed } = this
-    let size = 0
+  /**
+   * {@link insertAll} up to the first key that the table as it is has no room for; gives its index. All is over before a compiler has made much of the code, so this is
+   * one loop without calls, which is compiled soonest and but once.
+   */
+  private insertMost(view: DataView, starts: Uint32Array): number {
+    const { slots, tails, mask, seed } = this
+    let { size, tailWords: tail } = this
     let i = 0
-    for (; i + 1 < starts.length && size * 8 <= mask; i++) {
+    for (; i + 1 < starts.length && (size + 1) * 8 <= mask + 1; i++) {
       const start = starts[i]!
       const length = starts[i + 1]! - start
-      if (length === 0 || length > 8) continue
-      const low = view.getInt32(start, true) & lowMasks[length]!
-      const high = view.getInt32(start + 4, true) & highMasks[length]!
+      if (length === 0 || length > LONGEST_KEY) continue
+      const inline = length < 8 ? length : 8
+      const low = view.getInt32(start, true) & lowMasks[inline]!
+      const high = view.getInt32(start + 4, true) & highMasks[inline]!
       let hash = Math.imul(low ^ length, seed) ^ Math.imul(high, 0x85ebca6b)
+      const firstTail = tail
+      for (let at = 8; at < length; at += 4) {
+        const word = view.getInt32(start + at, true) & (length - at < 4 ? lowMasks[length - at]! : -1)
+        hash = Math.imul(hash ^ (hash >>> 15) ^ word, 0x2c1b3c6d)
+        tails[tail++] = word
+      }
       hash ^= hash >>> 15
       hash = Math.imul(hash, 0x2c1b3c6d)
       hash ^= hash >>> 13
@@ -113,14 +122,18 @@ export class PieceTable {
         slot = (slot + 4) & mask
         probes++
       }
-      if (probes === MAX_PROBES) break
+      if (probes === MAX_PROBES) {
+        tail = firstTail
+        break
+      }
       slots[slot] = low
       slots[slot + 1] = high
-      slots[slot + 2] = length
+      slots[slot + 2] = length > 8 ? (firstTail << 8) | length : length
       slots[slot + 3] = i
       size++
     }
-    this.size += size
+    this.size = size
+    this.tailWords = tail
     return i
   }
 
@@ -207,6 +220,16 @@ export class PieceTable {
     }
     return true
   }
+}
+
+/** How many words the tails of keys `[starts[i], starts[i + 1])` take. */
+function tailWords(starts: Uint32Array): number {
+  let words = 0
+  for (let i = 0; i + 1 < starts.length; i++) {
+    const length = starts[i + 1]! - starts[i]!
+    if (length > 8 && length <= LONGEST_KEY) words += (length - 5) >> 2
+  }
+  return words
 }
 
 /** The bytes at `start` as a word, zeros beyond `length` of them. */
