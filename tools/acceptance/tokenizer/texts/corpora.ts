@@ -9,11 +9,8 @@ export const english = (): string =>
     '\n',
   )
 
-/** The TypeScript compiler, 9 MB. */
-export const typescript = (): string => readFileSync(join(packages, 'typescript/lib/typescript.js'), 'utf8')
-
-/** Its first 2.4 MB. */
-export const code = (): string => typescript().slice(0, 2_400_000)
+/** The first 2.4 MB of the TypeScript compiler. */
+export const code = (): string => readFileSync(join(packages, 'typescript/lib/typescript.js'), 'utf8').slice(0, 2_400_000)
 
 /** The TypeScript compiler's messages in thirteen languages, 2.4 MB: Latin, Cyrillic, Chinese, Japanese, Korean. */
 export function languages(): string {
