@@ -4,6 +4,7 @@ import { assemble } from './encoding/assemble.js'
 import { tokenizeBytes } from './encoding/byte-tokens.js'
 import type { Encoding } from './encoding/encoding.js'
 import { Healer, type Healed } from './encoding/heal.js'
+import { textCuts } from './encoding/text-cuts.js'
 import { isWithin, TokenCounter, truncateText, type Counting } from './encoding/limits.js'
 import {
   natural,
@@ -147,19 +148,9 @@ export class TextTokenizer extends CoreTokenizer {
   private get counting(): Counting {
     return (this.counts ??= {
       count: (text, options) => this.count(text, options),
-      tokenize: (text, { special = 'reject' }) =>
-        this.cuts ? tokenizeBytes(text, special, this.parts, this.added) : this.tokenize(text, special),
-      cuts: this.cuts,
+      tokenize: (text, { special = 'reject' }) => this.tokenize(text, special),
+      cuts: textCuts(this.parts),
     })
-  }
-
-  /** Whether nothing but the split decides where texts may be cut. */
-  private get cuts(): boolean {
-    const { model, pipeline, added } = this.parts
-    if (model.knownSplit !== true || added.some(({ content }) => content.includes(' ') || content.includes('\n'))) return false
-    if (pipeline === undefined) return true
-    if (!(pipeline instanceof Pipeline) || pipeline.parts.normalizer !== undefined) return false
-    return pipeline.parts.added.tokens.every((token) => !token.lstrip && !token.rstrip && !token.singleWord)
   }
 
   private tokenize(text: string, special: SpecialRule): TokenSequence {

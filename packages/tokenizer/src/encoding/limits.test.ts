@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { mobyJson } from '../__fixtures__/reference.js'
+import { sentencePieceAnswers, unzipped } from '../__fixtures__/sentencepiece.js'
 import { codeOf, trickyText, wellFormed } from '../__fixtures__/text.js'
 import { Tokenizer } from '../tokenizer.js'
 
@@ -15,6 +16,10 @@ const tokenizers: readonly (readonly [string, Tokenizer])[] = [
   ['cl100k', await Tokenizer.fromEncoding('cl100k_base')],
   ['o200k', await Tokenizer.fromEncoding('o200k_base')],
 ]
+const hfNames = ['bert', 'bert-cased', 'llama2', 'llama3', 'mistral', 'roberta', 't5', 'xlm-roberta', 'subword-bpe'] as const
+const pieceModels = Object.entries(sentencePieceAnswers()).map(
+  ([name, { model }]) => [`SentencePiece ${name}`, Tokenizer.fromSentencePiece(unzipped(model))] as const,
+)
 const options = { special: 'text' } as const
 const words = fc.array(
   fc.oneof(
@@ -67,6 +72,36 @@ describe.each(tokenizers)('limits of %s', (_, tokenizer) => {
       }),
       { numRuns: 100 },
     )
+  })
+})
+
+describe.each([...hfNames.map((name) => [name, hf(name)] as const), ...pieceModels])('limits of %s', (_, tokenizer) => {
+  it('are those of trying all, and counts those of the whole, however it is split', () => {
+    const policy = fc.constantFrom('text' as const, 'allow' as const)
+    const mixed = fc.array(fc.oneof(text, fc.constantFrom('whale ', 'a', ' ', '[MASK] ', '<s>', ' Queequeg', '1 ')), { maxLength: 5 }).map((parts) => parts.join(''))
+    fc.assert(
+      fc.property(mixed, fc.array(fc.nat(5), { minLength: 1 }), policy, fc.nat(14), (whole, sizes, special, limit) => {
+        const counter = tokenizer.counter({ special })
+        for (let at = 0, i = 0; at < whole.length; i++) {
+          const size = 1 + sizes[i % sizes.length]!
+          const shown = JSON.stringify([whole, at + size])
+          expect(counter.push(whole.slice(at, at + size)), shown).toBe(tokenizer.count(whole.slice(0, at + size), { special }))
+          at += size
+        }
+        const count = tokenizer.count(whole, { special })
+        expect(tokenizer.isWithinLimit(whole, limit, { special })).toBe(count <= limit)
+        const best = candidates(whole, 'right').find((each) => tokenizer.count(each, { special }) <= limit) ?? ''
+        expect(tokenizer.truncateToTokens(whole, limit, { special }), JSON.stringify([whole, limit])).toBe(best)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('are told of long texts piece by piece', () => {
+    const whole = 'Call me Ishmael. Some years ago -- never mind how long precisely -- having little money. '.repeat(130)
+    const count = tokenizer.count(whole, options)
+    expect(tokenizer.isWithinLimit(whole, count, options)).toBe(true)
+    expect(tokenizer.isWithinLimit(whole, count - 1, options)).toBe(false)
   })
 })
 

@@ -34,6 +34,8 @@ export class Segments {
 
 /** Cuts a whole text into the pieces of a vocabulary. What no piece covers becomes segments of {@link UNKNOWN}, a character each. */
 export interface Segmenter {
+  /** Whether parts of a text that no piece reaches across are cut as they are on their own. Sums of scores that are rounded depend on all before them. */
+  readonly wordwise?: boolean
   /**
    * @param bytes valid UTF-8
    * @param length how many of `bytes` count

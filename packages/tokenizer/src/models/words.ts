@@ -23,6 +23,8 @@ export class Words implements Segmenter {
 
 /** SentencePiece's CHAR model: every character is a token or unknown, but for user-defined symbols. */
 export class Characters implements Segmenter {
+  readonly wordwise = true
+
   constructor(
     private readonly pieces: ByteTable,
     private readonly ids: Int32Array,
@@ -38,4 +40,16 @@ export class Characters implements Segmenter {
       at = end
     }
   }
+}
+
+/** Whether a sign for a blank is a token and stands in none behind something else, so that words share no token. */
+export function beginsWords(forms: Iterable<string>, blank: string): boolean {
+  let known = false
+  for (const form of forms) {
+    if (form === blank) known = true
+    let at = 0
+    while (form.startsWith(blank, at)) at += blank.length
+    if (form.includes(blank, at)) return false
+  }
+  return known
 }

@@ -21,6 +21,7 @@ const TOGETHER = '\ud800'
 
 /** BERT's clean-up of text. */
 export class BertNormalizer implements Normalizer {
+  readonly wordwise = true
   /** What becomes of each character of the basic plane by itself; filled as they come. */
   private readonly known: (string | undefined)[] = []
 

@@ -4,6 +4,7 @@ import { TokenizerError } from '../errors.js'
 const MAX_RULE_BYTES = 512
 /** The longest replacement in Unicode's normal forms has 33 bytes; a file with much longer ones would exhaust memory. */
 const MAX_REPLACEMENT_BYTES = 1024
+const BLANK = 0x20
 
 /**
  * The rules of a SentencePiece normalizer, compiled as in its files: a double-array trie (Darts-clone: 32-bit units whose children lie at
@@ -41,6 +42,14 @@ export class CharsMap {
     for (let byte = 0; byte < 128; byte++) this.plain[byte] = this.isPlain(byte) ? 1 : 0
   }
 
+  /** Whether ASCII letters, digits and the blank stay as they are before ASCII, and no rule reaches from something else into a blank. */
+  get keepsWords(): boolean {
+    for (let byte = BLANK; byte < 128; byte++) {
+      if ((byte === BLANK || /[A-Za-z0-9]/.test(String.fromCharCode(byte))) && this.plain[byte] === 0) return false
+    }
+    return !this.hasInnerBlank()
+  }
+
   /** The length of the longest prefix of `bytes[at, end)` that a rule matches, or 0. Sets `from` and `to` to its replacement. */
   longest(bytes: Uint8Array, at: number, end: number): number {
     return this.match(bytes, at, end, false)
@@ -74,6 +83,25 @@ export class CharsMap {
     }
     if (length > 0) this.seek(value)
     return length
+  }
+
+  /** Whether the trie has an edge for a blank elsewhere than at its root. */
+  private hasInnerBlank(): boolean {
+    const { units } = this
+    if (units.length === 0) return false
+    const seen = new Uint8Array(units.length)
+    const open: number[] = [offsetOf(units[0]!)]
+    for (let base = open.pop(), root = true; base !== undefined; base = open.pop(), root = false) {
+      for (let byte = 1; byte < 256; byte++) {
+        const position = base ^ byte
+        // Of a damaged trie each unit is looked at once.
+        if (position >= units.length || (units[position]! & 0x800000ff) !== byte || seen[position] === 1) continue
+        if (byte === BLANK && !root) return true
+        seen[position] = 1
+        open.push(position ^ offsetOf(units[position]!))
+      }
+    }
+    return false
   }
 
   private seek(value: number): void {

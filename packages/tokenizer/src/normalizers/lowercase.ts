@@ -7,6 +7,8 @@ import type { AlignedText } from '../text/aligned.js'
  * engine's version of Unicode; mappings of assigned characters are stable, so only characters younger than the engine differ.
  */
 export class Lowercase implements Normalizer {
+  readonly wordwise = true
+
   normalize(text: AlignedText): AlignedText {
     return lowercase(text)
   }

@@ -4,6 +4,8 @@ import { rewriteCharacters } from './per-character.js'
 
 /** SentencePiece's clean-up before its rule tables: control characters go, unusual white space and some marks become blanks. */
 export class Nmt implements Normalizer {
+  readonly wordwise = true
+
   normalize(text: AlignedText): AlignedText {
     return rewriteCharacters(text, clean)
   }

@@ -40,6 +40,11 @@ export class Precompiled implements Normalizer {
     this.rules = new CharsMap(bytes.subarray(0, length), where)
   }
 
+  /** A rule may make anything of a letter. */
+  get wordwise(): boolean {
+    return this.rules.keepsWords
+  }
+
   normalize(text: AlignedText): AlignedText {
     const given = text.text
     const result = new Rewriting()

@@ -3,6 +3,8 @@ import type { AlignedText } from '../text/aligned.js'
 
 /** Puts a text in front of every text that is not empty. */
 export class Prepend implements Normalizer {
+  readonly wordwise = true
+
   constructor(private readonly prefix: string) {}
 
   normalize(text: AlignedText): AlignedText {

@@ -2,6 +2,9 @@ import type { ComponentJson, Normalizer } from '../pipeline/components.js'
 import type { AlignedText, TextEdit } from '../text/aligned.js'
 import { checkGrowth } from '../text/growth.js'
 
+/** What files look for that make one blank of several. */
+const RUNS: readonly string[] = [' {2,}', ' +', '\\s{2,}', '\\s+']
+
 /** Replaces every match of a string or a regular expression by a text, which is taken as it is. */
 export class Replace implements Normalizer {
   /**
@@ -13,6 +16,14 @@ export class Replace implements Normalizer {
     private readonly content: string,
     private readonly matches: (text: string) => readonly number[],
   ) {}
+
+  /** What has neither letters nor blanks in it lies on one side of a blank; blanks may become signs, and runs of them one. */
+  get wordwise(): boolean {
+    const { pattern } = this
+    const blank = this.content === ' ' || this.content === '\u2581'
+    if ('Regex' in pattern) return RUNS.includes(pattern.Regex) && blank
+    return pattern.String === ' ' ? blank : !/[A-Za-z0-9 \u2581]/.test(pattern.String)
+  }
 
   normalize(text: AlignedText): AlignedText {
     const { content } = this

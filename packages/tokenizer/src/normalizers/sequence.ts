@@ -4,7 +4,11 @@ import { checkGrowth } from '../text/growth.js'
 
 /** One normalizer after another. */
 export class NormalizerSequence implements Normalizer {
-  constructor(private readonly normalizers: readonly Normalizer[]) {}
+  readonly wordwise: boolean
+
+  constructor(private readonly normalizers: readonly Normalizer[]) {
+    this.wordwise = normalizers.every((normalizer) => normalizer.wordwise === true)
+  }
 
   normalize(text: AlignedText): AlignedText {
     return this.normalizers.reduce((before, normalizer) => {

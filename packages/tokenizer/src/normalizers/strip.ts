@@ -5,6 +5,8 @@ import { rewriteCharacters } from './per-character.js'
 
 /** Takes white space off the ends of a text. */
 export class Strip implements Normalizer {
+  readonly wordwise = true
+
   constructor(
     private readonly left: boolean,
     private readonly right: boolean,
@@ -28,6 +30,8 @@ export class Strip implements Normalizer {
 
 /** Removes combining marks; comes after a decomposition. */
 export class StripAccents implements Normalizer {
+  readonly wordwise = true
+
   normalize(text: AlignedText): AlignedText {
     return rewriteCharacters(text, dropMark)
   }

@@ -9,6 +9,8 @@ export type UnicodeForm = 'NFC' | 'NFD' | 'NFKC' | 'NFKD'
  * differ only in characters younger than they are.
  */
 export class UnicodeNormalizer implements Normalizer {
+  readonly wordwise = true
+
   constructor(private readonly form: UnicodeForm) {}
 
   normalize(text: AlignedText): AlignedText {

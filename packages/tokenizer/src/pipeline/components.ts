@@ -8,6 +8,11 @@ export type ComponentJson = Readonly<Record<string, unknown>>
 /** Rewrites text before it is cut: case, accents, Unicode forms, replacements. */
 export interface Normalizer {
   normalize(text: AlignedText): AlignedText
+  /**
+   * Whether, of a text with a blank behind an ASCII letter or digit, what is before the blank and what begins with it are rewritten as if the other were not
+   * there, the beginning and end of the text aside, and the blank stays one or becomes `▁`.
+   */
+  readonly wordwise?: boolean
   toJSON(): ComponentJson
 }
 
@@ -17,6 +22,8 @@ export interface PieceSplitter {
   split(pieces: readonly AlignedText[]): readonly AlignedText[]
   /** Whether what it does depends on where a piece stood in the text that was given. */
   readonly needsPlaces?: boolean
+  /** Whether a blank (or `▁`) behind an ASCII letter or digit keeps what is on its two sides from mattering to each other; see {@link Normalizer.wordwise}. */
+  readonly wordwise?: boolean
   toJSON(): ComponentJson
 }
 
@@ -32,6 +39,8 @@ export interface PieceModel {
   encodePiece(piece: string, out: TokenSink): void
   /** The ids alone, where a model has a quicker way to them. */
   encodeIds?(piece: string, out: IdList): void
+  /** Whether no token reaches from something else into this sign for a blank, which is a token itself: then pieces fall apart before it. */
+  endsBefore?(blank: string): boolean
   /** A token whose written form is the stretch of the piece that it stands for: the unknown token of Unigram. */
   readonly verbatimId?: number | undefined
   /** The written form of a token, as it stands in the vocabulary. */
@@ -89,6 +98,8 @@ export interface TextPipeline {
   /** The written form of a token, as {@link TextPipeline.startDecoding} takes it; undefined when no token has the id. */
   idToToken(id: number): string | undefined
   tokenToId(token: string): number | undefined
+  /** Whether a text may be cut before a blank that follows an ASCII letter or digit, and its tokens are those of the parts. */
+  readonly cutsAtBlanks?: boolean
   /** Begins to turn tokens into text; pushed text joined, with the end, is the decoding of them all. */
   startDecoding(): TextRun
 }

@@ -4,7 +4,7 @@ import { IdList } from '../id-list.js'
 import type { TextModel } from '../models/model.js'
 import { PieceCache } from '../models/piece-cache.js'
 import type { SpecialRule } from '../special-tokens.js'
-import type { AlignedText } from '../text/aligned.js'
+import { AlignedText } from '../text/aligned.js'
 import type {
   Decoder,
   Normalizer,
@@ -46,6 +46,15 @@ export class Pipeline implements TextPipeline {
     this.size = size
     this.postProcessor = parts.postProcessor
     this.tracks = parts.normalizer !== undefined && parts.splitter?.needsPlaces === true
+  }
+
+  get cutsAtBlanks(): boolean {
+    const { normalizer, splitter, added } = this.parts
+    if (normalizer !== undefined && normalizer.wordwise !== true) return false
+    if (splitter !== undefined && splitter.wordwise !== true) return false
+    // Text behind an added token is normalized on its own, which only matters where such a token may stand before the blank.
+    if (added.tokens.some((token) => token.normalized && /[A-Za-z0-9]$/.test(added.formOf(token)))) return false
+    return [' ', '  '].every((blanks) => this.fallsApart(blanks))
   }
 
   encode(text: string, special: SpecialRule, out: IdList): void {
@@ -139,6 +148,24 @@ export class Pipeline implements TextPipeline {
     }
   }
 
+  /** Whether words with these blanks between them are in different pieces, or in one that the model cuts there. */
+  private fallsApart(blanks: string): boolean {
+    const { model } = this.parts
+    const word = this.piecesOf(PROBE)
+    const both = this.piecesOf(PROBE + blanks + PROBE)
+    if (word.length > 0 && word.length < both.length && word.every((piece, i) => piece === both[i])) return true
+    const [piece] = both
+    if (both.length !== 1 || word.length !== 1 || !piece!.startsWith(word[0]!) || model.endsBefore === undefined) return false
+    return model.endsBefore(String.fromCodePoint(piece!.codePointAt(word[0]!.length)!))
+  }
+
+  private piecesOf(text: string): string[] {
+    const { normalizer, splitter } = this.parts
+    const given = AlignedText.of(text, { track: this.tracks })
+    const normalized = normalizer?.normalize(given) ?? given
+    return (splitter?.split([normalized]) ?? [normalized]).map((piece) => piece.text)
+  }
+
   private encodePiece(piece: string, out: IdList): void {
     if (this.cache.append(piece, out)) return
     const from = out.length
@@ -156,6 +183,9 @@ class IdSink implements TokenSink {
     this.out.push(id)
   }
 }
+
+/** A word that no normalizer that is wordwise takes apart. */
+const PROBE = 'aaa'
 
 const joined = (forms: readonly string[]): string => (forms.length === 1 ? forms[0]! : forms.join(''))
 

@@ -43,6 +43,11 @@ export class SentencePieceNormalizer {
     this.blank = spec.escapeWhitespaces ? BLANK_SYMBOL : Uint8Array.of(BLANK)
   }
 
+  /** Whether text may be cut before a blank that follows an ASCII letter or digit, and its parts be rewritten on their own but for what is done at the ends. */
+  get wordwise(): boolean {
+    return !this.options.suffix && (this.rules === undefined || this.rules.keepsWords)
+  }
+
   /**
    * @param input UTF-8; a byte that is none becomes U+FFFD
    * @param end how many of its bytes count

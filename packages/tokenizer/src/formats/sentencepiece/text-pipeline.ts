@@ -3,6 +3,7 @@ import type { IdList } from '../../id-list.js'
 import { ByteCursor } from '../../models/bpe/byte-cursor.js'
 import { Utf8Buffer } from '../../models/model.js'
 import { charLength, Segments, UNKNOWN, type Segmenter } from '../../models/segments.js'
+import { beginsWords } from '../../models/words.js'
 import type { PostProcessor, TextPipeline, TextRun, TokenSequence } from '../../pipeline/components.js'
 import type { SpecialRule } from '../../special-tokens.js'
 import { startDecoding, type DecodingRules } from './decoder.js'
@@ -32,6 +33,15 @@ export class SentencePiecePipeline implements TextPipeline {
   constructor(readonly parts: SentencePieceParts) {
     this.size = parts.pieces.size
     this.postProcessor = parts.postProcessor
+  }
+
+  get cutsAtBlanks(): boolean {
+    const { pieces, segmenter, normalizer } = this.parts
+    if (!normalizer.wordwise || segmenter.wordwise !== true) return false
+    return beginsWords(
+      Array.from(pieces.ids, (id) => pieces.form(id)),
+      normalizer.spec.escapeWhitespaces ? '\u2581' : ' ',
+    )
   }
 
   encode(text: string, special: SpecialRule, out: IdList): void {

@@ -3,6 +3,7 @@ import type { ComponentJson, PieceModel, TokenSink } from '../../pipeline/compon
 import { isPairAt } from '../../text/aligned.js'
 import { PieceCache } from '../piece-cache.js'
 import type { TokenMap } from '../token-map.js'
+import { beginsWords } from '../words.js'
 import { missingUnknown } from '../wordlevel/wordlevel.js'
 import { ByteCursor, utf8LengthAt } from './byte-cursor.js'
 import { Junctions } from './junctions.js'
@@ -113,6 +114,13 @@ export class CharacterBpe implements PieceModel {
       at += pair ? 2 : 1
     }
     this.encodePart(start === 0 ? piece : piece.slice(start), out)
+  }
+
+  endsBefore(blank: string): boolean {
+    const { prefix, suffix, ignoreMerges } = this.options
+    // What a symbol is may depend on its place in the piece, or a piece be a token whatever the merges say.
+    if (prefix !== '' || suffix !== '' || ignoreMerges) return false
+    return beginsWords(this.vocab.ids.keys(), blank)
   }
 
   /** Written forms and their ids. */

@@ -34,9 +34,9 @@ export interface ScoredBpeOptions {
  * Source: R. Sennrich, B. Haddow, A. Birch, "Neural Machine Translation of Rare Words with Subword Units", ACL 2016.
  */
 export class ScoredBpe implements Segmenter {
+  readonly wordwise: boolean
   private readonly ranks: Int32Array
   private readonly longest: number
-  private readonly byWord: boolean
   private readonly heap = new KeyHeap()
   private readonly resegmentation: Resegmentation | undefined
   // Symbol i is bytes[starts[i], ends[i]); merging moves the end of the left one and marks the right one with an end of −1.
@@ -61,11 +61,11 @@ export class ScoredBpe implements Segmenter {
     const anyUnused = unused?.includes(1) === true
     this.resegmentation = anyUnused ? new Resegmentation(pieces, unused!) : undefined
     // How an unused piece falls apart may depend on what was tried elsewhere in the text, so such texts stay whole.
-    this.byWord = !anyUnused && !reachesAcross(pieces, options.blank)
+    this.wordwise = !anyUnused && !reachesAcross(pieces, options.blank)
   }
 
   segment(bytes: Uint8Array, length: number, out: Segments): void {
-    if (!this.byWord) return this.merge(bytes, 0, length, out)
+    if (!this.wordwise) return this.merge(bytes, 0, length, out)
     const { blank } = this.options
     let start = 0
     let afterBlank = true

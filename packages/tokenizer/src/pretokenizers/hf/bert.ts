@@ -4,6 +4,8 @@ import { hfClassOf, hfClassTable, PUNCTUATION, SPACE } from '../../unicode/hf-cl
 
 /** BERT's split: words between white space, each punctuation mark on its own. */
 export class BertPreTokenizer implements PieceSplitter {
+  readonly wordwise = true
+
   split(pieces: readonly AlignedText[]): readonly AlignedText[] {
     const classes = hfClassTable()
     const out: AlignedText[] = []

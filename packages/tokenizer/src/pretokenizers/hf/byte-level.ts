@@ -6,6 +6,7 @@ import { ScannerSplit } from './scanner-split.js'
 
 /** Writes bytes as characters, after GPT-2's split if that is asked for. */
 export class ByteLevelPreTokenizer implements PieceSplitter {
+  readonly wordwise = true
   private readonly scanner: ScannerSplit | undefined
 
   /**

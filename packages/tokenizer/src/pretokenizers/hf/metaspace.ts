@@ -6,6 +6,7 @@ export type PrependScheme = 'always' | 'first' | 'never'
 
 /** Writes blanks as a visible sign, and cuts before each, as SentencePiece does. */
 export class Metaspace implements PieceSplitter {
+  readonly wordwise = true
   readonly needsPlaces: boolean
 
   /**

@@ -5,9 +5,11 @@ import { checkGrowth } from '../../text/growth.js'
 /** One pre-tokenizer after another. */
 export class SplitterSequence implements PieceSplitter {
   readonly needsPlaces: boolean
+  readonly wordwise: boolean
 
   constructor(private readonly splitters: readonly PieceSplitter[]) {
     this.needsPlaces = splitters.some((splitter) => splitter.needsPlaces === true)
+    this.wordwise = splitters.every((splitter) => splitter.wordwise === true)
   }
 
   split(pieces: readonly AlignedText[]): readonly AlignedText[] {

@@ -38,6 +38,7 @@ export class CharDelimiterSplit extends CharacterSplitter {
 
 /** Keeps numbers apart from the rest, and from each other if `individual`. */
 export class Digits extends CharacterSplitter {
+  readonly wordwise = true
   protected readonly behavior: SplitBehavior
 
   constructor(private readonly individual: boolean) {
@@ -57,6 +58,8 @@ export class Digits extends CharacterSplitter {
 
 /** Cuts at punctuation. */
 export class Punctuation extends CharacterSplitter {
+  readonly wordwise = true
+
   constructor(protected readonly behavior: SplitBehavior) {
     super()
     hfClassTable()

@@ -34,6 +34,7 @@ export class Split implements PieceSplitter {
 
 /** A split whose matches are pieces of their own and cover the text, by a scanner made for its pattern. */
 export class KnownSplit implements PieceSplitter {
+  readonly wordwise = true
   private readonly scanner: ScannerSplit
 
   constructor(

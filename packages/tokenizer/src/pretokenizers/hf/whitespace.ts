@@ -4,6 +4,8 @@ import { hfClassOf, hfClassTable, SPACE, WORD } from '../../unicode/hf-classes.j
 
 /** Words (`\w+`) and runs of what is neither word nor white space (`[^\w\s]+`). */
 export class WhitespacePreTokenizer implements PieceSplitter {
+  readonly wordwise = true
+
   split(pieces: readonly AlignedText[]): readonly AlignedText[] {
     return splitByKind(pieces, SPACE | WORD)
   }
@@ -15,6 +17,8 @@ export class WhitespacePreTokenizer implements PieceSplitter {
 
 /** What stands between white space. */
 export class WhitespaceSplit implements PieceSplitter {
+  readonly wordwise = true
+
   split(pieces: readonly AlignedText[]): readonly AlignedText[] {
     return splitByKind(pieces, SPACE)
   }
