@@ -2,9 +2,9 @@ import type { ChatMessage, ChatTokens, RenderChatOptions } from './chat/apply.js
 import { CoreTokenizer, type EncodeOptions } from './core-tokenizer.js'
 import { assemble } from './encoding/assemble.js'
 import { tokenizeBytes } from './encoding/byte-tokens.js'
+import { countingOf } from './encoding/counting.js'
 import type { Encoding } from './encoding/encoding.js'
 import { Healer, type Healed } from './encoding/heal.js'
-import { textCuts } from './encoding/text-cuts.js'
 import { isWithin, TokenCounter, truncateText, type Counting } from './encoding/limits.js'
 import {
   natural,
@@ -146,11 +146,10 @@ export class TextTokenizer extends CoreTokenizer {
   }
 
   private get counting(): Counting {
-    return (this.counts ??= {
+    return (this.counts ??= countingOf(this.parts, {
       count: (text, options) => this.count(text, options),
       tokenize: (text, { special = 'reject' }) => this.tokenize(text, special),
-      cuts: textCuts(this.parts),
-    })
+    }))
   }
 
   private tokenize(text: string, special: SpecialRule): TokenSequence {

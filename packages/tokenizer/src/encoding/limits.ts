@@ -2,6 +2,7 @@ import type { EncodeOptions } from '../core-tokenizer.js'
 import type { TokenSequence } from '../pipeline/components.js'
 import { isPairAt } from '../text/aligned.js'
 import { nextCut } from './safe-cuts.js'
+import type { Stretch } from './stretch.js'
 import type { TextCuts } from './text-cuts.js'
 
 /** What counting needs of a tokenizer. */
@@ -9,12 +10,20 @@ export interface Counting {
   count(text: string, options: EncodeOptions): number
   tokenize(text: string, options: EncodeOptions): TokenSequence
   readonly cuts: TextCuts | undefined
+  /** Begins a stretch that cannot be cut; absent where such stretches have to be counted as a whole. */
+  readonly stretch?: ((begins: boolean) => Stretch) | undefined
+  /** Whether a text holds an added token that is not treated as text. */
+  hasAdded(text: string, options: EncodeOptions): boolean
+  /** Units of the longest added token. */
+  readonly longestAdded: number
 }
 
 /** Text counted at a time. */
 const CHUNK = 4096
 /** How many tokens a shorter text can have more than a longer one, where no cut bounds the search. */
 const SLACK = 6
+/** Text without a cut that is counted again each time; of longer text only what is new is. */
+const LONG = 1024
 
 /** Counts parts of a text, without what is put around it. */
 class PartCounter {
@@ -39,7 +48,7 @@ class PartCounter {
 
 /** Whether a text has at most `limit` tokens; stops where it has more. */
 export function isWithin(text: string, limit: number, options: EncodeOptions, by: Counting): boolean {
-  if (by.cuts === undefined) return by.count(text, options) <= limit
+  if (by.cuts === undefined) return isStretchWithin(text, limit, options, by) ?? by.count(text, options) <= limit
   const parts = new PartCounter(by, options)
   let count = by.count('', options)
   for (let start = 0; start < text.length && count <= limit;) {
@@ -48,6 +57,20 @@ export function isWithin(text: string, limit: number, options: EncodeOptions, by
     start = end
   }
   return count <= limit
+}
+
+/** The same for a text that cannot be cut; undefined where it has to be counted as a whole. */
+function isStretchWithin(text: string, limit: number, options: EncodeOptions, by: Counting): boolean | undefined {
+  if (by.stretch === undefined || text.length <= CHUNK || by.hasAdded(text, options)) return undefined
+  const room = limit - by.count('', options)
+  const stretch = by.stretch(true)
+  for (let start = 0; start < text.length; start += CHUNK) {
+    const count = stretch.push(text.slice(start, start + CHUNK))
+    if (count === undefined) return undefined
+    if (start + CHUNK >= text.length) return count <= room
+    if (stretch.least > room) return false
+  }
+  return undefined
 }
 
 /**
@@ -103,39 +126,66 @@ export class TokenCounter {
   private settled: number
   private pending = ''
   private begins = true
+  /** What is pending, once it is long; null where that has to be counted as a whole. */
+  private stretch: Stretch | null | undefined
 
   constructor(
     private readonly by: Counting,
     private readonly options: EncodeOptions,
   ) {
     this.parts = new PartCounter(by, options)
-    this.settled = by.cuts === undefined ? 0 : by.count('', options)
+    this.settled = by.cuts === undefined && by.stretch === undefined ? 0 : by.count('', options)
   }
 
   /**
-   * The number of tokens of all text so far, with this at its end. Only what is behind the last place where text may be cut is counted again; for tokenizers whose
-   * texts cannot be cut, that is all.
+   * The number of tokens of all text so far, with this at its end. Only what is behind the last place where text may be cut is counted again, and of long text without
+   * such a place what is new; the README says for which tokenizers all text is.
    *
    * @throws TokenizerError `SPECIAL_TOKEN` by the policy; the counter then is as it was
    */
   push(text: string): number {
     const { by, options, pending, parts, begins } = this
     const whole = pending + text
+    const cut = this.cutOf(whole)
+    if (cut === 0) {
+      const count = this.pushStretch(whole, text)
+      if (count !== undefined) {
+        this.pending = whole
+        return this.settled + count
+      }
+    }
     if (by.cuts === undefined) {
       const count = by.count(whole, options)
       this.pending = whole
       return count
     }
-    let cut = whole.length - 1
-    // What was pending has no cut but at its beginning.
-    const first = Math.max(1, pending.length - 1)
-    while (cut >= first && !by.cuts.isCut(whole, cut)) cut--
-    const from = cut >= first ? cut : 0
-    const before = from === 0 ? 0 : parts.count(whole.slice(0, from), begins)
-    const count = this.settled + before + parts.count(whole.slice(from), begins && from === 0)
+    const before = cut === 0 ? 0 : parts.count(whole.slice(0, cut), begins)
+    const count = this.settled + before + parts.count(whole.slice(cut), begins && cut === 0)
     this.settled += before
-    this.pending = whole.slice(from)
-    this.begins = begins && from === 0
+    this.pending = whole.slice(cut)
+    this.begins = begins && cut === 0
+    if (cut > 0) this.stretch = undefined
+    return count
+  }
+
+  /** The last place where the pending text with more at its end may be cut, or 0. What was pending has no cut but at its beginning. */
+  private cutOf(whole: string): number {
+    const { cuts } = this.by
+    if (cuts === undefined) return 0
+    let cut = whole.length - 1
+    const first = Math.max(1, this.pending.length - 1)
+    while (cut >= first && !cuts.isCut(whole, cut)) cut--
+    return cut >= first ? cut : 0
+  }
+
+  /** The number of tokens of what is pending with `text` at its end; undefined where that has to be counted as a whole. */
+  private pushStretch(whole: string, text: string): number | undefined {
+    const { by, options } = this
+    if (by.stretch === undefined || this.stretch === null || whole.length < LONG) return undefined
+    const fresh = this.stretch === undefined
+    const seen = fresh ? whole : whole.slice(Math.max(0, whole.length - text.length - by.longestAdded + 1))
+    const count = by.hasAdded(seen, options) ? undefined : (this.stretch ??= by.stretch(this.begins)).push(fresh ? whole : text)
+    if (count === undefined) this.stretch = null
     return count
   }
 }

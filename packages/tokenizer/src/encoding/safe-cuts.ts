@@ -37,8 +37,27 @@ export function isSafeCut(text: string, at: number): boolean {
   }
 }
 
-export const isAsciiWord = (code: number): boolean =>
-  (code >= 0x30 && code <= 0x39) || (code >= 0x41 && code <= 0x5a) || (code >= 0x61 && code <= 0x7a)
+/** Whether a unit is a letter or number of the basic plane. */
+export function isWordUnit(code: number): boolean {
+  const kind = classTable()[code]
+  return !isSurrogate(code) && (kind === LETTER || kind === NUMBER)
+}
+
+/**
+ * Whether no normalizer that is wordwise reaches across a place: before a blank behind a letter or number, and between two characters that never
+ * join into others.
+ */
+export function isSteady(text: string, at: number): boolean {
+  const [left, right] = [text.charCodeAt(at - 1), text.charCodeAt(at)]
+  return (right === BLANK && isWordUnit(left)) || (isPlain(left) && isPlain(right))
+}
+
+/** ASCII but for white space and control characters, the letters of the basic Cyrillic alphabet, ideographs, Hangul syllables. */
+const isPlain = (code: number): boolean =>
+  (code > 0x20 && code < 0x7f) ||
+  (code >= 0x410 && code <= 0x44f) ||
+  (code >= 0x4e00 && code <= 0x9fff) ||
+  (code >= 0xac00 && code <= 0xd7a3)
 
 /** The next place from `from` on where the text may be cut, or its end. */
 export function nextCut(text: string, from: number, isCut: (text: string, at: number) => boolean = isSafeCut): number {

@@ -1,6 +1,6 @@
 import type { TokenizerParts } from '../parts.js'
 import { Pipeline } from '../pipeline/pipeline.js'
-import { isAsciiWord, isSafeCut } from './safe-cuts.js'
+import { isSafeCut, isWordUnit } from './safe-cuts.js'
 
 /** Where a text may be cut so that its tokens are those of its parts. */
 export interface TextCuts {
@@ -23,8 +23,8 @@ export function textCuts({ model, pipeline, added, stripAfterBos }: TokenizerPar
   }
   if (pipeline?.cutsAtBlanks !== true) return undefined
   // Behind an added token text begins anew, so there may be no cut where one ends.
-  if (contents.some(({ content }) => isAsciiWord(content.charCodeAt(content.length - 1)))) return undefined
-  return cutsBy((text, at) => text.charCodeAt(at) === BLANK && isAsciiWord(text.charCodeAt(at - 1)), 'a', contents)
+  if (contents.some(({ content }) => isWordUnit(content.charCodeAt(content.length - 1)))) return undefined
+  return cutsBy((text, at) => text.charCodeAt(at) === BLANK && isWordUnit(text.charCodeAt(at - 1)), 'a', contents)
 }
 
 /** Cuts where `isPlace` holds, but not inside added tokens or what could become one at the end of the text. */

@@ -42,12 +42,12 @@ export class CharsMap {
     for (let byte = 0; byte < 128; byte++) this.plain[byte] = this.isPlain(byte) ? 1 : 0
   }
 
-  /** Whether ASCII letters, digits and the blank stay as they are before ASCII, and no rule reaches from something else into a blank. */
+  /** Whether ASCII letters, digits and the blank stay as they are before ASCII, and no rule reaches from something else into a character that is steady. */
   get keepsWords(): boolean {
     for (let byte = BLANK; byte < 128; byte++) {
       if ((byte === BLANK || /[A-Za-z0-9]/.test(String.fromCharCode(byte))) && this.plain[byte] === 0) return false
     }
-    return !this.hasInnerBlank()
+    return !this.reachesSteady()
   }
 
   /** The length of the longest prefix of `bytes[at, end)` that a rule matches, or 0. Sets `from` and `to` to its replacement. */
@@ -85,20 +85,21 @@ export class CharsMap {
     return length
   }
 
-  /** Whether the trie has an edge for a blank elsewhere than at its root. */
-  private hasInnerBlank(): boolean {
+  /** Whether a rule has a character that may be steady, see `isSteady`, elsewhere than at its beginning. */
+  private reachesSteady(): boolean {
     const { units } = this
     if (units.length === 0) return false
     const seen = new Uint8Array(units.length)
-    const open: number[] = [offsetOf(units[0]!)]
-    for (let base = open.pop(), root = true; base !== undefined; base = open.pop(), root = false) {
+    // Places and how many bytes of a character are still to come there; −1 at the root.
+    const open: number[] = [offsetOf(units[0]!), -1]
+    for (let missing = open.pop(), base = open.pop(); missing !== undefined && base !== undefined; missing = open.pop(), base = open.pop()) {
       for (let byte = 1; byte < 256; byte++) {
         const position = base ^ byte
         // Of a damaged trie each unit is looked at once.
         if (position >= units.length || (units[position]! & 0x800000ff) !== byte || seen[position] === 1) continue
-        if (byte === BLANK && !root) return true
+        if (missing === 0 && mayBeginSteady(byte)) return true
         seen[position] = 1
-        open.push(position ^ offsetOf(units[position]!))
+        open.push(position ^ offsetOf(units[position]!), missing > 0 ? missing - 1 : byte < 0xc0 ? 0 : byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3)
       }
     }
     return false
@@ -153,3 +154,7 @@ export class CharsMap {
 }
 
 const offsetOf = (unit: number): number => (unit >>> 10) << ((unit & 0x200) >>> 6)
+
+/** Whether a character that begins with this byte may be steady: ASCII, a Cyrillic letter, ideograph or Hangul syllable. */
+const mayBeginSteady = (byte: number): boolean =>
+  (byte >= BLANK && byte < 0x7f) || byte === 0xd0 || byte === 0xd1 || (byte >= 0xe4 && byte <= 0xed)

@@ -4,6 +4,7 @@ import type { AlignedText } from '../text/aligned.js'
 /** Puts a text in front of every text that is not empty. */
 export class Prepend implements Normalizer {
   readonly wordwise = true
+  readonly characterwise = true
 
   constructor(private readonly prefix: string) {}
 

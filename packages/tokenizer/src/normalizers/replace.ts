@@ -22,7 +22,12 @@ export class Replace implements Normalizer {
     const { pattern } = this
     const blank = this.content === ' ' || this.content === '\u2581'
     if ('Regex' in pattern) return RUNS.includes(pattern.Regex) && blank
-    return pattern.String === ' ' ? blank : !/[A-Za-z0-9 \u2581]/.test(pattern.String)
+    // Of several characters only those that stand for no letter in any script.
+    return pattern.String === ' ' ? blank : /^(?:[^A-Za-z0-9 \u2581]|[!-/:-@[-`{-~]+)$/.test(pattern.String)
+  }
+
+  get characterwise(): boolean {
+    return 'String' in this.pattern && this.pattern.String.length === 1
   }
 
   normalize(text: AlignedText): AlignedText {

@@ -5,9 +5,11 @@ import { checkGrowth } from '../text/growth.js'
 /** One normalizer after another. */
 export class NormalizerSequence implements Normalizer {
   readonly wordwise: boolean
+  readonly characterwise: boolean
 
   constructor(private readonly normalizers: readonly Normalizer[]) {
     this.wordwise = normalizers.every((normalizer) => normalizer.wordwise === true)
+    this.characterwise = normalizers.every((normalizer) => normalizer.characterwise === true)
   }
 
   normalize(text: AlignedText): AlignedText {

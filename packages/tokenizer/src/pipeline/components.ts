@@ -1,5 +1,6 @@
 /** What a pipeline in the manner of Hugging Face tokenizers is made of. Every component can be written back as the JSON it was read from. */
 import type { IdList } from '../id-list.js'
+import type { Prefixes } from '../models/prefixes.js'
 import type { SpecialRule } from '../special-tokens.js'
 import type { AlignedText } from '../text/aligned.js'
 
@@ -9,10 +10,12 @@ export type ComponentJson = Readonly<Record<string, unknown>>
 export interface Normalizer {
   normalize(text: AlignedText): AlignedText
   /**
-   * Whether, of a text with a blank behind an ASCII letter or digit, what is before the blank and what begins with it are rewritten as if the other were not
-   * there, the beginning and end of the text aside, and the blank stays one or becomes `▁`.
+   * Whether, of a text with a blank behind a letter or number, what is before the blank and what begins with it are rewritten as if the other were not
+   * there, the beginning and end of the text aside, and the blank stays one or becomes `▁`. The same holds for text cut where `isSteady` says.
    */
   readonly wordwise?: boolean
+  /** Whether it rewrites every character by itself, what is put in front of a text aside. */
+  readonly characterwise?: boolean
   toJSON(): ComponentJson
 }
 
@@ -20,9 +23,11 @@ export interface Normalizer {
 export interface PieceSplitter {
   /** Pieces of pieces, in order; empty ones are left out. */
   split(pieces: readonly AlignedText[]): readonly AlignedText[]
+  /** Whether it leaves text in one piece and rewrites every character by itself, what is put in front of it aside. */
+  readonly inOnePiece?: boolean
   /** Whether what it does depends on where a piece stood in the text that was given. */
   readonly needsPlaces?: boolean
-  /** Whether a blank (or `▁`) behind an ASCII letter or digit keeps what is on its two sides from mattering to each other; see {@link Normalizer.wordwise}. */
+  /** Whether a blank (or `▁`) behind a letter or number keeps what is on its two sides from mattering to each other; see {@link Normalizer.wordwise}. */
   readonly wordwise?: boolean
   toJSON(): ComponentJson
 }
@@ -41,6 +46,8 @@ export interface PieceModel {
   encodeIds?(piece: string, out: IdList): void
   /** Whether no token reaches from something else into this sign for a blank, which is a token itself: then pieces fall apart before it. */
   endsBefore?(blank: string): boolean
+  /** Begins a piece that grows at its end, for models that can do that. */
+  growing?(): (() => Prefixes) | undefined
   /** A token whose written form is the stretch of the piece that it stands for: the unknown token of Unigram. */
   readonly verbatimId?: number | undefined
   /** The written form of a token, as it stands in the vocabulary. */
@@ -82,6 +89,19 @@ export interface TokenSequence {
   readonly forms: readonly string[]
 }
 
+/** How a text that grows at its end is encoded, where this can be done without encoding all of it again. */
+export interface GrowingText {
+  /** Begins a text. */
+  readonly prefixes: () => Prefixes
+  /** What is found in normalized text before all else, and must not be in it. */
+  readonly apart: readonly Uint8Array[]
+  /**
+   * The normalized text in UTF-8, until the next call. Parts between which a place is steady, see `isSteady`, are normalized as they are on their own, the
+   * beginning and end of the text aside.
+   */
+  normalized(text: string): Uint8Array
+}
+
 /** Turns whole texts into tokens and tokens into text. */
 export interface TextPipeline {
   /** One more than the highest id. */
@@ -98,8 +118,9 @@ export interface TextPipeline {
   /** The written form of a token, as {@link TextPipeline.startDecoding} takes it; undefined when no token has the id. */
   idToToken(id: number): string | undefined
   tokenToId(token: string): number | undefined
-  /** Whether a text may be cut before a blank that follows an ASCII letter or digit, and its tokens are those of the parts. */
+  /** Whether a text may be cut before a blank that follows a letter or number, and its tokens are those of the parts. */
   readonly cutsAtBlanks?: boolean
+  readonly growing?: GrowingText | undefined
   /** Begins to turn tokens into text; pushed text joined, with the end, is the decoding of them all. */
   startDecoding(): TextRun
 }

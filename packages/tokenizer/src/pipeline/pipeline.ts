@@ -2,11 +2,14 @@ import type { AddedVocabulary } from '../added-vocab/added-vocabulary.js'
 import { unknownId } from '../vocabulary.js'
 import { IdList } from '../id-list.js'
 import type { TextModel } from '../models/model.js'
+import type { Prefixes } from '../models/prefixes.js'
 import { PieceCache } from '../models/piece-cache.js'
 import type { SpecialRule } from '../special-tokens.js'
 import { AlignedText } from '../text/aligned.js'
+import { isWordUnit } from '../encoding/safe-cuts.js'
 import type {
   Decoder,
+  GrowingText,
   Normalizer,
   PieceModel,
   PieceSplitter,
@@ -39,6 +42,7 @@ export class Pipeline implements TextPipeline {
   private readonly sink = new IdSink()
   /** Whether even ids alone depend on places, which a normalizer moves. */
   private readonly tracks: boolean
+  private prefixes: (() => Prefixes) | undefined
 
   constructor(readonly parts: PipelineParts) {
     let size = parts.model.size
@@ -53,8 +57,19 @@ export class Pipeline implements TextPipeline {
     if (normalizer !== undefined && normalizer.wordwise !== true) return false
     if (splitter !== undefined && splitter.wordwise !== true) return false
     // Text behind an added token is normalized on its own, which only matters where such a token may stand before the blank.
-    if (added.tokens.some((token) => token.normalized && /[A-Za-z0-9]$/.test(added.formOf(token)))) return false
+    if (added.tokens.some((token) => token.normalized && isWordUnit(added.formOf(token).at(-1)?.charCodeAt(0) ?? 0))) return false
     return [' ', '  '].every((blanks) => this.fallsApart(blanks))
+  }
+
+  get growing(): GrowingText | undefined {
+    const { normalizer, splitter, added, model } = this.parts
+    // Added tokens that are looked for in normalized text could hide in it.
+    if (normalizer !== undefined && (normalizer.characterwise !== true || added.tokens.some((token) => token.normalized))) return undefined
+    if (splitter !== undefined && splitter.inOnePiece !== true) return undefined
+    const prefixes = (this.prefixes ??= model.growing?.())
+    if (prefixes === undefined) return undefined
+    const utf8 = new TextEncoder()
+    return { prefixes, apart: [], normalized: (text) => utf8.encode(this.piecesOf(wellFormed(text)).join('')) }
   }
 
   encode(text: string, special: SpecialRule, out: IdList): void {

@@ -3,12 +3,16 @@ import type { IdList } from '../../id-list.js'
 import { ByteCursor } from '../../models/bpe/byte-cursor.js'
 import { Utf8Buffer } from '../../models/model.js'
 import { charLength, Segments, UNKNOWN, type Segmenter } from '../../models/segments.js'
+import { ScoredBpe } from '../../models/bpe/scored.js'
+import type { Prefixes } from '../../models/prefixes.js'
 import { beginsWords } from '../../models/words.js'
-import type { PostProcessor, TextPipeline, TextRun, TokenSequence } from '../../pipeline/components.js'
+import type { GrowingText, PostProcessor, TextPipeline, TextRun, TokenSequence } from '../../pipeline/components.js'
 import type { SpecialRule } from '../../special-tokens.js'
 import { startDecoding, type DecodingRules } from './decoder.js'
+import { PieceType } from './model-proto.js'
 import { BLANK_SYMBOL, type SentencePieceNormalizer } from './normalizer.js'
 import type { Pieces } from './pieces.js'
+import { prefixesOf } from './prefixes.js'
 import { TokenList } from './token-list.js'
 
 export interface SentencePieceParts {
@@ -29,6 +33,7 @@ export class SentencePiecePipeline implements TextPipeline {
   readonly postProcessor: PostProcessor | undefined
   private readonly utf8 = new Utf8Buffer()
   private readonly segments = new Segments()
+  private prefixes: (() => Prefixes) | undefined
 
   constructor(readonly parts: SentencePieceParts) {
     this.size = parts.pieces.size
@@ -42,6 +47,23 @@ export class SentencePiecePipeline implements TextPipeline {
       Array.from(pieces.ids, (id) => pieces.form(id)),
       normalizer.spec.escapeWhitespaces ? '\u2581' : ' ',
     )
+  }
+
+  get growing(): GrowingText | undefined {
+    const { pieces, segmenter, normalizer } = this.parts
+    if (!normalizer.wordwise || pieces.ids.length === 0) return undefined
+    const begin = (this.prefixes ??= prefixesOf(segmenter, pieces))
+    if (begin === undefined) return undefined
+    return {
+      prefixes: begin,
+      // Found in the text before all else, and joined to nothing.
+      apart: segmenter instanceof ScoredBpe ? pieces.ofType(PieceType.userDefined).map((id) => pieces.bytes(id)) : [],
+      normalized: (part) => {
+        const length = this.utf8.write(part)
+        normalizer.normalize(this.utf8.bytes, length, true, false)
+        return normalizer.bytes.subarray(0, normalizer.length)
+      },
+    }
   }
 
   encode(text: string, special: SpecialRule, out: IdList): void {

@@ -28,8 +28,8 @@ export class ByteLevelBpe implements TextModel {
    * @param whole when given, a piece that is a key becomes that token without merging
    */
   constructor(
-    private readonly split: PreTokenizer,
-    private readonly merger: PieceMerger,
+    readonly split: PreTokenizer,
+    readonly merger: PieceMerger,
     private readonly whole?: PieceTable,
   ) {}
 

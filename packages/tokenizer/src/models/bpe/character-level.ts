@@ -1,7 +1,9 @@
 import type { IdList } from '../../id-list.js'
 import type { ComponentJson, PieceModel, TokenSink } from '../../pipeline/components.js'
 import { isPairAt } from '../../text/aligned.js'
+import { ByteTrie } from '../byte-trie.js'
 import { PieceCache } from '../piece-cache.js'
+import type { Prefixes } from '../prefixes.js'
 import type { TokenMap } from '../token-map.js'
 import { beginsWords } from '../words.js'
 import { missingUnknown } from '../wordlevel/wordlevel.js'
@@ -9,6 +11,7 @@ import { ByteCursor, utf8LengthAt } from './byte-cursor.js'
 import { Junctions } from './junctions.js'
 import type { MergeTable } from './merge-table.js'
 import { Merger } from './merger.js'
+import { BpePrefixes, TokenPairs } from './prefixes.js'
 
 export interface CharacterBpeOptions {
   /** The token for characters that the vocabulary lacks; without one they are left out. */
@@ -121,6 +124,39 @@ export class CharacterBpe implements PieceModel {
     // What a symbol is may depend on its place in the piece, or a piece be a token whatever the merges say.
     if (prefix !== '' || suffix !== '' || ignoreMerges) return false
     return beginsWords(this.vocab.ids.keys(), blank)
+  }
+
+  growing(): (() => Prefixes) | undefined {
+    const { unknown, fuseUnknown, prefix, suffix, ignoreMerges } = this.options
+    if (prefix !== '' || suffix !== '' || ignoreMerges || (this.unknownId === undefined && !this.everyByte)) return undefined
+    // A token for unknown text must not join others, or what it stands for would be part of theirs.
+    const apart = new Set([...this.byteIds.filter((id) => id !== ABSENT), ...(this.unknownId === undefined ? [] : [this.unknownId])])
+    for (const { left, right } of this.merges.entries()) if (apart.has(left) || apart.has(right)) return undefined
+    const utf8 = new TextEncoder()
+    const reversed = new ByteTrie()
+    for (const [form, id] of this.vocab.ids) if (form !== '' && !apart.has(id)) reversed.set(utf8.encode(form).reverse(), id)
+    const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+    const pairs = new TokenPairs({
+      reversed,
+      byBytes: false,
+      ends: (bytes, start, end) => {
+        const piece = decoder.decode(bytes.subarray(start, end))
+        const ends: number[] = []
+        let unit = 0
+        let byte = start
+        this.encodePiece(piece, {
+          token: (_id, _from, to) => {
+            byte += utf8.encode(piece.slice(unit, to)).length
+            unit = to
+            // The tokens of a character's bytes are one symbol here.
+            if (ends.at(-1) !== byte) ends.push(byte)
+          },
+        })
+        return ends
+      },
+      unknown: (length, afterUnknown) => (this.everyByte ? length : unknown !== undefined && fuseUnknown && afterUnknown ? 0 : 1),
+    })
+    return () => new BpePrefixes(pairs)
   }
 
   /** Written forms and their ids. */

@@ -85,6 +85,18 @@ export class ScoredBpe implements Segmenter {
     if (start < length) this.word(bytes, start, length, out)
   }
 
+  /** Whether pieces fall apart again, so that what a text is cut into depends on all of it. */
+  get resegments(): boolean {
+    return this.resegmentation !== undefined
+  }
+
+  /** Where the symbols end that `bytes[start, end)` merges to. */
+  symbolEnds(bytes: Uint8Array, start: number, end: number): readonly number[] {
+    const segments = new Segments()
+    this.merge(bytes, start, end, segments)
+    return Array.from(segments.ends.subarray(0, segments.length))
+  }
+
   private word(bytes: Uint8Array, start: number, end: number, out: Segments): void {
     const { cached, cachedStarts, cachedSegments } = this
     const cacheable = end - start <= CACHED_LENGTH

@@ -27,10 +27,9 @@ export class Unigram implements Segmenter {
 
   constructor(
     private readonly trie: ByteTrie,
-    private readonly options: UnigramOptions,
+    readonly options: UnigramOptions,
   ) {
-    const score = options.lowest - UNKNOWN_PENALTY
-    this.unknownScore = options.single ? Math.fround(score) : score
+    this.unknownScore = unknownScore(options)
     this.best = this.scoresOf(0)
   }
 
@@ -102,4 +101,10 @@ export class Unigram implements Segmenter {
   private scoresOf(size: number): Float32Array | Float64Array {
     return this.options.single ? new Float32Array(size) : new Float64Array(size)
   }
+}
+
+/** What a character costs that no piece covers. */
+export function unknownScore({ lowest, single }: UnigramOptions): number {
+  const score = lowest - UNKNOWN_PENALTY
+  return single ? Math.fround(score) : score
 }

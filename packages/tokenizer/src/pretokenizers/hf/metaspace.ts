@@ -8,6 +8,7 @@ export type PrependScheme = 'always' | 'first' | 'never'
 export class Metaspace implements PieceSplitter {
   readonly wordwise = true
   readonly needsPlaces: boolean
+  readonly inOnePiece: boolean
 
   /**
    * @param replacement the sign, one character, usually `▁`
@@ -20,6 +21,7 @@ export class Metaspace implements PieceSplitter {
     private readonly cuts: boolean,
   ) {
     this.needsPlaces = scheme === 'first'
+    this.inOnePiece = !cuts
   }
 
   split(pieces: readonly AlignedText[]): readonly AlignedText[] {

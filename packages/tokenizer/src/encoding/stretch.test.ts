@@ -1,0 +1,57 @@
+import { readFileSync } from 'node:fs'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { mobyJson } from '../__fixtures__/reference.js'
+import { sentencePieceAnswers, unzipped } from '../__fixtures__/sentencepiece.js'
+import { trickyText } from '../__fixtures__/text.js'
+import { Tokenizer } from '../tokenizer.js'
+
+const hf = (name: string): Tokenizer =>
+  Tokenizer.fromJSON(
+    (JSON.parse(readFileSync(new URL(`../__fixtures__/hf/${name}.json`, import.meta.url), 'utf8')) as { tokenizer: unknown }).tokenizer,
+  )
+const tokenizers: readonly (readonly [string, Tokenizer])[] = [
+  ['moby', Tokenizer.fromJSON(mobyJson())],
+  ['cl100k', await Tokenizer.fromEncoding('cl100k_base')],
+  ['o200k', await Tokenizer.fromEncoding('o200k_base')],
+  ...['llama2', 'llama3', 'mistral'].map((name) => [name, hf(name)] as const),
+  ...Object.entries(sentencePieceAnswers()).map(([name, { model }]) => [name, Tokenizer.fromSentencePiece(unzipped(model))] as const),
+]
+// What keeps a text from being cut, over and over.
+const runs = ['a', 'whale', 'ab', 'aB', 'あB', '日本語', 'кит', '!', '=-', ' ', '\n', '1', '12a', 'é', '\u{1f40b}', 'a\u0301', '한국']
+/** Those that need not encode a stretch again. */
+const growing = ['moby', 'cl100k', 'o200k', 'llama2', 'llama3', 'mistral', 'unigram', 'bpe', 'bpe-llama']
+const options = { special: 'text' } as const
+const special = fc.constantFrom('text' as const, 'allow' as const)
+
+describe.each(tokenizers)('stretches without cuts of %s', (name, tokenizer) => {
+  it('are counted as the whole is, however they grow', () => {
+    const text = fc
+      .tuple(fc.constantFrom(...runs), fc.array(fc.oneof(fc.constantFrom(...runs), trickyText(3)), { maxLength: 12 }), fc.constantFrom(...runs))
+      .map(([first, parts, last]) => first.repeat(Math.ceil(1100 / first.length)) + parts.join('') + last.repeat(20))
+    fc.assert(
+      fc.property(text, fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 5 }), special, (whole, sizes, policy) => {
+        const counter = tokenizer.counter({ special: policy })
+        const ends = [1050, 1090]
+        for (let i = 0; ends.at(-1)! < whole.length; i++) ends.push(ends.at(-1)! + sizes[i % sizes.length]!)
+        for (const [i, end] of ends.entries()) {
+          const count = counter.push(whole.slice(i === 0 ? 0 : ends[i - 1], end))
+          const shown = JSON.stringify([whole.slice(0, 30), whole.slice(1040, end)])
+          if (i % 6 === 0 || end >= whole.length) expect(count, shown).toBe(tokenizer.count(whole.slice(0, end), { special: policy }))
+        }
+      }),
+      { numRuns: 12 },
+    )
+  })
+
+  it.runIf(growing.includes(name))('take no time for what was pushed before', () => {
+    for (const run of ['a', '日本語', '=']) {
+      const counter = tokenizer.counter(options)
+      let count = counter.push(run.repeat(20_000))
+      const started = performance.now()
+      for (let at = 0; at < 50; at++) count = counter.push(run)
+      expect(performance.now() - started, run).toBeLessThan(500)
+      expect(count).toBe(tokenizer.count(run.repeat(20_050), options))
+    }
+  })
+})
