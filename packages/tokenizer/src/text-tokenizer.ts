@@ -18,7 +18,6 @@ import {
 import type { TokenizerParts } from './parts.js'
 import type { LayoutPart, TokenSequence } from './pipeline/components.js'
 import type { PaddingRule } from './pipeline/limits.js'
-import { Pipeline } from './pipeline/pipeline.js'
 import { plainLayout } from './postprocessors/byte-level.js'
 import { WrittenByUsers, type SpecialRule } from './special-tokens.js'
 

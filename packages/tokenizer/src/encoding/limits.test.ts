@@ -78,7 +78,9 @@ describe.each(tokenizers)('limits of %s', (_, tokenizer) => {
 describe.each([...hfNames.map((name) => [name, hf(name)] as const), ...pieceModels])('limits of %s', (_, tokenizer) => {
   it('are those of trying all, and counts those of the whole, however it is split', () => {
     const policy = fc.constantFrom('text' as const, 'allow' as const)
-    const mixed = fc.array(fc.oneof(text, fc.constantFrom('whale ', 'a', ' ', '[MASK] ', '<s>', ' Queequeg', '1 ')), { maxLength: 5 }).map((parts) => parts.join(''))
+    const mixed = fc
+      .array(fc.oneof(text, fc.constantFrom('whale ', 'a', ' ', '[MASK] ', '<s>', ' Queequeg', '1 ')), { maxLength: 5 })
+      .map((parts) => parts.join(''))
     fc.assert(
       fc.property(mixed, fc.array(fc.nat(5), { minLength: 1 }), policy, fc.nat(14), (whole, sizes, special, limit) => {
         const counter = tokenizer.counter({ special })

@@ -27,7 +27,11 @@ const special = fc.constantFrom('text' as const, 'allow' as const)
 describe.each(tokenizers)('stretches without cuts of %s', (name, tokenizer) => {
   it('are counted as the whole is, however they grow', () => {
     const text = fc
-      .tuple(fc.constantFrom(...runs), fc.array(fc.oneof(fc.constantFrom(...runs), trickyText(3)), { maxLength: 12 }), fc.constantFrom(...runs))
+      .tuple(
+        fc.constantFrom(...runs),
+        fc.array(fc.oneof(fc.constantFrom(...runs), trickyText(3)), { maxLength: 12 }),
+        fc.constantFrom(...runs),
+      )
       .map(([first, parts, last]) => first.repeat(Math.ceil(1100 / first.length)) + parts.join('') + last.repeat(20))
     fc.assert(
       fc.property(text, fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 5 }), special, (whole, sizes, policy) => {

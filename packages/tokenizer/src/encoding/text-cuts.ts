@@ -18,7 +18,8 @@ export function textCuts({ model, pipeline, added, stripAfterBos }: TokenizerPar
   const contents = pipeline instanceof Pipeline ? pipeline.parts.added.tokens : added
   if (model.knownSplit === true && stripAfterBos !== true) {
     const plain = pipeline === undefined || (pipeline instanceof Pipeline && pipeline.parts.normalizer === undefined)
-    const strips = pipeline instanceof Pipeline && pipeline.parts.added.tokens.some((token) => token.lstrip || token.rstrip || token.singleWord)
+    const strips =
+      pipeline instanceof Pipeline && pipeline.parts.added.tokens.some((token) => token.lstrip || token.rstrip || token.singleWord)
     if (plain && !strips) return cutsBy(isSafeCut, '', contents)
   }
   if (pipeline?.cutsAtBlanks !== true) return undefined

@@ -64,7 +64,8 @@ export class PrefixColumns {
 
   private drop(until: number): void {
     const gone = until - this.base
-    for (const column of [this.bytes, this.token, this.from, this.counts, this.scores]) column.copyWithin(0, gone, this.length - this.base + 1)
+    for (const column of [this.bytes, this.token, this.from, this.counts, this.scores])
+      column.copyWithin(0, gone, this.length - this.base + 1)
     this.base = until
   }
 

@@ -92,14 +92,21 @@ export class CharsMap {
     const seen = new Uint8Array(units.length)
     // Places and how many bytes of a character are still to come there; −1 at the root.
     const open: number[] = [offsetOf(units[0]!), -1]
-    for (let missing = open.pop(), base = open.pop(); missing !== undefined && base !== undefined; missing = open.pop(), base = open.pop()) {
+    for (
+      let missing = open.pop(), base = open.pop();
+      missing !== undefined && base !== undefined;
+      missing = open.pop(), base = open.pop()
+    ) {
       for (let byte = 1; byte < 256; byte++) {
         const position = base ^ byte
         // Of a damaged trie each unit is looked at once.
         if (position >= units.length || (units[position]! & 0x800000ff) !== byte || seen[position] === 1) continue
         if (missing === 0 && mayBeginSteady(byte)) return true
         seen[position] = 1
-        open.push(position ^ offsetOf(units[position]!), missing > 0 ? missing - 1 : byte < 0xc0 ? 0 : byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3)
+        open.push(
+          position ^ offsetOf(units[position]!),
+          missing > 0 ? missing - 1 : byte < 0xc0 ? 0 : byte < 0xe0 ? 1 : byte < 0xf0 ? 2 : 3,
+        )
       }
     }
     return false
