@@ -44,8 +44,11 @@ const source: RowSource = async () => {
   const executable = findChromium()
   if (executable === undefined) rows.push(unavailable('the same in a page and a worker of Chromium', 'as in Python tiktoken', noChromium))
   else {
-    const { page, worker, messages } = await inChromium(executable)
+    const { page, worker, batch, messages } = await inChromium(executable)
     rows.push(ran('a page of Chromium', page, messages), ran('a worker of Chromium', worker, messages))
+    const ids = expected.ids['cl100k_base']!
+    const same = isDeepStrictEqual(batch, [ids, [], ids])
+    rows.push(row('a batch in threads started from a page of Chromium', 'the ids of encode', same ? 'the same' : 'not the same', same))
   }
   return rows
 }

@@ -24,8 +24,8 @@ export async function inBareContext(): Promise<Result> {
   return JSON.parse(runInContext(await edgeScript(), context) as string) as Result
 }
 
-/** In a page and in a module worker of Chromium. */
-export async function inChromium(executable: string): Promise<{ page: Result; worker: Result; messages: string[] }> {
+/** In a page and in a module worker of Chromium, and a batch in threads that the package starts from the page. */
+export async function inChromium(executable: string): Promise<{ page: Result; worker: Result; batch: number[][]; messages: string[] }> {
   const folder = scratch()
   try {
     await build({
@@ -50,7 +50,7 @@ export async function inChromium(executable: string): Promise<{ page: Result; wo
         .catch((cause: unknown) => {
           throw new Error(`no results; the page said: ${messages.join('\n')}`, { cause })
         })
-      const results = JSON.parse(await page.evaluate(() => document.body.dataset['results']!)) as { page: Result; worker: Result }
+      const results = JSON.parse(await page.evaluate(() => document.body.dataset['results']!)) as { page: Result; worker: Result; batch: number[][] }
       return { ...results, messages: [...messages, ...server.missing.map((path) => `not found: ${path}`)] }
     } finally {
       await browser.close()

@@ -18,8 +18,13 @@ describe('encodings', () => {
     expect(await inBareContext()).toEqual(expected)
   })
 
-  it('run in a page and in a worker', async ({ skip }) => {
+  it('run in a page, in a worker, and in the threads of a batch', async ({ skip }) => {
     skip(executable === undefined, noChromium)
-    expect(await inChromium(executable!)).toEqual({ page: expected, worker: expected, messages: [] })
+    expect(await inChromium(executable!)).toEqual({
+      page: expected,
+      worker: expected,
+      batch: [expected.ids['cl100k_base'], [], expected.ids['cl100k_base']],
+      messages: [],
+    })
   })
 })

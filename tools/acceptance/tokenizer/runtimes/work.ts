@@ -9,7 +9,7 @@ export interface Result {
   readonly refused: string
 }
 
-const sample =
+export const sample =
   'The Agentic AI Academy teaches advanced AI skills. It’s naïve; 日本語, \u{1f468}\u200d\u{1f469} ǅ\ufeff\u0085 fooBar 12345\r\n\r\n  end '
 
 export function work(): Result {
