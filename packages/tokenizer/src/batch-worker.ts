@@ -1,4 +1,4 @@
 // The script of the threads that a batch encoder starts.
 import { serveBatches } from './batch.js'
 
-serveBatches()
+void serveBatches()

@@ -1,4 +1,3 @@
-import { ownPort } from '#threads'
 import { serve } from './batch/serve.js'
 
 export { BatchEncoder, createBatchEncoder, type BatchEncoderOptions, type EncodeBatchOptions } from './batch/encoder.js'
@@ -10,6 +9,7 @@ export type { WorkerLike } from './batch/thread.js'
  *
  * @throws TokenizerError `UNSUPPORTED` in Node's main thread
  */
-export function serveBatches(): void {
+export async function serveBatches(): Promise<void> {
+  const { ownPort } = await import('#threads')
   serve(ownPort())
 }

@@ -1,4 +1,3 @@
-import { processors, startThread } from '#threads'
 import type { EncodeOptions } from '../core-tokenizer.js'
 import { natural } from '../encoding/options.js'
 import { TokenizerError } from '../errors.js'
@@ -53,6 +52,7 @@ interface Worker {
  */
 export async function createBatchEncoder(source: TokenizerSource, options: BatchEncoderOptions = {}): Promise<BatchEncoder> {
   checkSource(source)
+  const { processors, startThread } = await import('#threads')
   const workers = options.workers ?? Math.max(1, processors() - 1)
   natural('workers', workers)
   if (workers === 0) throw new TokenizerError('VALUE', 'workers is a whole number from 1 on, got 0')
@@ -84,7 +84,8 @@ export class BatchEncoder {
               thread: threadOf(start(), {
                 message: (message) => {
                   const response = message as Response
-                  if (response.kind === 'loaded') resolve()
+                  if (response.kind === 'ready') worker.thread.send({ kind: 'load', source } satisfies Request)
+                  else if (response.kind === 'loaded') resolve()
                   else if (response.kind === 'failed' && response.job === undefined) reject(errorOf(response.error))
                   else this.answered(worker, response)
                 },
@@ -96,7 +97,6 @@ export class BatchEncoder {
               }),
             }
             this.workers.push(worker)
-            worker.thread.send({ kind: 'load', source } satisfies Request)
           }),
       ),
     )

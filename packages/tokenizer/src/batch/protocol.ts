@@ -9,6 +9,8 @@ export type Request =
 
 /** What a thread answers. */
 export type Response =
+  // It listens from now on; what is said before may be lost.
+  | { readonly kind: 'ready' }
   | { readonly kind: 'loaded' }
   | { readonly kind: 'encoded'; readonly job: number; readonly ids: Uint32Array<ArrayBuffer>; readonly ends: Uint32Array<ArrayBuffer> }
   | { readonly kind: 'failed'; readonly job?: number; readonly error: WireError }

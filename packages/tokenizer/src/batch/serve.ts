@@ -29,6 +29,7 @@ export function serve(port: ThreadPort): void {
       send(response, response.kind === 'encoded' ? [response.ids.buffer, response.ends.buffer] : [])
     })
   })
+  send({ kind: 'ready' })
 }
 
 function encodeAll(tokenizer: Tokenizer, { job, texts, options }: Extract<Request, { kind: 'encode' }>): Response {

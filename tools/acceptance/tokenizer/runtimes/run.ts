@@ -50,7 +50,11 @@ export async function inChromium(executable: string): Promise<{ page: Result; wo
         .catch((cause: unknown) => {
           throw new Error(`no results; the page said: ${messages.join('\n')}`, { cause })
         })
-      const results = JSON.parse(await page.evaluate(() => document.body.dataset['results']!)) as { page: Result; worker: Result; batch: number[][] }
+      const results = JSON.parse(await page.evaluate(() => document.body.dataset['results']!)) as {
+        page: Result
+        worker: Result
+        batch: number[][]
+      }
       return { ...results, messages: [...messages, ...server.missing.map((path) => `not found: ${path}`)] }
     } finally {
       await browser.close()
