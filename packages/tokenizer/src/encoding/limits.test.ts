@@ -95,7 +95,7 @@ describe.each([...hfNames.map((name) => [name, hf(name)] as const), ...pieceMode
         const best = candidates(whole, 'right').find((each) => tokenizer.count(each, { special }) <= limit) ?? ''
         expect(tokenizer.truncateToTokens(whole, limit, { special }), JSON.stringify([whole, limit])).toBe(best)
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     )
   })
 
@@ -165,7 +165,7 @@ describe('heal', () => {
         expect(kept).toEqual(ids.slice(0, ids.length - taken))
         expect(Buffer.from(prefixBytes).toString('latin1')).toBe(taken === 0 ? '' : written.slice(-taken).join(''))
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     )
   })
 

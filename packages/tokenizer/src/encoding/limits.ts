@@ -102,7 +102,7 @@ export function truncateText(text: string, limit: number, side: 'left' | 'right'
       if (starts[i]! < place || !by.cuts.isCut(text, place)) continue
       const count = left ? total - i : i
       if (count > room + slack) {
-        far = left ? Math.max(far, place) : Math.min(far, place)
+        far = left ? Math.max(far, place - 1) : Math.min(far, place)
         break
       }
       if (count > room - slack) continue
@@ -113,6 +113,11 @@ export function truncateText(text: string, limit: number, side: 'left' | 'right'
   for (let at = far; left ? at < text.length : at > base; at += left ? 1 : -1) {
     if (at > 0 && at < text.length && isPairAt(text, at - 1)) continue
     if (left && at >= base) [base, known] = [text.length, 0]
+    // Of two signs before a cut one alone may belong to what follows.
+    if (left && at === base - 1 && by.cuts?.isCut(text.slice(at, base + 2), 1) === false) {
+      if (parts.count(text.slice(at), true) <= room) return text.slice(at)
+      continue
+    }
     const count = left ? parts.count(text.slice(at, base), true) : parts.count(text.slice(base, at), base === 0)
     if (count + known <= room) return left ? text.slice(at) : text.slice(0, at)
   }

@@ -35,12 +35,7 @@ const source: RowSource = async () => {
     )
   rows.push(ran(`Node ${process.version}`, work()))
   rows.push(ran('the edge runtime (@edge-runtime/vm)', await inEdgeRuntime()))
-  rows.push(
-    ran(
-      'a context of the language, TextEncoder and TextDecoder alone, without eval',
-      await inBareContext(),
-    ),
-  )
+  rows.push(ran('a context of the language, TextEncoder and TextDecoder alone, without eval', await inBareContext()))
   const executable = findChromium()
   if (executable === undefined) rows.push(unavailable('the same in a page and a worker of Chromium', 'as in Python tiktoken', noChromium))
   else {
