@@ -43,16 +43,17 @@ export class SpecialTokens {
   readonly special: ReadonlyMap<string, number>
   readonly specialIds: ReadonlySet<number>
   private readonly byContent: ReadonlyMap<string, AddedToken>
-  private readonly all: RegExp | undefined
-  private readonly ordinary: RegExp | undefined
+  private readonly ordinary: readonly AddedToken[]
+  // Built when first used: some vocabularies have a thousand special tokens.
+  private allPattern: RegExp | undefined
+  private ordinaryPattern: RegExp | undefined
 
   constructor(readonly added: readonly AddedToken[]) {
     const special = added.filter((token) => token.special).sort((a, b) => a.id - b.id)
     this.special = new Map(special.map((token) => [token.content, token.id]))
     this.specialIds = new Set(this.special.values())
     this.byContent = new Map(added.map((token) => [token.content, token]))
-    this.all = anyOf(added)
-    this.ordinary = anyOf(added.filter((token) => !token.special))
+    this.ordinary = added.filter((token) => !token.special)
   }
 
   /**
@@ -67,7 +68,7 @@ export class SpecialTokens {
     onToken: (id: number, content: string) => void,
   ): void {
     checkPolicy(policy, this.special)
-    const pattern = policy === 'text' ? this.ordinary : this.all
+    const pattern = policy === 'text' ? (this.ordinaryPattern ??= anyOf(this.ordinary)) : (this.allPattern ??= anyOf(this.added))
     let done = 0
     if (pattern !== undefined) {
       for (const match of text.matchAll(pattern)) {

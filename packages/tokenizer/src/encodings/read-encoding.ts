@@ -2,6 +2,7 @@ import { TokenizerError } from '../errors.js'
 import { byteOrder } from '../formats/hf-json/byte-chars.js'
 import { partsOfRanks } from '../formats/tiktoken/ranked-parts.js'
 import type { TokenizerParts } from '../parts.js'
+import { PADDING } from '../models/bpe/piece-table.js'
 import { Vocabulary } from '../vocabulary.js'
 import type { EncodingData } from './encoding-data.js'
 
@@ -47,7 +48,7 @@ class Arena {
 
   constructor(size: number) {
     this.starts = new Uint32Array(size + 1)
-    this.bytes = new Uint8Array(size * 8)
+    this.bytes = new Uint8Array(size * 8 + PADDING)
     this.bytes.set(byteOrder) // ids 0 to 255, in GPT-2's order
     for (let id = 0; id <= 256; id++) this.starts[id] = id
   }
@@ -77,7 +78,7 @@ class Arena {
       const stop = starts[a + 1]!
       const next = starts[b]!
       const end = starts[b + 1]!
-      if (to + stop - from + end - next > bytes.length) {
+      if (to + stop - from + end - next + PADDING > bytes.length) {
         this.bytes = new Uint8Array(bytes.length * 2 + stop - from + end - next)
         this.bytes.set(bytes)
         bytes = this.bytes

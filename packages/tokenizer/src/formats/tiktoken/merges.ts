@@ -1,6 +1,5 @@
-import { NO_RANK, type ByteRanks } from '../../models/bpe/byte-ranks.js'
+import { NO_RANK, padded, type ByteRanks } from '../../models/bpe/byte-ranks.js'
 import { MergeTable } from '../../models/bpe/merge-table.js'
-import { PADDING } from '../../models/bpe/piece-table.js'
 
 /**
  * The merges that say the same as ranks do: every pair of tokens that spells a token, in the order of that token's rank, and among those of one token by
@@ -8,9 +7,8 @@ import { PADDING } from '../../models/bpe/piece-table.js'
  */
 export function mergesOfRanks(ranks: ByteRanks): MergeTable {
   const { starts, size, bytes: tokens } = ranks.vocabulary
-  const bytes = new Uint8Array(tokens.length + PADDING)
-  bytes.set(tokens)
-  const view = new DataView(bytes.buffer)
+  const bytes = padded(tokens)
+  const view = new DataView(bytes.buffer, bytes.byteOffset)
   const rank = (start: number, end: number) => (end - start === 1 ? ranks.byteIds[bytes[start]!]! : ranks.rank(bytes, view, start, end))
   const merges = new MergeTable(size * 2)
   let order = 0

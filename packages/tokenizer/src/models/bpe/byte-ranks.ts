@@ -23,9 +23,8 @@ export class ByteRanks {
   /** @throws TokenizerError `FILE` when a byte has no token or the tokens were made to collide in a hash table */
   constructor(readonly vocabulary: Vocabulary) {
     const { starts, size } = vocabulary
-    const bytes = new Uint8Array(vocabulary.bytes.length + PADDING)
-    bytes.set(vocabulary.bytes)
-    const view = new DataView(bytes.buffer)
+    const bytes = padded(vocabulary.bytes)
+    const view = new DataView(bytes.buffer, bytes.byteOffset)
     this.byteIds.fill(-1)
     this.pieces = new PieceTable(size)
     this.pieces.insertAll(view, starts)
@@ -58,6 +57,14 @@ export class ByteRanks {
     else if (length === 2) this.pairs[(bytes[start]! << 8) | bytes[start + 1]!] = id
     else this.long.set(asText(bytes, start, start + length), id)
   }
+}
+
+/** The same bytes where more may be read behind them: where they are, if there is room. */
+export function padded(bytes: Uint8Array): Uint8Array {
+  if (bytes.byteOffset + bytes.length + PADDING <= bytes.buffer.byteLength) return bytes
+  const copy = new Uint8Array(bytes.length + PADDING)
+  copy.set(bytes)
+  return copy
 }
 
 const asText = (bytes: Uint8Array, start: number, end: number): string => String.fromCharCode(...bytes.subarray(start, end))

@@ -84,7 +84,8 @@ export class PieceTable {
    * @throws TokenizerError `FILE` when the keys were made to collide
    */
   insertAll(view: DataView, starts: Uint32Array): void {
-    this.tails = new Int32Array(tailWords(starts))
+    // More than tails can take; what is not used costs no memory.
+    this.tails = new Int32Array(starts[starts.length - 1]! >> 2)
     for (let i = this.insertMost(view, starts); i + 1 < starts.length; i++) {
       const length = starts[i + 1]! - starts[i]!
       if (length > 0 && length <= LONGEST_KEY) this.insert(view, starts[i]!, length, i)
@@ -220,16 +221,6 @@ export class PieceTable {
     }
     return true
   }
-}
-
-/** How many words the tails of keys `[starts[i], starts[i + 1])` take. */
-function tailWords(starts: Uint32Array): number {
-  let words = 0
-  for (let i = 0; i + 1 < starts.length; i++) {
-    const length = starts[i + 1]! - starts[i]!
-    if (length > 8 && length <= LONGEST_KEY) words += (length - 5) >> 2
-  }
-  return words
 }
 
 /** The bytes at `start` as a word, zeros beyond `length` of them. */
