@@ -1,5 +1,6 @@
 import { TokenizerError } from '../errors.js'
 import { charLength } from '../models/segments.js'
+import { utf8PointAt } from '../text/utf8.js'
 import type { PieceCounter } from './count-pieces.js'
 import type { GrowingTokens } from './learn-merges.js'
 import type { PieceSymbols } from './merge-corpus.js'
@@ -74,7 +75,7 @@ export async function characterSymbols(
     const end = pieces.starts[piece + 1]!
     for (let at = pieces.starts[piece]!; at < end; length++) {
       const size = charLength(pieces.arena[at]!)
-      occurrences[pointAt(pieces.arena, at, size)]! += weight
+      occurrences[utf8PointAt(pieces.arena, at)]! += weight
       at += size
     }
     if (piece % SLICE === 0) await pause()
@@ -96,7 +97,7 @@ export async function characterSymbols(
     const end = pieces.starts[piece + 1]!
     for (let at = start; at < end;) {
       const size = charLength(pieces.arena[at]!)
-      const point = pointAt(pieces.arena, at, size)
+      const point = utf8PointAt(pieces.arena, at)
       if (symbols[0]![point] !== ABSENT) use(point, (at > start ? inner : 0) | (at + size === end ? last : 0))
       at += size
     }
@@ -158,12 +159,4 @@ function highestPoint(bytes: Uint8Array, length: number): number {
   let highest = 0
   for (let i = 0; i < length; i++) if (bytes[i]! > highest) highest = bytes[i]!
   return highest < 0x80 ? 0x7f : highest < 0xe0 ? 0x7ff : highest < 0xf0 ? 0xffff : 0x10ffff
-}
-
-const pointAt = (bytes: Uint8Array, at: number, size: number): number => {
-  const first = bytes[at]!
-  if (size === 1) return first
-  if (size === 2) return ((first & 0x1f) << 6) | (bytes[at + 1]! & 0x3f)
-  if (size === 3) return ((first & 0x0f) << 12) | ((bytes[at + 1]! & 0x3f) << 6) | (bytes[at + 2]! & 0x3f)
-  return ((first & 0x07) << 18) | ((bytes[at + 1]! & 0x3f) << 12) | ((bytes[at + 2]! & 0x3f) << 6) | (bytes[at + 3]! & 0x3f)
 }

@@ -1,5 +1,6 @@
 import type { ByteTable } from '../../byte-table.js'
 import { charLength } from '../../models/segments.js'
+import { utf8PointAt } from '../../text/utf8.js'
 import type { MemoryLimit } from '../memory-limit.js'
 
 /** What stands behind every word. */
@@ -43,7 +44,7 @@ export class WordText {
     for (let word = 0; word < words.size; word++) {
       this.starts[word] = at
       for (let i = words.starts[word]!; i < words.starts[word + 1]!; i += charLength(bytes[i]!)) {
-        const code = codePoint(bytes, i)
+        const code = utf8PointAt(bytes, i)
         symbolOf[code] = 1
         this.wordAt[at] = word
         this.symbols[at++] = code
@@ -70,13 +71,4 @@ export class WordText {
     for (let i = at; i < at + length; i++) text += String.fromCodePoint(this.alphabet[this.symbols[i]!]!)
     return text
   }
-}
-
-/** The character of valid UTF-8 that begins at `at`. */
-function codePoint(bytes: Uint8Array, at: number): number {
-  const first = bytes[at]!
-  if (first < 0x80) return first
-  if (first < 0xe0) return ((first & 0x1f) << 6) | (bytes[at + 1]! & 0x3f)
-  const tail = ((bytes[at + 1]! & 0x3f) << 6) | (bytes[at + 2]! & 0x3f)
-  return first < 0xf0 ? ((first & 0x0f) << 12) | tail : ((first & 0x07) << 18) | (tail << 6) | (bytes[at + 3]! & 0x3f)
 }
