@@ -14,8 +14,8 @@ export interface TrainingOptions {
   /** A pair that occurs less often is not merged. */
   readonly minFrequency?: number
   /**
-   * Bytes that the trainer's tables may take, 2 GiB by default. What counts: while texts are read, about 40 bytes and twice its length for each distinct piece; after
-   * that about 20 bytes for each byte (character) of these pieces, and 50 for each pair that ever occurs. The texts themselves are the caller's.
+   * Bytes that the trainer's tables may take, 2 GiB by default. What counts: while texts are read, about 50 bytes and its length in UTF-8 for each distinct piece; after
+   * that 16 bytes more for each byte (or character) of these pieces, and about 100 for each pair that ever occurs. The texts themselves are the caller's.
    */
   readonly maxMemory?: number
   /**
