@@ -24,12 +24,11 @@ export class KeyAutomaton {
     this.trie = trie
     this.fail = new Int32Array(trie.size)
     this.longest = new Int32Array(trie.size).fill(-1)
-    const edges = [...trie.entries()].sort((a, b) => a.child - b.child)
-    // Parents are numbered before their children, so one pass gives depths; failures need all shallower states first.
-    const depth = new Int32Array(trie.size)
-    for (const { state, child } of edges) depth[child] = depth[state]! + 1
-    edges.sort((a, b) => depth[a.child]! - depth[b.child]!)
-    for (const { state, unit, child } of edges) {
+    const parents = trie.parents()
+    // Failures need all shallower states first.
+    for (const child of byDepth(parents.state)) {
+      const state = parents.state[child]!
+      const unit = parents.unit[child]!
       if (state === 0) this.begins[unit] = 1
       else this.fail[child] = this.next(this.fail[state]!, unit)
       this.longest[child] = trie.value(child) >= 0 ? trie.value(child) : this.longest[this.fail[child]!]!
@@ -58,6 +57,22 @@ export class KeyAutomaton {
       state = this.fail[state]!
     }
   }
+}
+
+/** All states but the root, by rising depth; `parents` has smaller numbers than their children. */
+function byDepth(parents: Int32Array): Int32Array {
+  const depth = new Int32Array(parents.length)
+  let deepest = 0
+  for (let state = 1; state < parents.length; state++) {
+    depth[state] = depth[parents[state]!]! + 1
+    deepest = Math.max(deepest, depth[state]!)
+  }
+  const places = new Int32Array(deepest + 2)
+  for (let state = 1; state < parents.length; state++) places[depth[state]! + 1]!++
+  for (let i = 1; i < places.length; i++) places[i]! += places[i - 1]!
+  const order = new Int32Array(parents.length - 1)
+  for (let state = 1; state < parents.length; state++) order[places[depth[state]!]!++] = state
+  return order
 }
 
 function reversed(key: string): string {

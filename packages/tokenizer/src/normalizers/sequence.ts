@@ -1,6 +1,7 @@
 import type { ComponentJson, Normalizer } from '../pipeline/components.js'
 import type { AlignedText } from '../text/aligned.js'
-import { checkGrowth } from '../text/growth.js'
+import { checkGrowth, TIMES_REPLACED } from '../text/growth.js'
+import { Replace } from './replace.js'
 
 /** One normalizer after another. */
 export class NormalizerSequence implements Normalizer {
@@ -13,8 +14,11 @@ export class NormalizerSequence implements Normalizer {
   }
 
   normalize(text: AlignedText): AlignedText {
+    let added = 0
     return this.normalizers.reduce((before, normalizer) => {
       const rewritten = normalizer.normalize(before)
+      if (normalizer instanceof Replace) added += Math.max(0, rewritten.length - before.length)
+      checkGrowth('normalizer', text.length, text.length + added, TIMES_REPLACED)
       checkGrowth('normalizer', text.length, rewritten.length)
       return rewritten
     }, text)

@@ -8,6 +8,9 @@ const byteForm = /^<0x([0-9a-fA-F]{2})>$/
 /** What each token of a pipeline adds to a text, as bytes. */
 export class TokenTexts {
   private readonly fallsBack: boolean
+  private readonly utf8 = new TextEncoder()
+  /** What the token behind decodes to. */
+  private tail: string | undefined
 
   constructor(private readonly pipeline: Pipeline) {
     this.fallsBack = JSON.stringify(pipeline.parts.decoder ?? null).includes('"ByteFallback"')
@@ -18,14 +21,14 @@ export class TokenTexts {
     const { decoder } = this.pipeline.parts
     const form = this.pipeline.idToToken(id)
     if (form === undefined) return undefined
-    const utf8 = new TextEncoder()
+    const { utf8 } = this
     if (decoder === undefined) return utf8.encode(form)
     if (decoder instanceof ByteLevelDecoder) return bytesOf(form) ?? utf8.encode(form)
     const byte = this.fallsBack ? byteForm.exec(form) : null
     if (byte !== null) return Uint8Array.of(parseInt(byte[1]!, 16))
     // Between two others, so that what a decoder does at the ends of a text does not show.
     const text = decoded(decoder, [BEFORE, form, AFTER])
-    const tail = decoded(decoder, [BEFORE, AFTER]).slice(BEFORE.length)
+    const tail = (this.tail ??= decoded(decoder, [BEFORE, AFTER]).slice(BEFORE.length))
     return utf8.encode(text.startsWith(BEFORE) && text.endsWith(tail) ? text.slice(BEFORE.length, text.length - tail.length) : text)
   }
 }

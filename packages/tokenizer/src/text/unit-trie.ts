@@ -40,12 +40,17 @@ export class UnitTrie {
     return this.values[state]!
   }
 
-  /** Every edge. */
-  *entries(): Generator<{ readonly state: number; readonly unit: number; readonly child: number }> {
-    const { edges } = this
+  /** The state before each state but the root, and the unit between them. States are numbered after those before them. */
+  parents(): { readonly state: Int32Array; readonly unit: Uint16Array } {
+    const { edges, size } = this
+    const state = new Int32Array(size)
+    const unit = new Uint16Array(size)
     for (let at = 0; at < edges.length; at += 3) {
-      if (edges[at] !== 0) yield { state: edges[at]! - 1, unit: edges[at + 1]!, child: edges[at + 2]! }
+      if (edges[at] === 0) continue
+      state[edges[at + 2]!] = edges[at]! - 1
+      unit[edges[at + 2]!] = edges[at + 1]!
     }
+    return { state, unit }
   }
 
   private stepOrAdd(state: number, unit: number): number {

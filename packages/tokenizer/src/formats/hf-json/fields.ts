@@ -1,12 +1,20 @@
 import { fail, isRecord, unsupported, type JsonRecord } from './json.js'
 
-/** Sequences in sequences go no deeper than this, and hold no more components together. */
+/** Sequences in sequences go no deeper than this, and hold no more components together, of which some count several times. */
 const MAX_DEPTH = 8
 const MAX_COMPONENTS = 64
+/** What others than these take is several times as long. */
+const SHORT_STEPS: ReadonlySet<string> = new Set(['Replace', 'Prepend', 'Strip', 'Lowercase', 'Fuse', 'Sequence'])
+const LONG_STEP = 4
+/** Bytes written as characters make twice as many of other scripts each time. */
+const BYTES_STEP = 21
 /** What is put into texts or between tokens has a few characters. */
 const MAX_INSERTED = 1024
-/** Real vocabularies stay far below this; a file that claims more would exhaust memory. */
-const MAX_ID = 2 ** 24
+/** Real vocabularies stay far below this; a file that claims more would exhaust memory, as every id up to the highest takes some. */
+const MAX_ID = 2 ** 21 - 1
+/** So many ids may have no token, or so many times as many as have one. */
+const MAX_GAP = 2 ** 16
+const MAX_SHARE = 4
 
 /** A component of a file with checked access to its fields; errors name their place. */
 export class ComponentFields {
@@ -22,11 +30,16 @@ export class ComponentFields {
   ) {
     if (!isRecord(value)) throw fail(where, 'an object', value)
     if (depth > MAX_DEPTH) throw unsupported(`${where}, a Sequence in more than ${MAX_DEPTH} others`)
-    if (--budget.left < 0) throw unsupported(`${where}, beyond ${MAX_COMPONENTS} components`)
     this.record = value
     const type = own(value, 'type')
     if (typeof type !== 'string') throw fail(`${where}.type`, 'the name of a component', type)
     this.type = type
+    this.count(SHORT_STEPS.has(type) ? 1 : type === 'ByteLevel' ? BYTES_STEP : LONG_STEP)
+  }
+
+  /** Takes a component that runs a regular expression for a long step. */
+  countAsLong(): void {
+    if (SHORT_STEPS.has(this.type)) this.count(LONG_STEP - 1)
   }
 
   has(name: string): boolean {
@@ -89,6 +102,12 @@ export class ComponentFields {
     return Array.from(value as unknown[])
   }
 
+  private count(steps: number): void {
+    this.budget.left -= steps
+    if (this.budget.left >= 0) return
+    throw unsupported(`${this.where}, beyond ${MAX_COMPONENTS} components (all but simple replacements count as ${LONG_STEP})`)
+  }
+
   /** The pattern of a split or a replacement. */
   pattern(name: string): { readonly kind: 'String' | 'Regex'; readonly source: string } {
     const value = this.get(name)
@@ -117,3 +136,9 @@ export function checkNatural(value: unknown, where: string, highest = 2 ** 31 - 
 }
 
 export const checkId = (value: unknown, where: string): number => checkNatural(value, where, MAX_ID)
+
+/** @throws TokenizerError `UNSUPPORTED` for a highest id that makes nearly all ids stand for nothing, which each takes memory and time all the same */
+export function checkDense(highest: number, tokens: number, where: string): void {
+  if (highest > MAX_GAP + tokens * MAX_SHARE)
+    throw unsupported(`${where} with the id ${highest} for one of ${tokens} tokens, which leaves too many ids without one`)
+}

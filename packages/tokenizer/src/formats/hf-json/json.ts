@@ -25,10 +25,14 @@ export function unsupported(what: string): TokenizerError {
 
 function written(value: unknown): string {
   if (value === undefined) return 'nothing'
+  // A number beyond doubles is read as infinite, which JSON would write as null.
+  if (typeof value === 'number') return String(value)
   try {
     return JSON.stringify(value) ?? String(value)
   } catch {
-    // A value that came as such may have circles.
-    return String(value)
+    // What holds itself, or goes too deep for any way of writing it.
+    return Array.isArray(value)
+      ? 'a list that cannot be written'
+      : `${typeof value === 'object' ? 'an object' : typeof value} that cannot be written`
   }
 }

@@ -3,6 +3,9 @@ import { checkId, checkNatural, ComponentFields } from './fields.js'
 import { fail, isRecord, type JsonRecord } from './json.js'
 import type { PaddingJson, TruncationJson } from './schema.js'
 
+/** Longer encodings than any model takes; every one would be filled up to this. */
+const MAX_PADDED = 2 ** 20
+
 const strategies = { LongestFirst: 'longest_first', OnlyFirst: 'only_first', OnlySecond: 'only_second' } as const
 const sides = { Left: 'left', Right: 'right' } as const
 type Written<T> = Extract<keyof T, string>
@@ -26,10 +29,14 @@ export function readPadding(value: unknown): PaddingRule | undefined {
   if (fields === undefined) return undefined
   const strategy = fields.get('strategy')
   const to =
-    strategy === 'BatchLongest' ? 'longest' : checkNatural(isRecord(strategy) ? strategy['Fixed'] : strategy, 'padding.strategy.Fixed')
+    strategy === 'BatchLongest'
+      ? 'longest'
+      : checkNatural(isRecord(strategy) ? strategy['Fixed'] : strategy, 'padding.strategy.Fixed', MAX_PADDED)
   return {
     to,
-    multipleOf: fields.has('pad_to_multiple_of') ? fields.natural('pad_to_multiple_of') : undefined,
+    multipleOf: fields.has('pad_to_multiple_of')
+      ? checkNatural(fields.get('pad_to_multiple_of'), 'padding.pad_to_multiple_of', MAX_PADDED)
+      : undefined,
     side: sides[fields.oneOf<Written<typeof sides>>('direction', ['Left', 'Right'])],
     id: checkId(fields.get('pad_id'), 'padding.pad_id'),
     typeId: checkId(fields.get('pad_type_id'), 'padding.pad_type_id'),

@@ -19,6 +19,7 @@ export function readMatches(fields: ComponentFields): FilePattern {
     if (source === '') throw unsupported(`${where}, an empty string, which stands everywhere`)
     return { written: { String: source }, matches: (text) => stringMatches(text, source) }
   }
+  fields.countAsLong()
   const regex = new Regex(source, { dialect: 'oniguruma', properties: allProperties, where: `tokenizer.json: ${where}`, code: 'FILE' })
   return {
     written: { Regex: source }, // In an empty text Hugging Face's library looks for nothing, not even for an empty match.

@@ -2,10 +2,11 @@ import { CharacterBpe } from '../../models/bpe/character-level.js'
 import { MAX_MERGES, MergeTable } from '../../models/bpe/merge-table.js'
 import { TokenMap } from '../../models/token-map.js'
 import { UnigramPieces } from '../../models/unigram/piece-model.js'
+import { MAX_PIECE_BYTES } from '../../models/unigram/unigram.js'
 import { WordLevel } from '../../models/wordlevel/wordlevel.js'
 import { WordPiece } from '../../models/wordpiece/wordpiece.js'
 import type { PieceModel } from '../../pipeline/components.js'
-import { checkId, checkNatural, checkText, ComponentFields } from './fields.js'
+import { checkDense, checkId, checkNatural, checkText, ComponentFields } from './fields.js'
 import { fail, isRecord, unsupported } from './json.js'
 
 /** The `model` of a file. */
@@ -58,6 +59,7 @@ function readVocab(fields: ComponentFields): TokenMap {
   if (!isRecord(value)) throw fail('model.vocab', 'an object of tokens and ids', value)
   const ids = new Map<string, number>()
   const seen = new Set<number>()
+  let highest = 0
   for (const token of Object.keys(value)) {
     const where = `model.vocab[${JSON.stringify(token)}]`
     const id = checkId(value[token], where)
@@ -65,7 +67,9 @@ function readVocab(fields: ComponentFields): TokenMap {
     if (seen.has(id)) throw fail(where, 'an id of its own', id)
     seen.add(id)
     ids.set(token, id)
+    highest = Math.max(highest, id)
   }
+  checkDense(highest, ids.size, 'model.vocab')
   return new TokenMap(ids)
 }
 
@@ -93,6 +97,7 @@ function readMerges(value: unknown, ids: ReadonlyMap<string, number>, prefix: st
 }
 
 function readUnigram(fields: ComponentFields): UnigramPieces {
+  const utf8 = new TextEncoder()
   const list = fields.list('vocab')
   checkId(list.length, 'the length of model.vocab')
   const vocab = list.map((entry, id): [string, number] => {
@@ -100,7 +105,11 @@ function readUnigram(fields: ComponentFields): UnigramPieces {
     if (!Array.isArray(entry) || entry.length !== 2) throw fail(where, 'a token and its score', entry)
     const score: unknown = entry[1]
     if (typeof score !== 'number' || !Number.isFinite(score)) throw fail(`${where}[1]`, 'a number', score)
-    return [checkText(entry[0], `${where}[0]`), score]
+    const piece = checkText(entry[0], `${where}[0]`)
+    if (piece.length * 3 > MAX_PIECE_BYTES && utf8.encode(piece).length > MAX_PIECE_BYTES) {
+      throw unsupported(`${where}, a piece of Unigram with more than ${MAX_PIECE_BYTES} bytes`)
+    }
+    return [piece, score]
   })
   const unknown = fields.has('unk_id') ? checkNatural(fields.get('unk_id'), 'model.unk_id', vocab.length - 1) : undefined
   return new UnigramPieces(vocab, unknown, fields.has('byte_fallback') && fields.boolean('byte_fallback'))

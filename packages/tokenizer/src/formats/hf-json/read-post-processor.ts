@@ -8,6 +8,9 @@ import { fail, isRecord, unsupported } from './json.js'
 
 /** A template with more parts than this is no template. */
 const MAX_PARTS = 1024
+/** Nor is one that has a text more often than this, each time with all its tokens, or more special tokens. */
+const MAX_REPEATS = 4
+const MAX_ADDED = 4096
 
 /** The `post_processor` of a file. */
 export function readPostProcessor(value: unknown): PostProcessor | undefined {
@@ -71,9 +74,23 @@ function readTemplates(fields: ComponentFields): TemplateProcessing {
   const read = (name: string): TemplatePiece[] => {
     const parts = fields.list(name)
     if (parts.length > MAX_PARTS) throw fail(`${fields.where}.${name}`, `at most ${MAX_PARTS} parts`, parts.length)
-    return parts.map((value, i) => readPiece(value, `${fields.where}.${name}[${i}]`, tokens))
+    const pieces = parts.map((value, i) => readPiece(value, `${fields.where}.${name}[${i}]`, tokens))
+    checkSize(pieces, tokens, `${fields.where}.${name}`)
+    return pieces
   }
   return new TemplateProcessing(read('single'), read('pair'), tokens)
+}
+
+function checkSize(pieces: readonly TemplatePiece[], tokens: ReadonlyMap<string, TemplateToken>, where: string): void {
+  const texts = { A: 0, B: 0 }
+  let added = 0
+  for (const piece of pieces) {
+    if ('Sequence' in piece) texts[piece.Sequence.id]++
+    else added += tokens.get(piece.SpecialToken.id)!.ids.length
+  }
+  const most = Math.max(texts.A, texts.B)
+  if (most > MAX_REPEATS) throw unsupported(`${where}, which has a text ${most} times; at most ${MAX_REPEATS} are taken`)
+  if (added > MAX_ADDED) throw unsupported(`${where}, which adds ${added} special tokens; at most ${MAX_ADDED} are taken`)
 }
 
 function readPiece(value: unknown, where: string, tokens: ReadonlyMap<string, TemplateToken>): TemplatePiece {

@@ -39,7 +39,7 @@ export class Pieces {
    */
   constructor(
     readonly list: PieceList,
-    private readonly where: string,
+    readonly where: string,
     byteFallback: boolean,
   ) {
     const { text, starts, types } = list

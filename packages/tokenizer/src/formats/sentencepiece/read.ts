@@ -2,7 +2,7 @@ import { TokenizerError } from '../../errors.js'
 import { ScoredBpe } from '../../models/bpe/scored.js'
 import { ByteTrie } from '../../models/byte-trie.js'
 import type { Segmenter } from '../../models/segments.js'
-import { Unigram } from '../../models/unigram/unigram.js'
+import { MAX_PIECE_BYTES, Unigram } from '../../models/unigram/unigram.js'
 import { Characters, Words } from '../../models/words.js'
 import type { TokenizerParts } from '../../parts.js'
 import { PieceType, readModelProto, type ModelType } from './model-proto.js'
@@ -81,6 +81,16 @@ export function segmenterOf(type: ModelType, pieces: Pieces): Segmenter {
 
 function unigramOf(pieces: Pieces): Unigram {
   const trie = new ByteTrie()
-  for (const id of pieces.ids) if (pieces.typeOf(id) !== PieceType.unused) trie.set(pieces.bytes(id), id)
+  for (const id of pieces.ids) {
+    if (pieces.typeOf(id) === PieceType.unused) continue
+    const bytes = pieces.bytes(id)
+    if (bytes.length > MAX_PIECE_BYTES) {
+      throw new TokenizerError(
+        'UNSUPPORTED',
+        `${pieces.where} has ${bytes.length} bytes in piece ${id}; Unigram takes at most ${MAX_PIECE_BYTES}, because encoding takes time in proportion`,
+      )
+    }
+    trie.set(bytes, id)
+  }
   return new Unigram(trie, { ...pathScores(pieces), single: true })
 }

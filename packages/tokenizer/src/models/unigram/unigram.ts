@@ -1,6 +1,8 @@
 import type { ByteTrie } from '../byte-trie.js'
 import { charLength, UNKNOWN, type Segmenter, type Segments } from '../segments.js'
 
+/** A search takes time in proportion to the longest piece; in real vocabularies that has a few dozen bytes of UTF-8. */
+export const MAX_PIECE_BYTES = 256
 /** What a character that no piece covers costs beyond the worst piece. */
 const UNKNOWN_PENALTY = 10
 

@@ -1,8 +1,12 @@
+import { TokenizerError } from '../../errors.js'
 import type { ComponentJson, PieceModel, TokenSink } from '../../pipeline/components.js'
 import { isPairAt } from '../../text/aligned.js'
 import { UnitTrie } from '../../text/unit-trie.js'
 import type { TokenMap } from '../token-map.js'
 import { missingUnknown } from '../wordlevel/wordlevel.js'
+
+/** A search takes time in proportion to the longest token that a word can hold; in real vocabularies that has a few dozen characters. */
+const MAX_TOKEN_LENGTH = 256
 
 /**
  * WordPiece: the longest token that begins a word, then the longest that goes on, and so forth; a word with a stretch that no token begins is
@@ -25,6 +29,7 @@ export class WordPiece implements PieceModel {
    * @param unknown the token for words that cannot be made up of tokens
    * @param prefix what the written forms of tokens inside a word begin with, `##`
    * @param maxCharacters words of more characters (code points) are unknown
+   * @throws TokenizerError `UNSUPPORTED` for a token of more than 256 UTF-16 units, where words may be that long
    */
   constructor(
     private readonly vocab: TokenMap,
@@ -34,7 +39,14 @@ export class WordPiece implements PieceModel {
   ) {
     this.size = vocab.size
     this.unknownId = vocab.get(unknown)
-    for (const [form, id] of vocab.ids) this.trie.add(form, id)
+    for (const [form, id] of vocab.ids) {
+      if (form.length > MAX_TOKEN_LENGTH) {
+        // What is longer than any word is never found.
+        if (!this.isShort(form.startsWith(prefix) ? form.slice(prefix.length) : form)) continue
+        throw tooLong(form, maxCharacters)
+      }
+      this.trie.add(form, id)
+    }
     let inside = 0
     for (let i = 0; i < prefix.length && inside >= 0; i++) inside = this.trie.step(inside, prefix.charCodeAt(i))
     this.inside = inside
@@ -105,4 +117,12 @@ export class WordPiece implements PieceModel {
     for (let at = 0; at < piece.length; at += isPairAt(piece, at) ? 2 : 1) if (++characters > this.maxCharacters) return false
     return true
   }
+}
+
+function tooLong(form: string, maxCharacters: number): TokenizerError {
+  return new TokenizerError(
+    'UNSUPPORTED',
+    `A WordPiece vocabulary with the token ${JSON.stringify(`${form.slice(0, 39)}…`)} of ${form.length} characters in words of up to ${maxCharacters} is not run; ` +
+      `tokens have at most ${MAX_TOKEN_LENGTH}`,
+  )
 }
