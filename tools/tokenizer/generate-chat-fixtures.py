@@ -118,32 +118,37 @@ CHATS = [
 ]
 
 
+def answer_of(template, chat):
+    """What transformers makes of a chat: its text and what the assistant generates, or the error."""
+    try:
+        rendered, ranges = render_jinja_template(
+            conversations=[chat["messages"]],
+            tools=chat.get("tools"),
+            documents=chat.get("documents"),
+            chat_template=template,
+            return_assistant_tokens_mask="generation %}" in template or "generation -%}" in template,
+            continue_final_message=chat.get("continueFinalMessage", False),
+            add_generation_prompt=chat.get("addGenerationPrompt", False),
+            bos_token=BOS,
+            eos_token=EOS,
+        )
+    except Exception as error:
+        return {"error": str(error)[:120]}
+    # transformers counts code points.
+    return {"text": rendered[0], "generated": [rendered[0][start:end] for start, end in (ranges[0] if ranges else [])]}
+
+
 def main():
     cases = []
     for name, template in TEMPLATES.items():
         for chat in CHATS:
             case = {"template": name, **chat}
-            try:
-                rendered, ranges = render_jinja_template(
-                    conversations=[chat["messages"]],
-                    tools=chat.get("tools"),
-                    documents=chat.get("documents"),
-                    chat_template=template,
-                    return_assistant_tokens_mask="generation %}" in template or "generation -%}" in template,
-                    continue_final_message=chat.get("continueFinalMessage", False),
-                    add_generation_prompt=chat.get("addGenerationPrompt", False),
-                    bos_token=BOS,
-                    eos_token=EOS,
-                )
-                case["text"] = rendered[0]
-                # transformers counts code points.
-                case["generated"] = [rendered[0][start:end] for start, end in (ranges[0] if ranges else [])]
-            except Exception as error:
-                case["error"] = str(error)[:120]
+            case.update(answer_of(template, chat))
             cases.append(case)
     path = Path(__file__).resolve().parents[2] / "packages/tokenizer/src/__fixtures__/chats.json"
     path.write_text(json.dumps({"templates": TEMPLATES, "cases": cases}, ensure_ascii=False, separators=(",", ":")) + "\n")
     print(len(cases), "cases,", [(c["template"], c["error"]) for c in cases if "error" in c], path.stat().st_size, "bytes")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -147,3 +147,18 @@ describe('templates of strangers', () => {
     )
   })
 })
+
+describe('what templates take off the ends of texts', () => {
+  it.each([
+    ['white space as Python has it', "{{ '\u0085\x1c\u3000 a \ufeff' | trim }}|{{ '\u0085a\x1f'.strip() }}", 'a \ufeff|a'],
+    [
+      'the characters that are named',
+      "{{ '\\n  a\\n'.lstrip('\\n') }}|{{ 'xya xy'.strip('yx') }}|{{ 'a  \\n'.rstrip('\\n') }}",
+      '  a\n|a |a  ',
+    ],
+    ['characters beyond the basic plane', "{{ '😀a😁'.strip('😁😀') }}|{{ '😀a'.lstrip('😁') }}", 'a|😀a'],
+    ['nothing where nothing is named', "{{ ' a '.strip('') }}|{{ ' a '.strip(none) }}", ' a |a'],
+  ])('%s', async (_, template, text) => {
+    expect(await render(template)).toBe(text)
+  })
+})

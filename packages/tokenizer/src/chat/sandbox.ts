@@ -1,4 +1,5 @@
 import { checkSource, MAX_DEPTH, templateError, type TemplateLimits } from './limits.js'
+import { pythonStrip, type StripSide } from './python-strip.js'
 import type { Jinja, JinjaNode, JinjaScope, JinjaValue } from './jinja.js'
 
 /** A node that was evaluated already. */
@@ -24,6 +25,12 @@ interface KeywordArgument extends JinjaNode {
 /** What makes texts or lists of any size, or takes time beyond the size of what it is given, is looked at before it is done. */
 const GUARDED = new Set(['replace', 'join', 'indent', 'tojson', 'split', 'center', 'ljust', 'rjust', 'zfill', 'wordwrap'])
 const WIDEST = 256
+/** What templates mean by these is Python's; the interpreter's own go by JavaScript's white space and whatever is passed. */
+const STRIPS: ReadonlyMap<string, StripSide> = new Map([
+  ['strip', 'both'],
+  ['lstrip', 'left'],
+  ['rstrip', 'right'],
+])
 /** Characters that a search may compare. */
 const MAX_COMPARISONS = 2e8
 
@@ -77,7 +84,8 @@ export function renderTemplate(
       if ((steps & 255) === 0 && Date.now() > bounded.deadline) fail(`takes longer than ${time} ms`)
       if (++depth > MAX_DEPTH) fail(`goes more than ${MAX_DEPTH} levels deep`)
       try {
-        return measured(super.evaluate(node === undefined ? node : this.guarded(node, at), at))
+        const ready = node === undefined ? node : this.guarded(node, at)
+        return ready?.type === 'Evaluated' ? measured((ready as Evaluated).value) : measured(super.evaluate(ready, at))
       } finally {
         depth--
       }
@@ -90,18 +98,23 @@ export function renderTemplate(
       if (node.type === 'FilterExpression') {
         const { filter, operand } = node as unknown as { filter: Call & { value?: unknown }; operand: JinjaNode }
         const name = String(filter.type === 'CallExpression' ? filter.callee.value : filter.value)
-        if (!GUARDED.has(name)) return node
+        if (!GUARDED.has(name) && name !== 'trim') return node
         const value = this.evaluate(operand, at)
         const args = this.evaluated(filter.args ?? [], at)
+        if (name === 'trim') return stripped(value, 'both', args) ?? ({ ...node, operand: known(value) } as JinjaNode)
         checkCall(name, value, valuesOf(args), output, weigh)
         return { ...node, operand: known(value), filter: filter.args === undefined ? filter : { ...filter, args } } as JinjaNode
       }
       if (node.type === 'CallExpression') {
         const { callee, args } = node as Call
-        if (callee.type !== 'MemberExpression' || callee.computed === true || !GUARDED.has(String(callee.property?.value))) return node
+        const name = String(callee.property?.value)
+        const side = STRIPS.get(name)
+        if (callee.type !== 'MemberExpression' || callee.computed === true || (side === undefined && !GUARDED.has(name))) return node
         const value = this.evaluate(callee.object, at)
         const ready = this.evaluated(args, at)
-        checkCall(String(callee.property!.value), value, valuesOf(ready), output, weigh)
+        const done = side === undefined ? undefined : stripped(value, side, ready)
+        if (done !== undefined) return done
+        checkCall(name, value, valuesOf(ready), output, weigh)
         return { ...node, callee: { ...callee, object: known(value) }, args: ready } as JinjaNode
       }
       return node
@@ -153,6 +166,15 @@ export function renderTemplate(
 }
 
 const known = (value: JinjaValue): Evaluated => ({ type: 'Evaluated', value })
+
+/** The value without characters at its ends; undefined for what is no text, or not to be stripped of one. */
+function stripped(value: JinjaValue, side: StripSide, args: readonly JinjaNode[]): Evaluated | undefined {
+  const [chars] = valuesOf(args)
+  const given = chars?.value ?? undefined
+  if (typeof value.value !== 'string' || (given !== undefined && typeof given !== 'string')) return undefined
+  const Text = value.constructor as new (text: string) => JinjaValue
+  return known(new Text(pythonStrip(value.value, side, given)))
+}
 
 const valuesOf = (args: readonly JinjaNode[]): JinjaValue[] =>
   args.map((arg) => (arg.type === 'Evaluated' ? (arg as Evaluated).value : ((arg as KeywordArgument).value as Evaluated).value))

@@ -6,7 +6,11 @@ import { isNullable, lookBehind, type Syntax } from './syntax.js'
 import { entriesOf, viability } from './viability.js'
 
 /** A program with more steps than this is refused: time and memory grow with it. Real patterns have a few dozen. */
-const MAX_STATES = 20_000
+const MAX_STATES = 2000
+/** So many of them may come from counts such as `{1,100}`, which make a search try them all at every place. */
+const MAX_COUNTED = 256
+/** Places where a search may go on in several ways, each of which may be tried at every place of a text. */
+const MAX_CHOICES = 128
 /** Loops within loops whose body may match nothing; each doubles what there is to remember inside it. */
 const MAX_EMPTY_LOOPS = 5
 
@@ -43,6 +47,9 @@ class Compiler {
   private memos = 0
   private endCount = 0
   private weight = 0
+  private counted = 0
+  private choices = 0
+  private inCount = false
 
   constructor(private readonly where: string) {}
 
@@ -99,6 +106,8 @@ class Compiler {
     this.memo.push(remembers ? this.memos : -1)
     this.memoMask.push(remembers ? (1 << place.loops) - 1 : 0)
     if (remembers) this.memos += 1 << place.loops
+    if (remembers && op !== Op.Split) this.choices += 1 << place.loops
+    if (this.choices > MAX_CHOICES) throw this.refuse(`the regular expression has more than ${MAX_CHOICES} repetitions and assertions`)
     const hasEnd = op === Op.Atomic || (op === Op.Possessive && b === UNLIMITED) || (place.atomic && remembers)
     this.ends.push(hasEnd ? this.endCount : -1)
     if (hasEnd) this.endCount += remembers ? 1 << place.loops : 1
@@ -148,8 +157,24 @@ class Compiler {
   }
 
   private repeat(syntax: Syntax & { type: 'repeat' }, next: number, place: Place): number {
-    const { body, min, max, mode } = syntax
+    const { min, max } = syntax
     if (max === 0) return next
+    if (this.inCount || (min <= 1 && (max === 1 || max === Infinity))) return this.rounds(syntax, next, place)
+    const before = this.weight
+    this.inCount = true
+    const start = this.rounds(syntax, next, place)
+    this.inCount = false
+    this.counted += this.weight - before
+    if (this.counted > MAX_COUNTED) {
+      throw this.refuse(
+        `the regular expression has ${this.counted} states from counts when these are written out, more than ${MAX_COUNTED}`,
+      )
+    }
+    return start
+  }
+
+  private rounds(syntax: Syntax & { type: 'repeat' }, next: number, place: Place): number {
+    const { body, min, mode } = syntax
     if (mode === 'possessive' && (body.type !== 'set' || place.backward)) {
       return this.atomic({ ...syntax, mode: 'greedy' }, next, place)
     }

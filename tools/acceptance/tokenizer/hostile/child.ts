@@ -39,7 +39,7 @@ async function run(number: number): Promise<Outcome> {
   const { name, byHand, prepare } = cases[number]!
   const load = prepare()
   globalThis.gc?.()
-  const loading = await timed(load)
+  const loading = await timed<Tokenizer | string>(load)
   const outcome: Outcome = { number, name, end: 'loaded', loadMs: loading.ms, useMs: 0, slowest: 'load', peakMB: 0 }
   const failed = (error: unknown, at: string): Outcome => {
     const refusal = refusalOf(error)

@@ -121,7 +121,7 @@ describe('a malformed tokenizer.json', () => {
     ['no model', changed('model', null), /model should be an object/],
     ['a vocabulary that is a list', changed('model.vocab', []), /model\.vocab should be an object/],
     ['an id that is text', changed('model.vocab.zz', '7'), /model\.vocab\["zz"\] should be an integer/],
-    ['an id beyond memory', changed('model.vocab.zz', 2 ** 31), /model\.vocab\["zz"\] should be an integer from 0 to 16777216/],
+    ['an id beyond memory', changed('model.vocab.zz', 2 ** 31), /model\.vocab\["zz"\] should be an integer from 0 to 2097151/],
     ['an id given twice', changed('model.vocab.zz', 3), /model\.vocab\["zz"\] should be an id of its own/],
     ['a merge of three', changed('model.merges.0', ['a', 'b', 'c']), /model\.merges\[0\] should be two tokens/],
     ['a merge of numbers', changed('model.merges.0', [1, 2]), /model\.merges\[0\] should be two tokens/],

@@ -1,0 +1,161 @@
+// How the time of every kind of call grows when the text doubles.
+import { Tokenizer } from '@tesserae/tokenizer'
+import { cpuSeconds } from '../speed/measure.js'
+import { chats, jsonNames, jsonOf, llama2c, modelOf, moby, pieceNames, rankFile } from './valid.js'
+
+export interface Growth {
+  readonly name: string
+  readonly length: number
+  readonly shortMs: number
+  readonly longMs: number
+  readonly factor: number
+}
+
+const LENGTH = 50_000
+const ROUNDS = 3
+/** Below this a time tells nothing. */
+const LEAST_MS = 4
+
+const stretch = (unit: string, length: number): string => unit.repeat(Math.ceil(length / unit.length)).slice(0, length)
+
+/** Texts that nothing cuts and that keep searches busy, by what they are for. */
+const texts: Readonly<Record<string, (length: number) => string>> = {
+  a: (length) => stretch('a', length),
+  'blanks, then a letter': (length) => `${stretch(' ', length - 1)}x`,
+  marks: (length) => stretch('\u0301\u0323', length),
+  emoji: (length) => stretch('\u{1f600}', length),
+  'line breaks': (length) => stretch('\n', length),
+  'almost a token': (length) => stretch('<|endoftext', length),
+  'digits and letters': (length) => stretch('a1', length),
+}
+
+const tokenizers = (): [string, Tokenizer][] => [
+  ...jsonNames.map((name): [string, Tokenizer] => [name, Tokenizer.fromJSON(jsonOf(name))]),
+  ['byte-level, no HF', Tokenizer.fromTiktoken(rankFile(), { pattern: 'cl100k' })],
+  ['a split by an expression', Tokenizer.fromTiktoken(rankFile(), { pattern: String.raw`\p{L}+(?!x)|\s+(?!\S)|\s+|[^\s\p{L}]+` })],
+  ...pieceNames.map((name): [string, Tokenizer] => [`SentencePiece ${name}`, Tokenizer.fromSentencePiece(modelOf(name)!)]),
+  ['llama2.c', Tokenizer.fromLlama2c(llama2c())],
+  ['added tokens that strip', withAdded({ lstrip: true, rstrip: true })],
+  ['added tokens of whole words', withAdded({ single_word: true })],
+  ['added tokens that are normalized', withAdded({ normalized: true, special: false })],
+]
+
+function withAdded(flags: object): Tokenizer {
+  const json = moby() as { added_tokens: object[] }
+  const contents = ['<x>', 'a<', ' b', '  ', `${'a'.repeat(500)}b`, '\u0301\u0323\u0301']
+  const added = contents.map((content, i) => ({
+    id: 1024 + i,
+    content,
+    single_word: false,
+    lstrip: false,
+    rstrip: false,
+    normalized: false,
+    special: true,
+    ...flags,
+  }))
+  return Tokenizer.fromJSON({ ...json, added_tokens: [...json.added_tokens, ...added] })
+}
+
+const calls: Readonly<Record<string, (tokenizer: Tokenizer, text: string, ids: Uint32Array) => unknown>> = {
+  encode: (tokenizer, text) => tokenizer.encode(text, { special: 'text' }),
+  'encode, tokens allowed': (tokenizer, text) => tokenizer.encode(text, { special: 'allow' }),
+  offsets: (tokenizer, text) =>
+    tokenizer.encodeWithOffsets(text, { special: 'text', offsets: 'utf8', truncation: false, padding: false }).offsets,
+  decode: (tokenizer, _, ids) => tokenizer.decode(ids),
+  stream: (tokenizer, _, ids) => {
+    const decoder = tokenizer.decoder()
+    for (const id of ids) decoder.push(id)
+    return decoder.flush()
+  },
+  'exact truncation': (tokenizer, text) => tokenizer.truncateToTokens(text, 1000, { special: 'text' }),
+  'truncation from the left': (tokenizer, text) => tokenizer.truncateToTokens(text, 1000, { special: 'text', side: 'left' }),
+  'truncation in stretches': (tokenizer, text) =>
+    tokenizer
+      .encodeWithOffsets(text, { special: 'text', addSpecial: false, padding: false, truncation: { maxLength: 64, stride: 32 } })
+      .overflowing.map(({ ids }) => ids.length),
+}
+
+/** The least CPU time of some rounds, in milliseconds. */
+function leastMs(work: () => unknown, rounds = ROUNDS): number {
+  let least = Infinity
+  for (let i = 0; i < rounds; i++) least = Math.min(least, cpuSeconds(work) * 1000)
+  return least
+}
+
+function growthOf(name: string, work: (length: number) => () => unknown): Growth {
+  let length = LENGTH
+  let short = work(length)
+  short() // brings the code to its speed
+  let shortMs = leastMs(short)
+  while (shortMs < LEAST_MS && length < 400_000) {
+    length *= 2
+    short = work(length)
+    shortMs = leastMs(short)
+  }
+  const long = work(length * 2)
+  let longMs = leastMs(long)
+  // Other programs hold the machine at times: what looks steep is measured again.
+  for (let again = 0; again < 4 && longMs / shortMs > 2.2; again++) {
+    shortMs = Math.min(shortMs, leastMs(short))
+    longMs = Math.min(longMs, leastMs(long))
+  }
+  return { name, length, shortMs, longMs, factor: longMs / Math.max(shortMs, LEAST_MS) }
+}
+
+/** Every call of every family on every text, one call of a family at a time on texts by turns. */
+export function measureGrowth(log: (line: string) => void, wanted: (name: string) => boolean = () => true): Growth[] {
+  const found: Growth[] = []
+  const textNames = Object.keys(texts)
+  let turn = 0
+  for (const [family, tokenizer] of tokenizers()) {
+    for (const [call, run] of Object.entries(calls)) {
+      // Encoding meets every text, what follows it two of them.
+      const chosen = call === 'encode' ? textNames : [textNames[turn % textNames.length]!, textNames[(turn + 3) % textNames.length]!]
+      turn++
+      for (const textName of chosen) {
+        const name = `${call} by ${family} of ${textName}`
+        if (!wanted(name)) continue
+        found.push(
+          growthOf(name, (length) => {
+            const text = texts[textName]!(length)
+            const ids = tokenizer.encode(text, { special: 'text' })
+            return () => run(tokenizer, text, ids)
+          }),
+        )
+      }
+    }
+    log(`${family}: ${found.length} calls so far, steepest ${found.reduce((worst, { factor }) => Math.max(worst, factor), 0).toFixed(2)}`)
+  }
+  return found
+}
+
+/** The same for chats of many messages and of one long one. */
+export async function measureChatGrowth(): Promise<Growth[]> {
+  const tokenizer = Tokenizer.fromJSON(moby(), { bos_token: '<|endoftext|>', eos_token: '<|endoftext|>' })
+  const { templates } = chats()
+  const found: Growth[] = []
+  for (const [name, template] of Object.entries(templates)) {
+    const time = async (count: number): Promise<number> => {
+      const messages = Array.from({ length: count }, (_, i) => ({
+        role: i % 2 === 0 ? 'user' : 'assistant',
+        content: 'Call me <|endoftext|> Ishmael. '.repeat(8),
+      }))
+      let least = Infinity
+      for (let i = 0; i < ROUNDS; i++) {
+        const before = process.cpuUsage()
+        await tokenizer.applyChatTemplate(messages, {
+          template,
+          tools: [],
+          documents: [],
+          limits: { time: 20_000, steps: 1e8, output: 1e8 },
+        })
+        const { user, system } = process.cpuUsage(before)
+        least = Math.min(least, (user + system) / 1000)
+      }
+      return least
+    }
+    const [shortMs, longMs] = [await time(400), await time(800)]
+    found.push({ name: `chat by ${name}`, length: 400, shortMs, longMs, factor: longMs / Math.max(shortMs, LEAST_MS) })
+  }
+  return found
+}
