@@ -43,7 +43,7 @@ describe.each(tokenizers)('limits of %s', (_, tokenizer) => {
         const best = candidates(whole, side).find((each) => tokenizer.count(each, options) <= limit)!
         expect(tokenizer.truncateToTokens(whole, limit, { ...options, side })).toBe(best)
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     )
   })
 
@@ -70,7 +70,7 @@ describe.each(tokenizers)('limits of %s', (_, tokenizer) => {
           at += size
         }
       }),
-      { numRuns: 100 },
+      { numRuns: 50 },
     )
   })
 })
@@ -95,7 +95,7 @@ describe.each([...hfNames.map((name) => [name, hf(name)] as const), ...pieceMode
         const best = candidates(whole, 'right').find((each) => tokenizer.count(each, { special }) <= limit) ?? ''
         expect(tokenizer.truncateToTokens(whole, limit, { special }), JSON.stringify([whole, limit])).toBe(best)
       }),
-      { numRuns: 25 },
+      { numRuns: 12 },
     )
   })
 
@@ -165,7 +165,7 @@ describe('heal', () => {
         expect(kept).toEqual(ids.slice(0, ids.length - taken))
         expect(Buffer.from(prefixBytes).toString('latin1')).toBe(taken === 0 ? '' : written.slice(-taken).join(''))
       }),
-      { numRuns: 25 },
+      { numRuns: 12 },
     )
   })
 

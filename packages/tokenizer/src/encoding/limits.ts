@@ -129,7 +129,11 @@ export class TokenCounter {
   private readonly parts: PartCounter
   /** Tokens of the text before what is pending, with those that are put around it. */
   private settled: number
-  private pending = ''
+  /** What is pending, in the parts in which it came: joined each time it would take time in proportion to its length. */
+  private pending: string[] = []
+  private length = 0
+  /** The end of what is pending, by which places in what follows are judged. */
+  private near = ''
   private begins = true
   /** What is pending, once it is long; null where that has to be counted as a whole. */
   private stretch: Stretch | null | undefined
@@ -149,48 +153,65 @@ export class TokenCounter {
    * @throws TokenizerError `SPECIAL_TOKEN` by the policy; the counter then is as it was
    */
   push(text: string): number {
-    const { by, options, pending, parts, begins } = this
-    const whole = pending + text
-    const cut = this.cutOf(whole)
+    const { by, options, parts, begins } = this
+    const cut = this.cutBefore(text)
     if (cut === 0) {
-      const count = this.pushStretch(whole, text)
+      const count = this.pushStretch(text)
       if (count !== undefined) {
-        this.pending = whole
+        this.keep(text)
         return this.settled + count
       }
     }
+    const whole = this.pending.join('') + text
     if (by.cuts === undefined) {
       const count = by.count(whole, options)
-      this.pending = whole
+      this.keep(text)
       return count
     }
     const before = cut === 0 ? 0 : parts.count(whole.slice(0, cut), begins)
-    const count = this.settled + before + parts.count(whole.slice(cut), begins && cut === 0)
+    const rest = whole.slice(cut)
+    const count = this.settled + before + parts.count(rest, begins && cut === 0)
     this.settled += before
-    this.pending = whole.slice(cut)
-    this.begins = begins && cut === 0
-    if (cut > 0) this.stretch = undefined
+    if (cut > 0) {
+      this.pending = []
+      this.length = 0
+      this.near = ''
+      this.begins = false
+      this.stretch = undefined
+    }
+    this.keep(cut > 0 ? rest : text)
     return count
   }
 
-  /** The last place where the pending text with more at its end may be cut, or 0. What was pending has no cut but at its beginning. */
-  private cutOf(whole: string): number {
+  private keep(text: string): void {
+    if (text === '') return
+    this.pending.push(text)
+    this.length += text.length
+    this.near = (this.near + text).slice(-CONTEXT - this.by.longestAdded)
+  }
+
+  /** The last place where what is pending with `text` at its end may be cut, or 0. What was pending has no cut but at its beginning. */
+  private cutBefore(text: string): number {
     const { cuts } = this.by
     if (cuts === undefined) return 0
-    let cut = whole.length - 1
-    const first = Math.max(1, this.pending.length - 1)
-    while (cut >= first && !cuts.isCut(whole, cut)) cut--
-    return cut >= first ? cut : 0
+    const seen = this.near + text
+    let cut = seen.length - 1
+    const first = Math.max(1, this.near.length - 1)
+    while (cut >= first && !cuts.isCut(seen, cut)) cut--
+    return cut >= first ? this.length - this.near.length + cut : 0
   }
 
   /** The number of tokens of what is pending with `text` at its end; undefined where that has to be counted as a whole. */
-  private pushStretch(whole: string, text: string): number | undefined {
+  private pushStretch(text: string): number | undefined {
     const { by, options } = this
-    if (by.stretch === undefined || this.stretch === null || whole.length < LONG) return undefined
-    const fresh = this.stretch === undefined
-    const seen = fresh ? whole : whole.slice(Math.max(0, whole.length - text.length - by.longestAdded + 1))
-    const count = by.hasAdded(seen, options) ? undefined : (this.stretch ??= by.stretch(this.begins)).push(fresh ? whole : text)
+    if (by.stretch === undefined || this.stretch === null || this.length + text.length < LONG) return undefined
+    const fresh = this.stretch === undefined ? this.pending.join('') + text : undefined
+    const added = by.hasAdded(fresh ?? this.near + text, options)
+    const count = added ? undefined : (this.stretch ??= by.stretch(this.begins)).push(fresh ?? text)
     if (count === undefined) this.stretch = null
     return count
   }
 }
+
+/** Units before a place that decide with an added token whether text may be cut there. */
+const CONTEXT = 2

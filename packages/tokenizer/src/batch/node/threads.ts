@@ -8,7 +8,9 @@ import type { WorkerLike } from '../thread.js'
 export function startThread(): WorkerLike {
   // Run from source, which whatever runs this thread has to be able to read in that one too.
   const script = import.meta.url.endsWith('.ts') ? '../../batch-worker.ts' : '../../batch-worker.js'
-  return new Worker(new URL(script, import.meta.url), { name: 'tokenizer' })
+  // Said of a script on the command line, and refused for a file.
+  const execArgv = process.execArgv.filter((argument) => !argument.startsWith('--input-type'))
+  return new Worker(new URL(script, import.meta.url), { name: 'tokenizer', execArgv })
 }
 
 /** How many threads can run at a time. */
