@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './tools/test/longest-first.js'
 
 // Tests run from source: packages find each other through the export condition `@tesserae/source`.
 const conditions = ['@tesserae/source', 'node', 'import', 'module', 'default']
@@ -13,6 +14,7 @@ export default defineConfig({
   ssr: { resolve: { conditions, externalConditions: conditions } },
   test: {
     pool: 'forks',
+    sequence: { sequencer: LongestFirst },
     projects: [
       project('unit', ['packages/*/src/**/*.test.ts', 'examples/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts', 'tools/**/*.test.ts']),
       project('contracts', ['tests/contracts/**/*.test.ts']),
