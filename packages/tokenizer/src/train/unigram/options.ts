@@ -44,7 +44,7 @@ export interface TrainUnigramOptions {
   readonly decoder?: ComponentSpec | null
   /**
    * Bytes that the trainer's tables may take, 2 GiB by default. What counts: while texts are read, about 40 bytes and twice its length for each distinct word; after that
-   * 64 bytes for each character of these words, and 5 for each place of a piece in them. The texts themselves are the caller's.
+   * 96 bytes for each character of these words, and 5 for each place of a piece in them. The texts themselves are the caller's.
    */
   readonly maxMemory?: number
   /** Cancels within some 50 ms, but for a text of megabytes without a blank, which is read to its end first. */

@@ -74,7 +74,7 @@ describe('trainUnigram', () => {
     const words = Array.from({ length: 30_000 }, (_, i) => ((i * 2654435761) % 2 ** 32).toString(26))
     await expect(trainUnigram(words, { maxMemory: 2 ** 20 })).rejects.toMatchObject({ code: 'MEMORY' })
     await expect(trainUnigram('ab'.repeat(10_000), { maxMemory: 2 ** 20 })).rejects.toThrow(/2000\d characters of distinct words/)
-    await expect(trainUnigram('a'.repeat(16_000), { maxMemory: 2 ** 20 })).rejects.toThrow(/places of 1\d pieces in distinct words/)
+    await expect(trainUnigram('a'.repeat(10_800), { maxMemory: 2 ** 20 })).rejects.toThrow(/places of 1\d pieces in distinct words/)
   })
 
   it('takes other components', async () => {

@@ -6,7 +6,7 @@ import type { MemoryLimit } from '../memory-limit.js'
 /** What stands behind every word. */
 export const SEPARATOR = 0
 /** Bytes for each place at the most, with what finding substrings takes. */
-const PLACE_BYTES = 64
+const PLACE_BYTES = 96
 
 /**
  * The distinct words of a corpus as one text of symbols: word `i` is `symbols[starts[i], starts[i + 1] − 1)`, with {@link SEPARATOR} behind it. Symbols are the
