@@ -67,20 +67,53 @@ describe('toJSON of a SentencePiece tokenizer', () => {
   })
 })
 
+const varint = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)])
+const message = (field: number, body: readonly number[]): number[] => [...varint(field * 8 + 2), ...varint(body.length), ...body]
+const piece = (text: string, type: number, score: number): number[] =>
+  message(1, [...message(1, [...new TextEncoder().encode(text)]), 21, ...new Uint8Array(Float32Array.of(score).buffer), 24, type])
+const modelOf = (kind: 'unigram' | 'bpe', prefix: boolean, ...pieces: readonly (readonly number[])[]): Uint8Array => {
+  const trained = message(2, [24, kind === 'unigram' ? 1 : 2])
+  return Uint8Array.from([piece('<unk>', 2, 0), ...pieces, trained, message(3, [24, prefix ? 1 : 0, 32, 0, 40, 1])].flat())
+}
+
+describe('merges', () => {
+  it('grow runs of one character from the left where scores are equal, as SentencePiece does', () => {
+    const runs = ['\u2581', ...[2, 3, 4, 8, 16].map((count) => '\u2581'.repeat(count))]
+    const file = modelOf('bpe', true, ...runs.map((run) => piece(run, 1, -5)), piece('a', 1, -6))
+    const tokenizer = Tokenizer.fromSentencePiece(file)
+    const written = Tokenizer.fromJSON(JSON.stringify(tokenizer))
+    for (let count = 0; count < 40; count++) {
+      const text = `a${' '.repeat(count)}a`
+      expect(written.encode(text), String(count)).toEqual(tokenizer.encode(text))
+    }
+  })
+
+  it.each([
+    [
+      'pieces of one score',
+      [piece('a', 1, -1), piece('b', 1, -2), piece('ab', 1, -3), piece('ba', 1, -3)],
+      /two pieces of one score, "ab" and "ba"/,
+    ],
+    ['characters that are no pieces', [piece('a', 1, -1), piece('ab', 1, -3)], /the piece "ab", whose character "b" is no piece/],
+    ['two tokens of one name', [piece('a', 1, -1), piece('a', 3, 0)], /two tokens that are written "a"/],
+    ['merges without end', Array.from({ length: 1000 }, (_, i) => piece('a'.repeat(i + 1), 1, -i)), /more than 2097152 merges/],
+  ])('cannot say %s', (_, pieces, problem) => {
+    const tokenizer = Tokenizer.fromSentencePiece(modelOf('bpe', false, ...pieces))
+    let thrown: unknown
+    try {
+      tokenizer.toJSON()
+    } catch (error) {
+      thrown = error
+    }
+    expect(thrown).toMatchObject({ code: 'UNSUPPORTED', message: expect.stringMatching(problem) as unknown })
+  })
+})
+
 describe('user-defined symbols in a tokenizer.json', () => {
   /** A vocabulary of single letters and one symbol. */
-  const model = (kind: 'unigram' | 'bpe', flags: { readonly prefix: boolean }): Uint8Array => {
-    const varint = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)])
-    const message = (field: number, body: readonly number[]): number[] => [...varint(field * 8 + 2), ...varint(body.length), ...body]
-    const piece = (text: string, type: number, score: number): number[] =>
-      message(1, [...message(1, [...new TextEncoder().encode(text)]), 21, ...new Uint8Array(Float32Array.of(score).buffer), 24, type])
-    return Uint8Array.from([
-      ...piece('<unk>', 2, 0),
-      ...piece('<sep>', 4, 0),
-      ...['\u2581', 'a', 'b', '<', 's', 'e', 'p', '>', 'ab', 'p>'].flatMap((text, i) => piece(text, 1, -1 - i)),
-      ...message(2, [24, kind === 'unigram' ? 1 : 2]),
-      ...message(3, [24, flags.prefix ? 1 : 0, 32, 0, 40, 1]),
-    ])
+  const model = (kind: 'unigram' | 'bpe', { prefix }: { readonly prefix: boolean }): Uint8Array => {
+    const letters = ['\u2581', 'a', 'b', '<', 's', 'e', 'p', '>', 'ab', 'p>'].map((text, i) => piece(text, 1, -1 - i))
+    return modelOf(kind, prefix, piece('<sep>', 4, 0), ...letters)
   }
   const texts = ['a<sep>b', '<sep>', ' ab <sep> ab', 'p><sep>>', '<sep<sep>p>']
 

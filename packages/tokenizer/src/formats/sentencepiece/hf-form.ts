@@ -1,8 +1,7 @@
-import { TokenizerError } from '../../errors.js'
-import { charLength } from '../../models/segments.js'
 import type { ComponentJson } from '../../pipeline/components.js'
 import { writeAdded } from '../hf-json/read-added.js'
 import type { ModelJson, TokenizerJson } from '../hf-json/schema.js'
+import { cannotSay, mergesOf } from './merges.js'
 import { PieceType, type ModelType } from './model-proto.js'
 import { SentencePieceNormalizer } from './normalizer.js'
 import type { Pieces } from './pieces.js'
@@ -27,10 +26,10 @@ export interface PiecesForm {
 export function hfFormOf(parts: SentencePieceParts, form: PiecesForm): TokenizerJson {
   const { pieces, added, postProcessor, decoding } = parts
   const { spec } = parts.normalizer
-  if (form.suffix && spec.addDummyPrefix) throw cannot('a blank that is put behind texts')
-  if (decoding.denormalizer !== undefined) throw cannot('rules of denormalization')
+  if (form.suffix && spec.addDummyPrefix) throw cannotSay('a blank that is put behind texts')
+  if (decoding.denormalizer !== undefined) throw cannotSay('rules of denormalization')
   const unused = pieces.ofType(PieceType.unused)
-  if (unused.length > 0) throw cannot(`unused pieces such as ${JSON.stringify(pieces.form(unused[0]!))}`)
+  if (unused.length > 0) throw cannotSay(`unused pieces such as ${JSON.stringify(pieces.form(unused[0]!))}`)
   // Those that are cut out of the text as it is given are added tokens there too; with a sign for a blank they are found once it is written so.
   const symbols = pieces.ofType(PieceType.userDefined).filter((id) => !added.byId.has(id) || pieces.form(id).includes(SIGN))
   checkSymbols(parts, form, symbols)
@@ -64,7 +63,7 @@ export function hfFormOf(parts: SentencePieceParts, form: PiecesForm): Tokenizer
 function checkSymbols({ pieces, normalizer }: SentencePieceParts, { type }: PiecesForm, symbols: readonly number[]): void {
   if (symbols.length === 0) return
   if (type === 'bpe' && normalizer.spec.addDummyPrefix) {
-    throw cannot(`user-defined symbols such as ${JSON.stringify(pieces.form(symbols[0]!))} beside a blank that is put in front of texts`)
+    throw cannotSay(`user-defined symbols such as ${JSON.stringify(pieces.form(symbols[0]!))} beside a blank that is put in front of texts`)
   }
   const bare = { ...normalizer.spec, addDummyPrefix: false, removeExtraWhitespaces: false }
   const rules = new SentencePieceNormalizer(bare, { suffix: false, where: 'SentencePiece model: the file' })
@@ -72,7 +71,7 @@ function checkSymbols({ pieces, normalizer }: SentencePieceParts, { type }: Piec
     const bytes = pieces.bytes(id)
     rules.normalize(bytes, bytes.length, false, false)
     if (rules.length !== bytes.length || bytes.some((byte, at) => rules.bytes[at] !== byte)) {
-      throw cannot(`the user-defined symbol ${JSON.stringify(pieces.form(id))}, which normalization would change`)
+      throw cannotSay(`the user-defined symbol ${JSON.stringify(pieces.form(id))}, which normalization would change`)
     }
   }
 }
@@ -114,14 +113,14 @@ function modelOf(pieces: Pieces, type: ModelType): ModelJson {
   const ids = new Map(forms.map((form, id) => [form, id]))
   if (ids.size < forms.length) {
     const twice = forms.find((form, id) => ids.get(form) !== id)!
-    throw cannot(`two tokens that are written ${JSON.stringify(twice)}`)
+    throw cannotSay(`two tokens that are written ${JSON.stringify(twice)}`)
   }
   if (type === 'unigram') {
     const { scores } = pathScores(pieces)
     const vocab = forms.map((form, id) => [form, scores[id]!])
     return { type: 'Unigram', unk_id: pieces.unknownId, vocab: vocab as unknown as ModelJson['vocab'], byte_fallback: byteFallback }
   }
-  if (type !== 'bpe') throw cannot(`a model of type ${type}`)
+  if (type !== 'bpe') throw cannotSay(`a model of type ${type}`)
   return {
     type: 'BPE',
     dropout: null,
@@ -136,51 +135,8 @@ function modelOf(pieces: Pieces, type: ModelType): ModelJson {
   }
 }
 
-/**
- * Every way to join two pieces to a third, by falling score of what they make. Where scores are equal SentencePiece joins the leftmost two, which lists of merges cannot
- * say but of runs of one character: there the longest left one comes first, for it has grown from the left.
- */
-function mergesOf(pieces: Pieces): [string, string][] {
-  const { scores } = pieces.list
-  const merging = pieces.ofType(PieceType.normal).filter((id) => pieces.bytes(id).length > charLength(pieces.bytes(id)[0]!))
-  merging.sort((a, b) => scores[b]! - scores[a]!)
-  const merges: { readonly pair: [string, string]; readonly score: number }[] = []
-  for (const [i, id] of merging.entries()) {
-    const form = pieces.form(id)
-    const before = merging[i - 1]
-    if (before !== undefined && scores[before] === scores[id] && !(isRun(form) && isRun(pieces.form(before)))) {
-      throw cannot(`two pieces of one score, ${JSON.stringify(pieces.form(before))} and ${JSON.stringify(form)}`)
-    }
-    let left = ''
-    for (const character of form) {
-      if (!isNormal(pieces, character)) {
-        throw cannot(`the piece ${JSON.stringify(form)}, whose character ${JSON.stringify(character)} is no piece of its own`)
-      }
-      const right = form.slice(left.length)
-      if (left !== '' && isNormal(pieces, left) && isNormal(pieces, right)) merges.push({ pair: [left, right], score: scores[id]! })
-      left += character
-    }
-  }
-  merges.sort((a, b) => b.score - a.score || b.pair[0].length - a.pair[0].length || b.pair[1].length - a.pair[1].length)
-  return merges.map(({ pair }) => pair)
-}
-
-/** Whether a text is one character again and again. */
-function isRun(text: string): boolean {
-  const [first] = text
-  return text === first!.repeat(text.length / first!.length)
-}
-
-function isNormal(pieces: Pieces, form: string): boolean {
-  const id = pieces.find(form)
-  return id !== undefined && pieces.typeOf(id) === PieceType.normal
-}
-
 function base64(bytes: Uint8Array): string {
   let text = ''
   for (let at = 0; at < bytes.length; at += 0x2000) text += String.fromCharCode(...bytes.subarray(at, at + 0x2000))
   return btoa(text)
 }
-
-const cannot = (what: string): TokenizerError =>
-  new TokenizerError('UNSUPPORTED', `A tokenizer.json cannot say ${what}; keep the file that this tokenizer was read from`)
