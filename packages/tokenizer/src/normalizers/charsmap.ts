@@ -60,6 +60,25 @@ export class CharsMap {
     return this.match(bytes, at, end, true)
   }
 
+  /** What rules match, in no order; of a damaged trie each unit is looked at once. */
+  *keys(): Generator<Uint8Array> {
+    const { units } = this
+    if (units.length === 0) return
+    const seen = new Uint8Array(units.length)
+    const open: { readonly base: number; readonly key: readonly number[] }[] = [{ base: offsetOf(units[0]!), key: [] }]
+    for (let node = open.pop(); node !== undefined; node = open.pop()) {
+      for (let byte = 1; byte < 256; byte++) {
+        const position = node.base ^ byte
+        if (position >= units.length || (units[position]! & 0x800000ff) !== byte || seen[position] === 1) continue
+        seen[position] = 1
+        const key = [...node.key, byte]
+        if (key.length > MAX_RULE_BYTES) throw this.fail(`has a rule for more than ${MAX_RULE_BYTES} bytes`)
+        if ((units[position]! & 0x100) !== 0) yield Uint8Array.from(key)
+        open.push({ base: position ^ offsetOf(units[position]!), key })
+      }
+    }
+  }
+
   private match(bytes: Uint8Array, at: number, end: number, first: boolean): number {
     const { units } = this
     if (units.length === 0) return 0

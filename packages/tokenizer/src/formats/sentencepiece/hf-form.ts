@@ -1,4 +1,8 @@
+import { CharsMap } from '../../normalizers/charsmap.js'
+import { Precompiled } from '../../normalizers/precompiled.js'
 import type { ComponentJson } from '../../pipeline/components.js'
+import { AlignedText } from '../../text/aligned.js'
+import { graphemeEnd } from '../../unicode/graphemes.js'
 import { writeAdded } from '../hf-json/read-added.js'
 import type { ModelJson, TokenizerJson } from '../hf-json/schema.js'
 import { cannotSay, mergesOf } from './merges.js'
@@ -9,6 +13,7 @@ import type { SentencePieceParts } from './text-pipeline.js'
 import { pathScores } from './unigram-scores.js'
 
 const SIGN = '\u2581'
+const WHERE = 'SentencePiece model: the file'
 
 /** What a tokenizer of SentencePiece pieces is besides its parts. */
 export interface PiecesForm {
@@ -28,6 +33,7 @@ export function hfFormOf(parts: SentencePieceParts, form: PiecesForm): Tokenizer
   const { spec } = parts.normalizer
   if (form.suffix && spec.addDummyPrefix) throw cannotSay('a blank that is put behind texts')
   if (decoding.denormalizer !== undefined) throw cannotSay('rules of denormalization')
+  if (spec.charsmap !== undefined) checkRules(spec.charsmap)
   const unused = pieces.ofType(PieceType.unused)
   if (unused.length > 0) throw cannotSay(`unused pieces such as ${JSON.stringify(pieces.form(unused[0]!))}`)
   // Those that are cut out of the text as it is given are added tokens there too; with a sign for a blank they are found once it is written so.
@@ -59,6 +65,25 @@ export function hfFormOf(parts: SentencePieceParts, form: PiecesForm): Tokenizer
   }
 }
 
+/**
+ * Hugging Face's `Precompiled` looks at one user-perceived character at a time, so rules for several have to say the same as those for each. Only those with ASCII
+ * matter: Unicode's normal forms have others, such as for jamo of half width, which all conversions to its format leave out.
+ */
+function checkRules(charsmap: Uint8Array): void {
+  const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+  const rules = new CharsMap(charsmap, WHERE)
+  const theirs = new Precompiled(base64(charsmap), WHERE)
+  for (const key of rules.keys()) {
+    const text = utf8.decode(key)
+    if (graphemeEnd(text, 0) === text.length || key.every((byte) => byte >= 0x80)) continue
+    rules.longest(key, 0, key.length)
+    const replacement = utf8.decode(rules.replacements.subarray(rules.from, rules.to))
+    if (theirs.normalize(AlignedText.of(text, { track: false })).text !== replacement) {
+      throw cannotSay(`a rule of normalization for more than one user-perceived character, ${JSON.stringify(text)}`)
+    }
+  }
+}
+
 /** User-defined symbols are found in the text as it is given and again once it is normalized; there is only one such place in a tokenizer.json. */
 function checkSymbols({ pieces, normalizer }: SentencePieceParts, { type }: PiecesForm, symbols: readonly number[]): void {
   if (symbols.length === 0) return
@@ -66,7 +91,7 @@ function checkSymbols({ pieces, normalizer }: SentencePieceParts, { type }: Piec
     throw cannotSay(`user-defined symbols such as ${JSON.stringify(pieces.form(symbols[0]!))} beside a blank that is put in front of texts`)
   }
   const bare = { ...normalizer.spec, addDummyPrefix: false, removeExtraWhitespaces: false }
-  const rules = new SentencePieceNormalizer(bare, { suffix: false, where: 'SentencePiece model: the file' })
+  const rules = new SentencePieceNormalizer(bare, { suffix: false, where: WHERE })
   for (const id of symbols) {
     const bytes = pieces.bytes(id)
     rules.normalize(bytes, bytes.length, false, false)

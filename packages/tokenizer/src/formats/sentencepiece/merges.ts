@@ -30,19 +30,23 @@ export function mergesOf(pieces: Pieces): [string, string][] {
   }
   checkCharacters(pieces, normal, merging)
   const splits = splitsOf(pieces, normal, merging)
-  const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
-  const merges: { readonly pair: [string, string]; readonly score: number }[] = []
+  let count = 0
   let characters = 0
   for (const [i, id] of merging.entries()) {
-    const bytes = pieces.bytes(id)
-    for (const at of splits[i]!) {
-      characters += bytes.length
-      if (merges.length === MAX_MERGES || characters > MAX_CHARACTERS) {
-        throw cannotSay(`more than ${MAX_MERGES} merges, or ${MAX_CHARACTERS} characters of them`)
-      }
-      merges.push({ pair: [utf8.decode(bytes.subarray(0, at)), utf8.decode(bytes.subarray(at))], score: scores[id]! })
-    }
+    count += splits[i]!.length
+    characters += splits[i]!.length * pieces.bytes(id).length
   }
+  if (count > MAX_MERGES || characters > MAX_CHARACTERS) {
+    throw cannotSay(`${count} merges with ${characters} characters; at most ${MAX_MERGES} and ${MAX_CHARACTERS} are written`)
+  }
+  const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+  const merges = merging.flatMap((id, i) => {
+    const bytes = pieces.bytes(id)
+    return splits[i]!.map((at) => {
+      const pair: [string, string] = [utf8.decode(bytes.subarray(0, at)), utf8.decode(bytes.subarray(at))]
+      return { pair, score: scores[id]! }
+    })
+  })
   merges.sort((a, b) => b.score - a.score || b.pair[0].length - a.pair[0].length || b.pair[1].length - a.pair[1].length)
   return merges.map(({ pair }) => pair)
 }
