@@ -39,7 +39,12 @@ export class Replace implements Normalizer {
     if ('String' in this.pattern && !text.tracked) return this.withoutPlaces(text, this.pattern.String)
     const found = this.matches(text.text)
     const edits: TextEdit[] = []
-    for (let i = 0; i < found.length; i += 2) edits.push({ start: found[i]!, end: found[i + 1]!, replacement: content })
+    for (let i = 0; i < found.length; i += 2) {
+      const [start, end] = [found[i]!, found[i + 1]!]
+      // Most white space that becomes a blank is one.
+      if (end - start === 1 && content.length === 1 && text.text.charCodeAt(start) === content.charCodeAt(0)) continue
+      edits.push({ start, end, replacement: content })
+    }
     checkGrowth('normalizer', text.length, text.length + edits.length * content.length, TIMES_REPLACED)
     return text.replaced(edits)
   }

@@ -9,7 +9,7 @@ export const NO_PIECE = -1
 /** By the size of a key of up to eight bytes: which bits of its first and second word belong to it. */
 export const lowMasks = Int32Array.of(0, 0xff, 0xffff, 0xffffff, -1, -1, -1, -1, -1)
 export const highMasks = Int32Array.of(0, 0, 0, 0, 0, 0xff, 0xffff, 0xffffff, -1)
-/** So many slots are tried. In a table that is at most half full a longer way means keys that were made to collide. */
+/** So many slots are tried. In a table that is at most four fifths full a longer way means keys that were made to collide. */
 const MAX_PROBES = 128
 const MAX_RESEEDS = 4
 
@@ -22,6 +22,10 @@ export class PieceTable {
   size = 0
   // Words of a slot: bytes 0–3, bytes 4–7 (zeros beyond the end), tail · 256 + length (0 marks a free slot), value.
   private slots: Int32Array
+  // A byte of each slot's hash, 0 where it is free: most keys that are not there are told by these alone, which a processor's cache holds, so the table can be full
+  // to four fifths and small.
+  private tags: Uint8Array
+  /** One less than the number of slots. */
   private mask: number
   private seed = 0x9e3779b1 | 0
   // Bytes from the ninth on, in words, each tail filled up with zeros.
@@ -29,14 +33,15 @@ export class PieceTable {
   private tailWords = 0
 
   constructor(expected = 256) {
-    const capacity = 2 ** Math.ceil(Math.log2(Math.max(16, expected * 2)))
+    const capacity = 2 ** Math.ceil(Math.log2(Math.max(16, expected * 1.25)))
     this.slots = new Int32Array(capacity * 4)
-    this.mask = capacity * 4 - 1
+    this.tags = new Uint8Array(capacity)
+    this.mask = capacity - 1
   }
 
   /** The value of the key at `start`, or {@link NO_PIECE}. */
   find(view: DataView, start: number, length: number): number {
-    const { slots, mask } = this
+    const { slots, tags, mask } = this
     let low = view.getInt32(start, true)
     let high = 0
     if (length < 4) low &= (1 << (length << 3)) - 1
@@ -49,13 +54,20 @@ export class PieceTable {
     hash ^= hash >>> 15
     hash = Math.imul(hash, 0x2c1b3c6d)
     hash ^= hash >>> 13
-    let slot = (hash << 2) & mask
-    for (let probe = 0; probe < MAX_PROBES; probe++) {
-      const key = slots[slot + 2]!
-      if (slots[slot] === low && slots[slot + 1] === high && (key & 255) === length) {
-        if (length <= 8 || this.tailEquals(key >>> 8, view, start, length)) return slots[slot + 3]!
-      } else if (key === 0) break
-      slot = (slot + 4) & mask
+    const tag = (hash >>> 25) + 1
+    let slot = hash & mask
+    // Steps grow, so that keys do not gather.
+    for (let probe = 1; probe <= MAX_PROBES; probe++) {
+      const found = tags[slot]!
+      if (found === 0) break
+      if (found === tag) {
+        const at = slot << 2
+        const key = slots[at + 2]!
+        if (slots[at] === low && slots[at + 1] === high && (key & 255) === length) {
+          if (length <= 8 || this.tailEquals(key >>> 8, view, start, length)) return slots[at + 3]!
+        }
+      }
+      slot = (slot + probe) & mask
     }
     return NO_PIECE
   }
@@ -97,10 +109,10 @@ export class PieceTable {
    * one loop without calls, which is compiled soonest and but once.
    */
   private insertMost(view: DataView, starts: Uint32Array): number {
-    const { slots, tails, mask, seed } = this
+    const { slots, tags, tails, mask, seed } = this
     let { size, tailWords: tail } = this
     let i = 0
-    for (; i + 1 < starts.length && (size + 1) * 8 <= mask + 1; i++) {
+    for (; i + 1 < starts.length && (size + 1) * 5 <= (mask + 1) * 4; i++) {
       const start = starts[i]!
       const length = starts[i + 1]! - start
       if (length === 0 || length > LONGEST_KEY) continue
@@ -117,20 +129,19 @@ export class PieceTable {
       hash ^= hash >>> 15
       hash = Math.imul(hash, 0x2c1b3c6d)
       hash ^= hash >>> 13
-      let slot = (hash << 2) & mask
-      let probes = 0
-      while (slots[slot + 2] !== 0 && probes < MAX_PROBES) {
-        slot = (slot + 4) & mask
-        probes++
-      }
-      if (probes === MAX_PROBES) {
+      let slot = hash & mask
+      let probe = 1
+      while (tags[slot] !== 0 && probe <= MAX_PROBES) slot = (slot + probe++) & mask
+      if (probe > MAX_PROBES) {
         tail = firstTail
         break
       }
-      slots[slot] = low
-      slots[slot + 1] = high
-      slots[slot + 2] = length > 8 ? (firstTail << 8) | length : length
-      slots[slot + 3] = i
+      tags[slot] = (hash >>> 25) + 1
+      const at = slot << 2
+      slots[at] = low
+      slots[at + 1] = high
+      slots[at + 2] = length > 8 ? (firstTail << 8) | length : length
+      slots[at + 3] = i
       size++
     }
     this.size = size
@@ -140,10 +151,10 @@ export class PieceTable {
 
   /** Adds a key that is not there, or returns false when too many keys collide: a cache does without it. */
   add(view: DataView, start: number, length: number, value: number): boolean {
-    if ((this.size + 1) * 8 > this.mask + 1) this.rebuild(this.slots.length * 2)
+    if ((this.size + 1) * 5 > (this.mask + 1) * 4) this.rebuild(this.slots.length * 2)
     const low = wordAt(view, start, length)
     const high = length > 4 ? wordAt(view, start + 4, length - 4) : 0
-    const slot = this.freeSlot(this.hashOf(low, high, length, view, start))
+    const slot = this.takeSlot(this.hashOf(low, high, length, view, start))
     if (slot < 0) return false
     const { slots } = this
     slots[slot] = low
@@ -159,6 +170,7 @@ export class PieceTable {
     this.size = 0
     this.tailWords = 0
     this.slots.fill(0)
+    this.tags.fill(0)
   }
 
   private hashOf(low: number, high: number, length: number, view: DataView, start: number): number {
@@ -166,14 +178,18 @@ export class PieceTable {
     return length > 8 ? hashTail(hash, view, start, length) : hash
   }
 
-  private freeSlot(mixed: number): number {
+  /** Takes the free slot where a key of this hash belongs; gives where its words begin, or −1. */
+  private takeSlot(mixed: number): number {
     let hash = mixed ^ (mixed >>> 15)
     hash = Math.imul(hash, 0x2c1b3c6d)
     hash ^= hash >>> 13
-    let slot = (hash << 2) & this.mask
-    for (let probe = 0; probe < MAX_PROBES; probe++) {
-      if (this.slots[slot + 2] === 0) return slot
-      slot = (slot + 4) & this.mask
+    let slot = hash & this.mask
+    for (let probe = 1; probe <= MAX_PROBES; probe++) {
+      if (this.tags[slot] === 0) {
+        this.tags[slot] = (hash >>> 25) + 1
+        return slot << 2
+      }
+      slot = (slot + probe) & this.mask
     }
     return -1
   }
@@ -203,7 +219,8 @@ export class PieceTable {
     // A collision on the way is as unlikely as it is harmless: the next function has others.
     for (let size = words; ; size *= 2) {
       this.slots = new Int32Array(size)
-      this.mask = size - 1
+      this.tags = new Uint8Array(size / 4)
+      this.mask = size / 4 - 1
       if (this.place(old, key)) return
       this.seed = Math.imul(this.seed, 0x5851f42d) | 1
     }
@@ -215,7 +232,7 @@ export class PieceTable {
       if (length === 0) continue
       let tail = old[from + 2]! >>> 8
       for (let at = 8; at < length; at += 4) key.setInt32(at, this.tails[tail++]!, true)
-      const slot = this.freeSlot(this.hashOf(old[from]!, old[from + 1]!, length, key, 0))
+      const slot = this.takeSlot(this.hashOf(old[from]!, old[from + 1]!, length, key, 0))
       if (slot < 0) return false
       for (let word = 0; word < 4; word++) this.slots[slot + word] = old[from + word]!
     }
