@@ -1,3 +1,4 @@
+import { KeyHeap } from './key-heap.js'
 import type { MergeTable } from './merge-table.js'
 
 /** Up to this many symbols a scan for the lowest rank beats a heap; above it the scan's quadratic time shows. */
@@ -17,8 +18,7 @@ export class Merger {
   private readonly results = new Int32Array(LINEAR_LIMIT)
   private next = new Int32Array(0)
   private previous = new Int32Array(0)
-  private heap = new Float64Array(0)
-  private heapSize = 0
+  private readonly heap = new KeyHeap()
 
   constructor(private readonly table: MergeTable) {}
 
@@ -63,23 +63,18 @@ export class Merger {
     if (this.next.length < length) {
       this.next = new Int32Array(length)
       this.previous = new Int32Array(length)
-      // A merge takes one key out and puts at most two in, and there are fewer merges than symbols.
-      this.heap = new Float64Array(length * 2)
     }
     const { next, previous, heap } = this
-    let size = 0
     for (let i = 0; i < length; i++) {
       next[i] = i + 1 < length ? i + 1 : -1
       previous[i] = i - 1
       if (i + 1 === length) break
       const slot = table.find(symbols[i]!, symbols[i + 1]!)
-      if (slot >= 0) heap[size++] = table.rankAt(slot) * RANK_UNIT + i
+      if (slot >= 0) heap.push(table.rankAt(slot) * RANK_UNIT + i)
     }
-    for (let i = (size >> 1) - 1; i >= 0; i--) siftDown(heap, size, i)
-    this.heapSize = size
 
-    while (this.heapSize > 0) {
-      const key = this.pop()
+    while (heap.size > 0) {
+      const key = heap.pop()
       const rank = Math.floor(key / RANK_UNIT)
       const at = key - rank * RANK_UNIT
       const right = next[at]!
@@ -102,45 +97,14 @@ export class Merger {
     for (let i = 0; i >= 0; i = next[i]!) symbols[kept++] = symbols[i]!
     if (length > 1 << 20) {
       this.next = this.previous = new Int32Array(0)
-      this.heap = new Float64Array(0)
     }
+    heap.trim()
     return kept
   }
 
   private push(symbols: Int32Array, left: number, right: number): void {
     const slot = this.table.find(symbols[left]!, symbols[right]!)
     if (slot < 0) return
-    const { heap } = this
-    const key = this.table.rankAt(slot) * RANK_UNIT + left
-    let at = this.heapSize++
-    while (at > 0) {
-      const parent = (at - 1) >> 1
-      if (heap[parent]! <= key) break
-      heap[at] = heap[parent]!
-      at = parent
-    }
-    heap[at] = key
+    this.heap.push(this.table.rankAt(slot) * RANK_UNIT + left)
   }
-
-  private pop(): number {
-    const { heap } = this
-    const top = heap[0]!
-    this.heapSize--
-    heap[0] = heap[this.heapSize]!
-    siftDown(heap, this.heapSize, 0)
-    return top
-  }
-}
-
-function siftDown(heap: Float64Array, size: number, at: number): void {
-  const key = heap[at]!
-  for (;;) {
-    let child = at * 2 + 1
-    if (child >= size) break
-    if (child + 1 < size && heap[child + 1]! < heap[child]!) child++
-    if (heap[child]! >= key) break
-    heap[at] = heap[child]!
-    at = child
-  }
-  heap[at] = key
 }
