@@ -25,6 +25,9 @@ interface KeywordArgument extends JinjaNode {
 /** What makes texts or lists of any size, or takes time beyond the size of what it is given, is looked at before it is done. */
 const GUARDED = new Set(['replace', 'join', 'indent', 'tojson', 'split', 'center', 'ljust', 'rjust', 'zfill', 'wordwrap'])
 const WIDEST = 256
+const WORK_BETWEEN_LOOKS = 256
+/** Templates count messages and tools. */
+const MAX_RANGE = 100_000
 /** What templates mean by these is Python's; the interpreter's own go by JavaScript's white space and whatever is passed. */
 const STRIPS: ReadonlyMap<string, StripSide> = new Map([
   ['strip', 'both'],
@@ -44,7 +47,7 @@ export function renderTemplate(
   jinja: Jinja,
   source: string,
   variables: Readonly<Record<string, unknown>>,
-  { steps: maxSteps = 1e6, output = 4e6, time = 1000 }: TemplateLimits = {},
+  { steps: maxSteps = 1e6, output = 4e6, time = 500 }: TemplateLimits = {},
 ): string {
   checkSource(source)
   const scope = new jinja.Environment()
@@ -53,14 +56,29 @@ export function renderTemplate(
   const weights = new WeakMap<JinjaValue, number>()
   let steps = 0
   let depth = 0
+  // Work since the clock was looked at: a step, an entry of a new list, or some hundred characters.
+  let work = 0
+  const did = (amount: number): void => {
+    work += amount
+    if (work < WORK_BETWEEN_LOOKS) return
+    work = 0
+    if (Date.now() > bounded.deadline) fail(`takes longer than ${time} ms`)
+  }
 
   const weigh = (value: JinjaValue): number => {
     const content = value.value
-    if (typeof content === 'string') return content.length
+    if (typeof content === 'string') {
+      did(content.length >> 8)
+      return content.length
+    }
     if (typeof content !== 'object' || content === null || value.type === 'Namespace') return 1
     let weight = weights.get(value)
     if (weight === undefined) {
       weight = 1
+      // What made the list took its time too, in one step.
+      const entries = Array.isArray(content) ? content.length : content instanceof Map ? content.size : 0
+      steps += entries
+      did(entries)
       if (Array.isArray(content)) for (const entry of content as JinjaValue[]) weight += weigh(entry) + 1
       else if (content instanceof Map)
         for (const [key, entry] of content as Map<string, JinjaValue>) weight += String(key).length + weigh(entry)
@@ -81,7 +99,7 @@ export function renderTemplate(
     override evaluate(node: JinjaNode | undefined, at: JinjaScope): JinjaValue {
       if (node?.type === 'Evaluated') return (node as Evaluated).value
       if (++steps > maxSteps) fail(`takes more than ${maxSteps} steps`)
-      if ((steps & 255) === 0 && Date.now() > bounded.deadline) fail(`takes longer than ${time} ms`)
+      did(1)
       if (++depth > MAX_DEPTH) fail(`goes more than ${MAX_DEPTH} levels deep`)
       try {
         const ready = node === undefined ? node : this.guarded(node, at)
@@ -235,6 +253,6 @@ function range(start: unknown, stop: unknown, step: unknown, most: number): numb
   if (![from, to, step].every(Number.isSafeInteger) || step === 0) return fail('range takes whole numbers, and a step that is not 0')
   const [first, last, by] = [from, to, step] as [number, number, number]
   const length = Math.max(0, Math.ceil((last - first) / by))
-  if (length * 2 > most) return fail(`range would give ${length} numbers`)
+  if (length > MAX_RANGE || length * 2 > most) return fail(`range would give ${length} numbers, more than ${Math.min(MAX_RANGE, most / 2)}`)
   return Array.from({ length }, (_, i) => first + i * by)
 }
