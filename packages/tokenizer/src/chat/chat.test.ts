@@ -162,3 +162,25 @@ describe('what templates take off the ends of texts', () => {
     expect(await render(template)).toBe(text)
   })
 })
+
+describe('work that hides in one step', () => {
+  it.each([
+    ['a long range', '{% for i in range(100001) %}{% endfor %}', /range would give 100001 numbers/],
+    ['lists made again and again', '{% for i in range(1000) %}{% set x = range(100000) | list %}{% endfor %}', /steps|ms/],
+  ])('is counted: %s', async (_, template, problem) => {
+    await expect(render(template)).rejects.toThrow(problem)
+  })
+
+  it('is refused where a field of a message cannot be read', async () => {
+    const message = Object.defineProperty({ role: 'user' }, 'content', {
+      enumerable: true,
+      get: () => {
+        throw new Error('no')
+      },
+    })
+    await expect(tokenizer.applyChatTemplate([message as ChatMessage])).rejects.toMatchObject({
+      code: 'VALUE',
+      message: /chat\.messages\[0\].*cannot be read/,
+    })
+  })
+})

@@ -50,7 +50,7 @@ const models: Record<string, () => Uint8Array> = {
   'pieces of runs that all cost the same': () => pieces(times(1024, (i) => piece('a'.repeat(i + 1), -1)), 2),
   'pieces that are unused': () => pieces(times(200, (i) => piece('a'.repeat(i + 1), i, 5)), 2),
   'pieces that users defined': () => pieces(times(1000, (i) => piece('a'.repeat(i + 1), 0, 4))),
-  'a million pieces': () => Buffer.concat(times(1e6, (i) => piece(i.toString(36), -i))),
+  '200,000 pieces': () => Buffer.concat(times(2e5, (i) => piece(i.toString(36), -i))),
   'three million empty fields': () => Buffer.alloc(6e6, Buffer.from([0x0a, 0x00])),
   'a score that is no number': () => pieces([piece('a', NaN)]),
   'an infinite score': () => pieces([piece('a', -Infinity)]),

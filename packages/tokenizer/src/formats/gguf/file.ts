@@ -6,7 +6,7 @@ const MAX_KEYS = 2 ** 16
 const MAX_DEPTH = 4
 
 /**
- * The metadata of a GGUF file, versions 2 and 3, little-endian: what stands before its tensors. Strings, numbers, booleans and arrays of these;
+ * The metadata of a GGUF file, versions 2 and 3, little-endian: what stands before its tensors. Strings, numbers, booleans and arrays of these, those of numbers and booleans as typed arrays;
  * 64-bit integers come as bigint where a number is not exact.
  *
  * @param file the file or its beginning, as long as all metadata is there
@@ -44,6 +44,18 @@ const scalars: ReadonlyMap<number, Scalar> = new Map<number, Scalar>([
   [10, { size: 8, read: (view, at) => exact(view.getBigUint64(at, true)) }],
   [11, { size: 8, read: (view, at) => exact(view.getBigInt64(at, true)) }],
   [12, { size: 8, read: (view, at) => view.getFloat64(at, true) }],
+])
+/** Lists of these are read at a time: a file may hold tens of millions of numbers that nobody asks for. */
+const lists: ReadonlyMap<number, new (memory: ArrayBuffer) => unknown> = new Map<number, new (memory: ArrayBuffer) => unknown>([
+  [0, Uint8Array],
+  [1, Int8Array],
+  [2, Uint16Array],
+  [3, Int16Array],
+  [4, Uint32Array],
+  [5, Int32Array],
+  [6, Float32Array],
+  [7, Uint8Array],
+  [12, Float64Array],
 ])
 const TEXT = 8
 const ARRAY = 9
@@ -97,6 +109,12 @@ class GgufReader {
     const inner = this.uint32(`the type in ${key}`)
     const size = scalars.get(inner)?.size ?? (inner === ARRAY ? 12 : 8)
     const count = this.count(`elements of ${key}`, size)
+    const List = lists.get(inner)
+    if (List !== undefined) {
+      const at = this.take(count * size, key)
+      // The file is little-endian, as every machine is that runs JavaScript. A Buffer's own `slice` would share its memory.
+      return new List(Uint8Array.prototype.slice.call(this.file, at, at + count * size).buffer as ArrayBuffer)
+    }
     const values: unknown[] = []
     for (let i = 0; i < count; i++) values.push(this.value(inner, key, depth + 1))
     return values

@@ -49,6 +49,12 @@ function pieces(name: string, model: 'llama' | 't5', extra: Record<string, unkno
   )
 }
 
+function inItself(): Record<string, unknown> {
+  const metadata: Record<string, unknown> = {}
+  metadata[`${PRE}model`] = metadata
+  return metadata
+}
+
 describe('fromGGUF', () => {
   it('reads byte-level BPE, the same as from tokenizer.json', () => {
     const fromJson = Tokenizer.fromJSON(mobyJson())
@@ -147,6 +153,7 @@ describe('fromGGUF', () => {
 
   it.each([
     ['nothing', null, 'VALUE', /as a Map or an object, got null/],
+    ['a model in itself', inItself(), 'FILE', /model should be a string, got an object that cannot be written/],
     ['no model', {}, 'FILE', /tokenizer\.ggml\.model should be a string/],
     ['another model', { [`${PRE}model`]: 'rwkv' }, 'UNSUPPORTED', /"rwkv"; 'gpt2', 'llama', 't5' and 'bert' are supported/],
     ['no tokens', { [`${PRE}model`]: 'llama' }, 'FILE', /tokens should be an array of strings, got nothing/],
@@ -197,7 +204,7 @@ describe('a GGUF file', () => {
         ['a.float', 0.5],
         ['a.large', 2n ** 64n - 1n],
         ['a.small', -1],
-        ['a.list', [-1, 7]],
+        ['a.list', Int8Array.of(-1, 7)],
       ]),
     )
     expect([...Tokenizer.fromGGUF(whole).encode('whale', { addSpecial: false })]).toEqual([1])

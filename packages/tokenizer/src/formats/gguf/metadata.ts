@@ -1,4 +1,5 @@
 import { TokenizerError } from '../../errors.js'
+import { written } from '../hf-json/json.js'
 
 /** The metadata of a GGUF file as any reader gives it: values by key, arrays as arrays or typed arrays, 64-bit integers also as bigint. */
 export type GgufMetadata = ReadonlyMap<string, unknown> | Readonly<Record<string, unknown>>
@@ -66,7 +67,8 @@ export class GgufFields {
   }
 
   fail(key: string, expected: string, given: unknown): TokenizerError {
-    let shown = given === undefined ? 'nothing' : typeof given === 'bigint' ? String(given) : (JSON.stringify(given) ?? typeof given)
+    if (ArrayBuffer.isView(given)) return this.fail(key, expected, `an array of ${given.byteLength} bytes of numbers`)
+    let shown = typeof given === 'bigint' ? String(given) : written(given)
     if (shown.length > 80) shown = `${shown.slice(0, 77)}…`
     return new TokenizerError('FILE', `GGUF metadata: ${key} should be ${expected}, got ${shown}`)
   }

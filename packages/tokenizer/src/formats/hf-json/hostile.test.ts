@@ -100,3 +100,14 @@ describe('a replacement of a string', () => {
     }
   })
 })
+
+describe('what would be written without end', () => {
+  it('is refused: tokens of runs, which merge in as many ways as they have places', () => {
+    const runs = times(600, (i) => 'a'.repeat(i + 2))
+    const line = (bytes: Uint8Array | string, rank: number) => `${Buffer.from(bytes as string).toString('base64')} ${rank}`
+    const file = [...times(256, (byte) => line(Uint8Array.of(byte), byte)), ...runs.map((run, i) => line(run, 256 + i))].join('\n')
+    const tokenizer = Tokenizer.fromTiktoken(file, { pattern: 'gpt2' })
+    expect([...tokenizer.encode('a'.repeat(601))]).toEqual([855])
+    expect(codeOf(() => tokenizer.toJSON())).toBe('UNSUPPORTED')
+  })
+})

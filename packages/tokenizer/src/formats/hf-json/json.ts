@@ -23,7 +23,8 @@ export function unsupported(what: string): TokenizerError {
   return new TokenizerError('UNSUPPORTED', `tokenizer.json needs what this package does not support: ${what}`)
 }
 
-function written(value: unknown): string {
+/** A value of a file as messages show it. */
+export function written(value: unknown): string {
   if (value === undefined) return 'nothing'
   // A number beyond doubles is read as infinite, which JSON would write as null.
   if (typeof value === 'number') return String(value)

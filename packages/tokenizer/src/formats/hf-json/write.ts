@@ -1,3 +1,4 @@
+import { TokenizerError } from '../../errors.js'
 import type { MergeTable } from '../../models/bpe/merge-table.js'
 import type { ComponentJson } from '../../pipeline/components.js'
 import { patternSources } from '../../pretokenizers/create.js'
@@ -6,6 +7,21 @@ import type { AddedToken } from '../../special-tokens.js'
 import type { Vocabulary } from '../../vocabulary.js'
 import { writtenForm } from './byte-chars.js'
 import type { TokenizerJson } from './schema.js'
+
+/** Merges of real vocabularies have a few million characters; tokens of runs of one letter merge in so many ways that writing them exhausts memory. */
+const MAX_MERGED = 2 ** 25
+
+/**
+ * @param characters how many the merges have together
+ * @throws TokenizerError `UNSUPPORTED` for merges that no file has room for
+ */
+export function checkMerged(characters: number): void {
+  if (characters <= MAX_MERGED) return
+  throw new TokenizerError(
+    'UNSUPPORTED',
+    `A tokenizer.json with the merges of these tokens would have more than ${MAX_MERGED} characters; keep the file that this tokenizer was read from`,
+  )
+}
 
 interface ByteLevelJson extends ComponentJson {
   readonly type: 'ByteLevel'

@@ -37,6 +37,8 @@ export interface ModelProto {
 const MAX_PIECES = 2 ** 21
 /** Longer pieces than any vocabulary has would make the search for them quadratic. */
 const MAX_PIECE_BYTES = 1024
+/** The text that stands for what is unknown has a few characters. */
+const MAX_SURFACE = 256
 const MODEL_TYPES: readonly (ModelType | undefined)[] = [undefined, 'unigram', 'bpe', 'word', 'char']
 
 /**
@@ -128,8 +130,13 @@ function readTrainer(reader: ProtoReader, flags: TrainerFlags): TrainerFlags {
     if (field.number === 3) flags.modelType = numberOf(reader, field, 0)
     else if (field.number === 24) flags.whitespaceAsSuffix = numberOf(reader, field, 0)
     else if (field.number === 35) flags.byteFallback = numberOf(reader, field, 0)
-    else if (field.number === 44) flags.unknownSurface = textOf(reader, field)
-    else if (field.number === 46) flags.bosPiece = textOf(reader, field)
+    else if (field.number === 44) {
+      flags.unknownSurface = textOf(reader, field)
+      const { length } = flags.unknownSurface
+      // Every unknown token decodes to this.
+      if (length > MAX_SURFACE)
+        throw reader.fail(`should have a text of at most ${MAX_SURFACE} characters for the unknown, got ${length}`, field.at)
+    } else if (field.number === 46) flags.bosPiece = textOf(reader, field)
     else if (field.number === 47) flags.eosPiece = textOf(reader, field)
   }
   return flags

@@ -137,6 +137,11 @@ describe('malformed SentencePiece models', () => {
     ['a piece twice', file(unknown, piece('a', 1), piece('a', 4)), /"a" as piece 2 and before/],
     ['a byte that is none', file(unknown, piece('<0xZZ>', 6)), /should look like <0x0A>/],
     ['too few bytes', file(unknown, piece('<0x00>', 6), message(2, [152, 2, 1])), /lacks a token for byte 1/],
+    [
+      'a long text for the unknown',
+      file(unknown, message(2, message(44, new Array<number>(300).fill(97)))),
+      /at most 256 characters for the unknown, got 300/,
+    ],
     ['an unknown kind of model', file(unknown, message(2, [24, 9])), /model type 9/],
     ['a charsmap of a byte', file(unknown, charsmap(1)), /too few for the size of its trie/],
     ['a trie beyond the end', file(unknown, charsmap(8, 0, 0, 0, 1)), /says its trie has 8 bytes, but only 1 follow/],

@@ -1,4 +1,5 @@
 import { NO_RANK, padded, type ByteRanks } from '../../models/bpe/byte-ranks.js'
+import { checkMerged } from '../hf-json/write.js'
 import { MergeTable } from '../../models/bpe/merge-table.js'
 
 /**
@@ -12,6 +13,7 @@ export function mergesOfRanks(ranks: ByteRanks): MergeTable {
   const rank = (start: number, end: number) => (end - start === 1 ? ranks.byteIds[bytes[start]!]! : ranks.rank(bytes, view, start, end))
   const merges = new MergeTable(size * 2)
   let order = 0
+  let written = 0
   for (let id = 0; id < size; id++) {
     const [start, end] = [starts[id]!, starts[id + 1]!]
     const pairs: [number, number][] = []
@@ -21,6 +23,8 @@ export function mergesOfRanks(ranks: ByteRanks): MergeTable {
       const right = rank(cut, end)
       if (right !== NO_RANK) pairs.push([left, right])
     }
+    written += pairs.length * (end - start)
+    checkMerged(written)
     pairs.sort(([a, b], [c, d]) => a - c || b - d)
     for (const [left, right] of pairs) merges.set(left, right, order++, id)
   }

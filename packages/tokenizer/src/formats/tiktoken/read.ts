@@ -11,6 +11,9 @@ import { MAX_RANKS, partsOfRanks } from './ranked-parts.js'
 /** Looking a pair up costs its length, so that much longer tokens would make encoding slow. */
 const MAX_TOKEN_BYTES = 1024
 const MAX_FILE_BYTES = 2 ** 27
+/** So many ranks may have no token, or so many times as many as have one: each takes memory and time all the same. */
+const MAX_GAP = 2 ** 16
+const MAX_SHARE = 4
 const LINE_FEED = 0x0a
 const CARRIAGE_RETURN = 0x0d
 const BLANK = 0x20
@@ -93,6 +96,8 @@ function readRank(file: Uint8Array, start: number, end: number, line: number): n
 function ordered(tokens: ByteTable, ranks: readonly number[]): Vocabulary {
   let size = 0
   for (const rank of ranks) if (rank >= size) size = rank + 1
+  if (size > MAX_GAP + ranks.length * MAX_SHARE)
+    throw fail(`gives the rank ${size - 1} to one of ${ranks.length} tokens, which leaves too many ranks without one`)
   const byRank = new Array<Uint8Array | undefined>(size).fill(undefined)
   for (const [index, rank] of ranks.entries()) {
     if (byRank[rank] !== undefined) throw fail(`gives the rank ${rank} to two tokens`)
