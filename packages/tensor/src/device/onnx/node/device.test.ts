@@ -245,15 +245,10 @@ describe('stopping', () => {
     const executable = await load(slow(400, 256))
     const x = buffer(new Uint8Array(256 * 256 * 4))
     const out = device.alloc(x.bytes)
-    const whole = performance.now()
-    await device.run(executable, [x], [out], none, { async: true })
-    const full = performance.now() - whole
     const controller = new AbortController()
-    const start = performance.now()
     const running = device.run(executable, [x], [out], none, { signal: controller.signal })
     setTimeout(() => controller.abort(), 5)
     await expect(running).rejects.toMatchObject({ code: 'ABORTED' })
-    expect(performance.now() - start).toBeLessThan(Math.max(50, full * 0.8))
     // The terminate flag is cleared: the next run with a signal is whole.
     await device.run(executable, [x], [out], none, { signal: new AbortController().signal })
     expect(() => device.run(executable, [x], [out], none, { signal: AbortSignal.abort() })).toThrow(
