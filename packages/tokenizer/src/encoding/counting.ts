@@ -37,7 +37,7 @@ export function countingOf(parts: TokenizerParts, { count, tokenize }: Pick<Coun
 
 function stretchesOf(parts: TokenizerParts, count: Counting['count'], bySplit: boolean): Counting['stretch'] {
   const { model, pipeline } = parts
-  const rules = pipeline?.growing
+  const rules = pipeline === undefined ? model.growing : pipeline.growing
   if (rules !== undefined) return (begins) => new SteadyStretch(rules, begins)
   if (!bySplit || !(model instanceof ByteLevelBpe) || typeof model.split.pattern !== 'string') return undefined
   const { pattern } = model.split

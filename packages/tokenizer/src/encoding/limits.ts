@@ -110,6 +110,8 @@ export function truncateText(text: string, limit: number, side: 'left' | 'right'
       known = count
     }
   }
+  const place = left ? undefined : longestGrowing(text, base, Math.max(base, ends[room - 1] ?? 0), far, room - known, options, by)
+  if (place !== undefined) return text.slice(0, place)
   for (let at = far; left ? at < text.length : at > base; at += left ? 1 : -1) {
     if (at > 0 && at < text.length && isPairAt(text, at - 1)) continue
     if (left && at >= base) [base, known] = [text.length, 0]
@@ -122,6 +124,32 @@ export function truncateText(text: string, limit: number, side: 'left' | 'right'
     if (count + known <= room) return left ? text.slice(at) : text.slice(0, at)
   }
   return left ? '' : text.slice(0, base)
+}
+
+/**
+ * The last place from `low` to `high` up to which `text` has at most `room` tokens behind `base`, counted as the text grows; undefined where each beginning has
+ * to be counted as a whole.
+ */
+function longestGrowing(
+  text: string,
+  base: number,
+  low: number,
+  high: number,
+  room: number,
+  options: EncodeOptions,
+  by: Counting,
+): number | undefined {
+  if (by.stretch === undefined || high - base < LONG || by.hasAdded(text.slice(base, high), options)) return undefined
+  const stretch = by.stretch(base === 0)
+  let longest: number | undefined
+  for (let from = base, at = Math.max(low, base + 1); at <= high; at++) {
+    if (at < text.length && isPairAt(text, at - 1)) continue
+    const count = stretch.push(text.slice(from, at))
+    if (count === undefined) return undefined
+    if (count <= room) longest = at
+    from = at
+  }
+  return longest
 }
 
 /** Counts the tokens of a text that grows. */

@@ -1,6 +1,8 @@
 import { ByteTable } from '../byte-table.js'
 import { TokenizerError } from '../errors.js'
+import { BpePrefixes, TokenPairs } from '../models/bpe/prefixes.js'
 import { ScoredBpe } from '../models/bpe/scored.js'
+import { ByteTrie } from '../models/byte-trie.js'
 import { SegmentedText } from '../models/segmented-text.js'
 import type { TokenizerParts } from '../parts.js'
 import { Vocabulary } from '../vocabulary.js'
@@ -57,9 +59,10 @@ export function readLlama2c(file: Uint8Array): TokenizerParts {
     joinUnknown: false,
     blank: Uint8Array.of(0x20),
   })
+  let pairs: TokenPairs | undefined
   return {
     vocabulary: new Vocabulary(tokens),
-    model: new SegmentedText(segmenter, byteIds),
+    model: new SegmentedText(segmenter, byteIds, () => new BpePrefixes((pairs ??= pairsOf(segmenter, tokens, ids)))),
     added: special,
     bosId: BOS,
     eosId: EOS,
@@ -72,6 +75,17 @@ export function readLlama2c(file: Uint8Array): TokenizerParts {
       )
     },
   }
+}
+
+function pairsOf(segmenter: ScoredBpe, tokens: readonly Uint8Array[], ids: readonly number[]): TokenPairs {
+  const reversed = new ByteTrie()
+  for (const id of ids) if (tokens[id]!.length > 0) reversed.set(tokens[id]!.toReversed(), id)
+  return new TokenPairs({
+    reversed,
+    byBytes: false,
+    ends: (bytes, start, end) => segmenter.symbolEnds(bytes, start, end),
+    unknown: (length) => length, // one token for each byte
+  })
 }
 
 function readTokens(file: Uint8Array): { tokens: Uint8Array[]; scores: number[] } {

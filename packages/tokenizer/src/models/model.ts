@@ -1,4 +1,5 @@
 import type { IdList } from '../id-list.js'
+import type { GrowingText } from '../pipeline/components.js'
 import { PADDING } from './bpe/piece-table.js'
 
 /** What turns text without special tokens into ids. */
@@ -13,6 +14,8 @@ export interface TextModel {
   readonly knownSplit?: boolean
   /** Appends the end of every piece that `text` is cut into before it is encoded, in bytes of UTF-8; absent where it is encoded as a whole. */
   pieceEnds?(text: string, out: IdList): void
+  /** How a text that grows is encoded without encoding all of it again; absent where this cannot be done. */
+  readonly growing?: GrowingText
 }
 
 /** Holds the UTF-8 form of the text at hand; shared by the calls of one model, which are synchronous. */

@@ -1,5 +1,7 @@
 import type { IdList } from '../id-list.js'
+import type { GrowingText } from '../pipeline/components.js'
 import { Utf8Buffer, type TextModel } from './model.js'
+import type { Prefixes } from './prefixes.js'
 import { Segments, UNKNOWN, type Segmenter } from './segments.js'
 
 /** A text model that cuts text as it is, with a blank in front of its beginning, and falls back to bytes. */
@@ -7,11 +9,26 @@ export class SegmentedText implements TextModel {
   private readonly utf8 = new Utf8Buffer()
   private readonly segments = new Segments()
 
-  /** @param byteIds the id of the token for each byte */
+  readonly growing: GrowingText
+
+  /**
+   * @param byteIds the id of the token for each byte
+   * @param prefixes begins a text that grows
+   */
   constructor(
     private readonly segmenter: Segmenter,
     private readonly byteIds: Int32Array,
-  ) {}
+    prefixes: () => Prefixes,
+  ) {
+    this.growing = {
+      prefixes,
+      apart: [],
+      normalized: (text) => {
+        const length = text === '' ? 0 : this.utf8.write(` ${text}`)
+        return this.utf8.bytes.subarray(0, length)
+      },
+    }
+  }
 
   encode(text: string, out: IdList, atStart: boolean): void {
     if (text.length === 0) return
