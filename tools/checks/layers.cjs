@@ -84,7 +84,8 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules|/dist/' },
-    exclude: { path: '/dist/|^[.][a-z]|__fixtures__/.*[.]json$' },
+    // A site that is being built has its configuration beside itself in a file that goes away again.
+    exclude: { path: '/dist/|[.]timestamp-|^[.][a-z]|__fixtures__/.*[.]json$' },
     tsConfig: { fileName: 'tsconfig.base.json' },
     tsPreCompilationDeps: true,
     combinedDependencies: true,

@@ -19,7 +19,7 @@ export const full: Sizes = {
   pretrain: { rows: 16, validationBatches: 12 },
   sft: { epochs: 24, rows: 16, learningRate: 1e-3 },
   rank: { prompts: 280, answers: 4, byHand: 40 },
-  reward: { epochs: 3, rows: 16, learningRate: 3e-4 },
+  reward: { epochs: 2, rows: 16, learningRate: 3e-4 },
   ppo: { steps: 40, rows: 32, learningRate: 1e-4, kl: 0.1 },
   answerTokens: 48,
 }

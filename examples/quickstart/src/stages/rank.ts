@@ -77,7 +77,7 @@ async function sampled({ options, ui, signal, from }: StageContext): Promise<Ran
   const texts = await answersTo(each, model, {
     tokenizer,
     maxTokens: options.sizes.answerTokens,
-    temperature: 1,
+    temperature: 1.15, // above 1, for a model that knows its answers by heart gives four alike
     seed: `${options.seed}/rank`,
     signal,
     onProgress: (tokens) => ui.status(`   ${progressBar(tokens, total)}  answers to rank`),
