@@ -42,6 +42,10 @@ const entries = names.flatMap((name) => {
     .map((key) => join(name, key))
 })
 
+/** Scripts of threads do nothing in the main one; all else is imported there. */
+const scripts = entries.filter((entry) => entry.endsWith('-worker'))
+const modules = entries.filter((entry) => !scripts.includes(entry))
+
 describe('a project made with npm', () => {
   it('got the packages once each, from the tarballs', () => {
     const lock = JSON.parse(readFileSync(join(project.folder, 'package-lock.json'), 'utf8')) as {
@@ -52,14 +56,31 @@ describe('a project made with npm', () => {
     for (const [path, { resolved }] of ours) expect(resolved, path).toMatch(/^file:.*\.tgz$/)
   })
 
-  it.each(entries)('imports %s, and the import ends by itself', async (entry) => {
+  it.each(modules)('imports %s, and the import ends by itself', async (entry) => {
     project.write('import.mjs', `import * as all from '${entry}'\nconsole.log(Object.keys(all).length)\n`)
     expect(Number(await project.node('import.mjs'))).toBeGreaterThan(0)
   })
 
-  it.each(entries)('requires %s from CommonJS', async (entry) => {
+  it.each(modules)('requires %s from CommonJS', async (entry) => {
     project.write('require.cjs', `console.log(Object.keys(require('${entry}')).length)\n`)
     expect(Number(await project.node('--disable-warning=ExperimentalWarning', 'require.cjs'))).toBeGreaterThan(0)
+  })
+
+  it.each(scripts)('is told what %s is for when it imports it', async (entry) => {
+    project.write('import.mjs', `import '${entry}'\n`)
+    await expect(project.node('import.mjs')).rejects.toThrow(/called in a worker thread; this is the main thread/)
+  })
+
+  it('encodes a batch in threads, and ends by itself', async () => {
+    project.write(
+      'batch.mjs',
+      `import { createBatchEncoder } from '@tesserae/tokenizer/batch'
+const encoder = await createBatchEncoder({ encoding: 'cl100k_base' }, { workers: 2 })
+const ids = await encoder.encodeBatch(['hello world', ''])
+console.log(JSON.stringify(ids.map((each) => [...each])))
+`,
+    )
+    expect(JSON.parse(await project.node('batch.mjs'))).toEqual([[15339, 1917], []])
   })
 
   it('compiles a strict TypeScript program, for Node and for a bundler, with every declaration checked', async () => {

@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util'
 import { ensureInstalled } from '../setup/install.mjs'
 
 /**
- * In this order. `lane` steps run two at a time; the others alone, so that tests with timings do not compete with them.
+ * In this order. `lane` steps run two at a time; the others alone, their output shown as it comes.
  * `built` steps look at the packages' dist and are failed at once when the build failed.
  */
 const steps = [
@@ -22,8 +22,8 @@ const steps = [
   { name: 'packages', lane: true, built: true },
   { name: 'size', lane: true, built: true },
   { name: 'tests', live: true, tests: true },
-  { name: 'apps', live: true, tests: true },
-  { name: 'consumers', live: true, tests: true, built: true },
+  { name: 'apps', lane: true, tests: true },
+  { name: 'consumers', lane: true, tests: true, built: true },
 ]
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } })
