@@ -22,8 +22,8 @@ const steps = [
   { name: 'packages', lane: true, built: true },
   { name: 'size', lane: true, built: true },
   { name: 'tests', live: true, tests: true },
-  { name: 'apps', lane: true, tests: true },
-  { name: 'consumers', lane: true, tests: true, built: true },
+  { name: 'apps', live: true, tests: true },
+  { name: 'consumers', live: true, tests: true, built: true },
 ]
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } })
