@@ -1,3 +1,5 @@
+import { charLength, UNKNOWN } from './segments.js'
+
 /** The number of tokens of a text that grows at its end, kept for its beginnings, so that the end may be taken back. */
 export interface Prefixes {
   /** Bytes so far. */
@@ -15,36 +17,58 @@ export interface Prefixes {
 /** What is kept of beginnings that are no longer needed before it is dropped. */
 const SLACK = 1 << 16
 
-/**
- * Columns over the beginnings of a text, of which only the latest are needed: entry `at` is of the first `at` bytes. Whoever writes calls
- * {@link PrefixColumns.grow} first.
- */
-export class PrefixColumns {
+/** Columns over the beginnings of a text, of which only the latest are needed: entry `at` is of the first `at` bytes. A model fills in one by those before it. */
+export abstract class PrefixColumns implements Prefixes {
   /** The bytes themselves; byte `at` of the text is `bytes[at - base]`. */
-  bytes = new Uint8Array(1024)
+  protected bytes = new Uint8Array(1024)
   /** The last token, or a number below zero: {@link NO_END} where no character ends. */
-  token = new Int32Array(1024)
+  protected token = new Int32Array(1024)
   /** Where that token begins. */
-  from = new Int32Array(1024)
-  counts = new Int32Array(1024)
+  protected from = new Int32Array(1024)
+  protected counts = new Int32Array(1024)
   /** The score of the tokens, where there are scores. */
-  scores: Float64Array
-  base = 0
+  protected scores: Float64Array
+  protected base = 0
   length = 0
 
   /**
    * @param window how far back from the end is looked
+   * @param byBytes whether tokens may end at any byte; else they end with characters
    * @param scored whether there are scores
    */
   constructor(
     private readonly window: number,
+    private readonly byBytes: boolean,
     scored: boolean,
   ) {
     this.scores = new Float64Array(scored ? 1024 : 0)
+    this.token[0] = UNKNOWN
+  }
+
+  /** Fills in the entry of the first `at` bytes, the last `size` of which are one symbol. */
+  protected abstract end(at: number, size: number): void
+
+  get count(): number {
+    return this.counts[this.length - this.base]!
+  }
+
+  push(bytes: Uint8Array, start: number, end: number): void {
+    let at = this.length
+    this.append(bytes, start, end)
+    while (at < this.length) {
+      const size = this.byBytes ? 1 : charLength(this.bytes[at - this.base]!)
+      for (let inside = 1; inside < size; inside++) this.token[at + inside - this.base] = NO_END
+      at += size
+      this.end(at, size)
+    }
+  }
+
+  truncate(length: number): void {
+    this.length = length
   }
 
   /** Takes bytes in and makes room; entries that may have moved are found by `base`. */
-  append(source: Uint8Array, start: number, end: number): void {
+  private append(source: Uint8Array, start: number, end: number): void {
     const added = end - start
     if (this.length - this.base > 2 * (this.window + SLACK)) this.drop(this.length - 2 * this.window - SLACK)
     const needed = this.length - this.base + added + 1
@@ -53,8 +77,8 @@ export class PrefixColumns {
     this.length += added
   }
 
-  /** The least number of tokens of the beginnings that a token of a longer text can end. */
-  leastOf(): number {
+  /** The least number of tokens of the beginnings that a token of a longer text can go on from. */
+  get least(): number {
     let least = this.counts[this.length - this.base]!
     for (let at = Math.max(this.base, this.length - this.window); at < this.length; at++) {
       if (this.token[at - this.base] !== NO_END) least = Math.min(least, this.counts[at - this.base]!)

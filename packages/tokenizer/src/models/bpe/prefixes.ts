@@ -1,6 +1,6 @@
 import type { ByteTrie } from '../byte-trie.js'
-import { NO_END, PrefixColumns, type Prefixes } from '../prefixes.js'
-import { charLength, UNKNOWN } from '../segments.js'
+import { NO_END, PrefixColumns } from '../prefixes.js'
+import { UNKNOWN } from '../segments.js'
 
 /** A vocabulary and its merging, as {@link BpePrefixes} needs them. */
 export interface MergeRules {
@@ -47,50 +47,18 @@ export class TokenPairs {
  *
  * Source: the idea is that of rust-gems' crate `bpe` (H. van Antwerpen, A. Neubeck, "So many tokens, so little time", GitHub, 2024).
  */
-export class BpePrefixes implements Prefixes {
-  private readonly columns: PrefixColumns
+export class BpePrefixes extends PrefixColumns {
   // The tokens that the text ends with: where each begins.
   private readonly starts: number[] = []
   private readonly ids: number[] = []
 
   constructor(private readonly pairs: TokenPairs) {
-    this.columns = new PrefixColumns(pairs.rules.reversed.longest + 4, false)
-    this.columns.token[0] = UNKNOWN
-  }
-
-  get length(): number {
-    return this.columns.length
-  }
-
-  get count(): number {
-    return this.columns.counts[this.columns.length - this.columns.base]!
-  }
-
-  get least(): number {
-    return this.columns.leastOf()
-  }
-
-  push(bytes: Uint8Array, start: number, end: number): void {
-    const { columns } = this
-    const { byBytes } = this.pairs.rules
-    let at = columns.length
-    columns.append(bytes, start, end)
-    while (at < columns.length) {
-      const size = byBytes ? 1 : charLength(columns.bytes[at - columns.base]!)
-      for (let inside = 1; inside < size; inside++) columns.token[at + inside - columns.base] = NO_END
-      at += size
-      this.end(at, size)
-    }
-  }
-
-  truncate(length: number): void {
-    this.columns.length = length
+    super(pairs.rules.reversed.longest + 4, pairs.rules.byBytes, false)
   }
 
   /** Finds the last token of the first `at` bytes, the last `size` of which are one symbol. */
-  private end(at: number, size: number): void {
-    const { columns, pairs, starts, ids } = this
-    const { base, bytes, token, from, counts } = columns
+  protected override end(at: number, size: number): void {
+    const { base, bytes, token, from, counts, pairs, starts, ids } = this
     const { reversed } = pairs.rules
     starts.length = ids.length = 0
     let node = 0

@@ -1,6 +1,6 @@
 import type { ByteTrie } from '../byte-trie.js'
-import { NO_END, PrefixColumns, type Prefixes } from '../prefixes.js'
-import { charLength, UNKNOWN } from '../segments.js'
+import { NO_END, PrefixColumns } from '../prefixes.js'
+import { UNKNOWN } from '../segments.js'
 import { unknownScore, type UnigramOptions } from './unigram.js'
 
 export interface UnigramPrefixesOptions extends UnigramOptions {
@@ -11,47 +11,16 @@ export interface UnigramPrefixesOptions extends UnigramOptions {
 }
 
 /** The number of tokens of a text that grows, by the same search as {@link Unigram}: the best way to each place is known once and for all. */
-export class UnigramPrefixes implements Prefixes {
-  private readonly columns: PrefixColumns
+export class UnigramPrefixes extends PrefixColumns {
   private readonly unknownScore: number
 
   constructor(private readonly options: UnigramPrefixesOptions) {
-    this.columns = new PrefixColumns(options.reversed.longest + 4, true)
-    this.columns.token[0] = UNKNOWN
+    super(options.reversed.longest + 4, false, true)
     this.unknownScore = unknownScore(options)
   }
 
-  get length(): number {
-    return this.columns.length
-  }
-
-  get count(): number {
-    return this.columns.counts[this.columns.length - this.columns.base]!
-  }
-
-  get least(): number {
-    return this.columns.leastOf()
-  }
-
-  push(bytes: Uint8Array, start: number, end: number): void {
-    const { columns } = this
-    let at = columns.length
-    columns.append(bytes, start, end)
-    while (at < columns.length) {
-      const size = charLength(columns.bytes[at - columns.base]!)
-      for (let inside = 1; inside < size; inside++) columns.token[at + inside - columns.base] = NO_END
-      at += size
-      this.end(at, size)
-    }
-  }
-
-  truncate(length: number): void {
-    this.columns.length = length
-  }
-
-  private end(at: number, size: number): void {
-    const { columns, options } = this
-    const { base, bytes, token, from, counts, scores } = columns
+  protected override end(at: number, size: number): void {
+    const { base, bytes, token, from, counts, scores, options } = this
     const { reversed, scores: tokenScores, single } = options
     let best = -Infinity
     let start = -1

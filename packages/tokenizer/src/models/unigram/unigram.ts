@@ -3,8 +3,8 @@ import { charLength, UNKNOWN, type Segmenter, type Segments } from '../segments.
 
 /** A search takes time in proportion to the longest piece; in real vocabularies that has a few dozen bytes of UTF-8. */
 export const MAX_PIECE_BYTES = 256
-/** What a character that no piece covers costs beyond the worst piece. */
-const UNKNOWN_PENALTY = 10
+/** What a character that no piece covers costs beyond the worst piece, as in SentencePiece. */
+export const UNKNOWN_PENALTY = 10
 
 export interface UnigramOptions {
   /** Token `trie` value → log-probability. */

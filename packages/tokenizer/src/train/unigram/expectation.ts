@@ -1,3 +1,4 @@
+import { UNKNOWN_PENALTY } from '../../models/unigram/unigram.js'
 import { inSlices, type Pause } from '../pauses.js'
 import { UNKNOWN, type PieceLattice } from './lattice.js'
 
@@ -9,9 +10,6 @@ const LARGE = 2 ** 1000
 const SLICE = 1 << 18
 /** Longer words are worked through with pauses. */
 const LONG = 1 << 14
-
-/** What a character without a piece costs beyond the worst piece, as in SentencePiece. */
-export const UNKNOWN_PENALTY = 10
 
 export interface Expectation {
   /** Piece → how often it is expected to occur in the corpus, over all ways to cut every word. */
