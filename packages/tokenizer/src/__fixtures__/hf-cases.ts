@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { readHuggingFaceJson } from '../formats/hf-json/read.js'
 import type { TextPipeline, TokenSequence } from '../pipeline/components.js'
 import { Tokenizer } from '../tokenizer.js'
@@ -26,6 +27,10 @@ export interface HfFixture {
   }[]
   readonly decodings: readonly { readonly ids: readonly number[]; readonly text: string }[]
 }
+
+/** The tokenizer of one of the fixtures in `hf/`. */
+export const hfTokenizer = (name: string): Tokenizer =>
+  Tokenizer.fromJSON((JSON.parse(readFileSync(new URL(`hf/${name}.json`, import.meta.url), 'utf8')) as HfFixture).tokenizer)
 
 /** An encoding put together from the parts of a post-processor. */
 function assemble(pipeline: TextPipeline, texts: readonly string[]) {

@@ -1,15 +1,11 @@
-import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { hfTokenizer } from '../__fixtures__/hf-cases.js'
 import { mobyJson } from '../__fixtures__/reference.js'
 import { sentencePieceAnswers, unzipped } from '../__fixtures__/sentencepiece.js'
 import { codeOf, trickyText, wellFormed } from '../__fixtures__/text.js'
 import { Tokenizer } from '../tokenizer.js'
 
-const hf = (name: string): Tokenizer =>
-  Tokenizer.fromJSON(
-    (JSON.parse(readFileSync(new URL(`../__fixtures__/hf/${name}.json`, import.meta.url), 'utf8')) as { tokenizer: unknown }).tokenizer,
-  )
 const tokenizers: readonly (readonly [string, Tokenizer])[] = [
   ['moby', Tokenizer.fromJSON(mobyJson())],
   ['gpt2', await Tokenizer.fromEncoding('r50k_base')],
@@ -75,7 +71,7 @@ describe.each(tokenizers)('limits of %s', (_, tokenizer) => {
   })
 })
 
-describe.each([...hfNames.map((name) => [name, hf(name)] as const), ...pieceModels])('limits of %s', (_, tokenizer) => {
+describe.each([...hfNames.map((name) => [name, hfTokenizer(name)] as const), ...pieceModels])('limits of %s', (_, tokenizer) => {
   it('are those of trying all, and counts those of the whole, however it is split', () => {
     const policy = fc.constantFrom('text' as const, 'allow' as const)
     const mixed = fc
@@ -110,7 +106,7 @@ describe.each([...hfNames.map((name) => [name, hf(name)] as const), ...pieceMode
 describe('limits', () => {
   it('hold for tokenizers with normalizers and special tokens around texts', () => {
     for (const name of ['bert', 'llama2', 't5', 'roberta']) {
-      const tokenizer = hf(name)
+      const tokenizer = hfTokenizer(name)
       const whole = 'Call me Ishmael. Some years ago, never mind how long precisely.'
       for (const side of ['left', 'right'] as const) {
         for (let limit = 0; limit < 24; limit++) {

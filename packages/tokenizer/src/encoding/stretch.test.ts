@@ -1,21 +1,17 @@
-import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { llama2cFile } from '../__fixtures__/llama2c.js'
+import { hfTokenizer } from '../__fixtures__/hf-cases.js'
 import { mobyJson } from '../__fixtures__/reference.js'
 import { sentencePieceAnswers, unzipped } from '../__fixtures__/sentencepiece.js'
 import { trickyText } from '../__fixtures__/text.js'
 import { Tokenizer } from '../tokenizer.js'
 
-const hf = (name: string): Tokenizer =>
-  Tokenizer.fromJSON(
-    (JSON.parse(readFileSync(new URL(`../__fixtures__/hf/${name}.json`, import.meta.url), 'utf8')) as { tokenizer: unknown }).tokenizer,
-  )
 const tokenizers: readonly (readonly [string, Tokenizer])[] = [
   ['moby', Tokenizer.fromJSON(mobyJson())],
   ['cl100k', await Tokenizer.fromEncoding('cl100k_base')],
   ['o200k', await Tokenizer.fromEncoding('o200k_base')],
-  ...['llama2', 'llama3', 'mistral'].map((name) => [name, hf(name)] as const),
+  ...['llama2', 'llama3', 'mistral'].map((name) => [name, hfTokenizer(name)] as const),
   [
     'llama2.c',
     Tokenizer.fromLlama2c(
