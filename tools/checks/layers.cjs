@@ -84,7 +84,7 @@ module.exports = {
   ],
   options: {
     doNotFollow: { path: 'node_modules|/dist/' },
-    // A site that is being built has its configuration beside itself in a file that goes away again.
+    // Git's ignored files are not known here, so the temporary ones of a site's build are named.
     exclude: { path: '/dist/|[.]timestamp-|^[.][a-z]|__fixtures__/.*[.]json$' },
     tsConfig: { fileName: 'tsconfig.base.json' },
     tsPreCompilationDeps: true,
