@@ -176,6 +176,9 @@ async function align(site: Site): Promise<string> {
   await page.getByRole('button', { name: 'Let the rule rank' }).click()
   await page.getByText(/\d+ pairs ranked by the rule/).waitFor({ timeout: 120_000 })
   assert.ok((await ranked()) > 4, `rankings by the rule: ${await text(page, 'ruling')}`)
+  // Fewer and longer steps than the room proposes: what is looked at is that they do what they say.
+  await page.getByLabel('Steps').fill('10')
+  await page.getByLabel('Learning rate').fill('6')
   await page.getByRole('button', { name: /^Train on/ }).click()
   await page.getByTestId('outcome').waitFor({ timeout: 180_000 })
   const margin = await number(page, 'margin')

@@ -1,12 +1,13 @@
 // Bars 5 and 6, the documentation's part: it builds, every page is visited, every experiment is used.
-import { checkDocs, docsPages, problemsOf } from '../../../../tests/apps/docs-check.js'
+import { checkDocs, docsPages, longPages, problemsOf } from '../../../../tests/apps/docs-check.js'
 import { openDocs, type DocsSite } from '../../../../tests/apps/docs-site.js'
 import { atMost, row, unavailable, type RowSource } from '../../lib/row.js'
 
 const figure = 'docs in Chromium: pages without console error or axe violation, experiments with the result they must have'
 
 const source: RowSource = async ({ log }) => {
-  const target = `${docsPages.length} of ${docsPages.length}`
+  const paths = [...docsPages, ...longPages]
+  const target = `${paths.length} of ${paths.length}`
   let site: DocsSite
   try {
     site = await openDocs()
@@ -15,7 +16,7 @@ const source: RowSource = async ({ log }) => {
   }
   try {
     const reports = []
-    for (const path of docsPages) {
+    for (const path of paths) {
       const [report] = await checkDocs({ ...site, paths: [path] })
       reports.push(report!)
       log(`${path}: ${problemsOf([report!]).join('; ') || 'well'}`)
