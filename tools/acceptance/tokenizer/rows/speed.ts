@@ -1,46 +1,53 @@
 // Bar 2: MB per CPU-second beside the other tokenizers of JavaScript in one run, one long piece, and loading.
 import { join } from 'node:path'
-import { Tokenizer } from '@tesserae/tokenizer'
 import { runForJson } from '../../lib/peers.js'
 import { atLeast, atMost, unavailable, type Row, type RowSource } from '../../lib/row.js'
 import { median } from '../../lib/timing.js'
 import { npmFolderWith } from '../../lib/npm.js'
-import { ours, oursFromJson, peerPackages, peers, type Contestant } from '../speed/contestants.js'
-import { cpuSeconds, measureSpeeds, type Speed } from '../speed/measure.js'
-import { code, english, languages } from '../texts/corpora.js'
+import { ours, ownNames, peerNames, peerPackages, type PeerName } from '../speed/contestants.js'
+import { cpuSeconds, type Speed } from '../speed/measure.js'
+import { speedsInTurns } from '../speed/turns.js'
 import { randomFrom } from '../texts/fuzz.js'
 
-const ROUNDS = 4
+const ROUNDS = 3
 const bars = [
   { text: 'English', empty: 15, warm: 40 },
   { text: 'code', empty: 17, warm: 55 },
   { text: 'Unicode', empty: 6, warm: 20 },
 ] as const
 
+const texts = bars.map(({ text }) => text)
+const [cl100k, o200k, fromJson] = [
+  '@tesserae/tokenizer cl100k_base',
+  '@tesserae/tokenizer o200k_base',
+  '@tesserae/tokenizer from tokenizer.json',
+] as const
+const face = '@huggingface/tokenizers'
+
 const source: RowSource = async ({ log }) => {
-  const cl100k = ours('cl100k_base')
-  const o200k = ours('o200k_base')
-  const json = JSON.stringify(await Tokenizer.fromEncoding('cl100k_base'))
-  const fromJson = oursFromJson(json)
-  let others: Contestant[] = []
+  let folder = ''
+  let others: readonly PeerName[] = []
   let missing: Row | undefined
   try {
     // A development machine may have a folder with the peers already.
-    others = await peers(process.env['TESSERAE_NPM_PEERS'] ?? npmFolderWith('tokenizers', peerPackages), json)
+    folder = process.env['TESSERAE_NPM_PEERS'] ?? npmFolderWith('tokenizers', peerPackages)
+    others = peerNames
   } catch (error) {
     missing = unavailable('speed of the other tokenizers', 'beside ours', error)
   }
-  const speeds = measureSpeeds([cl100k, o200k, fromJson, ...others], { English: english(), code: code(), Unicode: languages() }, ROUNDS)
-  for (const { contestant, text, empty, warm } of speeds) log(`${text}: ${contestant}: ${empty.toFixed(1)} empty, ${warm.toFixed(1)} warm`)
-  const of = (contestant: Contestant, text: string): Speed =>
-    speeds.find((speed) => speed.contestant === contestant.name && speed.text === text)!
+  const speeds = await speedsInTurns([...ownNames, ...others], folder, ROUNDS)
+  for (const { contestant, text, empty, warm } of speeds.toSorted(
+    (a, b) => texts.indexOf(a.text as 'code') - texts.indexOf(b.text as 'code'),
+  ))
+    log(`${text}: ${contestant}: ${empty.toFixed(1)} empty, ${warm.toFixed(1)} warm`)
+  const of = (contestant: string, text: string): Speed => speeds.find((speed) => speed.contestant === contestant && speed.text === text)!
   const note = (text: string, kind: 'empty' | 'warm') => {
     const mine = of(cl100k, text)
     return others
       .map((other) => {
         const speed = of(other, text)
         const same = speed.bytes !== mine.bytes || speed.count === mine.count ? '' : ', other ids'
-        return `${other.name} ${speed[kind].toFixed(1)} (ours is ${(mine[kind] / speed[kind]).toFixed(1)} times as fast${same})`
+        return `${other} ${speed[kind].toFixed(1)} (ours is ${(mine[kind] / speed[kind]).toFixed(1)} times as fast${same})`
       })
       .join('; ')
   }
@@ -61,12 +68,11 @@ const source: RowSource = async ({ log }) => {
       )
     }
   }
-  const face = others.find(({ name }) => name === '@huggingface/tokenizers')
-  if (face !== undefined) {
+  if (others.length > 0) {
     for (const { text } of bars) {
       rows.push(
         atLeast(
-          `tokenizer.json of cl100k_base, ${text}, empty cache: times as fast as ${face.name}`,
+          `tokenizer.json of cl100k_base, ${text}, empty cache: times as fast as ${face}`,
           of(fromJson, text).empty / of(face, text).empty,
           5,
           {

@@ -37,7 +37,8 @@ export function ours(name: 'cl100k_base' | 'o200k_base'): Contestant {
 }
 
 /** The same vocabulary read from a `tokenizer.json`. */
-export function oursFromJson(json: string): Contestant {
+async function oursFromJson(): Promise<Contestant> {
+  const json = JSON.stringify(await Tokenizer.fromEncoding('cl100k_base'))
   return {
     name: '@tesserae/tokenizer from tokenizer.json',
     fresh: () => {
@@ -47,57 +48,85 @@ export function oursFromJson(json: string): Contestant {
   }
 }
 
-/** The peers in `folder`, with the vocabulary of cl100k_base; Hugging Face's reads `json`. */
-export async function peers(folder: string, json: string): Promise<Contestant[]> {
-  const require = createRequire(join(folder, 'package.json'))
-  const load = async <T>(name: string) => (await import(pathToFileURL(require.resolve(name)).href)) as T
-  // Entry points that `require` may not resolve.
-  const file = async <T>(path: string) => (await import(pathToFileURL(join(folder, 'node_modules', path)).href)) as T
+/** Loads the packages of a folder. */
+class Peers {
+  private readonly require: NodeJS.Require
 
-  const wasm = await load<{ get_encoding: (name: string) => { encode_ordinary: (text: string) => Uint32Array } }>('tiktoken')
-  const tiktoken = wasm.get_encoding('cl100k_base')
-  const js = await load<{ Tiktoken: new (ranks: unknown) => { encode: (text: string) => number[] } }>('js-tiktoken/lite')
-  const ranks = (await load<{ default: unknown }>('js-tiktoken/ranks/cl100k_base')).default
-  const jsTiktoken = new js.Tiktoken((ranks as { default?: unknown }).default ?? ranks)
-  const gpt = await load<{ encode: (text: string) => number[]; clearMergeCache: () => void }>('gpt-tokenizer/encoding/cl100k_base')
-  const ai = await file<{ default: new (data: unknown) => { encode: (text: string) => number[] } }>('ai-tokenizer/dist/index.js')
-  const aiData = await file<object>('ai-tokenizer/dist/encoding/cl100k_base.js')
-  const face = await load<{ Tokenizer: new (json: unknown, config: unknown) => { encode: (text: string) => { ids: number[] } } }>(
-    '@huggingface/tokenizers',
-  )
-  const parsed = JSON.parse(json) as unknown
-  const hyper = await file<{ fromBytes: (bytes: Uint8Array, options: unknown) => Promise<{ encodeSync: (text: string) => Uint32Array }> }>(
-    'hypertok/src/index.mjs',
-  )
-  const { loadVocab } = await file<{ loadVocab: (name: string) => Promise<Uint8Array> }>('hypertok/src/vocab-resolve.mjs')
-  const vocabulary = await loadVocab('cl100k')
+  constructor(private readonly folder: string) {
+    this.require = createRequire(join(folder, 'package.json'))
+  }
+
+  async load<T>(name: string): Promise<T> {
+    return (await import(pathToFileURL(this.require.resolve(name)).href)) as T
+  }
+
+  /** Entry points that `require` may not resolve. */
+  async file<T>(path: string): Promise<T> {
+    return (await import(pathToFileURL(join(this.folder, 'node_modules', path)).href)) as T
+  }
+}
+
+/** The peers, each with the vocabulary of cl100k_base. */
+const makers = {
+  'tiktoken (wasm)': async (peers: Peers) => {
+    const wasm = await peers.load<{ get_encoding: (name: string) => { encode_ordinary: (text: string) => Uint32Array } }>('tiktoken')
+    const tiktoken = wasm.get_encoding('cl100k_base')
+    return () => (text) => tiktoken.encode_ordinary(text)
+  },
+  'js-tiktoken': async (peers: Peers) => {
+    const js = await peers.load<{ Tiktoken: new (ranks: unknown) => { encode: (text: string) => number[] } }>('js-tiktoken/lite')
+    const ranks = (await peers.load<{ default: unknown }>('js-tiktoken/ranks/cl100k_base')).default
+    const tokenizer = new js.Tiktoken((ranks as { default?: unknown }).default ?? ranks)
+    return () => (text) => tokenizer.encode(text)
+  },
+  'gpt-tokenizer': async (peers: Peers) => {
+    const gpt = await peers.load<{ encode: (text: string) => number[]; clearMergeCache: () => void }>('gpt-tokenizer/encoding/cl100k_base')
+    return () => {
+      gpt.clearMergeCache()
+      return (text) => gpt.encode(text)
+    }
+  },
+  'ai-tokenizer': async (peers: Peers) => {
+    const ai = await peers.file<{ default: new (data: unknown) => { encode: (text: string) => number[] } }>('ai-tokenizer/dist/index.js')
+    const encoding = await peers.file<object>('ai-tokenizer/dist/encoding/cl100k_base.js')
+    return () => {
+      const tokenizer = new ai.default(encoding)
+      return (text) => tokenizer.encode(text)
+    }
+  },
+  '@huggingface/tokenizers': async (peers: Peers) => {
+    const face = await peers.load<{
+      Tokenizer: new (json: unknown, config: unknown) => { encode: (text: string) => { ids: number[] } }
+    }>('@huggingface/tokenizers')
+    const parsed = JSON.parse(JSON.stringify(await Tokenizer.fromEncoding('cl100k_base'))) as unknown
+    return () => {
+      const tokenizer = new face.Tokenizer(parsed, {})
+      return (text) => tokenizer.encode(text).ids
+    }
+  },
   // Several at a time end in a wasm error, and nothing empties the cache of one.
-  const hypertok = await hyper.fromBytes(vocabulary, { tier: 'single' })
+  'hypertok (wasm), cache kept': async (peers: Peers) => {
+    const hyper = await peers.file<{
+      fromBytes: (bytes: Uint8Array, options: unknown) => Promise<{ encodeSync: (text: string) => Uint32Array }>
+    }>('hypertok/src/index.mjs')
+    const { loadVocab } = await peers.file<{ loadVocab: (name: string) => Promise<Uint8Array> }>('hypertok/src/vocab-resolve.mjs')
+    const tokenizer = await hyper.fromBytes(await loadVocab('cl100k'), { tier: 'single' })
+    return () => (text) => tokenizer.encodeSync(text)
+  },
+} satisfies Readonly<Record<string, (peers: Peers) => Promise<() => Encode>>>
 
-  return [
-    { name: 'tiktoken (wasm)', fresh: () => (text) => tiktoken.encode_ordinary(text) },
-    { name: 'js-tiktoken', fresh: () => (text) => jsTiktoken.encode(text) },
-    {
-      name: 'gpt-tokenizer',
-      fresh: () => {
-        gpt.clearMergeCache()
-        return (text) => gpt.encode(text)
-      },
-    },
-    {
-      name: 'ai-tokenizer',
-      fresh: () => {
-        const tokenizer = new ai.default(aiData)
-        return (text) => tokenizer.encode(text)
-      },
-    },
-    {
-      name: '@huggingface/tokenizers',
-      fresh: () => {
-        const tokenizer = new face.Tokenizer(parsed, {})
-        return (text) => tokenizer.encode(text).ids
-      },
-    },
-    { name: 'hypertok (wasm), cache kept', fresh: () => (text) => hypertok.encodeSync(text) },
-  ]
+const own = {
+  '@tesserae/tokenizer cl100k_base': () => ours('cl100k_base'),
+  '@tesserae/tokenizer o200k_base': () => ours('o200k_base'),
+  '@tesserae/tokenizer from tokenizer.json': oursFromJson,
+} satisfies Readonly<Record<string, () => Contestant | Promise<Contestant>>>
+
+export type OwnName = keyof typeof own
+export type PeerName = keyof typeof makers
+export const ownNames = Object.keys(own) as OwnName[]
+export const peerNames = Object.keys(makers) as PeerName[]
+
+/** @param folder where npm installed the peers; not looked at for ours */
+export async function contestant(name: OwnName | PeerName, folder: string): Promise<Contestant> {
+  return name in own ? own[name as OwnName]() : { name, fresh: await makers[name as PeerName](new Peers(folder)) }
 }

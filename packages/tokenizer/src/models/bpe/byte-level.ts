@@ -8,6 +8,16 @@ import { highMasks, LONGEST_KEY, lowMasks, NO_PIECE, PieceTable } from './piece-
 const CACHED_LENGTH = 128
 const CACHED_PIECES = 1 << 16
 const CACHED_IDS = 1 << 20
+/** Text is encoded in parts of about so many units, which a processor's cache holds with all that is made of them. */
+const PART = 1 << 14
+/** Where splits known by name always cut; those of the places that most texts have which take least to find. */
+const places = /[A-Za-z\d\u0410-\u044f\uac00-\ud7a3](?= )|[\u3041-\u3096\u4e00-\u9fff](?=[\u3001\u3002])/g
+
+/** The end of a part that begins at `start`: where it may be encoded on its own, as far as known, else the end of the text. */
+export function partEnd(text: string, start: number): number {
+  places.lastIndex = start + PART
+  return places.test(text) ? places.lastIndex : text.length
+}
 const RECENT_MASK = (1 << 13) - 1
 
 /** Byte-level byte-pair encoding: text is cut into pieces, a piece's bytes are the first symbols, and merges join them. */
@@ -34,6 +44,15 @@ export class ByteLevelBpe implements TextModel {
   ) {}
 
   encode(text: string, out: IdList): void {
+    if (!this.knownSplit) return this.encodePart(text, out)
+    for (let start = 0; start < text.length;) {
+      const end = partEnd(text, start)
+      this.encodePart(start === 0 && end === text.length ? text : text.slice(start, end), out)
+      start = end
+    }
+  }
+
+  private encodePart(text: string, out: IdList): void {
     const length = this.utf8.write(text)
     const { bytes, view } = this.utf8
     this.ends.clear()
