@@ -19,4 +19,8 @@ export const noChromium =
   'no Chromium found. Install it (Debian: apt-get install chromium-headless-shell), or give its path in CHROMIUM_PATH'
 
 /** Starts it. The sandbox is off because it needs rights that containers lack; only our own pages are opened. */
-export const launchChromium = (executablePath: string): Promise<Browser> => chromium.launch({ executablePath, args: ['--no-sandbox'] })
+export const launchChromium = (executablePath: string, args: readonly string[] = []): Promise<Browser> =>
+  chromium.launch({ executablePath, args: ['--no-sandbox', ...args] })
+
+/** WebGPU without a graphics card: Chromium's own software adapter. */
+export const softwareWebGpu: readonly string[] = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader']

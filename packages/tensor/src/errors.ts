@@ -15,6 +15,7 @@ export type TensorErrorCode =
   | 'OUT_OF_MEMORY'
   | 'RUNTIME' // the device's runtime reported a failure
   | 'UNSUPPORTED' // the device has no way to run this op at these types
+  | 'KERNEL' // a kernel was put together wrongly: a defect of this package, or of a kernel of one's own
   | 'ABORTED' // a signal was aborted
   | 'FILE' // a file is malformed
   | 'IO' // a file could not be read or written

@@ -1,0 +1,213 @@
+import { TensorError } from '../errors.js'
+import {
+  constant,
+  Expr,
+  printType,
+  sameType,
+  scalarOf,
+  type Builtin,
+  type Kernel,
+  type Lanes,
+  type Scalar,
+  type Shared,
+  type Stmt,
+  type Storage,
+  type SubgroupOp,
+  type Uniform,
+  type ValueType,
+  type Variable,
+} from './ir.js'
+
+export interface KernelOptions {
+  readonly name: string
+  /** Threads of a workgroup along each axis; default `[64, 1, 1]`. */
+  readonly workgroup?: readonly [number, number, number]
+}
+
+/** A variable that the kernel changes as it runs. */
+export interface Cell {
+  /** Its value at the place where this is read. */
+  readonly value: Expr
+  set(value: Expr | number): void
+}
+
+/** Collects the statements of a kernel in the order in which its methods are called. */
+export class KernelBuilder {
+  private readonly storages: Storage[] = []
+  private readonly uniforms: Uniform[] = []
+  private readonly shared: Shared[] = []
+  private readonly names = new Map<string, number>()
+  private block: Stmt[] = []
+  private finished = false
+
+  constructor(private readonly options: Required<KernelOptions>) {}
+
+  /** An array in memory, bound in the order of these calls. `atomic` where `atomicAdd` writes to it. */
+  storage(name: string, scalar: Exclude<Scalar, 'bool'>, options: { readonly lanes?: Lanes; readonly atomic?: boolean } = {}): Storage {
+    const { lanes = 1, atomic = false } = options
+    if (atomic && (lanes !== 1 || (scalar !== 'i32' && scalar !== 'u32')))
+      throw new TensorError('KERNEL', `${name}: atomic arrays hold i32 or u32, not ${printType(scalarOf(scalar, lanes))}`)
+    const storage: Storage = { kind: 'storage', name: this.fresh(name), element: scalarOf(scalar, lanes), atomic }
+    this.storages.push(storage)
+    return storage
+  }
+
+  /** An array that the threads of a workgroup share. */
+  sharedArray(name: string, scalar: Exclude<Scalar, 'bool'>, length: number, lanes: Lanes = 1): Shared {
+    if (!(Number.isInteger(length) && length > 0))
+      throw new TensorError('KERNEL', `${name}: a shared array has a length from 1 on, not ${length}`)
+    const shared: Shared = { kind: 'shared', name: this.fresh(name), element: scalarOf(scalar, lanes), length }
+    this.shared.push(shared)
+    return shared
+  }
+
+  /** A number that the caller gives for each dispatch. */
+  uniform(name: string, scalar: Uniform['scalar'] = 'u32'): Expr {
+    const uniform: Uniform = { name: this.fresh(name), scalar }
+    this.uniforms.push(uniform)
+    return new Expr({ kind: 'uniform', uniform }, scalarOf(scalar))
+  }
+
+  globalId = (axis: 0 | 1 | 2): Expr => this.builtin('globalId', axis)
+  localId = (axis: 0 | 1 | 2): Expr => this.builtin('localId', axis)
+  workgroupId = (axis: 0 | 1 | 2): Expr => this.builtin('workgroupId', axis)
+  /** How many workgroups the dispatch has along an axis. */
+  workgroups = (axis: 0 | 1 | 2): Expr => this.builtin('workgroups', axis)
+  /** The thread's number in its workgroup. */
+  localIndex = (): Expr => this.builtin('localIndex', 0)
+  subgroupLane = (): Expr => this.builtin('subgroupLane', 0)
+
+  /** Computes a value here, once. */
+  let(name: string, value: Expr): Expr {
+    const variable = this.variable(name, value.type, false)
+    this.push({ kind: 'let', variable, value })
+    return read(variable)
+  }
+
+  /** A variable with its first value. */
+  var(name: string, first: Expr): Cell {
+    const variable = this.variable(name, first.type, true)
+    this.push({ kind: 'var', variable, value: first })
+    return {
+      get value() {
+        return read(variable)
+      },
+      set: (value) => {
+        const next = first.like(value)
+        expectType(`${variable.name} =`, variable.type, next)
+        this.push({ kind: 'assign', variable, value: next })
+      },
+    }
+  }
+
+  /** The element at an index of 32 bits, read here. Indices are not checked on the device. */
+  load(array: Storage | Shared, index: Expr, name = array.name): Expr {
+    expectIndex(array, index)
+    return this.let(`${name}_at`, new Expr({ kind: 'load', array, index }, array.element))
+  }
+
+  store(array: Storage | Shared, index: Expr, value: Expr): void {
+    expectIndex(array, index)
+    expectType(`${array.name}[…] =`, array.element, value)
+    if (array.kind === 'storage' && array.atomic) throw new TensorError('KERNEL', `${array.name} is atomic; use atomicAdd`)
+    this.push({ kind: 'store', array, index, value })
+  }
+
+  /** Adds to an integer in memory that other threads add to. */
+  atomicAdd(array: Storage, index: Expr, value: Expr): void {
+    expectIndex(array, index)
+    if (!array.atomic) throw new TensorError('KERNEL', `${array.name} is not atomic; declare it so`)
+    expectType(`atomicAdd(${array.name})`, array.element, value)
+    this.push({ kind: 'atomicAdd', array, index, value })
+  }
+
+  /** Combines `x` over the threads of a subgroup, or gives that of the lane whose number differs in the bits of `mask`. */
+  subgroup(op: SubgroupOp, x: Expr, mask = 0): Expr {
+    if (x.type.lanes !== 1 || x.type.scalar === 'bool') throw new TensorError('KERNEL', `subgroup ${op} does not take ${printType(x.type)}`)
+    return this.let(`${op}_of`, new Expr({ kind: 'subgroup', op, x, mask }, x.type))
+  }
+
+  if(condition: Expr, then: () => void, otherwise?: () => void): void {
+    expectType('if', scalarOf('bool'), condition)
+    this.push({ kind: 'if', condition, then: this.inside(then), otherwise: otherwise === undefined ? [] : this.inside(otherwise) })
+  }
+
+  /** `for (i = from; i < to; i += step)` over i32 or u32. */
+  for(name: string, from: Expr, to: Expr | number, step: Expr | number, body: (i: Expr) => void): void {
+    const [end, stride] = [from.like(to), from.like(step)]
+    if (from.type.lanes !== 1 || (from.type.scalar !== 'i32' && from.type.scalar !== 'u32'))
+      throw new TensorError('KERNEL', `for ${name}: counts i32 or u32, not ${printType(from.type)}`)
+    expectType(`for ${name}: to`, from.type, end)
+    expectType(`for ${name}: step`, from.type, stride)
+    const variable = this.variable(name, from.type, false)
+    this.push({ kind: 'for', variable, from, to: end, step: stride, body: this.inside(() => body(read(variable))) })
+  }
+
+  /** The same written out, for a number of turns known now. */
+  unrolled(count: number, body: (i: number) => void): void {
+    for (let i = 0; i < count; i++) body(i)
+  }
+
+  /** Waits for all threads of the workgroup. Where only some of them come by is an error. */
+  barrier(): void {
+    this.push({ kind: 'barrier' })
+  }
+
+  finish(): Kernel {
+    if (this.finished) throw new TensorError('KERNEL', `kernel ${this.options.name} is finished`)
+    this.finished = true
+    const { name, workgroup } = this.options
+    return { name, workgroup, storages: this.storages, uniforms: this.uniforms, shared: this.shared, body: this.block }
+  }
+
+  private inside(body: () => void): Stmt[] {
+    const outer = this.block
+    const own: Stmt[] = []
+    this.block = own
+    try {
+      body()
+    } finally {
+      this.block = outer
+    }
+    return own
+  }
+
+  private push(statement: Stmt): void {
+    if (this.finished) throw new TensorError('KERNEL', `kernel ${this.options.name} is finished`)
+    this.block.push(statement)
+  }
+
+  private variable = (name: string, type: ValueType, mutable: boolean): Variable => ({ name: this.fresh(name), type, mutable })
+  private builtin = (name: Builtin, axis: 0 | 1 | 2): Expr => new Expr({ kind: 'builtin', name, axis }, scalarOf('u32'))
+
+  /** No two things of a kernel have one name. The underscore keeps names apart from the words of both languages. */
+  private fresh(name: string): string {
+    if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(name)) throw new TensorError('KERNEL', `'${name}' is no name; expected letters, digits and _`)
+    const count = this.names.get(name) ?? 0
+    this.names.set(name, count + 1)
+    return `${name}_${count}`
+  }
+}
+
+/** Runs a function that builds a kernel. */
+export function buildKernel(options: KernelOptions, build: (b: KernelBuilder) => void): Kernel {
+  const builder = new KernelBuilder({ workgroup: [64, 1, 1], ...options })
+  build(builder)
+  return builder.finish()
+}
+
+/** Constants of each type. */
+export const f32 = (value: number): Expr => constant(value, 'f32')
+export const u32 = (value: number): Expr => constant(value, 'u32')
+export const i32 = (value: number): Expr => constant(value, 'i32')
+
+const read = (variable: Variable): Expr => new Expr({ kind: 'variable', variable }, variable.type)
+
+function expectType(what: string, wanted: ValueType, value: Expr): void {
+  if (!sameType(wanted, value.type)) throw new TensorError('KERNEL', `${what} wants ${printType(wanted)}, got ${printType(value.type)}`)
+}
+
+function expectIndex(array: Storage | Shared, index: Expr): void {
+  if (index.type.lanes !== 1 || (index.type.scalar !== 'u32' && index.type.scalar !== 'i32'))
+    throw new TensorError('KERNEL', `${array.name} is indexed by u32 or i32, not ${printType(index.type)}`)
+}
