@@ -130,6 +130,23 @@ describe('limits', () => {
     expect(count).toBe(tokenizer.count(long.slice(0, 200_001), options))
   })
 
+  it.each(['left', 'right'] as const)('find the place from the %s where unknown characters are one token or one run of bytes', (side) => {
+    const bytes = Array.from({ length: 256 }, (_, byte) => [`<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`, -9] as const)
+    const fallback = Tokenizer.fromJSON({
+      normalizer: { type: 'Prepend', prepend: '▁' },
+      added_tokens: [],
+      model: { type: 'Unigram', unk_id: 0, byte_fallback: true, vocab: [['<unk>', 0], ['▁', -2], ['a', -3], ...bytes] },
+    })
+    // An added token that is normalized: this text cannot be counted as it grows.
+    const json = JSON.parse(JSON.stringify(fallback)) as { added_tokens: object[] }
+    json.added_tokens = [{ id: 259, content: 'Ahab', single_word: false, lstrip: false, rstrip: false, normalized: true, special: false }]
+    for (const tokenizer of [fallback, Tokenizer.fromJSON(json)]) {
+      const whole = '\u{1f600}'.repeat(20_000)
+      const kept = tokenizer.truncateToTokens(whole, 102, { ...options, side })
+      expect(kept).toBe('\u{1f600}'.repeat(25))
+    }
+  })
+
   it('refuse special tokens by the policy, and wrong limits', () => {
     const tokenizer = tokenizers[0]![1]
     const counter = tokenizer.counter()

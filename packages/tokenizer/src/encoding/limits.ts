@@ -110,6 +110,15 @@ export function truncateText(text: string, limit: number, side: 'left' | 'right'
       known = count
     }
   }
+  const countAt = (at: number): number =>
+    known + (left ? parts.count(text.slice(at, base), true) : parts.count(text.slice(base, at), base === 0))
+  // Tokens that stand for many characters, as bytes of unknown ones do, leave the place far away.
+  for (let near = base; Math.abs(far - near) > LONG;) {
+    let middle = (near + far) >> 1
+    if (isPairAt(text, middle - 1)) middle--
+    if (countAt(middle) > room + SLACK) far = middle
+    else near = middle
+  }
   const place = left ? undefined : longestGrowing(text, base, Math.max(base, ends[room - 1] ?? 0), far, room - known, options, by)
   if (place !== undefined) return text.slice(0, place)
   for (let at = far; left ? at < text.length : at > base; at += left ? 1 : -1) {
@@ -120,8 +129,7 @@ export function truncateText(text: string, limit: number, side: 'left' | 'right'
       if (parts.count(text.slice(at), true) <= room) return text.slice(at)
       continue
     }
-    const count = left ? parts.count(text.slice(at, base), true) : parts.count(text.slice(base, at), base === 0)
-    if (count + known <= room) return left ? text.slice(at) : text.slice(0, at)
+    if (countAt(at) <= room) return left ? text.slice(at) : text.slice(0, at)
   }
   return left ? '' : text.slice(0, base)
 }
