@@ -127,9 +127,9 @@ export class KernelBuilder {
     return this.let(`${op}_of`, new Expr({ kind: 'subgroup', op, x, mask }, x.type))
   }
 
-  if(condition: Expr, then: () => void, otherwise?: () => void): void {
+  if(condition: Expr, yes: () => void, no?: () => void): void {
     expectType('if', scalarOf('bool'), condition)
-    this.push({ kind: 'if', condition, then: this.inside(then), otherwise: otherwise === undefined ? [] : this.inside(otherwise) })
+    this.push({ kind: 'if', condition, yes: this.inside(yes), no: no === undefined ? [] : this.inside(no) })
   }
 
   /** `for (i = from; i < to; i += step)` over i32 or u32. */

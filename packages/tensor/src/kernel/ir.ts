@@ -105,7 +105,7 @@ export type Stmt =
   | { readonly kind: 'assign'; readonly variable: Variable; readonly value: Expr }
   | { readonly kind: 'store'; readonly array: Storage | Shared; readonly index: Expr; readonly value: Expr }
   | { readonly kind: 'atomicAdd'; readonly array: Storage; readonly index: Expr; readonly value: Expr }
-  | { readonly kind: 'if'; readonly condition: Expr; readonly then: readonly Stmt[]; readonly otherwise: readonly Stmt[] }
+  | { readonly kind: 'if'; readonly condition: Expr; readonly yes: readonly Stmt[]; readonly no: readonly Stmt[] }
   | {
       /** `for (variable = from; variable < to; variable += step)`; `to` is read once. */
       readonly kind: 'for'

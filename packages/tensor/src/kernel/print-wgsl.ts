@@ -29,8 +29,8 @@ export function printWgsl(kernel: Kernel): string {
       if ('index' in statement) look(statement.index)
       if (statement.kind === 'if') {
         look(statement.condition)
-        lookAll(statement.then)
-        lookAll(statement.otherwise)
+        lookAll(statement.yes)
+        lookAll(statement.no)
       } else if (statement.kind === 'for') {
         ;[statement.from, statement.to, statement.step].forEach(look)
         lookAll(statement.body)
@@ -90,8 +90,8 @@ function printBlock(statements: readonly Stmt[], indent: string, special: Set<nu
       case 'barrier':
         return [`${indent}storageBarrier();`, `${indent}workgroupBarrier();`]
       case 'if': {
-        const lines = [`${indent}if (${print(statement.condition)}) {`, ...printBlock(statement.then, `${indent}  `, special)]
-        if (statement.otherwise.length > 0) lines.push(`${indent}} else {`, ...printBlock(statement.otherwise, `${indent}  `, special))
+        const lines = [`${indent}if (${print(statement.condition)}) {`, ...printBlock(statement.yes, `${indent}  `, special)]
+        if (statement.no.length > 0) lines.push(`${indent}} else {`, ...printBlock(statement.no, `${indent}  `, special))
         return [...lines, `${indent}}`]
       }
       case 'for': {

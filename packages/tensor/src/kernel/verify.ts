@@ -97,8 +97,8 @@ export function verifyKernel(kernel: Kernel, caps: KernelCaps): void {
         case 'if': {
           visit(statement.condition, false)
           const inside = apart || isVarying(statement.condition)
-          run(statement.then, inside)
-          run(statement.otherwise, inside)
+          run(statement.yes, inside)
+          run(statement.no, inside)
           break
         }
         case 'for': {
@@ -135,8 +135,8 @@ export function verifyKernel(kernel: Kernel, caps: KernelCaps): void {
         if (apart || isVarying(statement.value)) varying.add(statement.variable)
       } else if (statement.kind === 'if') {
         const inside = apart || isVarying(statement.condition)
-        markVarying(statement.then, inside)
-        markVarying(statement.otherwise, inside)
+        markVarying(statement.yes, inside)
+        markVarying(statement.no, inside)
       } else if (statement.kind === 'for') {
         const inside = apart || [statement.from, statement.to, statement.step].some(isVarying)
         if (inside) varying.add(statement.variable)
