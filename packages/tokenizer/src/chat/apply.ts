@@ -6,6 +6,7 @@ import { chooseMarks, markGeneration, markNames, unmark, type Unmarked } from '.
 import { plainData } from './plain-data.js'
 import { renderTemplate } from './sandbox.js'
 import { strftime } from './strftime.js'
+import { pythonStrip } from './python-strip.js'
 
 /** A message of a chat: `role` and `content`, and whatever else the template knows (`tool_calls`, `name`, `reasoning_content`). */
 export interface ChatMessage {
@@ -78,9 +79,9 @@ export async function renderChat(messages: readonly ChatMessage[], tokens: ChatT
   )
   if (options.continueFinalMessage === true) {
     const at = marked.lastIndexOf(marks.here)
-    if (at < 0 || !marked.includes(continued.trim()))
+    if (at < 0 || !marked.includes(pythonStrip(continued, 'both')))
       throw templateError('leaves out a part of the last message, so that it cannot be continued')
-    marked = marked.startsWith(' ', at + marks.here.length) ? marked.slice(0, at) : marked.slice(0, at).trimEnd()
+    marked = marked.startsWith(' ', at + marks.here.length) ? marked.slice(0, at) : pythonStrip(marked.slice(0, at), 'right')
   }
   return unmark(marked, marks)
 }

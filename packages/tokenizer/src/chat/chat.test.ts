@@ -135,6 +135,13 @@ describe('templates of strangers', () => {
     await expect(render(template)).rejects.toMatchObject({ code: 'TEMPLATE' })
   })
 
+  it('continues a message whose ends Python strips and JavaScript does not', async () => {
+    const tokenizer = Tokenizer.fromJSON(mobyJson())
+    const messages = [{ role: 'assistant', content: '\u0085 Call me\u0085' }]
+    const template = '<{{ messages[0].content | trim }}>'
+    expect(await tokenizer.applyChatTemplate(messages, { template, tokenize: false, continueFinalMessage: true })).toBe('<Call me')
+  })
+
   it('say what was wrong', async () => {
     await expect(render('{{ raise_exception("roles must alternate") }}')).rejects.toThrow(
       'Chat template: raises the error "roles must alternate"',

@@ -179,7 +179,8 @@ export function renderTemplate(
   } catch (error) {
     if (error instanceof Error && (error as { code?: unknown }).code === 'TEMPLATE') throw error
     if (error instanceof RangeError) throw templateError('is nested too deeply or makes a text too long', error)
-    throw templateError(error instanceof Error ? error.message : String(error), error)
+    const said = error instanceof Error ? error.message : String(error)
+    throw templateError(said === '' ? 'failed, and does not say why' : said, error)
   }
 }
 

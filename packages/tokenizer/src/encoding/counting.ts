@@ -4,7 +4,7 @@ import { IdList } from '../id-list.js'
 import { ByteLevelBpe } from '../models/bpe/byte-level.js'
 import { BpePrefixes, TokenPairs } from '../models/bpe/prefixes.js'
 import { PADDING } from '../models/bpe/piece-table.js'
-import { ByteTrie } from '../models/byte-trie.js'
+import { reversedTrie } from '../models/byte-trie.js'
 import type { TokenizerParts } from '../parts.js'
 import { Pipeline } from '../pipeline/pipeline.js'
 import type { Counting } from './limits.js'
@@ -41,23 +41,22 @@ function stretchesOf(parts: TokenizerParts, count: Counting['count'], bySplit: b
   if (rules !== undefined) return (begins) => new SteadyStretch(rules, begins)
   if (!bySplit || !(model instanceof ByteLevelBpe) || typeof model.split.pattern !== 'string') return undefined
   const { pattern } = model.split
-  let pairs: TokenPairs | undefined
+  // Made when a text asks for them; null for a vocabulary that does not allow it.
+  let pairs: TokenPairs | null | undefined
   return (): Stretch =>
     new PieceStretch({
       pattern,
       pieceEnds: (text, out) => model.pieceEnds(text, out),
       count: (text) => count(text, PLAIN),
-      prefixes: () => new BpePrefixes((pairs ??= byteLevelPairs(parts, model))),
+      prefixes: () => ((pairs ??= byteLevelPairs(parts, model) ?? null) === null ? undefined : new BpePrefixes(pairs)),
     })
 }
 
 const PLAIN: EncodeOptions = { special: 'text', addSpecial: false }
 
-function byteLevelPairs({ vocabulary }: TokenizerParts, model: ByteLevelBpe): TokenPairs {
-  const reversed = new ByteTrie()
-  for (let id = 0; id < vocabulary.size; id++) {
-    if (vocabulary.starts[id] !== vocabulary.starts[id + 1]) reversed.set(vocabulary.tokenBytes(id).toReversed(), id)
-  }
+function byteLevelPairs({ vocabulary }: TokenizerParts, model: ByteLevelBpe): TokenPairs | undefined {
+  const reversed = reversedTrie(Array.from({ length: vocabulary.size }, (_, id) => [vocabulary.tokenBytes(id), id]))
+  if (reversed === undefined) return undefined
   return new TokenPairs({
     reversed,
     byBytes: true,

@@ -147,6 +147,16 @@ describe('limits', () => {
     }
   })
 
+  it('hold for a vocabulary with a token so long that growing texts are counted as a whole', () => {
+    const vocab = { a: 0, b: 1, ab: 2, ['b'.repeat(2000)]: 3 }
+    const tokenizer = Tokenizer.fromJSON({ added_tokens: [], model: { type: 'BPE', vocab, merges: [['a', 'b']], unk_token: 'a' } })
+    const whole = 'abb'.repeat(700)
+    const counter = tokenizer.counter()
+    expect(counter.push(whole.slice(0, 1500))).toBe(1000)
+    expect(counter.push(whole.slice(1500))).toBe(1400)
+    expect(tokenizer.truncateToTokens(whole, 1001)).toBe(`${whole.slice(0, 1500)}ab`)
+  })
+
   it('refuse special tokens by the policy, and wrong limits', () => {
     const tokenizer = tokenizers[0]![1]
     const counter = tokenizer.counter()

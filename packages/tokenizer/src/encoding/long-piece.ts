@@ -12,7 +12,8 @@ export interface PieceRules {
   /** Appends the end of every piece, in bytes of UTF-8. */
   pieceEnds(text: string, out: IdList): void
   count(text: string): number
-  prefixes(): Prefixes
+  /** Begins a piece that grows; undefined where the vocabulary does not allow it. */
+  prefixes(): Prefixes | undefined
 }
 
 /** Shorter pieces are encoded anew each time. */
@@ -64,6 +65,7 @@ export class PieceStretch implements Stretch {
     const kind = this.kindAt(this.tail, this.tail.length - 1)
     if (kind === NO_KIND || !this.isOf(kind, this.tail, 1)) return this.settled + this.rules.count(this.tail)
     const prefixes = this.rules.prefixes()
+    if (prefixes === undefined) return this.settled + this.rules.count(this.tail)
     const bytes = this.utf8.encode(this.tail)
     prefixes.push(bytes, 0, bytes.length)
     this.open = { kind, prefixes }

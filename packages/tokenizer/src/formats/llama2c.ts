@@ -2,7 +2,7 @@ import { ByteTable } from '../byte-table.js'
 import { TokenizerError } from '../errors.js'
 import { BpePrefixes, TokenPairs } from '../models/bpe/prefixes.js'
 import { ScoredBpe } from '../models/bpe/scored.js'
-import { ByteTrie } from '../models/byte-trie.js'
+import { reversedTrie, type ByteTrie } from '../models/byte-trie.js'
 import { SegmentedText } from '../models/segmented-text.js'
 import type { TokenizerParts } from '../parts.js'
 import { Vocabulary } from '../vocabulary.js'
@@ -59,10 +59,14 @@ export function readLlama2c(file: Uint8Array): TokenizerParts {
     joinUnknown: false,
     blank: Uint8Array.of(0x20),
   })
-  let pairs: TokenPairs | undefined
   return {
     vocabulary: new Vocabulary(tokens),
-    model: new SegmentedText(segmenter, byteIds, () => new BpePrefixes((pairs ??= pairsOf(segmenter, tokens, ids)))),
+    model: new SegmentedText(segmenter, byteIds, () => {
+      const reversed = reversedTrie(ids.map((id) => [tokens[id]!, id]))
+      if (reversed === undefined) return undefined
+      const pairs = pairsOf(segmenter, reversed)
+      return () => new BpePrefixes(pairs)
+    }),
     added: special,
     bosId: BOS,
     eosId: EOS,
@@ -77,9 +81,7 @@ export function readLlama2c(file: Uint8Array): TokenizerParts {
   }
 }
 
-function pairsOf(segmenter: ScoredBpe, tokens: readonly Uint8Array[], ids: readonly number[]): TokenPairs {
-  const reversed = new ByteTrie()
-  for (const id of ids) if (tokens[id]!.length > 0) reversed.set(tokens[id]!.toReversed(), id)
+function pairsOf(segmenter: ScoredBpe, reversed: ByteTrie): TokenPairs {
   return new TokenPairs({
     reversed,
     byBytes: false,

@@ -1,3 +1,20 @@
+/** Longer keys are in no vocabulary that was trained; what looks back over a text for them would look far. */
+const LONGEST_LOOKED_BACK = 1024
+/** Bytes of the keys of {@link reversedTrie}: some times as many as the largest vocabularies have. */
+const MOST_LOOKED_BACK = 1 << 22
+
+/** The keys from their ends, to be looked for backwards; undefined for keys so long, or so many, that it would take too much time and memory. */
+export function reversedTrie(keys: Iterable<readonly [bytes: Uint8Array, value: number]>): ByteTrie | undefined {
+  const trie = new ByteTrie()
+  let total = 0
+  for (const [bytes, value] of keys) {
+    total += bytes.length
+    if (bytes.length > LONGEST_LOOKED_BACK || total > MOST_LOOKED_BACK) return undefined
+    if (bytes.length > 0) trie.set(bytes.toReversed(), value)
+  }
+  return trie
+}
+
 /** A node is numbered below this, so that node and byte fit one 31-bit key. */
 export const MAX_TRIE_NODES = 2 ** 23 - 1
 

@@ -15,7 +15,7 @@ export interface TextModel {
   /** Appends the end of every piece that `text` is cut into before it is encoded, in bytes of UTF-8; absent where it is encoded as a whole. */
   pieceEnds?(text: string, out: IdList): void
   /** How a text that grows is encoded without encoding all of it again; absent where this cannot be done. */
-  readonly growing?: GrowingText
+  readonly growing?: GrowingText | undefined
 }
 
 /** Holds the UTF-8 form of the text at hand; shared by the calls of one model, which are synchronous. */

@@ -9,19 +9,23 @@ export class SegmentedText implements TextModel {
   private readonly utf8 = new Utf8Buffer()
   private readonly segments = new Segments()
 
-  readonly growing: GrowingText
+  private begins: (() => Prefixes) | null | undefined
 
   /**
    * @param byteIds the id of the token for each byte
-   * @param prefixes begins a text that grows
+   * @param prefixes makes what begins a text that grows; undefined where the vocabulary does not allow it
    */
   constructor(
     private readonly segmenter: Segmenter,
     private readonly byteIds: Int32Array,
-    prefixes: () => Prefixes,
-  ) {
-    this.growing = {
-      prefixes,
+    private readonly prefixes: () => (() => Prefixes) | undefined,
+  ) {}
+
+  get growing(): GrowingText | undefined {
+    const begins = (this.begins ??= this.prefixes() ?? null)
+    if (begins === null) return undefined
+    return {
+      prefixes: begins,
       apart: [],
       normalized: (text) => {
         const length = text === '' ? 0 : this.utf8.write(` ${text}`)

@@ -1,7 +1,7 @@
 import type { IdList } from '../../id-list.js'
 import type { ComponentJson, PieceModel, TokenSink } from '../../pipeline/components.js'
 import { isPairAt } from '../../text/aligned.js'
-import { ByteTrie } from '../byte-trie.js'
+import { reversedTrie } from '../byte-trie.js'
 import { PieceCache } from '../piece-cache.js'
 import type { Prefixes } from '../prefixes.js'
 import type { TokenMap } from '../token-map.js'
@@ -133,8 +133,8 @@ export class CharacterBpe implements PieceModel {
     const apart = new Set([...this.byteIds.filter((id) => id !== ABSENT), ...(this.unknownId === undefined ? [] : [this.unknownId])])
     for (const { left, right } of this.merges.entries()) if (apart.has(left) || apart.has(right)) return undefined
     const utf8 = new TextEncoder()
-    const reversed = new ByteTrie()
-    for (const [form, id] of this.vocab.ids) if (form !== '' && !apart.has(id)) reversed.set(utf8.encode(form).reverse(), id)
+    const reversed = reversedTrie([...this.vocab.ids].filter(([, id]) => !apart.has(id)).map(([form, id]) => [utf8.encode(form), id]))
+    if (reversed === undefined) return undefined
     const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
     const pairs = new TokenPairs({
       reversed,
