@@ -46,7 +46,7 @@ export default [
   entry('rag/markdown with its parsers', 'packages/rag/dist/markdown.js', '24 kB'),
   entry('rag/pglite without PGlite', 'packages/rag/dist/pglite.js', '10 kB'),
   entry('rag/testing', 'packages/rag/dist/testing.js', '9 kB'),
-  entry('transformer with all below it', 'packages/transformer/dist/index.js', '187 kB'),
-  entry('transformer: generate only', 'packages/transformer/dist/index.js', '92 kB', '{ createModel }'),
-  entry('rlhf with what it uses of those below', 'packages/rlhf/dist/index.js', '115 kB'),
+  entry('transformer with all below it', 'packages/transformer/dist/index.js', '199 kB'),
+  entry('transformer: generate only', 'packages/transformer/dist/index.js', '97 kB', '{ createModel }'),
+  entry('rlhf with what it uses of those below', 'packages/rlhf/dist/index.js', '118 kB'),
 ]

@@ -131,11 +131,11 @@ describe.each(settings)('Chromium, $name', ({ place, isolated, rows, files }) =>
 
   it('refuses what it cannot do with a message that fits a browser', async ({ skip }) => {
     skip(executable === undefined, noChromium)
-    const { bf16, shapes, webgpu } = await run('refusals', {})
+    const { bf16, shapes, cuda } = await run('refusals', {})
     expect(bf16.code).toBe('DTYPE')
     expect(bf16.message).toMatch(/cannot hold bf16 tensors; it holds f32, f16, .*Cast to f16 or f32 first$/)
     expect(shapes.code).toBe('SHAPE')
-    expect(webgpu.code).toBe('DEVICE')
+    expect(cuda.code).toBe('DEVICE')
   })
 
   it('generates the same with a cache and without, and leaves nothing behind', async ({ skip }) => {

@@ -1,5 +1,15 @@
 /** What is checked inside a browser. Each check takes and returns plain JSON; those about values return what is wrong, one line each. */
-import { jit, onWarning, referenceDevice, resolveDevice, tensor, valueAndGrad, type Device, type Tensor } from '@tesserae/tensor'
+import {
+  jit,
+  onWarning,
+  referenceDevice,
+  resolveDevice,
+  tensor,
+  valueAndGrad,
+  type Device,
+  type DeviceName,
+  type Tensor,
+} from '@tesserae/tensor'
 import { sampler } from '@tesserae/sampling'
 import { Tokenizer, trainBpe } from '@tesserae/tokenizer'
 import { createModel, initWeights, llama, readLlama2c } from '@tesserae/transformer'
@@ -64,8 +74,8 @@ export const checks = {
   },
 
   /** Products, softmax, a gradient and a replayed jit: the device against the reference. */
-  async values(_: Record<string, never>): Promise<string[]> {
-    const [actual, expected] = [await valuesOn(await resolveDevice('cpu')), await valuesOn(reference)]
+  async values({ device = 'cpu' }: { readonly device?: DeviceName }): Promise<string[]> {
+    const [actual, expected] = [await valuesOn(await resolveDevice(device)), await valuesOn(reference)]
     return Object.entries(expected).flatMap(([name, values]) => {
       const problem = mismatch('f32', actual[name]!, values)
       return problem === undefined ? [] : [`${name}: ${problem}`]
@@ -103,22 +113,33 @@ export const checks = {
     return { losses, weight }
   },
 
-  /** Samples of rows (all when none is named), values and gradients, as written and decomposed. bfloat16 is refused, see `refusals`. */
-  async conformance({ rows }: { readonly rows?: readonly string[] }) {
-    const device = await resolveDevice('cpu')
+  /**
+   * Samples of rows (all when none is named), values and gradients, as written and decomposed; or of each row the first as it is written. bfloat16 is refused by the
+   * CPU, see `refusals`.
+   */
+  async conformance({
+    rows,
+    device: name = 'cpu',
+    first = false,
+  }: {
+    readonly rows?: readonly string[]
+    readonly device?: DeviceName
+    readonly first?: boolean
+  }) {
+    const device = await resolveDevice(name)
     const problems: string[] = []
     let count = 0
     for (const row of opTable.values()) {
       if (rows !== undefined && !rows.includes(row.name)) continue
-      for (const sample of row.samples) {
-        if (isBf16(...sample.inputs.map(({ dtype }) => dtype), String(sample.attrs?.['dtype']))) continue
-        for (const decomposeAll of row.kind === 'composite' ? [false, true] : [false]) {
-          const name = `${row.name}, ${sample.name}${decomposeAll ? ', decomposed' : ''}`
+      for (const sample of first ? row.samples.slice(0, 1) : row.samples) {
+        if (name === 'cpu' && isBf16(...sample.inputs.map(({ dtype }) => dtype), String(sample.attrs?.['dtype']))) continue
+        for (const decomposeAll of row.kind === 'composite' && !first ? [false, true] : [false]) {
+          const title = `${row.name}, ${sample.name}${decomposeAll ? ', decomposed' : ''}`
           count++
           try {
-            problems.push(...(await checkSample(row, sample, device, { decomposeAll })).map((problem) => `${name}: ${problem}`))
+            problems.push(...(await checkSample(row, sample, device, { decomposeAll })).map((problem) => `${title}: ${problem}`))
           } catch (error) {
-            problems.push(`${name}: ${errorText(error)}`)
+            problems.push(`${title}: ${errorText(error)}`)
           }
         }
       }
@@ -127,12 +148,12 @@ export const checks = {
   },
 
   /** PyTorch's values, from the text of a file of goldens. */
-  async goldens({ text }: { readonly text: string }) {
-    const device = await resolveDevice('cpu')
+  async goldens({ text, device: name = 'cpu' }: { readonly text: string; readonly device?: DeviceName }) {
+    const device = await resolveDevice(name)
     const problems: string[] = []
     let count = 0
     for (const golden of parseGoldens(text)) {
-      if (isBf16(...[...golden.inputs, ...golden.outputs].map(({ dtype }) => dtype))) continue
+      if (name === 'cpu' && isBf16(...[...golden.inputs, ...golden.outputs].map(({ dtype }) => dtype))) continue
       count++
       try {
         // Tanh and erf of ONNX Runtime are approximations to a few units in the last place.
@@ -163,13 +184,13 @@ export const checks = {
         return y.data()
       }),
       shapes: await attempt(async () => tensor([[1, 2]]).matmul(tensor([[1, 2]]))),
-      webgpu: await attempt(() => resolveDevice('webgpu')),
+      cuda: await attempt(() => resolveDevice('cuda')),
     }
   },
 
   /** A new model with a cache, without one, and on the reference: the same ids. Nothing may be left on the device. */
-  async caches(_: Record<string, never>) {
-    const device = await resolveDevice('cpu', { threads: 1 }) // of its own, so that nothing else is counted
+  async caches({ device: name = 'cpu' }: { readonly device?: DeviceName }) {
+    const device = await resolveDevice(name, { threads: 1 }) // of its own, so that nothing else is counted
     const config = llama({ vocabSize: 31, width: 16, layers: 2, heads: 4, kvHeads: 2, hidden: 24, context: 48 })
     const generate = async (target: Device, useCache: boolean): Promise<readonly number[]> => {
       using model = await createModel({ config, weights: initWeights(config, { seed: 4 }), device: target })
@@ -186,13 +207,23 @@ export const checks = {
   },
 
   /** A trained model from files of the server. `expected` is what llama2.c continues the prompt with. */
-  async stories({ folder, prompt, maxTokens }: { readonly folder: string; readonly prompt: string; readonly maxTokens: number }) {
+  async stories({
+    folder,
+    prompt,
+    maxTokens,
+    device: name = 'cpu',
+  }: {
+    readonly folder: string
+    readonly prompt: string
+    readonly maxTokens: number
+    readonly device?: DeviceName
+  }) {
     const bytes = async (name: string): Promise<Uint8Array> => {
       const response = await fetch(`${folder}/${name}`)
       if (!response.ok) throw new Error(`${response.url}: ${response.status}`)
       return new Uint8Array(await response.arrayBuffer())
     }
-    const device = await resolveDevice('cpu')
+    const device = await resolveDevice(name)
     const tokenizer = Tokenizer.fromLlama2c(await bytes('tok512.bin'))
     using model = await createModel({ ...(await readLlama2c(await bytes('stories260K.bin'))), tokenizer, device })
     const ids: number[] = []

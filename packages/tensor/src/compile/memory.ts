@@ -24,7 +24,7 @@ interface Hole {
 const align = (bytes: number): number => Math.ceil(bytes / 256) * 256
 
 /** First-come placement into the smallest hole that fits; neighbouring holes are joined. */
-class Arena {
+export class Arena {
   size = 0
   private holes: Hole[] = []
 

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { TensorError } from '../errors.js'
 import type { CpuRoute } from './cpu-route.js'
 import type { Device, DeviceName } from './device.js'
+import { importPackage } from './import-package.js'
 import { referenceDevice } from './reference/device.js'
 import { fallbackLimitBytes, openCpu, resolveDevice } from './registry.js'
 
@@ -32,9 +33,21 @@ describe('resolveDevice', () => {
     expect(device.caps.threads).toBe(1)
     await device.dispose()
   })
+  it('says how to get a package that a device needs', async () => {
+    const name = 'webgpu-that-nobody-wrote'
+    await expect(importPackage(name, () => import(/* @vite-ignore */ name), `npm install ${name}`)).rejects.toMatchObject({
+      code: 'DEVICE',
+    })
+    const missing = Object.assign(new Error("Cannot find package 'webgpu' imported from here"), { code: 'ERR_MODULE_NOT_FOUND' })
+    await expect(importPackage('webgpu', () => Promise.reject(missing), 'npm install webgpu')).rejects.toThrow(
+      'the package webgpu is not installed. Run: npm install webgpu',
+    )
+    await expect(importPackage('webgpu', () => Promise.reject(new Error('no GLIBC\nat x')), 'npm install webgpu')).rejects.toThrow(
+      'webgpu could not be loaded: no GLIBC. Run: npm install webgpu',
+    )
+  })
   it('says what is not in this release and what is not a device', async () => {
-    await expect(resolveDevice('webgpu')).rejects.toThrow(/'webgpu' is not in this release; use 'cpu'/)
-    await expect(resolveDevice('cuda')).rejects.toMatchObject({ code: 'DEVICE' })
+    await expect(resolveDevice('cuda')).rejects.toThrow(/'cuda' is not in this release; use 'cpu'/)
     await expect(resolveDevice('tpu' as DeviceName)).rejects.toThrow(/no device is called 'tpu'/)
     await expect(resolveDevice('cpu', { threads: 0 })).rejects.toThrow(/threads must be an integer/)
   })

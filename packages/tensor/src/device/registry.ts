@@ -28,7 +28,8 @@ const open = new Map<string, Promise<Device>>()
  * A device by name; an object is returned as it is. Equal names and options give the same device until it is
  * disposed. `'cpu'` (the default) tries ONNX Runtime's C API, the onnxruntime-node binding and onnxruntime-web (in
  * browsers only the last), then the reference interpreter with a warning and a limit of 16 MiB for one tensor.
- * @throws TensorError DEVICE when the device is not in this release or its name is unknown.
+ * `'webgpu'` is the browser's, or in Node that of the npm package `webgpu`.
+ * @throws TensorError DEVICE when the device is not in this release, not there, or its name is unknown.
  */
 export function resolveDevice(spec?: DeviceName | Device, options: ResolveOptions = {}): Promise<Device> {
   if (typeof spec === 'object') return Promise.resolve(spec)
@@ -54,11 +55,18 @@ async function create(name: DeviceName, options: ResolveOptions): Promise<Device
       return referenceDevice()
     case 'null':
       return nullDevice()
-    case 'webgpu':
+    case 'webgpu': {
+      const [{ findGpu }, { openWebGpu }] = await Promise.all([import('#webgpu'), import('./webgpu/device.js')])
+      const { gpu, close } = await findGpu()
+      return openWebGpu(gpu, close === undefined ? {} : { close })
+    }
     case 'cuda':
-      throw new TensorError('DEVICE', `device '${name}' is not in this release; use 'cpu', or 'reference' for small things`)
+      throw new TensorError('DEVICE', `device '${name}' is not in this release; use 'cpu', or 'webgpu' where there is one`)
     default:
-      throw new TensorError('DEVICE', `no device is called '${String(name satisfies never)}'; expected 'cpu', 'reference' or 'null'`)
+      throw new TensorError(
+        'DEVICE',
+        `no device is called '${String(name satisfies never)}'; expected 'cpu', 'webgpu', 'reference' or 'null'`,
+      )
   }
 }
 

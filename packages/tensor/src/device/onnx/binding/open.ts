@@ -1,6 +1,7 @@
 import { TensorError } from '../../../errors.js'
 import type { Device } from '../../device.js'
 import { emitModel, supportsNatively } from '../emit/emit.js'
+import { importPackage } from '../../import-package.js'
 import { encodeMessage } from '../proto/codec.js'
 import { bindingDevice, type BindingDeviceOptions } from './device.js'
 import type { OrtModule } from './module.js'
@@ -33,20 +34,8 @@ export async function openBindingDevice(ort: OrtModule, options: BindingDeviceOp
   }
 }
 
-/** Imports an optional package. @throws TensorError DEVICE with the command that installs it. */
+/** Imports ONNX Runtime. @throws TensorError DEVICE with the command that installs it. */
 export async function importOptional(name: string, load: () => Promise<unknown>, help: string): Promise<OrtModule> {
-  let module: { default?: unknown; InferenceSession?: unknown }
-  try {
-    module = (await load()) as typeof module
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message.split('\n')[0]! : String(cause)
-    const code = (cause as { code?: string }).code
-    const missing = (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') && message.includes(`'${name}'`)
-    throw new TensorError(
-      'DEVICE',
-      missing ? `the package ${name} is not installed. Run: ${help}` : `${name} could not be loaded: ${message}. Run: ${help}`,
-      { cause },
-    )
-  }
+  const module = (await importPackage(name, load, help)) as { default?: unknown; InferenceSession?: unknown }
   return (module.InferenceSession === undefined ? module.default : module) as OrtModule
 }

@@ -1,0 +1,184 @@
+/** Rules of operations that look at many elements for each of theirs: sums, maxima, running sums, additions at indices, sorting. */
+import type { DType } from '../../dtype.js'
+import { i32, u32 } from '../builder.js'
+import type { Expr } from '../ir.js'
+import { isFloatDtype, type ElementContext, type ElementRule } from './elements.js'
+import { asExpr, coordinatesOf, flatIndex, plus, times, type Amount } from './indexing.js'
+import { clampedIndex } from './movement.js'
+import { computedConstant, isNaNExpr, lowestOf } from './pack.js'
+
+/** The coordinates of a reduced element in the tensor that was reduced, 0 along the axes that are gone. */
+function restored(context: ElementContext, axes: readonly number[], index: Expr): Amount[] {
+  const { b, symbols, inputs } = context
+  const kept = inputs[0]!.shape.map((dim, axis) => (axes.includes(axis) ? 1 : dim))
+  return coordinatesOf(b, symbols, kept, index)
+}
+
+/** Goes through the elements of input 0 along some axes, from the first on. */
+function forEachAlong(context: ElementContext, axes: readonly number[], index: Expr, body: (element: Expr, place: Expr) => void): void {
+  const { b, symbols, inputs } = context
+  const { shape } = inputs[0]!
+  const strides = symbols.strides(shape)
+  const base = flatIndex(b, restored(context, axes, index), strides)
+  const along = axes.filter((axis) => shape[axis] !== 1)
+  const count = along.reduce<Amount>((product, axis) => times(product, symbols.dim(shape[axis]!)), 1)
+  b.for('along', u32(0), asExpr(count), 1, (step) => {
+    context.inside(() => {
+      const places = coordinatesOf(
+        b,
+        symbols,
+        along.map((axis) => shape[axis]!),
+        step,
+      )
+      const offset = places.reduce<Amount>((sum, place, i) => plus(sum, times(place, strides[along[i]!]!)), 0)
+      body(context.input(0, b.let('from', asExpr(plus(base, offset)))), step)
+    })
+  })
+}
+
+function runningSum(context: ElementContext, dtype: DType): { readonly add: (x: Expr) => void; readonly value: () => Expr } {
+  const sum = context.b.var('sum', computedConstant(0, dtype))
+  return { add: (x) => sum.set(sum.value.add(x)), value: () => sum.value }
+}
+
+const reduceSum: ElementRule = (context, index) => {
+  const sum = runningSum(context, context.output.dtype)
+  forEachAlong(context, context.attrs['axes'] as readonly number[], index, (element) => sum.add(element))
+  return sum.value()
+}
+
+const reduceMax: ElementRule = (context, index) => {
+  const { b, output } = context
+  const most = b.var('most', lowestOf(output.dtype))
+  forEachAlong(context, context.attrs['axes'] as readonly number[], index, (element) => {
+    const larger = isFloatDtype(output.dtype)
+      ? isNaNExpr(element).or(element.gt(most.value).and(isNaNExpr(most.value).not()))
+      : element.gt(most.value)
+    b.if(larger, () => most.set(element))
+  })
+  return most.value
+}
+
+const argMax: ElementRule = (context, index) => {
+  const { b, inputs } = context
+  const { dtype } = inputs[0]!
+  const most = b.var('most', lowestOf(dtype))
+  const best = b.var('best', i32(0))
+  forEachAlong(context, [context.attrs['axis'] as number], index, (element, place) => {
+    const float = isFloatDtype(dtype)
+    const larger = float ? isNaNExpr(element).or(element.gt(most.value)).and(isNaNExpr(most.value).not()) : element.gt(most.value)
+    // The first of all is taken whatever it is.
+    b.if(larger.or(place.eq(0)), () => {
+      most.set(element)
+      best.set(place.bits('i32'))
+    })
+  })
+  return best.value
+}
+
+const cumsum: ElementRule = (context, index) => {
+  const { b, symbols, attrs, output } = context
+  const axis = attrs['axis'] as number
+  const [exclusive, reverse] = [attrs['exclusive'] === true, attrs['reverse'] === true]
+  const { shape } = output
+  const strides = symbols.strides(shape)
+  const place = coordinatesOf(b, symbols, shape, index)
+  const at = b.let('at', asExpr(place[axis]!))
+  const start = flatIndex(
+    b,
+    place.map((coordinate, i) => (i === axis ? 0 : coordinate)),
+    strides,
+  )
+  const size = asExpr(symbols.dim(shape[axis]!))
+  const from = reverse ? (exclusive ? at.add(1) : at) : u32(0)
+  const to = reverse ? size : exclusive ? at : at.add(1)
+  const sum = runningSum(context, output.dtype)
+  b.for('along', from, to, 1, (step) =>
+    context.inside(() => sum.add(context.input(0, b.let('from', asExpr(plus(start, times(step, strides[axis]!))))))),
+  )
+  return sum.value()
+}
+
+/** x with the updates added whose index along an axis is that of the element: each element looks through all of them, in their order, so sums are the same each time. */
+const scatterAdd: ElementRule = (context, index) => {
+  const { b, symbols, attrs, inputs, output } = context
+  const axis = attrs['axis'] as number
+  const [shape, indices] = [output.shape, inputs[1]!.shape]
+  const place = coordinatesOf(b, symbols, shape, index)
+  const mine = b.let('mine', asExpr(place[axis]!))
+  const updates = [...shape.slice(0, axis), ...indices, ...shape.slice(axis + 1)]
+  const strides = symbols.strides(updates)
+  const inner = symbols.count(shape.slice(axis + 1))
+  const outer = flatIndex(b, [...place.slice(0, axis), ...indices.map(() => 0), ...place.slice(axis + 1)], strides)
+  const sum = runningSum(context, output.dtype)
+  b.for('which', u32(0), asExpr(symbols.count(indices)), 1, (which) =>
+    context.inside(() => {
+      const chosen = clampedIndex(context.input(1, which), symbols.dim(shape[axis]!))
+      b.if(chosen.eq(mine), () => context.inside(() => sum.add(context.input(2, b.let('from', asExpr(plus(outer, times(which, inner))))))))
+    }),
+  )
+  return context.input(0, index).add(sum.value())
+}
+
+const scatterAddAlong: ElementRule = (context, index) => {
+  const { b, symbols, attrs, inputs, output } = context
+  const axis = attrs['axis'] as number
+  const { shape } = output
+  const place = coordinatesOf(b, symbols, shape, index)
+  const mine = b.let('mine', asExpr(place[axis]!))
+  const strides = symbols.strides(inputs[1]!.shape)
+  const start = flatIndex(
+    b,
+    place.map((coordinate, i) => (i === axis ? 0 : coordinate)),
+    strides,
+  )
+  const sum = runningSum(context, output.dtype)
+  b.for('which', u32(0), asExpr(symbols.dim(inputs[1]!.shape[axis]!)), 1, (which) =>
+    context.inside(() => {
+      const from = b.let('from', asExpr(plus(start, times(which, strides[axis]!))))
+      const chosen = clampedIndex(context.input(1, from), symbols.dim(shape[axis]!))
+      b.if(chosen.eq(mine), () => context.inside(() => sum.add(context.input(2, from))))
+    }),
+  )
+  return context.input(0, index).add(sum.value())
+}
+
+export const reductionRules: readonly (readonly [string, ElementRule])[] = [
+  ['reduceSum', reduceSum],
+  ['reduceMax', reduceMax],
+  ['argMax', argMax],
+  ['cumsum', cumsum],
+  ['scatterAdd', scatterAdd],
+  ['scatterAddAlong', scatterAddAlong],
+]
+
+/**
+ * Where the element `index` goes when its axis is sorted: behind all that are to come before it. Equal elements keep their order, NaN counts as the largest.
+ */
+export function sortedPlace(context: ElementContext, index: Expr): { readonly to: Expr; readonly from: Expr } {
+  const { b, symbols, attrs, inputs } = context
+  const axis = attrs['axis'] as number
+  const descending = attrs['descending'] === true
+  const { shape, dtype } = inputs[0]!
+  const strides = symbols.strides(shape)
+  const place = coordinatesOf(b, symbols, shape, index)
+  const mine = b.let('mine', asExpr(place[axis]!))
+  const start = flatIndex(
+    b,
+    place.map((coordinate, i) => (i === axis ? 0 : coordinate)),
+    strides,
+  )
+  const own = context.input(0, index)
+  const float = isFloatDtype(dtype)
+  const less = (x: Expr, y: Expr): Expr => (float ? x.lt(y).or(isNaNExpr(y)).and(isNaNExpr(x).not()) : x.lt(y))
+  const rank = b.var('rank', u32(0))
+  b.for('other', u32(0), asExpr(symbols.dim(shape[axis]!)), 1, (other) =>
+    context.inside(() => {
+      const element = context.input(0, b.let('from', asExpr(plus(start, times(other, strides[axis]!)))))
+      const before = descending ? less(own, element) : less(element, own)
+      const after = descending ? less(element, own) : less(own, element)
+      b.if(before.or(after.not().and(other.lt(mine))), () => rank.set(rank.value.add(1)))
+    }),
+  )
+  return { to: b.let('to', asExpr(plus(start, times(rank.value, strides[axis]!)))), from: mine.bits('i32') }
+}

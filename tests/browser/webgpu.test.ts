@@ -1,0 +1,61 @@
+/** Device 'webgpu' in Chromium, on its software adapter: a page as in `browser.test.ts`. The acceptance command goes through every sample. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { findChromium, noChromium } from './chromium.js'
+import { openWebGpuPage, sharedData, type WebGpuPage } from './webgpu-page.js'
+
+const haveStories = ['stories260K.bin', 'tok512.bin', 'stories260K.expected.json'].every((name) => existsSync(join(sharedData, name)))
+const executable = findChromium()
+let opened: WebGpuPage
+
+beforeAll(async () => {
+  if (executable !== undefined) opened = await openWebGpuPage(executable)
+}, 60_000)
+afterAll(async () => {
+  if (executable !== undefined) await opened[Symbol.asyncDispose]()
+})
+
+describe('WebGPU in Chromium', () => {
+  it.for(['page', 'worker'] as const)(
+    'computes products, softmax, gradients and jitted steps as the reference does, in a %s',
+    async (place, { skip }) => {
+      skip(executable === undefined, noChromium)
+      expect(await opened.run(place, 'values', { device: 'webgpu' })).toEqual([])
+    },
+  )
+
+  it('gives the values and gradients of the first sample of every row', async ({ skip }) => {
+    skip(executable === undefined, noChromium)
+    const { count, problems } = await opened.run('page', 'conformance', { device: 'webgpu', first: true })
+    expect(problems).toEqual([])
+    expect(count).toBeGreaterThan(60)
+  })
+
+  it('continues a prompt of stories260K as llama2.c does', async ({ skip }) => {
+    skip(executable === undefined, noChromium)
+    skip(
+      !haveStories,
+      'needs stories260K.bin, tok512.bin and stories260K.expected.json in ../shared/data, which is not part of the repository',
+    )
+    const [{ prompt, prompt_ids, greedy_ids }] = JSON.parse(readFileSync(join(sharedData, 'stories260K.expected.json'), 'utf8')) as [
+      { prompt: string; prompt_ids: number[]; greedy_ids: number[] },
+    ]
+    const expected = greedy_ids.slice(prompt_ids.length - 1, prompt_ids.length + 11)
+    const { ids } = await opened.run('page', 'stories', { folder: '/data', prompt, maxTokens: expected.length, device: 'webgpu' })
+    expect(ids).toEqual(expected)
+  })
+
+  it('generates the same with a cache and without, and leaves nothing behind', async ({ skip }) => {
+    skip(executable === undefined, noChromium)
+    const { cached, uncached, reference, liveBuffers, programs } = await opened.run('page', 'caches', { device: 'webgpu' })
+    expect(uncached).toEqual(cached)
+    expect(reference).toEqual(cached)
+    expect({ liveBuffers, programs }).toEqual({ liveBuffers: 0, programs: 0 })
+  })
+
+  it('was quiet on the console', ({ skip }) => {
+    skip(executable === undefined, noChromium)
+    expect(opened.messages).toEqual([])
+  })
+})
