@@ -2,7 +2,7 @@ import { TokenizerError } from '../errors.js'
 
 /** How much a template may do. */
 export interface TemplateLimits {
-  /** Nodes of the template that are evaluated, and entries of the lists and maps that come about. Default 1,000,000. */
+  /** Nodes of the template that are evaluated, entries of the lists and maps that come about, and eight for each round of a loop. Default 1,000,000. */
   readonly steps?: number
   /** Characters of the output, and of any value on the way. Default 4,000,000. */
   readonly output?: number

@@ -25,6 +25,8 @@ interface KeywordArgument extends JinjaNode {
 /** What makes texts or lists of any size, or takes time beyond the size of what it is given, is looked at before it is done. */
 const GUARDED = new Set(['replace', 'join', 'indent', 'tojson', 'split', 'center', 'ljust', 'rjust', 'zfill', 'wordwrap'])
 const WIDEST = 256
+/** What a round of a loop counts as, before what it does. */
+const STEPS_OF_A_SCOPE = 8
 const WORK_BETWEEN_LOOKS = 256
 /** Templates count messages and tools. */
 const MAX_RANGE = 100_000
@@ -138,12 +140,12 @@ export function renderTemplate(
       return node
     }
 
-    /** A scope is made for every element before the first round, so each counts as a step at once. */
+    /** A scope is made for every element before the first round, which takes as long as some steps do, and no clock is looked at meanwhile. */
     private loop(node: JinjaNode & { readonly iterable: JinjaNode & { readonly lhs?: JinjaNode } }, at: JinjaScope): JinjaNode {
       const { iterable } = node
       const selects = iterable.type === 'SelectExpression'
       const list = this.evaluate(selects ? iterable.lhs : iterable, at)
-      if (Array.isArray(list.value)) steps += list.value.length
+      if (Array.isArray(list.value)) steps += list.value.length * STEPS_OF_A_SCOPE
       if (steps > maxSteps) fail(`takes more than ${maxSteps} steps`)
       if (Date.now() > bounded.deadline) fail(`takes longer than ${time} ms`)
       return { ...node, iterable: selects ? { ...iterable, lhs: known(list) } : known(list) } as JinjaNode

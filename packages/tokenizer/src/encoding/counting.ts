@@ -55,7 +55,8 @@ function stretchesOf(parts: TokenizerParts, count: Counting['count'], bySplit: b
 const PLAIN: EncodeOptions = { special: 'text', addSpecial: false }
 
 function byteLevelPairs({ vocabulary }: TokenizerParts, model: ByteLevelBpe): TokenPairs | undefined {
-  const reversed = reversedTrie(Array.from({ length: vocabulary.size }, (_, id) => [vocabulary.tokenBytes(id), id]))
+  const ids = Array.from({ length: vocabulary.size }, (_, id) => id).filter((id) => vocabulary.starts[id] !== vocabulary.starts[id + 1])
+  const reversed = reversedTrie(ids.map((id) => [vocabulary.tokenBytes(id), id]))
   if (reversed === undefined) return undefined
   return new TokenPairs({
     reversed,
