@@ -13,7 +13,7 @@ import { encodeBits, perWord, wordsOf } from '../kernel/lib/pack.js'
 import { sortedPlace } from '../kernel/lib/reductions.js'
 import { elementRules, loopingOps } from '../kernel/lib/rules.js'
 import { resolveShape, type Sym, type SymValues } from '../shape.js'
-import { Arena } from './memory.js'
+import { align, Arena } from './memory.js'
 import type { Program } from './program.js'
 
 /** Memory that a dispatch reaches. */
@@ -150,7 +150,6 @@ interface Memory {
   readonly arena: number
 }
 
-const align = (bytes: number): number => Math.ceil(Math.max(bytes, 4) / 256) * 256
 const bytesOf = ({ shape, dtype }: TensorType): number => wordsOf(dtype, mostElements(shape)) * 4
 
 /** Where values lie: inputs and outputs in memory of their own, the others in one block, in which what is no longer read makes room. */
@@ -179,7 +178,7 @@ function placeKept(program: Program, kept: ReadonlySet<Node>): Memory {
     const own = places.get(node) ?? node.outputs.map(() => undefined)
     node.outputs.forEach((type, index) => {
       if (own[index] !== undefined) return
-      const bytes = align(bytesOf(type))
+      const bytes = align(Math.max(4, bytesOf(type)))
       const offset = arena.take(bytes)
       own[index] = { kind: 'temporary', offset, bytes }
       const end = Math.max(i, lastRead.get(node) ?? i)

@@ -21,7 +21,8 @@ interface Hole {
   bytes: number
 }
 
-const align = (bytes: number): number => Math.ceil(bytes / 256) * 256
+/** Offsets at which every device binds memory. */
+export const align = (bytes: number): number => Math.ceil(bytes / 256) * 256
 
 /** First-come placement into the smallest hole that fits; neighbouring holes are joined. */
 export class Arena {
