@@ -2,7 +2,6 @@
  * Kernels that work out one element at a time. For every operation there is a function from the index of an element to its value, given the elements of its inputs by
  * the same kind of function; what is not kept in memory is worked out where it is needed, so chains of operations become one kernel.
  */
-import type { DType } from '../../dtype.js'
 import { TensorError } from '../../errors.js'
 import type { Attrs, Node, TensorType, Value } from '../../graph/node.js'
 import { dtypeOf, typeOf } from '../../graph/node.js'
@@ -106,5 +105,3 @@ const exact = new Set([
   'barrier',
   'bitcast',
 ])
-
-export const isFloatDtype = (dtype: DType): boolean => dtype === 'f32' || dtype === 'f16' || dtype === 'bf16'

@@ -1,9 +1,9 @@
 /** Rules of operations that work element by element. */
 import type { DType } from '../../dtype.js'
-import { integerRange, isInteger } from '../../dtype.js'
+import { integerRange, isFloat, isInteger } from '../../dtype.js'
 import { f32, type KernelBuilder } from '../builder.js'
 import { constant, type Expr } from '../ir.js'
-import { isFloatDtype, type ElementContext, type ElementRule } from './elements.js'
+import type { ElementContext, ElementRule } from './elements.js'
 import { asExpr, broadcastIndex } from './indexing.js'
 import { computedAs, computedConstant, decodeBits, encodeBits, isNaNExpr } from './pack.js'
 import { cosine, errorFunction, sine } from './functions.js'
@@ -30,7 +30,7 @@ const binary =
 const arithmetic = (
   floats: (a: Expr, b: Expr, builder: KernelBuilder) => Expr,
   integers: (a: Expr, b: Expr, builder: KernelBuilder) => Expr,
-): ElementRule => binary((a, b, dtype, builder) => (isFloatDtype(dtype) ? floats : integers)(a, b, builder))
+): ElementRule => binary((a, b, dtype, builder) => (isFloat(dtype) ? floats : integers)(a, b, builder))
 
 /** The divisor, or 1 where it is 0. */
 const nonZero = (b: Expr): Expr => b.eq(0).select(b.like(1), b)
@@ -73,12 +73,12 @@ const extreme =
 /** A value in another dtype: integers saturate, NaN gives 0, and everything but 0 is true. */
 export function castTo(x: Expr, from: DType, to: DType): Expr {
   // Numbers too small to be normal count too, which devices may take for 0.
-  if (to === 'bool') return from === 'bool' ? x : isFloatDtype(from) ? x.bits('u32').and(0x7fffffff).ne(0) : x.ne(x.like(0))
+  if (to === 'bool') return from === 'bool' ? x : isFloat(from) ? x.bits('u32').and(0x7fffffff).ne(0) : x.ne(x.like(0))
   const scalar = computedAs(to)
   if (from === 'bool') return x.select(constant(1, scalar), 0)
   if (!isInteger(to)) return x.to('f32')
   const [low, high] = integerRange(to)
-  if (isFloatDtype(from)) {
+  if (isFloat(from)) {
     // The largest float below 2^31 or 2^32; what is larger is taken for the limit itself.
     const within = x.max(low).min(to === 'i32' ? 2147483520 : to === 'u32' ? 4294967040 : high)
     const value = within.to(scalar)
@@ -138,10 +138,10 @@ export const pointwiseRules: readonly (readonly [string, ElementRule])[] = [
   [
     'lt',
     binary((a, b, dtype) =>
-      dtype === 'bool' ? a.not().and(b) : isFloatDtype(dtype) ? a.lt(b).and(isNaNExpr(a).or(isNaNExpr(b)).not()) : a.lt(b),
+      dtype === 'bool' ? a.not().and(b) : isFloat(dtype) ? a.lt(b).and(isNaNExpr(a).or(isNaNExpr(b)).not()) : a.lt(b),
     ),
   ],
-  ['eq', binary((a, b, dtype) => (isFloatDtype(dtype) ? a.eq(b).and(isNaNExpr(a).or(isNaNExpr(b)).not()) : a.eq(b)))],
+  ['eq', binary((a, b, dtype) => (isFloat(dtype) ? a.eq(b).and(isNaNExpr(a).or(isNaNExpr(b)).not()) : a.eq(b)))],
   [
     'where',
     (context, index) => broadcastInput(context, 0, index).select(broadcastInput(context, 1, index), broadcastInput(context, 2, index)),

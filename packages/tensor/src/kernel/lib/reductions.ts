@@ -1,8 +1,9 @@
 /** Rules of operations that look at many elements for each of theirs: sums, maxima, running sums, additions at indices, sorting. */
-import type { DType } from '../../dtype.js'
+import { isFloat, type DType } from '../../dtype.js'
+import type { Shape } from '../../shape.js'
 import { i32, u32 } from '../builder.js'
 import type { Expr } from '../ir.js'
-import { isFloatDtype, type ElementContext, type ElementRule } from './elements.js'
+import type { ElementContext, ElementRule } from './elements.js'
 import { asExpr, coordinatesOf, flatIndex, plus, times, type Amount } from './indexing.js'
 import { clampedIndex } from './movement.js'
 import { computedConstant, isNaNExpr, lowestOf } from './pack.js'
@@ -51,7 +52,7 @@ const reduceMax: ElementRule = (context, index) => {
   const { b, output } = context
   const most = b.var('most', lowestOf(output.dtype))
   forEachAlong(context, context.attrs['axes'] as readonly number[], index, (element) => {
-    const larger = isFloatDtype(output.dtype)
+    const larger = isFloat(output.dtype)
       ? isNaNExpr(element).or(element.gt(most.value).and(isNaNExpr(most.value).not()))
       : element.gt(most.value)
     b.if(larger, () => most.set(element))
@@ -65,7 +66,7 @@ const argMax: ElementRule = (context, index) => {
   const most = b.var('most', lowestOf(dtype))
   const best = b.var('best', i32(0))
   forEachAlong(context, [context.attrs['axis'] as number], index, (element, place) => {
-    const float = isFloatDtype(dtype)
+    const float = isFloat(dtype)
     const larger = float ? isNaNExpr(element).or(element.gt(most.value)).and(isNaNExpr(most.value).not()) : element.gt(most.value)
     // The first of all is taken whatever it is.
     b.if(larger.or(place.eq(0)), () => {
@@ -76,26 +77,29 @@ const argMax: ElementRule = (context, index) => {
   return best.value
 }
 
-const cumsum: ElementRule = (context, index) => {
-  const { b, symbols, attrs, output } = context
-  const axis = attrs['axis'] as number
-  const [exclusive, reverse] = [attrs['exclusive'] === true, attrs['reverse'] === true]
-  const { shape } = output
-  const strides = symbols.strides(shape)
+/** The line through the element `index` of a shape along an axis, in memory with these strides: where on it the element is, and where its elements lie. */
+function lineThrough({ b, symbols }: ElementContext, shape: Shape, strides: readonly Amount[], axis: number, index: Expr) {
   const place = coordinatesOf(b, symbols, shape, index)
-  const at = b.let('at', asExpr(place[axis]!))
+  const mine = b.let('mine', asExpr(place[axis]!))
   const start = flatIndex(
     b,
     place.map((coordinate, i) => (i === axis ? 0 : coordinate)),
     strides,
   )
+  return { mine, at: (step: Expr): Expr => asExpr(plus(start, times(step, strides[axis]!))) }
+}
+
+const cumsum: ElementRule = (context, index) => {
+  const { b, symbols, attrs, output } = context
+  const axis = attrs['axis'] as number
+  const [exclusive, reverse] = [attrs['exclusive'] === true, attrs['reverse'] === true]
+  const { shape } = output
+  const { mine, at } = lineThrough(context, shape, symbols.strides(shape), axis, index)
   const size = asExpr(symbols.dim(shape[axis]!))
-  const from = reverse ? (exclusive ? at.add(1) : at) : u32(0)
-  const to = reverse ? size : exclusive ? at : at.add(1)
+  const from = reverse ? (exclusive ? mine.add(1) : mine) : u32(0)
+  const to = reverse ? size : exclusive ? mine : mine.add(1)
   const sum = runningSum(context, output.dtype)
-  b.for('along', from, to, 1, (step) =>
-    context.inside(() => sum.add(context.input(0, b.let('from', asExpr(plus(start, times(step, strides[axis]!))))))),
-  )
+  b.for('along', from, to, 1, (step) => context.inside(() => sum.add(context.input(0, b.let('from', at(step))))))
   return sum.value()
 }
 
@@ -124,18 +128,11 @@ const scatterAddAlong: ElementRule = (context, index) => {
   const { b, symbols, attrs, inputs, output } = context
   const axis = attrs['axis'] as number
   const { shape } = output
-  const place = coordinatesOf(b, symbols, shape, index)
-  const mine = b.let('mine', asExpr(place[axis]!))
-  const strides = symbols.strides(inputs[1]!.shape)
-  const start = flatIndex(
-    b,
-    place.map((coordinate, i) => (i === axis ? 0 : coordinate)),
-    strides,
-  )
+  const { mine, at } = lineThrough(context, shape, symbols.strides(inputs[1]!.shape), axis, index)
   const sum = runningSum(context, output.dtype)
   b.for('which', u32(0), asExpr(symbols.dim(inputs[1]!.shape[axis]!)), 1, (which) =>
     context.inside(() => {
-      const from = b.let('from', asExpr(plus(start, times(which, strides[axis]!))))
+      const from = b.let('from', at(which))
       const chosen = clampedIndex(context.input(1, from), symbols.dim(shape[axis]!))
       b.if(chosen.eq(mine), () => context.inside(() => sum.add(context.input(2, from))))
     }),
@@ -160,25 +157,18 @@ export function sortedPlace(context: ElementContext, index: Expr): { readonly to
   const axis = attrs['axis'] as number
   const descending = attrs['descending'] === true
   const { shape, dtype } = inputs[0]!
-  const strides = symbols.strides(shape)
-  const place = coordinatesOf(b, symbols, shape, index)
-  const mine = b.let('mine', asExpr(place[axis]!))
-  const start = flatIndex(
-    b,
-    place.map((coordinate, i) => (i === axis ? 0 : coordinate)),
-    strides,
-  )
+  const { mine, at } = lineThrough(context, shape, symbols.strides(shape), axis, index)
   const own = context.input(0, index)
-  const float = isFloatDtype(dtype)
+  const float = isFloat(dtype)
   const less = (x: Expr, y: Expr): Expr => (float ? x.lt(y).or(isNaNExpr(y)).and(isNaNExpr(x).not()) : x.lt(y))
   const rank = b.var('rank', u32(0))
   b.for('other', u32(0), asExpr(symbols.dim(shape[axis]!)), 1, (other) =>
     context.inside(() => {
-      const element = context.input(0, b.let('from', asExpr(plus(start, times(other, strides[axis]!)))))
+      const element = context.input(0, b.let('from', at(other)))
       const before = descending ? less(own, element) : less(element, own)
       const after = descending ? less(element, own) : less(own, element)
       b.if(before.or(after.not().and(other.lt(mine))), () => rank.set(rank.value.add(1)))
     }),
   )
-  return { to: b.let('to', asExpr(plus(start, times(rank.value, strides[axis]!)))), from: mine.bits('i32') }
+  return { to: b.let('to', at(rank.value)), from: mine.bits('i32') }
 }
