@@ -10,6 +10,8 @@ export interface Outcome {
   /** The slowest single call on a text of 100,000 units, and which it was. */
   useMs: number
   slowest: string
+  /** `toJSON`, which is as long as the file and not as a text; 0 where there is none. */
+  jsonMs: number
   /** The most that its process has held so far, in MB. */
   readonly peakMB: number
 }

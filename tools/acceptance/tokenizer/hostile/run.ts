@@ -90,6 +90,7 @@ export async function runCases(
         loadMs: step === 'load' ? PATIENCE_MS : 0,
         useMs: step === 'load' ? 0 : PATIENCE_MS,
         slowest: step,
+        jsonMs: 0,
         peakMB: 0,
       })
     } else outcomes.set(number, alone[0]!)

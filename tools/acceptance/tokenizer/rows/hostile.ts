@@ -9,6 +9,8 @@ import { atMost, row, type RowSource } from '../../lib/row.js'
 /** The process of the first case holds this much before it reads anything: Node, tsx and the package. */
 const LIMIT_MB = 1000
 const LIMIT_MS = 1000
+/** Ours: of a file of half a million tokens, some 35 MB are written. */
+const WRITTEN_MS = 5000
 /** Twice the length, and a logarithm. */
 const MAX_GROWTH = 2.3
 
@@ -16,7 +18,8 @@ const source: RowSource = async ({ log }) => {
   const outcomes = await runCases([...cases.keys()], { slowMs: LIMIT_MS, largeMB: LIMIT_MB, log })
   const count = (...ends: Outcome['end'][]) => outcomes.filter(({ end }) => ends.includes(end)).length
   const most = (of: (outcome: Outcome) => number) => outcomes.reduce((worst, each) => (of(each) > of(worst) ? each : worst))
-  const [load, use, memory] = [most(({ loadMs }) => loadMs), most(({ useMs }) => useMs), most(({ peakMB }) => peakMB)]
+  const [load, use] = [most(({ loadMs }) => loadMs), most(({ useMs }) => useMs)]
+  const [written, memory] = [most(({ jsonMs }) => jsonMs), most(({ peakMB }) => peakMB)]
   const bad = outcomes.filter(({ end }) => end === 'crash' || end === 'hang' || end === 'other error')
   for (const { name, end, slowest, message } of bad) log(`${end}: ${name} (${slowest}): ${message ?? ''}`)
   const nameless = outcomes.filter(({ end, message }) => end.startsWith('refused') && (message ?? '').length < 30)
@@ -41,6 +44,7 @@ const source: RowSource = async ({ log }) => {
       digits: 0,
       note: `${use.slowest} by ${use.name}; encode, decode, stream, offsets and truncation on runs of ${'letters, blanks, marks, emoji, lone surrogates, special tokens and others'}`,
     }),
+    atMost('the slowest toJSON, which is as long as the file', written.jsonMs, WRITTEN_MS, { unit: 'ms', digits: 0, note: written.name }),
     atMost('the most memory that a process held', memory.peakMB, LIMIT_MB, {
       unit: 'MB',
       digits: 0,

@@ -43,9 +43,12 @@ export function writeHuggingFaceJson(parts: ByteLevelParts): TokenizerJson {
   const forms: string[] = []
   const vocab: Record<string, number> = {}
   for (let id = 0; id < vocabulary.size; id++) {
-    forms.push(vocabulary.has(id) ? (addedContent.get(id) ?? writtenForm(vocabulary.tokenBytes(id))) : '')
-    // Defined rather than assigned: a token may be called `__proto__`.
-    if (vocabulary.has(id)) Object.defineProperty(vocab, forms[id]!, { value: id, enumerable: true, writable: true, configurable: true })
+    const form = vocabulary.has(id) ? (addedContent.get(id) ?? writtenForm(vocabulary.tokenBytes(id))) : ''
+    forms.push(form)
+    if (!vocabulary.has(id)) continue
+    // Assigning to this one name would be lost; defining every property takes many times as long as assigning.
+    if (form === '__proto__') Object.defineProperty(vocab, form, { value: id, enumerable: true, writable: true, configurable: true })
+    else vocab[form] = id
   }
   const merges = [...parts.merges.entries()].sort((a, b) => a.rank - b.rank)
   return {
