@@ -1,10 +1,11 @@
 /** WebGPU in browsers and, by the npm package `webgpu`, in Node. Programs run as kernels of elements, in the order of one queue. */
-import { ELEMENT_GROUP, hasElements, planDispatches, type Dispatch, type DispatchPlan, type Place } from '../../compile/dispatches.js'
+import { groupsOf, planDispatches, type Dispatch, type DispatchPlan, type Place } from '../../compile/dispatches.js'
+import { hasKernel } from '../../compile/kept.js'
 import type { Program } from '../../compile/program.js'
 import { debugLog } from '../../debug/log.js'
 import type { DType } from '../../dtype.js'
 import { TensorError } from '../../errors.js'
-import type { TensorType } from '../../graph/node.js'
+import type { Attrs, TensorType } from '../../graph/node.js'
 import type { KernelCaps } from '../../kernel/ir.js'
 import { printWgsl, uniformBinding, uniformBytes } from '../../kernel/print-wgsl.js'
 import { verifyKernel } from '../../kernel/verify.js'
@@ -101,8 +102,8 @@ export class WebGpuDevice implements Device {
     })
   }
 
-  supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[]): boolean {
-    return hasElements(op, inputs, outputs)
+  supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean {
+    return hasKernel(op, inputs, outputs, attrs)
   }
 
   alloc(bytes: number): DeviceBuffer {
@@ -207,7 +208,7 @@ export class WebGpuDevice implements Device {
     const pass = encoder.beginComputePass()
     const { maxComputeWorkgroupsPerDimension: most } = this.gpu.limits
     own.stages.forEach(({ dispatch, pipeline, layout }, i) => {
-      const groups = Math.ceil(dispatch.threads(symbols) / ELEMENT_GROUP)
+      const groups = groupsOf(dispatch, symbols)
       if (groups === 0) return
       const entries: GPUBindGroupEntry[] = dispatch.places.map((place, binding) => ({ binding, resource: bind(place) }))
       if (dispatch.symbols.length > 0)
