@@ -1,23 +1,27 @@
 /** A program as dispatches of kernels, for devices that run kernels: which values they work out together is decided in `units.ts`, where these lie in `places.ts`. */
+import { TensorError } from '../errors.js'
 import type { Node, TensorType, Value } from '../graph/node.js'
 import { typeOf } from '../graph/node.js'
 import { u32, type KernelBuilder } from '../kernel/builder.js'
 import type { Expr, Kernel } from '../kernel/ir.js'
 import type { ElementContext, Elements } from '../kernel/lib/elements.js'
-import { asExpr, sameOrder, type SymbolUniforms } from '../kernel/lib/indexing.js'
+import { asExpr, type SymbolUniforms } from '../kernel/lib/indexing.js'
 import { encodeBits, perWord, wordsOf } from '../kernel/lib/pack.js'
-import { productOf } from '../kernel/lib/products.js'
 import { sortedPlace } from '../kernel/lib/reductions.js'
 import { elementRules } from '../kernel/lib/rules.js'
 import { softwareTuning, type Tuning } from '../kernel/lib/tuning.js'
 import { resolveShape, type Sym, type SymValues } from '../shape.js'
+import { attendCachedDispatches, attentionDispatch } from './attention-dispatch.js'
+import { writesDispatch } from './cache-dispatch.js'
+import { concatDispatches } from './concat-dispatch.js'
 import { ELEMENT_GROUP, kernelOf, titleOf, type BuiltKernel } from './kernel-parts.js'
 import { chooseKept } from './kept.js'
+import { longReductionDispatches } from './long-reduction-dispatch.js'
 import { placeUnits, type Memory, type Place } from './places.js'
 import { productsDispatch } from './products-dispatch.js'
 import type { Program } from './program.js'
 import { rowsDispatch } from './rows-dispatch.js'
-import { chooseUnits, type Unit } from './units.js'
+import { chooseUnits, type Part, type Unit } from './units.js'
 
 export type { Place } from './places.js'
 
@@ -52,8 +56,8 @@ export const groupsOf = ({ kernel, threads }: Dispatch, values: SymValues): numb
 export function planDispatches(program: Program, { maxBindings, tuning = softwareTuning }: DispatchOptions): DispatchPlan {
   const kept = chooseKept(program, maxBindings)
   const units = chooseUnits(program, kept, maxBindings)
-  const memory = placeUnits(program, units, kept)
-  const dispatches = units.flatMap((unit) => dispatchesOf(unit, memory, tuning))
+  const memory = placeUnits(program, units)
+  const dispatches = units.flatMap((unit) => dispatchesOf(unit, memory, { maxBindings, tuning }))
   // Outputs that are inputs, or the same value as another output.
   program.outputs.forEach(({ value, alias }, index) => {
     const own = memory.of(value)
@@ -64,37 +68,45 @@ export function planDispatches(program: Program, { maxBindings, tuning = softwar
   return { dispatches, arena: memory.arena }
 }
 
-function dispatchesOf(unit: Unit, memory: Memory, tuning: Tuning): Dispatch[] {
-  const [node] = unit.nodes as readonly [Node]
+function dispatchesOf(unit: Unit, memory: Memory, options: Required<DispatchOptions>): Dispatch[] {
+  const [{ node, cores }] = unit.parts as readonly [Part]
+  const { tuning } = options
   switch (unit.kind) {
-    case 'sort':
-      return sortDispatches(node, memory)
+    case 'own':
+      return ownDispatches(node, memory, options)
     case 'rows':
-      return [rowsDispatch(node, unit.cores[0]!, memory, tuning)]
-    case 'products':
-      return [
-        (fitsTiles(node, unit.cores) ? productsDispatch(node, unit.cores, memory, tuning) : undefined) ?? elementsDispatch(unit, memory),
-      ]
+      return [rowsDispatch(node, cores[0]!, memory, tuning)]
+    case 'products': {
+      const together = productsDispatch(unit.parts, memory, tuning)
+      return together === undefined
+        ? unit.parts.map((part) => productsDispatch([part], memory, tuning) ?? elementsDispatch([part], memory))
+        : [together]
+    }
     case 'elements':
-      return [elementsDispatch(unit, memory)]
+      return [elementsDispatch(unit.parts, memory)]
     default:
       return unit.kind satisfies never
   }
 }
 
-/** Tiles are written in whole words, and all products of a kernel are cut alike. */
-function fitsTiles(node: Node, products: readonly Node[]): boolean {
-  const { shape, dtype } = node.outputs[0]!
-  const shapes = products.map((product) => productOf(product.inputs.map(typeOf), product.outputs[0]!, product.attrs))
-  const same = (a: readonly unknown[], b: readonly unknown[]): boolean => a.length === b.length && a.every((dim, i) => dim === b[i])
-  const words = perWord(dtype) === 1 || (perWord(dtype) === 2 && Number(shapes[0]!.columns) % 2 === 0)
-  return (
-    words &&
-    products.every((product) => sameOrder(product.outputs[0]!.shape, shape)) &&
-    shapes.every(
-      ({ rows, batch, columns }) => same(rows, shapes[0]!.rows) && same(batch, shapes[0]!.batch) && columns === shapes[0]!.columns,
-    )
-  )
+function ownDispatches(node: Node, memory: Memory, { maxBindings, tuning }: Required<DispatchOptions>): Dispatch[] {
+  switch (node.op) {
+    case 'sort':
+      return sortDispatches(node, memory)
+    case 'reduceSum':
+    case 'reduceMax':
+      return longReductionDispatches(node, memory)
+    case 'concat':
+      return concatDispatches(node, memory, maxBindings - 2)
+    case 'cacheWrite':
+      return writesDispatch([{ cache: node.inputs[0]!, rows: node.inputs[1]!, out: { node, index: 0 } }], node.inputs[2]!, memory)
+    case 'attendCached':
+      return attendCachedDispatches(node, memory, tuning)
+    case 'attention':
+      return [attentionDispatch(node, memory, tuning)]
+    default:
+      throw new TensorError('KERNEL', `${node.op} has no dispatches of its own`)
+  }
 }
 
 const countOf =
@@ -108,7 +120,7 @@ interface Written {
   readonly type: TensorType
   /** Where it is written; nowhere where only what follows asks for it. */
   readonly place: Place | undefined
-  readonly element: (elements: Elements, index: Expr, b: KernelBuilder, symbols: SymbolUniforms) => Expr
+  readonly element: (elements: Elements, index: Expr) => Expr
 }
 
 /** Works out values of one order and writes them: each thread a word of each, which holds up to four elements. */
@@ -125,7 +137,7 @@ function writeDispatch(title: string, written: readonly Written[], memory: Memor
       for (let i = 0; i < elementsPerWord; i++) {
         const index = elementsPerWord === 1 ? thread : b.let('at', thread.mul(elementsPerWord).add(i))
         written.forEach(({ type: own, place, element }, which) => {
-          const value = b.let('element', element(elements, index, b, symbols))
+          const value = b.let('element', element(elements, index))
           if (place === undefined) return
           const bits = b.let('bits', encodeBits(value, own.dtype))
           words[which] = i === 0 ? bits : words[which]!.or(bits.shl((32 / elementsPerWord) * i))
@@ -137,10 +149,10 @@ function writeDispatch(title: string, written: readonly Written[], memory: Memor
   return { ...asDispatch(built), threads: (values) => wordsOf(type.dtype, count(values)), title }
 }
 
-const elementsDispatch = ({ nodes, cores }: Unit, memory: Memory): Dispatch =>
+const elementsDispatch = (parts: readonly Part[], memory: Memory): Dispatch =>
   writeDispatch(
-    nodes.length === 1 ? titleOf(nodes[0]!, cores) : nodes.map(({ op }) => op).join('_'),
-    nodes.map((node) => ({
+    parts.length === 1 ? titleOf(parts[0]!.node, parts[0]!.cores) : parts.map(({ node }) => node.op).join('_'),
+    parts.map(({ node }) => ({
       type: node.outputs[0]!,
       place: memory.of({ node, index: 0 }),
       element: (elements, index) => elements.own({ node, index: 0 }, index),
@@ -154,25 +166,16 @@ const copyDispatch = (value: Value, place: Place, memory: Memory): Dispatch =>
 /** First where each element goes, by a thread for each; then the elements from there. */
 function sortDispatches(node: Node, memory: Memory): Dispatch[] {
   const [type, positionType] = node.outputs as readonly [TensorType, TensorType]
-  const contextOf = (b: KernelBuilder, symbols: SymbolUniforms, elements: Elements): ElementContext => ({
-    b,
-    symbols,
-    attrs: node.attrs,
-    inputs: node.inputs.map(typeOf),
-    output: type,
-    input: (which, index) => elements.at(node.inputs[which]!, index),
-    inside: (body) => elements.inside(body),
-  })
   const first = kernelOf('sort', memory, ELEMENT_GROUP, ({ b, symbols, arrays, elements, thread, when }) => {
     const out = arrays.of({ node, index: 1 })!
     when(thread, symbols.count(type.shape), () => {
-      const { to, from } = sortedPlace(contextOf(b, symbols, elements), thread)
+      const { to, from } = sortedPlace(elements.contextOf(node), thread)
       b.store(out, to, from.bits('u32'))
     })
   })
-  const element: Written['element'] = (elements, index, b, symbols) => {
+  const element: Written['element'] = (elements, index) => {
     const input: ElementContext['input'] = (which, at) => elements.at(which === 0 ? node.inputs[0]! : { node, index: 1 }, at)
-    return elementRules.get('gatherAlong')!({ ...contextOf(b, symbols, elements), inputs: [type, positionType], input }, index)
+    return elementRules.get('gatherAlong')!({ ...elements.contextOf(node), inputs: [type, positionType], input }, index)
   }
   return [
     { ...asDispatch(first), threads: countOf(positionType), title: 'sort' },

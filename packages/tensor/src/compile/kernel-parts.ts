@@ -12,7 +12,17 @@ import type { Memory, Place } from './places.js'
 export const ELEMENT_GROUP = 64
 
 /** One place was asked for in words and in vectors of words, which no kernel can do. */
-export class Clash extends Error {}
+class Clash extends Error {}
+
+/** Builds a kernel that reads vectors of four numbers, or single ones where what it reads so is also read otherwise. */
+export function inVectors(build: (lanes: 1 | 4) => BuiltKernel): BuiltKernel {
+  try {
+    return build(4)
+  } catch (error) {
+    if (error instanceof Clash) return build(1)
+    throw error
+  }
+}
 
 /** The arrays of one kernel, one for each place. */
 export class Arrays {

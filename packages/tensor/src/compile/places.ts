@@ -2,10 +2,10 @@
 import type { Node, TensorType, Value } from '../graph/node.js'
 import { mostElements } from '../kernel/lib/indexing.js'
 import { wordsOf } from '../kernel/lib/pack.js'
-import { readsOf } from './kept.js'
 import { align, Arena } from './memory.js'
 import type { Program } from './program.js'
-import type { Unit } from './units.js'
+import { partialWords } from './long-reductions.js'
+import type { Part, Unit } from './units.js'
 
 /** Memory that a dispatch reaches. */
 export type Place =
@@ -15,6 +15,8 @@ export type Place =
 
 export interface Memory {
   readonly of: (value: Value) => Place | undefined
+  /** What a node's dispatches hand to each other. */
+  readonly between: (node: Node) => Place | undefined
   /** Bytes of the memory that temporaries share. */
   readonly arena: number
 }
@@ -22,7 +24,7 @@ export interface Memory {
 const bytesOf = ({ shape, dtype }: TensorType): number => wordsOf(dtype, mostElements(shape)) * 4
 
 /** Inputs and outputs in memory of their own, the others in one block, in which what is no longer read makes room. What only its own dispatch reads has no memory. */
-export function placeUnits(program: Program, units: readonly Unit[], kept: ReadonlySet<Node>): Memory {
+export function placeUnits(program: Program, units: readonly Unit[]): Memory {
   const places = new Map<Node, (Place | undefined)[]>()
   const placesOf = (node: Node): (Place | undefined)[] => {
     const own = places.get(node) ?? node.outputs.map(() => undefined)
@@ -40,18 +42,21 @@ export function placeUnits(program: Program, units: readonly Unit[], kept: Reado
   for (const node of program.nodes) node.inputs.forEach(isWanted)
   /** The last unit that reads each kept node, and whether another than its own does. */
   const lastRead = new Map<Node, number>()
-  const step = new Map(units.flatMap((unit, i) => unit.nodes.map((node) => [node, i] as const)))
+  const step = new Map(units.flatMap((unit, i) => unit.parts.map(({ node }) => [node, i] as const)))
   units.forEach((unit, i) => {
-    for (const node of unit.nodes) for (const read of readsOf(node, kept).keys()) lastRead.set(read, Math.max(lastRead.get(read) ?? 0, i))
+    for (const { reads } of unit.parts) for (const read of reads.keys()) lastRead.set(read, Math.max(lastRead.get(read) ?? 0, i))
   })
+  const between = new Map<Node, Place>()
   const arena = new Arena()
   const ending = new Map<number, { offset: number; bytes: number }[]>()
   units.forEach((unit, i) => {
-    for (const node of unit.nodes) {
+    for (const { node } of unit.parts) {
       const own = placesOf(node)
       node.outputs.forEach((type, index) => {
         const readLater = (lastRead.get(node) ?? -1) > step.get(node)!
-        const needed = unit.kind === 'sort' || (wanted.get(node)?.has(index) === true && readLater)
+        // The second of its dispatches reads what the first wrote.
+        const between = node.op === 'sort' || (node.op === 'attendCached' && index > 0)
+        const needed = between || (wanted.get(node)?.has(index) === true && readLater)
         if (own[index] !== undefined || !needed) return
         const bytes = align(Math.max(4, bytesOf(type)))
         const offset = arena.take(bytes)
@@ -60,7 +65,15 @@ export function placeUnits(program: Program, units: readonly Unit[], kept: Reado
         ending.set(end, [...(ending.get(end) ?? []), { offset, bytes }])
       })
     }
+    const [{ node: first }] = unit.parts as readonly [Part]
+    const words = unit.kind === 'own' ? partialWords(first) : 0
+    if (words > 0) {
+      const bytes = align(words * 4)
+      const offset = arena.take(bytes)
+      between.set(first, { kind: 'temporary', offset, bytes })
+      ending.set(i, [...(ending.get(i) ?? []), { offset, bytes }])
+    }
     for (const { offset, bytes } of ending.get(i) ?? []) arena.give(offset, bytes)
   })
-  return { of: ({ node, index }) => places.get(node)?.[index], arena: arena.size }
+  return { of: ({ node, index }) => places.get(node)?.[index], between: (node) => between.get(node), arena: arena.size }
 }

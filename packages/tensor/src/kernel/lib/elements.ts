@@ -97,21 +97,22 @@ export class Elements {
   compute(node: Node, index: Expr): Expr {
     const rule = this.options.rules.get(node.op)
     if (rule === undefined) throw new TensorError('KERNEL', `${node.op} has no rule for its elements`)
+    const value = rule(this.contextOf(node), index)
+    return exact.has(node.op) ? value : rounded(this.options.b, value, node.outputs[0]!.dtype)
+  }
+
+  /** What rules are given of an operation. */
+  contextOf(node: Node): ElementContext {
     const { b, symbols } = this.options
-    const output = node.outputs[0]!
-    const value = rule(
-      {
-        b,
-        symbols,
-        attrs: node.attrs,
-        inputs: node.inputs.map(typeOf),
-        output,
-        input: (which, at) => this.at(node.inputs[which]!, at),
-        inside: (body) => this.inside(body),
-      },
-      index,
-    )
-    return exact.has(node.op) ? value : rounded(b, value, output.dtype)
+    return {
+      b,
+      symbols,
+      attrs: node.attrs,
+      inputs: node.inputs.map(typeOf),
+      output: node.outputs[0]!,
+      input: (which, at) => this.at(node.inputs[which]!, at),
+      inside: (body) => this.inside(body),
+    }
   }
 
   inside(body: () => void): void {

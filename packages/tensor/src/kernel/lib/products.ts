@@ -5,13 +5,12 @@
 import type { DType } from '../../dtype.js'
 import type { Node, TensorType, Value } from '../../graph/node.js'
 import { dtypeOf, shapeOf, typeOf } from '../../graph/node.js'
-import type { Activation } from '../../ops/activation.js'
 import type { MatmulAttrs } from '../../ops/matmul.js'
 import type { Dim, Shape } from '../../shape.js'
 import { f32, u32, type Cell, type KernelBuilder } from '../builder.js'
 import type { Expr, Storage } from '../ir.js'
+import { activated } from './activations.js'
 import type { ElementContext, ElementRule, Elements } from './elements.js'
-import { errorFunction } from './functions.js'
 import { asExpr, broadcastIndex, mostElements, plus, times, type Amount, type SymbolUniforms } from './indexing.js'
 import { rounded } from './pack.js'
 
@@ -147,34 +146,6 @@ function finished(b: KernelBuilder, sum: Expr, { attrs, hasBias }: Product, dtyp
   if (hasBias) value = value.add(biasAt())
   if (attrs.activation !== undefined) value = activated(b, b.let('plain', value), attrs.activation)
   return rounded(b, value, dtype)
-}
-
-const sigmoid = (x: Expr): Expr => f32(1).div(x.neg().unary('exp').add(1))
-
-function activated(b: KernelBuilder, x: Expr, activation: Activation): Expr {
-  switch (activation) {
-    case 'relu':
-      return x.lt(0).select(f32(0), x)
-    case 'silu':
-      return x.mul(sigmoid(x))
-    case 'gelu':
-      return x.mul(0.5).mul(errorFunction(b, b.let('scaled', x.mul(Math.SQRT1_2))).add(1))
-    case 'geluTanh': {
-      const linear = 2 * Math.sqrt(2 / Math.PI)
-      return x.mul(
-        sigmoid(
-          x.mul(
-            x
-              .mul(x)
-              .mul(linear * 0.044715)
-              .add(linear),
-          ),
-        ),
-      )
-    }
-    default:
-      return activation satisfies never
-  }
 }
 
 interface OperandLayout {

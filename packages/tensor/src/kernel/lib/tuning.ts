@@ -8,6 +8,8 @@ export interface Tuning {
   readonly tile: (rows: number, columns: number) => Tile
   /** Threads that share a row of so many elements, of so many rows. */
   readonly rowThreads: (rows: number, size: number) => number
+  /** Threads that share a query of attention, of heads of a width. */
+  readonly attentionThreads: (width: number) => number
 }
 
 /**
@@ -17,4 +19,5 @@ export const softwareTuning: Tuning = {
   name: 'software',
   tile: (rows, columns) => ({ rows: rows === 1 ? 1 : rows < 4 ? 2 : 4, columns: columns < 4 ? 1 : 4 }),
   rowThreads: () => 1,
+  attentionThreads: () => 1,
 }
