@@ -205,9 +205,9 @@ export class WebGpuDevice implements Device {
     if (own.disposed) throw markUnstarted(new TensorError('DISPOSED', 'run: this program was disposed'))
     this.check()
     const [sources, targets] = this.usableForRun(inputs, outputs)
-    const buffers = [...sources, ...targets]
     const arena = this.arenaOf(own.plan.arena)
     const memory = { inputs: sources.map((buffer) => buffer.memory), outputs: targets.map((buffer) => buffer.memory), arena }
+    const all = [...new Set([...memory.inputs, ...memory.outputs, ...(arena === undefined ? [] : [arena])])]
     const operation = this.operations.issue(
       `the run of ${own.label}`,
       () => {
@@ -218,14 +218,14 @@ export class WebGpuDevice implements Device {
         return own.causes(bindings)
       },
       {
-        causes: [...(arena === undefined ? [] : [arena.born]), ...buffers.flatMap((buffer) => buffer.causes)],
+        causes: [...all.map(({ born }) => born), ...sources.flatMap(({ origin }) => origin ?? [])],
         onFailure: () => own.forget(),
       },
     )
     const before = targets.map(({ origin }) => origin)
     for (const buffer of targets) buffer.origin = operation
-    const fresh = new Set([...buffers.map((buffer) => buffer.memory), ...(arena === undefined ? [] : [arena])].filter(({ born }) => mayMatter(born)))
-    if ([...fresh].reduce((sum, { bytes }) => sum + bytes, 0) < worthWaiting) return
+    const fresh = all.reduce((sum, { born, bytes }) => (mayMatter(born) ? sum + bytes : sum), 0)
+    if (fresh < worthWaiting) return
     return operation.done.then(() => {
       if (operation.error === undefined) return
       const error = this.operations.tell(operation.error)

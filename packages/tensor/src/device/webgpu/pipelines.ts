@@ -14,9 +14,6 @@ interface Entry {
   users: number
 }
 
-/** Pipelines that no program uses and that are kept all the same, for the next program with such a kernel. */
-const mostIdle = 128
-
 /** Pipelines by their code, shared by programs. Those in use stay; of the others the most recent. */
 export class Pipelines {
   /** Least recently used first. */
@@ -28,6 +25,8 @@ export class Pipelines {
     private readonly gpu: GPUDevice,
     private readonly description: string,
     private readonly caps: KernelCaps,
+    /** Those that no program uses and that are kept all the same, for the next program with such a kernel. */
+    private readonly mostIdle = 128,
   ) {}
 
   /** Number of pipelines, idle ones included. */
@@ -61,7 +60,7 @@ export class Pipelines {
     if (entry === undefined || --entry.users > 0) return
     this.idle++
     for (const [oldest, { users }] of this.entries) {
-      if (this.idle <= mostIdle) break
+      if (this.idle <= this.mostIdle) break
       if (users > 0) continue
       this.entries.delete(oldest)
       this.idle--

@@ -28,16 +28,15 @@ export async function findGpu(): Promise<FoundGpu> {
   return { gpu: pinned, help }
 }
 
-async function load(): Promise<GPU> {
-  const { create, globals } = (await importPackage('webgpu', importDawn, 'npm install webgpu')) as DawnModule
+/** Dawn, from the package `webgpu` of a folder, else from where this package finds it. Errors: DEVICE with the command that helps. */
+export async function load(folder: string | undefined = process.env['TESSERAE_WEBGPU_NODE']): Promise<GPU> {
+  const elsewhere = folder !== undefined && folder !== ''
+  const name = 'webgpu' // an optional peer, whose types are those of @webgpu/types
+  const open = (): Promise<unknown> =>
+    import(elsewhere ? pathToFileURL(createRequire(join(resolve(folder), 'package.json')).resolve(name)).href : name) as Promise<unknown>
+  const command = `npm install webgpu${elsewhere ? ` --prefix ${folder}` : ''}`
+  const { create, globals } = (await importPackage(name, async () => open(), command)) as DawnModule
   for (const [key, value] of Object.entries(globals))
     if (!(key in globalThis)) Object.defineProperty(globalThis, key, { value, configurable: true })
   return create([])
-}
-
-function importDawn(): Promise<unknown> {
-  const name = 'webgpu' // an optional peer, whose types are those of @webgpu/types
-  const folder = process.env['TESSERAE_WEBGPU_NODE']
-  if (folder === undefined || folder === '') return import(name) as Promise<unknown>
-  return import(pathToFileURL(createRequire(join(resolve(folder), 'package.json')).resolve(name)).href) as Promise<unknown>
 }
