@@ -14,6 +14,8 @@ export interface WebGpuPage extends AsyncDisposable {
   run<Name extends CheckName>(place: Place, name: Name, input: CheckInput<Name>): Promise<CheckOutput<Name>>
   /** What the page said on its console, and errors that nothing caught. */
   readonly messages: readonly string[]
+  /** Ends the browser's GPU process, as a driver that crashes does. */
+  crashGpu(): Promise<void>
 }
 
 export async function openWebGpuPage(executable: string): Promise<WebGpuPage> {
@@ -29,6 +31,11 @@ export async function openWebGpuPage(executable: string): Promise<WebGpuPage> {
   await page.waitForFunction(() => 'runCheck' in globalThis)
   return {
     messages,
+    crashGpu: async () => {
+      const session = await browser.newBrowserCDPSession()
+      await session.send('Browser.crashGpuProcess')
+      await session.detach()
+    },
     run: <Name extends CheckName>(place: Place, name: Name, input: CheckInput<Name>) =>
       page.evaluate(
         ([where, check, given]) => (globalThis as unknown as { runCheck: CheckRunner }).runCheck(where, check, given as never),

@@ -46,7 +46,7 @@ switch (way) {
     // Memory that is freed goes back without further work.
     const mib = (): number => process.memoryUsage().rss / 2 ** 20
     const before = mib()
-    const large = await Promise.all([1, 2, 3, 4].map((value) => tensor(new Float32Array(2 ** 23).fill(value)).to(device!)))
+    const large = await Promise.all([1, 2, 3, 4].map((value) => x.slice(0, 0, 1).add(value).expand(2 ** 23).add(value).realize({ device: device! })))
     await device.sync()
     const held = mib()
     for (const each of large) each.dispose()
