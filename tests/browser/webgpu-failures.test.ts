@@ -16,6 +16,25 @@ afterAll(async () => {
 const lost = (how: string) => ({ code: 'DEVICE_LOST', message: expect.stringMatching(new RegExp(`was lost \\(${how}\\).*resolveDevice`, 's')) as unknown })
 
 describe('WebGPU in Chromium', () => {
+  it("is not what 'auto' takes where the adapter is software", async ({ skip }) => {
+    skip(executable === undefined, noChromium)
+    const found = await opened.run('page', 'choice', {})
+    expect(found).toMatchObject({ webgpu: { code: 'none' }, auto: 'cpu', same: true })
+    expect(found.passed.map(({ route }) => route)).toEqual(['cuda', 'webgpu'])
+    expect(found.passed[1]!.reason).toMatch(/^its adapter swiftshader is software/)
+  })
+
+  it('says what to do where there is no adapter', async ({ skip }) => {
+    skip(executable === undefined, noChromium)
+    await using without = await openWebGpuPage(executable!, ['--disable-gpu', '--disable-features=WebGPUService'])
+    const { webgpu, auto, passed } = await without.run('page', 'choice', {})
+    expect(webgpu).toEqual({
+      code: 'DEVICE',
+      message: expect.stringMatching(/^WebGPU found no adapter\. Switch hardware acceleration on.*or use device 'cpu'$/) as unknown,
+    })
+    expect({ auto, reason: passed[1]!.reason }).toEqual({ auto: 'cpu', reason: webgpu.message })
+  })
+
   it('says how much memory was asked for and is in use, and computes on', async ({ skip }) => {
     skip(executable === undefined, noChromium)
     const found = await opened.run('page', 'exhausted', {})

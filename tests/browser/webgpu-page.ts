@@ -1,4 +1,4 @@
-/** The page of checks in a Chromium with WebGPU on its software adapter. */
+/** The page of checks in a Chromium with WebGPU on its software adapter, or with other arguments. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,10 +18,10 @@ export interface WebGpuPage extends AsyncDisposable {
   crashGpu(): Promise<void>
 }
 
-export async function openWebGpuPage(executable: string): Promise<WebGpuPage> {
+export async function openWebGpuPage(executable: string, args: readonly string[] = softwareWebGpu): Promise<WebGpuPage> {
   const folder = mkdtempSync(join(tmpdir(), 'tesserae-webgpu-'))
   await buildPage(folder)
-  const browser = await launchChromium(executable, softwareWebGpu)
+  const browser = await launchChromium(executable, args)
   const server = await serveFolders({ folders: { '/': folder, '/data/': sharedData }, isolated: true })
   const messages: string[] = []
   const page = await browser.newPage()

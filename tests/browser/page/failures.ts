@@ -1,6 +1,7 @@
 /** What WebGPU does when memory runs out or the device goes away: each check says what a user sees, and what is left behind. */
-import { full, jit, resolveDevice, tensor, valueAndGrad, type Device, type Tensor } from '@tesserae/tensor'
+import { explainDevice, full, jit, referenceDevice, resolveDevice, tensor, valueAndGrad, type Device, type Tensor } from '@tesserae/tensor'
 import { createModel, initWeights, llama, readLlama2c, type LoadedModel } from '@tesserae/transformer'
+import { checkMoves } from '../../../packages/tensor/src/testing/moves.js'
 import { loseDevice, webGpuOf } from '../../../packages/tensor/src/testing/webgpu.js'
 
 export interface Outcome {
@@ -35,6 +36,23 @@ async function load(folder: string | undefined): Promise<LoadedModel> {
 }
 
 export const failureChecks = {
+  /** What opening the device says, and what 'auto' is then. */
+  async choice(_: Record<string, never>) {
+    const webgpu = await outcome(() => resolveDevice('webgpu'))
+    const { device, passed } = await explainDevice()
+    return { webgpu, auto: device.name, passed, same: (await resolveDevice('auto')) === device }
+  },
+
+  /** Tensors moved between every two devices there are; one line for each problem. */
+  async moves(_: Record<string, never>): Promise<string[]> {
+    const devices = [referenceDevice(), await resolveDevice('cpu'), await resolveDevice('webgpu')]
+    const problems: string[] = []
+    for (const from of devices)
+      for (const to of devices)
+        problems.push(...(await checkMoves(from, to)).map((problem) => `${from.name} to ${to.name}: ${problem}`))
+    return problems
+  },
+
   /** Asks for the largest tensor there may be, which software adapters have no memory for, in the ways a program does; and for a larger one. */
   async exhausted(_: Record<string, never>) {
     const device = await resolveDevice('webgpu', { threads: 3 }) // of its own

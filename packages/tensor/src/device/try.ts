@@ -1,4 +1,5 @@
 import { buildProgram } from '../compile/build-program.js'
+import { lower } from '../compile/lower.js'
 import { TensorError } from '../errors.js'
 import { makeNode } from '../graph/build.js'
 import type { Device } from './device.js'
@@ -19,7 +20,8 @@ export async function tryDevice(device: Device, { size = 4, runs = 1 }: TryOptio
   const type = { shape: [size, size], dtype: 'f32' } as const
   const input = () => ({ node: makeNode('input', [], {}, [type]), index: 0 })
   const product = { node: makeNode('matmul', [input(), input()], {}, [type]), index: 0 }
-  const executable = await device.compile(buildProgram([product], { keepsDuplicates: false }))
+  const lowered = lower([product], device)
+  const executable = await device.compile(buildProgram(lowered.outputs, lowered))
   const buffers = [1, 2, 0].map((value) => {
     const buffer = device.alloc(size * size * 4)
     device.write(buffer, new Uint8Array(new Float32Array(size * size).fill(value).buffer))

@@ -27,7 +27,7 @@ export interface AdapterReport {
 }
 
 /** What the software implementations of Vulkan, Direct3D and OpenGL call themselves. */
-const softwareNames = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b|\bsoftware\b|\bcpu\b/i
+const softwareNames = /swiftshader|llvmpipe|lavapipe|softpipe|basic render|\bwarp\b|\bsoftware\b/i
 
 export function reportAdapter(adapter: GPUAdapter): AdapterReport {
   const { info } = adapter
