@@ -13,7 +13,10 @@ afterAll(async () => {
   if (executable !== undefined) await opened[Symbol.asyncDispose]()
 })
 
-const lost = (how: string) => ({ code: 'DEVICE_LOST', message: expect.stringMatching(new RegExp(`was lost \\(${how}\\).*resolveDevice`, 's')) as unknown })
+const lost = (how: string) => ({
+  code: 'DEVICE_LOST',
+  message: expect.stringMatching(new RegExp(`was lost \\(${how}\\).*resolveDevice`, 's')) as unknown,
+})
 
 describe('WebGPU in Chromium', () => {
   it("is not what 'auto' takes where the adapter is software", async ({ skip }) => {
@@ -52,7 +55,9 @@ describe('WebGPU in Chromium', () => {
     expect(found.donated).toEqual([5])
     expect(found.tooLarge).toEqual({
       code: 'OUT_OF_MEMORY',
-      message: expect.stringContaining(`holds at most ${largestTensor} bytes in one tensor, and was asked for ${largestTensor + 4}`) as unknown,
+      message: expect.stringContaining(
+        `holds at most ${largestTensor} bytes in one tensor, and was asked for ${largestTensor + 4}`,
+      ) as unknown,
     })
     expect(found.betweenOperations).toEqual({
       code: 'OUT_OF_MEMORY',

@@ -63,6 +63,7 @@ export type {
 } from './device/device.js'
 export { defaultDevice, setDefaultDevice } from './device/default.js'
 export { explainDevice, resolveDevice, type ResolveOptions } from './device/registry.js'
+export { checkMemory, estimateMemory, type MemoryEstimate, type MemoryNeed, type TensorBytes } from './device/estimate.js'
 export type { DeviceAttempt, DeviceChoice } from './device/choose.js'
 export { referenceDevice, type ReferenceDeviceOptions } from './device/reference/device.js'
 export { nullDevice, type NullDeviceOptions } from './device/null/device.js'

@@ -48,8 +48,7 @@ export const failureChecks = {
     const devices = [referenceDevice(), await resolveDevice('cpu'), await resolveDevice('webgpu')]
     const problems: string[] = []
     for (const from of devices)
-      for (const to of devices)
-        problems.push(...(await checkMoves(from, to)).map((problem) => `${from.name} to ${to.name}: ${problem}`))
+      for (const to of devices) problems.push(...(await checkMoves(from, to)).map((problem) => `${from.name} to ${to.name}: ${problem}`))
     return problems
   },
 
@@ -74,7 +73,13 @@ export const failureChecks = {
     const allocated = await outcome(() => device.read(buffer, 4))
     device.free(buffer)
     const tooLarge = await outcome(() => full([elements + 1], 1).realize({ device }))
-    const betweenOperations = await outcome(() => one.expand(elements * 2).cumsum(0).sum().item({ device }))
+    const betweenOperations = await outcome(() =>
+      one
+        .expand(elements * 2)
+        .cumsum(0)
+        .sum()
+        .item({ device }),
+    )
     grow.dispose()
     const result = {
       largestTensor,

@@ -42,7 +42,9 @@ describe('doctor', () => {
     expect(text).toMatch(/device 'auto' is '(cpu|webgpu|cuda)' here: /)
     skip(none !== undefined, none)
     expect(text).toMatch(/works +WebGPU\n +WebGPU, [^\n]*matmul/)
-    expect(text).toMatch(/adapter: [^\n]*; (software, which computes on the processor|hardware)\n +limits: \d+ MiB in one tensor, \d+ tensors/)
+    expect(text).toMatch(
+      /adapter: [^\n]*; (software, which computes on the processor|hardware)\n +limits: \d+ MiB in one tensor, \d+ tensors/,
+    )
     if (text.includes('(software)')) expect(text).toMatch(/not 'webgpu': its adapter [^\n]* is software/)
   })
 })

@@ -91,7 +91,10 @@ function adapterLines({ names, software, limits, features }: AdapterReport): str
 async function choiceLines(explain: typeof explainDevice): Promise<string[]> {
   try {
     const { device, passed } = await explain()
-    return [`device 'auto' is '${device.name}' here: ${device.description}`, ...passed.map(({ route, reason }) => `        not '${route}': ${reason}`)]
+    return [
+      `device 'auto' is '${device.name}' here: ${device.description}`,
+      ...passed.map(({ route, reason }) => `        not '${route}': ${reason}`),
+    ]
   } catch (error) {
     return [`device 'auto' finds nothing: ${error instanceof Error ? error.message : String(error)}`]
   }

@@ -49,6 +49,8 @@ export interface DeviceRoom {
   readonly largestTensor?: number
   /** Bytes that can be had now. */
   readonly free?: number
+  /** The memory is that in which JavaScript keeps its arrays too, so tensors whose values wait there have it already. */
+  readonly host?: boolean
   /** Where the figures are from, for people. */
   readonly source: string
 }

@@ -11,5 +11,8 @@ export function findGpu(): Promise<FoundGpu> {
         "this browser has no WebGPU here; it needs https or localhost, and a version that has it. Use device 'cpu'",
       ),
     )
-  return Promise.resolve({ gpu, help: 'Switch hardware acceleration on in the settings of the browser, whose page chrome://gpu says what it found' })
+  return Promise.resolve({
+    gpu,
+    help: 'Switch hardware acceleration on in the settings of the browser, whose page chrome://gpu says what it found',
+  })
 }

@@ -31,6 +31,3 @@ export async function findAdapter({ gpu, help }: FoundGpu): Promise<FoundAdapter
     },
   }
 }
-
-/** Opens a device of an implementation. Errors: DEVICE when it has no adapter, or the adapter gives no device. */
-export const openWebGpu = async (found: FoundGpu): Promise<WebGpuDevice> => (await findAdapter(found)).open()

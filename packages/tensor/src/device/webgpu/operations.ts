@@ -21,6 +21,8 @@ export class Operation {
   ) {}
 }
 
+type ScopeErrors = readonly [validation: GPUError | null, memory: GPUError | null]
+
 /** The words for what the device says. */
 export type DescribeFailure = (label: string, message: string) => TensorError
 
@@ -57,7 +59,7 @@ export class Operations {
     gpu.pushErrorScope('out-of-memory')
     gpu.pushErrorScope('validation')
     let used: readonly Operation[] | void
-    let popped: Promise<[GPUError | null, GPUError | null]>
+    let popped: Promise<ScopeErrors>
     try {
       used = commands()
     } finally {
@@ -113,18 +115,18 @@ export class Operations {
     return error
   }
 
-  private settle(operation: Operation, result: readonly (GPUError | null)[] | TensorError, options: IssueOptions): void {
+  private settle(operation: Operation, result: ScopeErrors | TensorError, options: IssueOptions): void {
     const earlier = operation.causes.find(({ error }) => error !== undefined)
     operation.causes = []
     if (result instanceof TensorError) operation.error = result
     else {
       const [validation, memory] = result
       // The commands of one call are refused together when one of them is.
-      operation.refused = validation != null
+      operation.refused = validation !== null
       if (earlier !== undefined) operation.error = earlier.error
-      else if (memory != null)
+      else if (memory !== null)
         operation.error = options.outOfMemory?.(operation.label, memory.message) ?? this.failureOf(operation.label, memory.message, true)
-      else if (validation != null) operation.error = this.failureOf(operation.label, validation.message)
+      else if (validation !== null) operation.error = this.failureOf(operation.label, validation.message)
     }
     operation.settled = true
     if (operation.error === undefined) return
