@@ -54,6 +54,11 @@ describe('WebGPU in Chromium', () => {
     expect({ liveBuffers, programs }).toEqual({ liveBuffers: 0, programs: 0 })
   })
 
+  it('moves tensors between all devices, bit for bit', async ({ skip }) => {
+    skip(executable === undefined, noChromium)
+    expect(await opened.run('page', 'moves', {})).toEqual([])
+  })
+
   it('was quiet on the console', ({ skip }) => {
     skip(executable === undefined, noChromium)
     expect(opened.messages).toEqual([])

@@ -17,6 +17,7 @@ import { opTable } from '../../../packages/tensor/src/ops/table.js'
 import { mismatch } from '../../../packages/tensor/src/testing/compare.js'
 import { checkSample } from '../../../packages/tensor/src/testing/conformance.js'
 import { checkGolden, parseGoldens } from '../../../packages/tensor/src/testing/goldens.js'
+import { failureChecks } from './failures.js'
 
 const warnings: string[] = []
 onWarning((message) => warnings.push(message))
@@ -60,6 +61,8 @@ async function valuesOn(device: Device): Promise<Record<string, Float32Array>> {
 const isBf16 = (...dtypes: readonly (string | undefined)[]): boolean => dtypes.includes('bf16')
 
 export const checks = {
+  ...failureChecks,
+
   /** Where this runs, and on what. */
   async environment(_: Record<string, never>) {
     const device = await resolveDevice('cpu')

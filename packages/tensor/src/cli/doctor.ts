@@ -1,11 +1,14 @@
-/** What `npx @tesserae/tensor doctor` prints: the platform, the packages found, and each way to compute on the CPU tried for real. */
+/** What `npx @tesserae/tensor doctor` prints: the platform, the packages found, each way to compute tried for real, and which one `'auto'` stands for. */
 import { availableParallelism } from 'node:os'
 import type { CpuRoute } from '../device/cpu-route.js'
 import { cpuRoutes } from '../device/onnx/node/cpu.js'
 import { currentPlatform, libraryPlan, packageVersion, type Platform } from '../device/onnx/node/library.js'
 import type { Device } from '../device/device.js'
-import { buildProgram } from '../compile/build-program.js'
-import { makeNode } from '../graph/build.js'
+import { explainDevice, findWebGpu } from '../device/registry.js'
+import { tryDevice } from '../device/try.js'
+import type { AdapterReport } from '../device/webgpu/adapter.js'
+import type { FoundAdapter } from '../device/webgpu/open.js'
+import '../ops/table.js'
 
 export interface DoctorReport {
   readonly text: string
@@ -13,10 +16,18 @@ export interface DoctorReport {
   readonly works: boolean
 }
 
-const packages = ['onnxruntime-node', 'koffi', 'onnxruntime-web'] as const
+export interface DoctorOptions {
+  readonly routes?: readonly CpuRoute[]
+  readonly platform?: Platform
+  readonly webgpu?: () => Promise<FoundAdapter>
+  readonly explain?: typeof explainDevice
+}
+
+const packages = ['onnxruntime-node', 'koffi', 'onnxruntime-web', 'webgpu'] as const
 
 /** Tries everything. Never throws: what fails is part of the report. */
-export async function doctor(routes: readonly CpuRoute[] = cpuRoutes, platform: Platform = currentPlatform()): Promise<DoctorReport> {
+export async function doctor(options: DoctorOptions = {}): Promise<DoctorReport> {
+  const { routes = cpuRoutes, platform = currentPlatform(), webgpu = findWebGpu, explain = explainDevice } = options
   const lines = [
     `platform          ${platform.os} ${platform.arch}${platform.libc === 'none' ? '' : `, ${platform.libc}`}`,
     `node              ${process.version}`,
@@ -28,60 +39,65 @@ export async function doctor(routes: readonly CpuRoute[] = cpuRoutes, platform: 
   if (!plan.found) lines.push(`note: ${plan.reason}`, `      ${plan.help}`, '')
   let works = false
   for (const route of routes) {
-    try {
-      const device = await route.open({})
-      try {
-        const { result, ms } = await multiply(device)
-        if (result !== expected) throw new Error(`it computed ${result} where ${expected} was expected`)
-        lines.push(
-          `works   ${route.title}`,
-          `        ${device.description}; matmul ${size}x${size} in ${ms.toFixed(2)} ms (${((2 * size ** 3) / ms / 1e6).toFixed(1)} GFLOP/s)`,
-        )
-        if (!works) lines.push("        this is what device 'cpu' uses")
-        works = true
-      } finally {
-        await device.dispose()
-      }
-    } catch (error) {
-      const [reason, help] = split(error instanceof Error ? error.message : String(error))
-      lines.push(`missing ${route.title}`, `        ${reason}`)
-      if (help !== undefined) lines.push(`        run: ${help}`)
-    }
+    const found = await attempt(route.title, () => route.open({}))
+    lines.push(...found.lines)
+    if (found.works && !works) lines.push("        this is what device 'cpu' uses")
+    works ||= found.works
   }
+  let adapter: AdapterReport | undefined
+  const gpu = await attempt('WebGPU', async () => {
+    const found = await webgpu()
+    adapter = found.report
+    return found.open()
+  })
+  lines.push(...gpu.lines, ...(adapter === undefined ? [] : adapterLines(adapter)))
   if (!works)
     lines.push(
       '',
       "No fast way to compute on the CPU works here: device 'cpu' would fall back to the reference interpreter, for small tensors only.",
     )
+  else lines.push('', ...(await choiceLines(explain)))
   return { text: `${lines.join('\n')}\n`, works }
 }
 
 const size = 256
-const expected = size * 2
 
-/** Milliseconds of the fastest of a few products of two matrices of ones and twos, and an element of the result. */
-async function multiply(device: Device): Promise<{ result: number; ms: number }> {
-  const type = { shape: [size, size], dtype: 'f32' } as const
-  const input = () => ({ node: makeNode('input', [], {}, [type]), index: 0 })
-  const product = { node: makeNode('matmul', [input(), input()], {}, [type]), index: 0 }
-  const program = buildProgram([product], { keepsDuplicates: false })
-  const executable = await device.compile(program)
-  const bytes = size * size * 4
-  const buffers = [1, 2, 0].map((value) => {
-    const buffer = device.alloc(bytes)
-    device.write(buffer, new Uint8Array(new Float32Array(size * size).fill(value).buffer))
-    return buffer
-  })
-  let ms = Infinity
-  for (let i = 0; i < 8; i++) {
-    const start = performance.now()
-    await device.run(executable, buffers.slice(0, 2), buffers.slice(2), new Map())
-    ms = Math.min(ms, performance.now() - start)
+/** One way to compute, tried. */
+async function attempt(title: string, open: () => Promise<Device>): Promise<{ works: boolean; lines: string[] }> {
+  try {
+    const device = await open()
+    try {
+      const ms = await tryDevice(device, { size, runs: 8 })
+      const speed = `matmul ${size}x${size} in ${ms.toFixed(2)} ms (${((2 * size ** 3) / ms / 1e6).toFixed(1)} GFLOP/s)`
+      return { works: true, lines: [`works   ${title}`, `        ${device.description}; ${speed}`] }
+    } finally {
+      await device.dispose()
+    }
+  } catch (error) {
+    const [reason, help] = split(error instanceof Error ? error.message : String(error))
+    return { works: false, lines: [`missing ${title}`, `        ${reason}`, ...(help === undefined ? [] : [`        run: ${help}`])] }
   }
-  const result = new Float32Array((await device.read(buffers[2]!)).buffer)[size * size - 1]!
-  executable.dispose()
-  for (const buffer of buffers) device.free(buffer)
-  return { result, ms }
+}
+
+function adapterLines({ names, software, limits, features }: AdapterReport): string[] {
+  const mib = (bytes: number): string => `${Math.floor(bytes / 2 ** 20)} MiB`
+  return [
+    `        adapter: ${names.join(', ')}; ${software ? 'software, which computes on the processor' : 'hardware'}`,
+    `        limits: ${mib(Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize))} in one tensor, ${limits.maxStorageBuffersPerShaderStage} tensors in one kernel, ${limits.maxComputeInvocationsPerWorkgroup} threads and ${limits.maxComputeWorkgroupStorageSize / 1024} KiB in one workgroup`,
+    `        features: ${features.length === 0 ? 'none of those that kernels use' : features.join(', ')}`,
+  ]
+}
+
+async function choiceLines(explain: typeof explainDevice): Promise<string[]> {
+  try {
+    const { device, passed } = await explain()
+    return [
+      `device 'auto' is '${device.name}' here: ${device.description}`,
+      ...passed.map(({ route, reason }) => `        not '${route}': ${reason}`),
+    ]
+  } catch (error) {
+    return [`device 'auto' finds nothing: ${error instanceof Error ? error.message : String(error)}`]
+  }
 }
 
 /** A message and the command at its end. */
