@@ -3,7 +3,7 @@ import { doctor } from './doctor.js'
 
 const usage = `Usage: npx @tesserae/tensor doctor
 
-  doctor   shows which ways to compute on the CPU work here, how fast, and what to install for the others
+  doctor   shows which ways to compute on the CPU work here, and CUDA, how fast, and what to install for the others
 `
 
 const command = process.argv[2]

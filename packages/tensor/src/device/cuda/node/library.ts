@@ -31,18 +31,18 @@ export function findLibrary(koffi: Koffi, path = process.env[libraryVariable], p
       'DEVICE',
       `device 'cuda' needs NVIDIA's driver, which there is for Linux and Windows, not for ${platform}; use 'cpu'`,
     )
-  const reasons: string[] = []
+  const reasons = new Set<string>()
   for (const name of names) {
     try {
       return { library: openLibrary(koffi, name, instead), name }
     } catch (error) {
-      reasons.push(detailOf(error))
+      reasons.add(detailOf(error))
     }
   }
   const from = named ? ` (named by the option 'library' or by ${libraryVariable})` : ''
   throw new TensorError(
     'DEVICE',
-    `device 'cuda' found no driver: looked for ${names.join(' and ')}${from}. ${reasons.map((reason) => `The loader said: ${reason}. `).join('')}${instead}`,
+    `device 'cuda' found no driver: looked for ${names.join(' and ')}${from}. ${[...reasons].map((reason) => `The loader said: ${reason}. `).join('')}${instead}`,
   )
 }
 
