@@ -65,8 +65,13 @@ export class CudaDevice implements Device {
   ) {
     this.description = opened.description
     this.stream = driver.streamCreate()
-    this.staging = new Staging(driver, this.stream)
+    this.staging = new Staging(driver, this.stream, opened.context)
     this.modules = new Modules(driver, this.stream)
+  }
+
+  /** Lost or disposed, and of no more use. */
+  get gone(): boolean {
+    return this.disposed || this.lost !== undefined
   }
 
   supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[]): boolean {
@@ -125,7 +130,7 @@ export class CudaDevice implements Device {
       }
       if (words > 0) numbers = { words, pointer: this.enter(() => this.allocate(4 * words)) }
     } catch (error) {
-      if (!this.disposed && this.lost === undefined) this.letGo(stages, undefined)
+      if (!this.gone) this.enter(() => this.letGo(stages, undefined))
       throw error
     }
     this.count.programs++
@@ -151,13 +156,16 @@ export class CudaDevice implements Device {
     const own = executable as CudaExecutable
     if (own.disposed) throw markUnstarted(new TensorError('DISPOSED', 'run: this program was disposed'))
     this.enter(() => {
+      if (!this.executables.has(own))
+        throw markUnstarted(new TensorError('DEVICE', `run: the program was not compiled by this device (${this.description})`))
       const copies: DevicePointer[] = []
       try {
         let memory
         try {
-          const arena = this.arenaOf(own.plan.arena)
           own.update(symbols, this.staging)
-          memory = { ...this.place(own.program, inputs, outputs, copies), arena }
+          const places = this.place(own.program, inputs, outputs, copies)
+          // Last: allocating may have to give the arena away.
+          memory = { ...places, arena: this.arenaOf(own.plan.arena) }
         } catch (error) {
           throw markUnstarted(error as Error)
         }
@@ -175,6 +183,11 @@ export class CudaDevice implements Device {
 
   memory(): DeviceMemory {
     return this.count.now
+  }
+
+  /** Bytes that can be had now, beside what the pool keeps of freed memory. */
+  room(): { readonly free: number; readonly source: string } {
+    return { free: this.enter(() => this.driver.memoryInfo().free), source: 'cuMemGetInfo' }
   }
 
   async dispose(): Promise<void> {

@@ -27,6 +27,7 @@ export class Staging {
   constructor(
     private readonly driver: CudaDriver,
     private readonly stream: Handle,
+    private readonly context: Handle,
   ) {}
 
   /** Copies bytes to the device, which are the caller's again at once. */
@@ -65,7 +66,7 @@ export class Staging {
   async ended(): Promise<void> {
     const event = this.mark()
     try {
-      await eventEnded(this.driver, event)
+      await eventEnded(this.driver, this.context, event)
     } finally {
       this.events.push(event)
     }

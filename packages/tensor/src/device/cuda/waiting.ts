@@ -8,8 +8,12 @@ const longest = 8
  * Waits until what came before an event on its stream has ended. The driver would block the thread or call back on one of its own, which JavaScript cannot take, so the
  * event is asked again and again: at each turn of the event loop at first, then by timers, further and further apart up to 8 ms.
  */
-export async function eventEnded(driver: CudaDriver, event: Handle): Promise<void> {
-  for (let i = 0; !driver.eventDone(event); i++)
+export async function eventEnded(driver: CudaDriver, context: Handle, event: Handle): Promise<void> {
+  const ended = (): boolean => {
+    driver.contextSetCurrent(context) // others use the thread meanwhile
+    return driver.eventDone(event)
+  }
+  for (let i = 0; !ended(); i++)
     await (i < turns && typeof setImmediate === 'function'
       ? new Promise((resolve) => setImmediate(resolve))
       : new Promise((resolve) => setTimeout(resolve, Math.min(longest, 2 ** Math.max(0, Math.floor((i - turns) / 4))))))
