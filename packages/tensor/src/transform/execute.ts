@@ -2,7 +2,6 @@ import { typeBytes, type Plan, type Slot } from '../compile/plan.js'
 import { debugLevel, debugLog } from '../debug/log.js'
 import { activeProfile } from '../debug/profile-sink.js'
 import { isUnstarted, type DeviceBuffer, type RunOptions } from '../device/device.js'
-import { TensorError } from '../errors.js'
 import type { Node } from '../graph/node.js'
 import type { SymValues } from '../shape.js'
 

@@ -100,7 +100,9 @@ export class CudaDevice implements Device {
     this.enter(() => {
       const { pointer } = this.own(buffer)
       checkWrite(buffer, bytes)
-      this.staging.toDevice(pointer, bytes)
+      // Kernels read words: what is written to its end has a last one that is known.
+      const length = bytes.byteLength
+      this.staging.toDevice(pointer, bytes, length > 0 && length === buffer.bytes ? wholeWords(length) : length)
     })
   }
 
@@ -339,7 +341,6 @@ export class CudaDevice implements Device {
 }
 
 const isOutOfMemory = (error: unknown): boolean => TensorError.isInstance(error) && error.code === 'OUT_OF_MEMORY'
-const instead = "use device 'webgpu' or 'cpu'"
 
 /**
  * Opens the first device that the driver shows, which `CUDA_VISIBLE_DEVICES` chooses. The driver is the device's own from here on.
@@ -351,25 +352,15 @@ export function openCuda(driver: CudaDriver): CudaDevice {
   let retained = false
   try {
     driver.init()
-    if (driver.deviceCount() === 0)
-      throw new TensorError(
-        'DEVICE',
-        `the driver (${driver.description}) shows no GPU; is CUDA_VISIBLE_DEVICES set to none? Otherwise ${instead}`,
-      )
+    if (driver.deviceCount() === 0) throw new TensorError('DEVICE', 'it shows no GPU (is CUDA_VISIBLE_DEVICES set to none?)')
     const ask = (which: (typeof attribute)[keyof typeof attribute]): number => driver.deviceAttribute(which, ordinal)
     const title = driver.deviceName(ordinal)
     const [major, minor] = [ask(attribute.computeCapabilityMajor), ask(attribute.computeCapabilityMinor)]
     const target = ptxTargetOf(major, minor)
     if (target === undefined)
-      throw new TensorError(
-        'DEVICE',
-        `${title} has compute capability ${major}.${minor}; device 'cuda' needs 7.5 (Turing) or newer: ${instead}`,
-      )
+      throw new TensorError('DEVICE', `${title} has compute capability ${major}.${minor}, and 7.5 (Turing) or newer is needed`)
     if (ask(attribute.memoryPoolsSupported) === 0)
-      throw new TensorError(
-        'DEVICE',
-        `${title} has no pool of memory (${driver.description}), which device 'cuda' allocates from; ${instead}`,
-      )
+      throw new TensorError('DEVICE', `${title} has no pool of memory, which device 'cuda' allocates from`)
     const context = driver.primaryContextRetain(ordinal)
     retained = true
     driver.contextSetCurrent(context)
@@ -397,8 +388,9 @@ export function openCuda(driver: CudaDriver): CudaDevice {
     } finally {
       driver.close()
     }
-    if (TensorError.isInstance(error) && error.code === 'DEVICE') throw error
     const reason = error instanceof Error ? error.message : String(error)
-    throw new TensorError('DEVICE', `the driver (${driver.description}) gives no device: ${reason}; ${instead}`, { cause: error })
+    throw new TensorError('DEVICE', `the driver (${driver.description}) gives no device: ${reason}. Use device 'webgpu' or 'cpu'`, {
+      cause: error,
+    })
   }
 }

@@ -30,14 +30,16 @@ export class Staging {
     private readonly context: Handle,
   ) {}
 
-  /** Copies bytes to the device, which are the caller's again at once. */
-  toDevice(to: DevicePointer, bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.byteLength; at += PIECE) {
+  /** Copies bytes to the device, which are the caller's again at once, and zeros behind them up to `size`. */
+  toDevice(to: DevicePointer, bytes: Uint8Array, size = bytes.byteLength): void {
+    for (let at = 0; at < size; at += PIECE) {
       const piece = bytes.subarray(at, at + PIECE)
-      const memory = this.take(piece.byteLength)
+      const length = Math.min(PIECE, size - at)
+      const memory = this.take(length)
       memory.bytes.set(piece)
+      memory.bytes.fill(0, piece.byteLength, length)
       try {
-        this.driver.copyToDeviceAsync(to + at, memory, piece.byteLength, this.stream)
+        this.driver.copyToDeviceAsync(to + at, memory, length, this.stream)
       } catch (error) {
         this.give(memory)
         throw error
