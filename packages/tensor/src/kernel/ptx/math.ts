@@ -99,8 +99,7 @@ export function tanh(w: PtxWriter, x: Operand): Operand {
   const near = fma(w, mul(w, square, x), series, x)
   const power = exp(w, add(w, size, size))
   const far = sub(w, floatLiteral(1), div(w, floatLiteral(2), add(w, power, floatLiteral(1))))
-  const signed = w.op('f', 'copysign.f32', x, far)
-  return select(w, w.op('p', 'setp.lt.f32', size, floatLiteral(0.3)), near, signed)
+  return w.op('f', 'copysign.f32', x, select(w, w.op('p', 'setp.lt.f32', size, floatLiteral(0.3)), near, far))
 }
 
 /** a − b·trunc(a / b) with the sign of a: where the quotient was rounded up to a whole number, one b is given back. Exact for quotients below 2^24. */
@@ -110,5 +109,6 @@ export function remainder(w: PtxWriter, a: Operand, b: Operand): Operand {
   const below = (value: Operand): Operand => w.op('p', 'setp.lt.f32', value, floatLiteral(0))
   const apart = w.op('p', 'xor.pred', below(rest), below(a))
   const crossed = w.op('p', 'and.pred', apart, w.op('p', 'setp.ne.f32', rest, floatLiteral(0)))
-  return select(w, crossed, add(w, rest, w.op('f', 'copysign.f32', a, w.op('f', 'abs.f32', b))), rest)
+  const whole = select(w, crossed, add(w, rest, w.op('f', 'copysign.f32', a, w.op('f', 'abs.f32', b))), rest)
+  return w.op('f', 'copysign.f32', a, whole)
 }
