@@ -32,6 +32,15 @@ describe('WebGPU in Chromium', () => {
     expect(count).toBeGreaterThan(60)
   })
 
+  it('gives them as kernels are cut for graphics processors', async ({ skip }) => {
+    skip(executable === undefined, noChromium)
+    const rows = ['matmul', 'softmax', 'layerNorm', 'crossEntropy', 'attention', 'attendCached']
+    expect(await opened.run('page', 'conformance', { device: 'webgpu', form: 'gpu', rows, first: true })).toEqual({
+      count: expect.any(Number),
+      problems: [],
+    })
+  })
+
   it('continues a prompt of stories260K as llama2.c does', async ({ skip }) => {
     skip(executable === undefined, noChromium)
     skip(

@@ -7,6 +7,7 @@ import type { DType } from '../../dtype.js'
 import { TensorError } from '../../errors.js'
 import type { Attrs, TensorType } from '../../graph/node.js'
 import type { KernelCaps } from '../../kernel/ir.js'
+import { gpuTuning, softwareTuning, type Tuning } from '../../kernel/lib/tuning.js'
 import type { SymValues } from '../../shape.js'
 import {
   markUnstarted,
@@ -60,6 +61,8 @@ export class WebGpuDevice implements Device {
     /** The implementation's own device; for tests, which make it go away. */
     readonly gpu: GPUDevice,
     adapter: AdapterReport,
+    /** How kernels are cut; by default for what the adapter is. */
+    private readonly tuning: Tuning = adapter.software ? softwareTuning : gpuTuning,
   ) {
     const { limits } = gpu
     this.adapter = adapter
@@ -169,7 +172,7 @@ export class WebGpuDevice implements Device {
 
   async compile(program: Program): Promise<Executable> {
     this.check()
-    const plan = planDispatches(program, { maxBindings: this.kernelCaps.maxBindings })
+    const plan = planDispatches(program, { maxBindings: this.kernelCaps.maxBindings, tuning: this.tuning })
     this.checkPlan(plan)
     const taken = await this.operations.guard(
       Promise.allSettled(
