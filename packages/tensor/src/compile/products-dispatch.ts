@@ -25,11 +25,11 @@ const known = (shape: Shape): number => shape.reduce<number>((product, dim) => p
 const productShape = (node: Node): Product => productOf(node.inputs.map(typeOf), node.outputs[0]!, node.attrs)
 
 /** How a value made of products is cut; undefined where tiles would not be written in whole words, or are of different matrices. */
-function cutOf({ node, cores }: Part, tuning: Tuning): Cut | undefined {
+function cutOf({ node, cores, size }: Part, tuning: Tuning): Cut | undefined {
   const { shape, dtype } = node.outputs[0]!
   const products = cores.map(productShape)
   const product = products[0]!
-  const tile = tuning.tile(known(product.rows), known([product.columns]))
+  const tile = tuning.tile(known(product.rows), known([product.columns]), size - cores.length)
   const same = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((dim, i) => dim === b[i])
   const elementsPerWord = perWord(dtype)
   const whole = elementsPerWord === 1 || (Number(product.columns) % elementsPerWord === 0 && tile.columns % elementsPerWord === 0)

@@ -19,6 +19,8 @@ export interface Part {
   /** What goes through many elements inside it: rows where there are rows, else products where there are products, else others. */
   readonly cores: readonly Node[]
   readonly reads: Reads
+  /** Operations that are worked out for each of its elements. */
+  readonly size: number
 }
 
 /** What a kernel reads of memory, and whether only at the place of the element that it works out. */
@@ -42,7 +44,7 @@ export function chooseUnits(program: Program, kept: ReadonlySet<Node>, maxBindin
   return search.units
 }
 
-function partOf(node: Node, kept: ReadonlySet<Node>): Part & { readonly size: number } {
+function partOf(node: Node, kept: ReadonlySet<Node>): Part {
   const inside = insideOf(node, kept)
   const those = (isOne: (op: string) => boolean): Node[] => inside.filter(({ op }) => isOne(op))
   const rows = those((op) => rowOps.has(op))
@@ -70,7 +72,7 @@ class Search {
     for (const { node, reads } of parts) for (const read of reads.keys()) this.readers.set(read, [...(this.readers.get(read) ?? []), node])
   }
 
-  add(part: Part & { readonly size: number }): void {
+  add(part: Part): void {
     const kind = this.kindOf(part)
     const found = this.roomFor(part, kind)
     const unit: Open = found ?? { kind, parts: [], size: 0 }
@@ -87,7 +89,7 @@ class Search {
   }
 
   /** The last unit that a value can be worked out in together with others. */
-  private roomFor(part: Part & { readonly size: number }, kind: Unit['kind']): Open | undefined {
+  private roomFor(part: Part, kind: Unit['kind']): Open | undefined {
     if (kind === 'own' || kind === 'rows' || (kind === 'products' && !hasFewRows(part))) return undefined
     for (let i = this.units.length - 1; i >= Math.max(0, this.units.length - LOOK_BACK); i--) {
       const unit = this.units[i]!
