@@ -13,10 +13,8 @@ import {
 import { sampler } from '@tesserae/sampling'
 import { Tokenizer, trainBpe } from '@tesserae/tokenizer'
 import { createModel, initWeights, llama, readLlama2c } from '@tesserae/transformer'
-import { opTable } from '../../../packages/tensor/src/ops/table.js'
 import { mismatch } from '../../../packages/tensor/src/testing/compare.js'
-import { checkSample } from '../../../packages/tensor/src/testing/conformance.js'
-import { checkGolden, parseGoldens } from '../../../packages/tensor/src/testing/goldens.js'
+import { sweepGoldens, sweepSamples, type Swept } from '../../../packages/tensor/src/testing/sweep.js'
 import { failureChecks } from './failures.js'
 
 const warnings: string[] = []
@@ -58,7 +56,11 @@ async function valuesOn(device: Device): Promise<Record<string, Float32Array>> {
   }
 }
 
-const isBf16 = (...dtypes: readonly (string | undefined)[]): boolean => dtypes.includes('bf16')
+const refusedBy =
+  (name: DeviceName) =>
+  (dtypes: readonly (string | undefined)[]): boolean =>
+    name === 'cpu' && dtypes.includes('bf16')
+const plain = ({ count, failed, problems }: Swept): Swept => ({ count, failed, problems })
 
 export const checks = {
   ...failureChecks,
@@ -129,44 +131,12 @@ export const checks = {
     readonly device?: DeviceName
     readonly first?: boolean
   }) {
-    const device = await resolveDevice(name)
-    const problems: string[] = []
-    let count = 0
-    for (const row of opTable.values()) {
-      if (rows !== undefined && !rows.includes(row.name)) continue
-      for (const sample of first ? row.samples.slice(0, 1) : row.samples) {
-        if (name === 'cpu' && isBf16(...sample.inputs.map(({ dtype }) => dtype), String(sample.attrs?.['dtype']))) continue
-        for (const decomposeAll of row.kind === 'composite' && !first ? [false, true] : [false]) {
-          const title = `${row.name}, ${sample.name}${decomposeAll ? ', decomposed' : ''}`
-          count++
-          try {
-            problems.push(...(await checkSample(row, sample, device, { decomposeAll })).map((problem) => `${title}: ${problem}`))
-          } catch (error) {
-            problems.push(`${title}: ${errorText(error)}`)
-          }
-        }
-      }
-    }
-    return { count, problems }
+    return plain(await sweepSamples(await resolveDevice(name), { rows, first, passesOver: refusedBy(name) }))
   },
 
   /** PyTorch's values, from the text of a file of goldens. */
   async goldens({ text, device: name = 'cpu' }: { readonly text: string; readonly device?: DeviceName }) {
-    const device = await resolveDevice(name)
-    const problems: string[] = []
-    let count = 0
-    for (const golden of parseGoldens(text)) {
-      if (name === 'cpu' && isBf16(...[...golden.inputs, ...golden.outputs].map(({ dtype }) => dtype))) continue
-      count++
-      try {
-        // Tanh and erf of ONNX Runtime are approximations to a few units in the last place.
-        const found = await checkGolden(golden, device, { tolerance: { f32: 1e-5 } })
-        problems.push(...found.map((problem) => `${golden.title}: ${problem}`))
-      } catch (error) {
-        problems.push(`${golden.title}: ${errorText(error)}`)
-      }
-    }
-    return { count, problems }
+    return plain(await sweepGoldens(await resolveDevice(name), text, { passesOver: refusedBy(name) }))
   },
 
   /** Messages for what this device cannot do. */

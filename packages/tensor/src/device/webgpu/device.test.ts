@@ -196,7 +196,7 @@ describe('failures', () => {
     device.run(program, [a, sum], [more], new Map()) // a consequence
     const failure = await outcome(device.read(more))
     expect(failure.code).toBe('RUNTIME')
-    expect(failure.message).toMatch(/^WebGPU, .*: the run of a program of 1 dispatches \(add\) failed: .*destroyed/s)
+    expect(failure.message).toMatch(/^WebGPU, .*: the run of a program of 1 dispatch \(add\) failed: .*destroyed/s)
     expect(await outcome(device.read(sum))).toBe(failure)
     expect(() => device.run(program, [a, sum], [more], new Map())).toThrow(failure.message)
     expect(await values(bystander)).toEqual([9, 9, 9, 9])

@@ -272,13 +272,15 @@ export class WebGpuDevice implements Device {
 
   private allocate(bytes: number, usage: GPUBufferUsageFlags, label: string): Memory {
     let buffer: GPUBuffer | undefined
+    // As they are now: by the time the answer comes, what was asked for is among them.
+    const { liveBytes, liveBuffers } = this
     const born = this.operations.issue(
       `allocating ${bytes} bytes for ${label}`,
       () => {
         buffer = this.gpu.createBuffer({ size: bytes, usage, label })
       },
       {
-        outOfMemory: () => this.outOfMemory(bytes, label),
+        outOfMemory: () => this.outOfMemory(bytes, label, liveBytes, liveBuffers),
         // What is kept for later may be what is missing now.
         onFailure: () => this.pool.clear(),
       },
@@ -286,12 +288,12 @@ export class WebGpuDevice implements Device {
     return new Memory(buffer!, bytes, born)
   }
 
-  private outOfMemory(bytes: number, label: string): TensorError {
-    const { liveBytes, liveBuffers, arena } = this
+  private outOfMemory(bytes: number, label: string, liveBytes: number, liveBuffers: number): TensorError {
+    const { arena } = this
     const temporaries = arena === undefined ? '' : ` and ${arena.bytes} for temporaries`
     return new TensorError(
       'OUT_OF_MEMORY',
-      `${this.description} has no memory for ${bytes} bytes (${label}); ${liveBytes} bytes are in ${liveBuffers} tensors${temporaries}. Dispose tensors that are not needed, use smaller batches or a shorter cache, or device 'cpu'`,
+      `${this.description} has no memory for ${bytes} bytes (${label}); ${liveBytes} bytes are in ${liveBuffers} tensor${liveBuffers === 1 ? '' : 's'}${temporaries}. Dispose tensors that are not needed, use smaller batches or a shorter cache, or device 'cpu'`,
     )
   }
 
@@ -343,7 +345,7 @@ export class WebGpuDevice implements Device {
       ? this.disposedError()
       : new TensorError(
           'DEVICE_LOST',
-          `${this.description} was lost (${reason}): ${message.trim()}. Open a device again with resolveDevice('webgpu'), and load weights anew: what was on it is gone`,
+          `${this.description} was lost (${reason}): ${message.trim().replace(/\.$/, '')}. Open a device again with resolveDevice('webgpu'), and load weights anew: what was on it is gone`,
         )
     this.operations.end(this.lost)
     this.letGo()

@@ -53,7 +53,7 @@ export class WebGpuExecutable implements Executable {
     private readonly onDispose: () => void,
   ) {
     const titles = stages.map(({ dispatch }) => dispatch.title)
-    this.label = `a program of ${titles.length} dispatches (${titles.slice(0, 4).join(', ')}${titles.length > 4 ? ', …' : ''})`
+    this.label = `a program of ${titles.length} dispatch${titles.length === 1 ? '' : 'es'} (${titles.slice(0, 4).join(', ')}${titles.length > 4 ? ', …' : ''})`
     const { minUniformBufferOffsetAlignment: step } = host.gpu.limits
     let end = 0
     this.numbersAt = stages.map(({ dispatch }) => {
