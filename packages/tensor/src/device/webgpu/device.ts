@@ -1,10 +1,11 @@
 /** WebGPU in browsers and, by the npm package `webgpu`, in Node. Programs run as kernels of elements, in the order of one queue. */
-import { hasElements, planDispatches, type DispatchPlan } from '../../compile/dispatches.js'
+import { planDispatches, type DispatchPlan } from '../../compile/dispatches.js'
+import { hasKernel } from '../../compile/kept.js'
 import type { Program } from '../../compile/program.js'
 import { debugLog } from '../../debug/log.js'
 import type { DType } from '../../dtype.js'
 import { TensorError } from '../../errors.js'
-import type { TensorType } from '../../graph/node.js'
+import type { Attrs, TensorType } from '../../graph/node.js'
 import type { KernelCaps } from '../../kernel/ir.js'
 import type { SymValues } from '../../shape.js'
 import {
@@ -85,8 +86,8 @@ export class WebGpuDevice implements Device {
     return this.disposed || this.lost !== undefined
   }
 
-  supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[]): boolean {
-    return hasElements(op, inputs, outputs)
+  supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean {
+    return hasKernel(op, inputs, outputs, attrs)
   }
 
   /** Whether there was memory is known later: what uses the buffer fails with OUT_OF_MEMORY when there was none. */
@@ -236,6 +237,32 @@ export class WebGpuDevice implements Device {
       })
       throw markUnstarted(error)
     })
+<<<<<<< HEAD
+    const bind = (place: Place): GPUBufferBinding =>
+      place.kind === 'temporary'
+        ? { buffer: arena!, offset: place.offset, size: place.bytes }
+        : { buffer: place.kind === 'input' ? sources[place.index]! : memory.output[place.index]!.memory }
+    const pass = encoder.beginComputePass()
+    const { maxComputeWorkgroupsPerDimension: most } = this.gpu.limits
+    own.stages.forEach(({ dispatch, pipeline, layout }, i) => {
+      const groups = groupsOf(dispatch, symbols)
+      if (groups === 0) return
+      const entries: GPUBindGroupEntry[] = dispatch.places.map((place, binding) => ({ binding, resource: bind(place) }))
+      if (dispatch.symbols.length > 0)
+        entries.push({
+          binding: uniformBinding(dispatch.kernel),
+          resource: { buffer: own.numbers!, offset: i * NUMBERS_STRIDE, size: uniformBytes(dispatch.kernel) },
+        })
+      pass.setPipeline(pipeline)
+      pass.setBindGroup(0, this.gpu.createBindGroup({ layout, entries }))
+      const along = Math.min(groups, most)
+      pass.dispatchWorkgroups(along, Math.ceil(groups / along))
+    })
+    pass.end()
+    this.gpu.queue.submit([encoder.finish()])
+    for (const copy of copies) copy.destroy()
+=======
+>>>>>>> webgpu
   }
 
   async sync(): Promise<void> {

@@ -1,5 +1,5 @@
 /** A program ready to be replayed: pipelines, and what binds them to the buffers of earlier runs. */
-import { ELEMENT_GROUP, type Dispatch, type DispatchPlan, type Place } from '../../compile/dispatches.js'
+import { groupsOf, type Dispatch, type DispatchPlan, type Place } from '../../compile/dispatches.js'
 import type { Program } from '../../compile/program.js'
 import { uniformBinding, uniformBytes } from '../../kernel/print-wgsl.js'
 import { resolveIndex, type SymValues } from '../../shape.js'
@@ -238,7 +238,7 @@ export class Bindings implements Holder {
 
 /** Workgroups along two axes: those beyond what one axis holds go on along the second. */
 function gridOf(dispatch: Dispatch, symbols: SymValues, most: number): readonly [number, number] {
-  const groups = Math.ceil(dispatch.threads(symbols) / ELEMENT_GROUP)
+  const groups = groupsOf(dispatch, symbols)
   const along = Math.min(groups, most)
   return [along, along === 0 ? 0 : Math.ceil(groups / along)]
 }
