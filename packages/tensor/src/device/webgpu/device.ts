@@ -237,32 +237,6 @@ export class WebGpuDevice implements Device {
       })
       throw markUnstarted(error)
     })
-<<<<<<< HEAD
-    const bind = (place: Place): GPUBufferBinding =>
-      place.kind === 'temporary'
-        ? { buffer: arena!, offset: place.offset, size: place.bytes }
-        : { buffer: place.kind === 'input' ? sources[place.index]! : memory.output[place.index]!.memory }
-    const pass = encoder.beginComputePass()
-    const { maxComputeWorkgroupsPerDimension: most } = this.gpu.limits
-    own.stages.forEach(({ dispatch, pipeline, layout }, i) => {
-      const groups = groupsOf(dispatch, symbols)
-      if (groups === 0) return
-      const entries: GPUBindGroupEntry[] = dispatch.places.map((place, binding) => ({ binding, resource: bind(place) }))
-      if (dispatch.symbols.length > 0)
-        entries.push({
-          binding: uniformBinding(dispatch.kernel),
-          resource: { buffer: own.numbers!, offset: i * NUMBERS_STRIDE, size: uniformBytes(dispatch.kernel) },
-        })
-      pass.setPipeline(pipeline)
-      pass.setBindGroup(0, this.gpu.createBindGroup({ layout, entries }))
-      const along = Math.min(groups, most)
-      pass.dispatchWorkgroups(along, Math.ceil(groups / along))
-    })
-    pass.end()
-    this.gpu.queue.submit([encoder.finish()])
-    for (const copy of copies) copy.destroy()
-=======
->>>>>>> webgpu
   }
 
   async sync(): Promise<void> {
