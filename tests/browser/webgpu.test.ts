@@ -54,6 +54,16 @@ describe('WebGPU in Chromium', () => {
     expect({ liveBuffers, programs }).toEqual({ liveBuffers: 0, programs: 0 })
   })
 
+  it('prepares nothing anew for the later tokens of a generation', async ({ skip }) => {
+    skip(executable === undefined, noChromium)
+    // Each token's logits are read through a buffer of their own.
+    expect(await opened.run('page', 'replay', { tokens: 10 })).toEqual({
+      createBindGroup: 0,
+      createBuffer: 10,
+      createComputePipelineAsync: 0,
+    })
+  })
+
   it('moves tensors between all devices, bit for bit', async ({ skip }) => {
     skip(executable === undefined, noChromium)
     expect(await opened.run('page', 'moves', {})).toEqual([])

@@ -15,6 +15,7 @@ import { Tokenizer, trainBpe } from '@tesserae/tokenizer'
 import { createModel, initWeights, llama, readLlama2c } from '@tesserae/transformer'
 import { mismatch } from '../../../packages/tensor/src/testing/compare.js'
 import { sweepGoldens, sweepSamples, type Swept } from '../../../packages/tensor/src/testing/sweep.js'
+import { webGpuOf } from '../../../packages/tensor/src/testing/webgpu.js'
 import { failureChecks } from './failures.js'
 
 const warnings: string[] = []
@@ -177,6 +178,28 @@ export const checks = {
     const { liveBuffers, programs } = device.memory()
     await device.dispose()
     return { ...result, liveBuffers, programs }
+  },
+
+  /** What the later tokens of a generation ask of WebGPU, by method. */
+  async replay({ tokens }: { readonly tokens: number }): Promise<Record<string, number>> {
+    const device = webGpuOf(await resolveDevice('webgpu', { threads: 7 }))
+    const config = llama({ vocabSize: 31, width: 16, layers: 1, heads: 4, kvHeads: 2, hidden: 24, context: 48 })
+    using model = await createModel({ config, weights: initWeights(config, { seed: 4 }), device })
+    const counts: Record<string, number> = {}
+    const { gpu } = device
+    for (const name of ['createBindGroup', 'createBuffer', 'createComputePipelineAsync'] as const) {
+      const original = gpu[name].bind(gpu) as (...args: unknown[]) => unknown
+      Object.assign(gpu, {
+        [name]: (...args: unknown[]) => {
+          counts[name] = (counts[name] ?? 0) + 1
+          return original(...args)
+        },
+      })
+    }
+    let count = 0
+    for await (const _ of model.stream([1, 2, 3, 4, 5], { maxTokens: tokens + 4 }))
+      if (++count === 4) for (const name of Object.keys(counts)) counts[name] = 0
+    return counts
   },
 
   /** A trained model from files of the server. `expected` is what llama2.c continues the prompt with. */
