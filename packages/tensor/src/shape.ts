@@ -71,6 +71,19 @@ export function resolveIndex(index: Index, values: SymValues): number {
     )
   return index.kind === 'sym' ? value : value + index.offset
 }
+/** Fails when a symbol has no value in a call, or one outside 0..max. Errors: VALUE. */
+export function checkSymbols(symbols: readonly Sym[], values: SymValues): void {
+  for (const symbol of symbols) {
+    const value = values.get(symbol)
+    if (value === undefined)
+      throw new TensorError(
+        'VALUE',
+        `symbol '${symbol.name}' has no value in this call; pass it in the call's options: { symbols: new Map([[${symbol.name}, …]]) }`,
+      )
+    if (!Number.isInteger(value) || value < 0 || value > symbol.max)
+      throw new TensorError('VALUE', `symbol '${symbol.name}' is ${value}; expected an integer from 0 to ${symbol.max}`)
+  }
+}
 /** A shape in one call. Errors: as {@link resolveIndex}. */
 export const resolveShape = (shape: Shape, values: SymValues): number[] => shape.map((dim) => resolveIndex(dim, values))
 

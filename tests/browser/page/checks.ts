@@ -14,7 +14,7 @@ import { sampler } from '@tesserae/sampling'
 import { Tokenizer, trainBpe } from '@tesserae/tokenizer'
 import { createModel, initWeights, llama, readLlama2c } from '@tesserae/transformer'
 import { mismatch } from '../../../packages/tensor/src/testing/compare.js'
-import { sweepGoldens, sweepSamples, type Swept } from '../../../packages/tensor/src/testing/sweep.js'
+import { checkGoldens, checkTable } from '../../../packages/tensor/src/testing/op-table.js'
 import { webGpuOf } from '../../../packages/tensor/src/testing/webgpu.js'
 import { failureChecks } from './failures.js'
 
@@ -57,11 +57,8 @@ async function valuesOn(device: Device): Promise<Record<string, Float32Array>> {
   }
 }
 
-const refusedBy =
-  (name: DeviceName) =>
-  (dtypes: readonly (string | undefined)[]): boolean =>
-    name === 'cpu' && dtypes.includes('bf16')
-const plain = ({ count, failed, problems }: Swept): Swept => ({ count, failed, problems })
+/** The CPU refuses bfloat16 here, see `refusals`. */
+const refused = (device: DeviceName): { readonly without?: string } => (device === 'cpu' ? { without: 'bf16' } : {})
 
 export const checks = {
   ...failureChecks,
@@ -132,12 +129,13 @@ export const checks = {
     readonly device?: DeviceName
     readonly first?: boolean
   }) {
-    return plain(await sweepSamples(await resolveDevice(name), { rows, first, passesOver: refusedBy(name) }))
+    const device = await resolveDevice(name)
+    return checkTable(device, { first, ...(rows === undefined ? {} : { rows }), ...refused(name) })
   },
 
   /** PyTorch's values, from the text of a file of goldens. */
   async goldens({ text, device: name = 'cpu' }: { readonly text: string; readonly device?: DeviceName }) {
-    return plain(await sweepGoldens(await resolveDevice(name), text, { passesOver: refusedBy(name) }))
+    return checkGoldens(text, await resolveDevice(name), refused(name))
   },
 
   /** Messages for what this device cannot do. */

@@ -13,6 +13,9 @@ describe('doctor', () => {
     expect(text.match(/this is what device 'cpu' uses/g)).toHaveLength(1)
     expect(text).toMatch(/works +ONNX Runtime's C API[^\n]*\n +onnxruntime 1\.[^\n]*matmul 256x256 in [\d.]+ ms/)
     expect(text).toMatch(/works +onnxruntime-web/)
+    expect(text).toMatch(
+      /(works +CUDA [^\n]*\n +\S.* compute capability|missing CUDA [^\n]*\n +device 'cuda'|missing CUDA [^\n]*\n +the driver)/,
+    )
   })
   it('shows what is missing with the command that helps, and fails when nothing works', async () => {
     const missing = {
@@ -24,6 +27,10 @@ describe('doctor', () => {
     expect(none.works).toBe(false)
     expect(none.text).toMatch(/musl/)
     expect(none.text).toMatch(/missing the C API\n +the package koffi is not installed\.\n +run: npm install koffi/)
+    // CUDA is told of, and changes nothing about the CPU.
+    const beside = await doctor({ routes: [missing], cuda: () => Promise.resolve(referenceDevice()) })
+    expect(beside.text).toMatch(/works +CUDA \(koffi \+ NVIDIA's driver\), device 'cuda'\n +\S.*matmul 256x256/)
+    expect(beside.works).toBe(false)
     const wrong = await doctor({
       routes: [
         {

@@ -4,6 +4,7 @@ import type { CpuRoute } from '../device/cpu-route.js'
 import { cpuRoutes } from '../device/onnx/node/cpu.js'
 import { currentPlatform, libraryPlan, packageVersion, type Platform } from '../device/onnx/node/library.js'
 import type { Device } from '../device/device.js'
+import { openCudaDevice } from '../device/cuda/node/open.js'
 import { explainDevice, findWebGpu } from '../device/registry.js'
 import { tryDevice } from '../device/try.js'
 import type { AdapterReport } from '../device/webgpu/adapter.js'
@@ -20,6 +21,7 @@ export interface DoctorOptions {
   readonly routes?: readonly CpuRoute[]
   readonly platform?: Platform
   readonly webgpu?: () => Promise<FoundAdapter>
+  readonly cuda?: () => Promise<Device>
   readonly explain?: typeof explainDevice
 }
 
@@ -27,7 +29,7 @@ const packages = ['onnxruntime-node', 'koffi', 'onnxruntime-web', 'webgpu'] as c
 
 /** Tries everything. Never throws: what fails is part of the report. */
 export async function doctor(options: DoctorOptions = {}): Promise<DoctorReport> {
-  const { routes = cpuRoutes, platform = currentPlatform(), webgpu = findWebGpu, explain = explainDevice } = options
+  const { routes = cpuRoutes, platform = currentPlatform(), webgpu = findWebGpu, cuda = openCudaDevice, explain = explainDevice } = options
   const lines = [
     `platform          ${platform.os} ${platform.arch}${platform.libc === 'none' ? '' : `, ${platform.libc}`}`,
     `node              ${process.version}`,
@@ -51,6 +53,7 @@ export async function doctor(options: DoctorOptions = {}): Promise<DoctorReport>
     return found.open()
   })
   lines.push(...gpu.lines, ...(adapter === undefined ? [] : adapterLines(adapter)))
+  lines.push(...(await attempt("CUDA (koffi + NVIDIA's driver), device 'cuda'", cuda)).lines)
   if (!works)
     lines.push(
       '',

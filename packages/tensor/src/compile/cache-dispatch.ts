@@ -6,7 +6,7 @@ import { asExpr, coordinatesOf, flatIndex } from '../kernel/lib/indexing.js'
 import { encodeBits, perWord, wordsOf } from '../kernel/lib/pack.js'
 import { resolveShape, type Dim, type SymValues } from '../shape.js'
 import type { Dispatch } from './dispatches.js'
-import { ELEMENT_GROUP, kernelOf } from './kernel-parts.js'
+import { ELEMENT_GROUP, kernelOf, placeInWord } from './kernel-parts.js'
 import type { Memory, Place } from './places.js'
 
 /** Rows that are written into a cache. */
@@ -81,7 +81,7 @@ function wholeCache({ cache, rows, out }: CacheWrite, positions: Value, memory: 
     when(thread, total.add(elementsPerWord - 1).div(elementsPerWord), () => {
       let word: Expr = u32(0)
       for (let part = 0; part < elementsPerWord; part++) {
-        const index = elementsPerWord === 1 ? thread : b.let('index', thread.mul(elementsPerWord).add(part))
+        const index = placeInWord(b, thread, part, elementsPerWord, total)
         const [batch, head, slot, w] = coordinatesOf(b, symbols, shape, index).map(asExpr) as [Expr, Expr, Expr, Expr]
         const position = elements.at(positions, positionIndex(positions, batch))
         const token = b.let('token', slot.sub(position.bits('u32')))

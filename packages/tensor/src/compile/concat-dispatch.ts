@@ -6,7 +6,7 @@ import { asExpr, coordinatesOf, flatIndex, type Amount } from '../kernel/lib/ind
 import { encodeBits, perWord, wordsOf } from '../kernel/lib/pack.js'
 import { resolveShape } from '../shape.js'
 import type { Dispatch } from './dispatches.js'
-import { ELEMENT_GROUP, kernelOf } from './kernel-parts.js'
+import { ELEMENT_GROUP, kernelOf, placeInWord } from './kernel-parts.js'
 import type { Memory } from './places.js'
 
 /** A concatenation of more tensors than a kernel reaches: some at a time, each dispatch leaving what others write. */
@@ -29,7 +29,7 @@ export function concatDispatches(node: Node, memory: Memory, most: number): Disp
           const word = b.var('word', first === 0 ? u32(0) : b.load(out, thread))
           for (let part = 0; part < elementsPerWord; part++) {
             const shift = (32 / elementsPerWord) * part
-            const index = elementsPerWord === 1 ? thread : b.let('index', thread.mul(elementsPerWord).add(part))
+            const index = placeInWord(b, thread, part, elementsPerWord, total)
             const place = coordinatesOf(b, sizes, shape, index)
             const at = b.let('along', asExpr(place[axis]!))
             let begin = from

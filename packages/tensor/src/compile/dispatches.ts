@@ -14,7 +14,7 @@ import { resolveShape, type Sym, type SymValues } from '../shape.js'
 import { attendCachedDispatches, attentionDispatch } from './attention-dispatch.js'
 import { writesDispatch } from './cache-dispatch.js'
 import { concatDispatches } from './concat-dispatch.js'
-import { ELEMENT_GROUP, kernelOf, titleOf, type BuiltKernel } from './kernel-parts.js'
+import { ELEMENT_GROUP, kernelOf, placeInWord, titleOf, type BuiltKernel } from './kernel-parts.js'
 import { chooseKept } from './kept.js'
 import { longReductionDispatches } from './long-reduction-dispatch.js'
 import { placeUnits, type Memory, type Place } from './places.js'
@@ -49,9 +49,6 @@ export interface DispatchOptions {
   /** How kernels are cut for the processor underneath. Default: for adapters in software. */
   readonly tuning?: Tuning
 }
-
-/** Workgroups of a dispatch. */
-export const groupsOf = ({ kernel, threads }: Dispatch, values: SymValues): number => Math.ceil(threads(values) / kernel.workgroup[0])
 
 export function planDispatches(program: Program, { maxBindings, tuning = softwareTuning }: DispatchOptions): DispatchPlan {
   const kept = chooseKept(program, maxBindings)
@@ -135,7 +132,7 @@ function writeDispatch(title: string, written: readonly Written[], memory: Memor
     when(thread, total.add(elementsPerWord - 1).div(elementsPerWord), () => {
       const words: Expr[] = written.map(() => u32(0))
       for (let i = 0; i < elementsPerWord; i++) {
-        const index = elementsPerWord === 1 ? thread : b.let('at', thread.mul(elementsPerWord).add(i))
+        const index = placeInWord(b, thread, i, elementsPerWord, total)
         written.forEach(({ type: own, place, element }, which) => {
           const value = b.let('element', element(elements, index))
           if (place === undefined) return

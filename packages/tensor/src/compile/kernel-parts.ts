@@ -70,6 +70,13 @@ export interface BuiltKernel {
   readonly symbols: readonly Sym[]
 }
 
+/** The element with a number in a word. A last word may end behind the last element, and what is behind it need not be memory that can be read: there it is the last again. */
+export function placeInWord(b: KernelBuilder, word: Expr, part: number, elementsPerWord: number, total: Expr): Expr {
+  if (elementsPerWord === 1) return word
+  const own = word.mul(elementsPerWord).add(part)
+  return b.let('at', part === 0 ? own : own.min(total.sub(1)))
+}
+
 /** What a kernel works out, for people: what goes through many elements, and what ends it. */
 export const titleOf = (node: Node, cores: readonly Node[]): string =>
   [...cores.filter((core) => core !== node), node].map(({ op }) => op).join('_')

@@ -6,7 +6,7 @@ import { reduceAlong, reduction } from '../kernel/lib/reductions.js'
 import type { Expr } from '../kernel/ir.js'
 import { resolveShape, type SymValues } from '../shape.js'
 import type { Dispatch } from './dispatches.js'
-import { ELEMENT_GROUP, kernelOf } from './kernel-parts.js'
+import { ELEMENT_GROUP, kernelOf, placeInWord } from './kernel-parts.js'
 import { partsOf } from './long-reductions.js'
 import type { Memory } from './places.js'
 
@@ -36,7 +36,7 @@ export function longReductionDispatches(node: Node, memory: Memory): Dispatch[] 
     when(thread, total.add(elementsPerWord - 1).div(elementsPerWord), () => {
       let word: Expr = u32(0)
       for (let i = 0; i < elementsPerWord; i++) {
-        const index = elementsPerWord === 1 ? thread : b.let('index', thread.mul(elementsPerWord).add(i).min(total.sub(1)))
+        const index = placeInWord(b, thread, i, elementsPerWord, total)
         const { take, value } = reduction(b, node.op, held)
         b.for('part', u32(0), u32(parts), 1, (part) =>
           elements.inside(() => take(b.let('one', decodeBits(b.load(from, index.mul(parts).add(part)), held)))),

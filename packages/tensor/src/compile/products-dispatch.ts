@@ -4,7 +4,8 @@ import { u32 } from '../kernel/builder.js'
 import type { Expr } from '../kernel/ir.js'
 import { asExpr, plus, sameOrder, times, type Amount } from '../kernel/lib/indexing.js'
 import { encodeBits, perWord } from '../kernel/lib/pack.js'
-import { productOf, productTile, tilesOf, type Product, type Tile } from '../kernel/lib/products.js'
+import { blockPlace, productBlock } from '../kernel/lib/product-blocks.js'
+import { productOf, productTile, tilePlace, tilesOf, type Block, type Product, type Tile, type TilePlace } from '../kernel/lib/products.js'
 import type { Tuning } from '../kernel/lib/tuning.js'
 import { dimMax, isSym, resolveShape, type Shape, type SymValues } from '../shape.js'
 import type { Dispatch } from './dispatches.js'
@@ -41,27 +42,34 @@ function cutOf({ node, cores }: Part, tuning: Tuning): Cut | undefined {
 /** Values that are worked out of products, a tile for each thread; undefined where one of them cannot be. */
 export function productsDispatch(parts: readonly Part[], memory: Memory, tuning: Tuning): Dispatch | undefined {
   const cuts = parts.flatMap((part) => cutOf(part, tuning) ?? [])
-  if (cuts.length < parts.length) return undefined
+  const block = cuts[0]?.tile.block
+  // Side by side stand tiles of threads, or blocks of as many threads.
+  if (cuts.length < parts.length || cuts.some(({ tile }) => threadsOf(tile.block) !== threadsOf(block))) return undefined
   const title = cuts.map(({ node, products }) => titleOf(node, products)).join('_')
   const { kernel, places, symbols } = inVectors((lanes) =>
-    kernelOf(title, memory, ELEMENT_GROUP, (kernelParts) => {
-      const { b, symbols: sizes, thread, when, elements } = kernelParts
+    kernelOf(title, memory, threadsOf(block) ?? ELEMENT_GROUP, (kernelParts) => {
+      const { b, symbols: sizes, thread, group, when, elements } = kernelParts
+      const number = block === undefined ? thread : group
       let before: Amount = 0
       for (const cut of cuts) {
         const { count } = tilesOf(sizes, cut.product, cut.tile)
-        const own = before === 0 ? thread : b.let('own', thread.sub(asExpr(before)))
+        const own = before === 0 ? number : b.let('own', number.sub(asExpr(before)))
         // What comes before wraps around to something large.
         when(own, count, () => elements.inside(() => writeTile(cut, own, lanes, kernelParts)))
         before = plus(before, count)
       }
     }),
   )
-  return { kernel, places, symbols, title, threads: (values) => cuts.reduce((sum, cut) => sum + tileCount(cut, values), 0) }
+  return { kernel, places, symbols, title, threads: (values) => cuts.reduce((sum, cut) => sum + threadCount(cut, values), 0) }
 }
 
-function tileCount({ product, tile }: Cut, values: SymValues): number {
+const threadsOf = (block: Block | undefined): number | undefined => block && block.down * block.across
+
+function threadCount({ product, tile: { rows, columns, block } }: Cut, values: SymValues): number {
   const size = (shape: Shape): number => resolveShape(shape, values).reduce((a, c) => a * c, 1)
-  return size(product.batch) * Math.ceil(size(product.rows) / tile.rows) * Math.ceil(size([product.columns]) / tile.columns)
+  const tiles =
+    Math.ceil(size(product.rows) / (rows * (block?.down ?? 1))) * Math.ceil(size([product.columns]) / (columns * (block?.across ?? 1)))
+  return size(product.batch) * tiles * (threadsOf(block) ?? 1)
 }
 
 /** Works out a tile and writes it, with what follows the products element by element. */
@@ -74,9 +82,18 @@ function writeTile(
   const { dtype } = node.outputs[0]!
   const elementsPerWord = perWord(dtype)
   const out = arrays.of({ node, index: 0 })!
-  const at = tilesOf(symbols, product, tile).place(b, thread)
+  const counts = tilesOf(symbols, product, tile)
   const vectors = (value: Node['inputs'][number]) => (lanes === 4 ? arrays.of(value, 4) : undefined)
-  const tiles = products.map((one) => productTile({ b, symbols, elements, vectors }, one, tile, at))
+  const context = { b, symbols, elements, vectors }
+  const { block } = tile
+  const [at, tiles] = ((): readonly [TilePlace, Expr[][][]] => {
+    if (block === undefined) {
+      const own = tilePlace(b, thread, counts, tile)
+      return [own, products.map((one) => productTile(context, one, tile, own))]
+    }
+    const own = blockPlace(b, thread, { ...counts, tile, block })
+    return [own, products.map((one) => productBlock(context, one, tile, block, own))]
+  })()
   const [height, width] = [symbols.count(product.rows), symbols.dim(product.columns)]
   for (let i = 0; i < tile.rows; i++) {
     const row = i === 0 ? at.row : b.let('row', at.row.add(i))

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { TensorError } from '../errors.js'
 import type { CpuRoute } from './cpu-route.js'
+import { openCudaDevice as openInBrowser } from './cuda/browser.js'
 import type { Device, DeviceName } from './device.js'
 import { importPackage } from './import-package.js'
 import { referenceDevice } from './reference/device.js'
@@ -46,9 +47,15 @@ describe('resolveDevice', () => {
       'webgpu could not be loaded: no GLIBC. Run: npm install webgpu',
     )
   })
-  it('says what is not in this release and what is not a device', async () => {
-    await expect(resolveDevice('cuda')).rejects.toThrow(/'cuda' is not in this release; use 'cpu'/)
-    await expect(resolveDevice('tpu' as DeviceName)).rejects.toThrow(/no device is called 'tpu'/)
+  it('says what is not there and what is not a device', async () => {
+    await expect(resolveDevice('cuda', { library: '/nowhere/libcuda.so.1' })).rejects.toThrow(
+      /device 'cuda' found no driver: looked for \/nowhere\/libcuda.so.1 .*use device 'webgpu' or 'cpu'/,
+    )
+    await expect(openInBrowser()).rejects.toMatchObject({
+      code: 'DEVICE',
+      message: expect.stringMatching(/which browsers do not give/) as string,
+    })
+    await expect(resolveDevice('tpu' as DeviceName)).rejects.toThrow(/no device is called 'tpu'; expected 'cpu', 'webgpu', 'cuda'/)
     await expect(resolveDevice('cpu', { threads: 0 })).rejects.toThrow(/threads must be an integer/)
   })
 })

@@ -8,6 +8,11 @@ import { referenceDevice } from './reference/device.js'
 import type { FoundAdapter } from './webgpu/open.js'
 
 export interface ResolveOptions extends CpuOptions {
+  /**
+   * Node only. For `'cpu'` the path of an ONNX Runtime library (1.20 or newer), instead of onnxruntime-node's; for `'cuda'` that of NVIDIA's driver, instead of where
+   * it is installed (or what the environment variable TESSERAE_CUDA_LIBRARY names).
+   */
+  readonly library?: string
   /** Receives warnings instead of the package's listeners (`onWarning`). */
   readonly onWarning?: (message: string) => void
   /** Told what `'auto'` chose, and why not something faster. */
@@ -27,9 +32,9 @@ const choices = new Map<string, Promise<DeviceChoice>>()
  * A device by name; an object is returned as it is. Equal names and options give the same device until it is
  * disposed. `'cpu'` (the default) tries ONNX Runtime's C API, the onnxruntime-node binding and onnxruntime-web (in
  * browsers only the last), then the reference interpreter with a warning and a limit of 16 MiB for one tensor.
- * `'webgpu'` is the browser's, or in Node that of the npm package `webgpu`. `'auto'` is the fastest of them that works
- * here, see {@link explainDevice}.
- * @throws TensorError DEVICE when the device is not in this release, not there, or its name is unknown.
+ * `'webgpu'` is the browser's, or in Node that of the npm package `webgpu`. `'cuda'` is NVIDIA's graphics card, in Node, by the installed driver and the npm package `koffi`.
+ * `'auto'` is the fastest of them that works here, see {@link explainDevice}.
+ * @throws TensorError DEVICE when the device is not there, or its name is unknown.
  */
 export function resolveDevice(spec?: DeviceName | Device, options: ResolveOptions = {}): Promise<Device> {
   if (typeof spec === 'object') return Promise.resolve(spec)
@@ -51,7 +56,7 @@ export async function explainDevice(options: ResolveOptions = {}): Promise<Devic
 }
 
 /** From the fastest on. */
-const candidates = (options: ResolveOptions): readonly DeviceCandidate[] => [
+const candidates = ({ library, ...options }: ResolveOptions): readonly DeviceCandidate[] => [
   { name: 'cuda', open: () => resolveDevice('cuda', options) },
   {
     name: 'webgpu',
@@ -61,7 +66,8 @@ const candidates = (options: ResolveOptions): readonly DeviceCandidate[] => [
       return resolveDevice('webgpu', options)
     },
   },
-  { name: 'cpu', open: () => resolveDevice('cpu', options) },
+  // A library is ONNX Runtime's: the driver is where drivers are.
+  { name: 'cpu', open: () => resolveDevice('cpu', { ...options, ...(library === undefined ? {} : { library }) }) },
 ]
 
 const softwareReason = (name: string): string =>
@@ -103,12 +109,14 @@ async function create(name: DeviceKind, options: ResolveOptions): Promise<Device
       return nullDevice()
     case 'webgpu':
       return (await findWebGpu()).open()
-    case 'cuda':
-      throw new TensorError('DEVICE', `device '${name}' is not in this release; use 'cpu', or 'webgpu' where there is one`)
+    case 'cuda': {
+      const { openCudaDevice } = await import('#cuda')
+      return openCudaDevice(options.library)
+    }
     default:
       throw new TensorError(
         'DEVICE',
-        `no device is called '${String(name satisfies never)}'; expected 'auto', 'cpu', 'webgpu', 'reference' or 'null'`,
+        `no device is called '${String(name satisfies never)}'; expected 'auto', 'cpu', 'webgpu', 'cuda', 'reference' or 'null'`,
       )
   }
 }

@@ -2,23 +2,8 @@ import { typeBytes, type Plan, type Slot } from '../compile/plan.js'
 import { debugLevel, debugLog } from '../debug/log.js'
 import { activeProfile } from '../debug/profile-sink.js'
 import { isUnstarted, type DeviceBuffer, type RunOptions } from '../device/device.js'
-import { TensorError } from '../errors.js'
 import type { Node } from '../graph/node.js'
-import type { Sym, SymValues } from '../shape.js'
-
-/** Fails when a symbol of the plan has no value, or one outside 0..max. */
-export function checkSymbols(symbols: readonly Sym[], values: SymValues): void {
-  for (const symbol of symbols) {
-    const value = values.get(symbol)
-    if (value === undefined)
-      throw new TensorError(
-        'VALUE',
-        `symbol '${symbol.name}' has no value in this call; pass it in the call's options: { symbols: new Map([[${symbol.name}, …]]) }`,
-      )
-    if (!Number.isInteger(value) || value < 0 || value > symbol.max)
-      throw new TensorError('VALUE', `symbol '${symbol.name}' is ${value}; expected an integer from 0 to ${symbol.max}`)
-  }
-}
+import type { SymValues } from '../shape.js'
 
 /** What became of a run, for whoever donated buffers to it. */
 export interface RunFailure {

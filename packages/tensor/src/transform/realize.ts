@@ -6,9 +6,9 @@ import type { Device, RunOptions } from '../device/device.js'
 import { TensorError } from '../errors.js'
 import type { Value } from '../graph/node.js'
 import { topological } from '../graph/walk.js'
-import type { Sym, SymValues } from '../shape.js'
+import { checkSymbols, type Sym, type SymValues } from '../shape.js'
 import { Storage, storageOf, Use } from '../storage.js'
-import { checkSymbols, executePlan, withDiagnostics } from './execute.js'
+import { executePlan, withDiagnostics } from './execute.js'
 
 export interface RealizeOptions extends RunOptions, CompileOptions {
   /** Values of the symbols in the graph. */

@@ -40,7 +40,8 @@ export type Dim3 = readonly [number, number, number]
 
 /**
  * Every method throws `TensorError` when the driver answers with anything but success: `OUT_OF_MEMORY` for CUDA_ERROR_OUT_OF_MEMORY (2), `DEVICE_LOST` for statuses after which a
- * context is of no more use (700 illegal address, 702 timeout, 714 to 719, 4 deinitialised), `RUNTIME` for others; the message names the call, what it was about, the code and its name.
+ * context is of no more use (700 illegal address, 702 timeout, 714 to 719, 4 deinitialised), `DEVICE` for those that say that there is none to use (34 stub library, 100, 101, 803, 804),
+ * `RUNTIME` for others (`status.ts`); the message names the call, what it was about, the code and its name.
  */
 export interface CudaDriver {
   /** For people: 'libcuda.so.1, CUDA 12.4'. */
@@ -56,6 +57,10 @@ export interface CudaDriver {
   primaryContextRelease(device: number): void
   /** Contexts belong to threads: called on the thread that makes the other calls. */
   contextSetCurrent(context: Handle): void
+  /** Lets the device's pool of memory keep up to so many freed bytes for what is allocated next, which it would give back at each synchronisation. For drivers that have one. */
+  keepFreedMemory?(device: number, bytes: number): void
+  /** Gives the pool's freed memory back. */
+  releaseFreedMemory?(device: number): void
   memoryInfo(): { readonly free: number; readonly total: number }
   /** Compiles PTX for the device. @throws TensorError `KERNEL` with the compiler's log when it refuses the text */
   moduleLoad(ptx: string): Handle

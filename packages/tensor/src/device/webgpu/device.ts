@@ -7,6 +7,7 @@ import type { DType } from '../../dtype.js'
 import { TensorError } from '../../errors.js'
 import type { Attrs, TensorType } from '../../graph/node.js'
 import type { KernelCaps } from '../../kernel/ir.js'
+import { gpuTuning, softwareTuning } from '../../kernel/lib/tuning.js'
 import type { SymValues } from '../../shape.js'
 import {
   markUnstarted,
@@ -17,6 +18,7 @@ import {
   type Executable,
   type RunOptions,
 } from '../device.js'
+import { checkRead, checkWrite, MemoryCount, wholeWords } from '../kernel-device.js'
 import { describeAdapter, type AdapterReport } from './adapter.js'
 import { WebGpuExecutable, type ExecutableHost, type Stage } from './executable.js'
 import { Memory, MemoryPool, WebGpuBuffer } from './memory.js'
@@ -44,10 +46,7 @@ export class WebGpuDevice implements Device {
   private readonly pipelines: Pipelines
   private readonly pool = new MemoryPool((memory) => this.destroyMemory(memory))
   private readonly host: ExecutableHost
-  private liveBytes = 0
-  private liveBuffers = 0
-  private peakBytes = 0
-  private programs = 0
+  private readonly count = new MemoryCount()
   /** Bytes destroyed since the last submission. */
   private unsubmitted = 0
   private disposed = false
@@ -94,37 +93,33 @@ export class WebGpuDevice implements Device {
   alloc(bytes: number): DeviceBuffer {
     this.check()
     const { largestTensor } = this.room()
-    const size = Math.max(4, Math.ceil(bytes / 4) * 4)
+    const size = wholeWords(bytes)
     if (size > largestTensor)
       throw new TensorError(
         'OUT_OF_MEMORY',
         `${this.description} holds at most ${largestTensor} bytes in one tensor, and was asked for ${bytes}; split it, or use device 'cpu'`,
       )
     const memory = this.pool.take(size) ?? this.allocate(size, bufferUsage(), 'a tensor')
-    this.liveBytes += bytes
-    this.liveBuffers++
-    this.peakBytes = Math.max(this.peakBytes, this.liveBytes)
+    this.count.add(bytes)
     return new WebGpuBuffer(this, bytes, memory)
   }
 
   free(buffer: DeviceBuffer): void {
     const own = this.own(buffer)
     own.freed = true
-    this.liveBytes -= own.bytes
-    this.liveBuffers--
+    this.count.remove(own.bytes)
     if (this.gone) own.memory.destroy()
     else this.pool.give(own.memory)
   }
 
   write(buffer: DeviceBuffer, bytes: Uint8Array): void {
     this.check()
-    if (bytes.byteLength > buffer.bytes)
-      throw new TensorError('VALUE', `write: ${bytes.byteLength} bytes do not fit in a buffer of ${buffer.bytes}`)
+    checkWrite(buffer, bytes)
     const own = this.own(buffer)
     // What was there before does not matter to a write of everything.
     if (bytes.byteLength === own.bytes) own.origin = undefined
     this.checkCauses(own.causes)
-    const write = (): void => this.gpu.queue.writeBuffer(own.memory.gpuBuffer, 0, wholeWords(bytes))
+    const write = (): void => this.gpu.queue.writeBuffer(own.memory.gpuBuffer, 0, padded(bytes))
     if (bytes.byteLength < smallWrite && own.memory.born.settled) write()
     else own.origin = this.operations.issue(`writing ${bytes.byteLength} bytes`, write, { causes: own.causes })
   }
@@ -139,12 +134,11 @@ export class WebGpuDevice implements Device {
 
   private async copyOut(buffer: DeviceBuffer, bytes: number): Promise<Uint8Array> {
     this.check()
-    if (!Number.isInteger(bytes) || bytes < 0 || bytes > buffer.bytes)
-      throw new TensorError('VALUE', `read: ${bytes} bytes of a buffer of ${buffer.bytes}`)
+    checkRead(buffer, bytes)
     const own = this.own(buffer)
     this.checkCauses(own.causes)
     if (bytes === 0) return new Uint8Array(0)
-    const size = Math.ceil(bytes / 4) * 4
+    const size = wholeWords(bytes)
     let copy: GPUBuffer | undefined
     const copying = this.operations.issue(
       `reading ${bytes} bytes`,
@@ -169,7 +163,8 @@ export class WebGpuDevice implements Device {
 
   async compile(program: Program): Promise<Executable> {
     this.check()
-    const plan = planDispatches(program, { maxBindings: this.kernelCaps.maxBindings })
+    const tuning = this.adapter.software ? softwareTuning : gpuTuning
+    const plan = planDispatches(program, { maxBindings: this.kernelCaps.maxBindings, tuning })
     this.checkPlan(plan)
     const taken = await this.operations.guard(
       Promise.allSettled(
@@ -185,10 +180,10 @@ export class WebGpuDevice implements Device {
       release()
       throw error
     }
-    this.programs++
+    this.count.programs++
     debugLog(2, () => `${stages.length} dispatches on ${this.description}: ${plan.dispatches.map(({ title }) => title).join(', ')}`)
     return new WebGpuExecutable(program, plan, stages, this.host, () => {
-      this.programs--
+      this.count.programs--
       release()
     })
   }
@@ -249,7 +244,7 @@ export class WebGpuDevice implements Device {
   }
 
   memory(): DeviceMemory {
-    return { liveBytes: this.liveBytes, liveBuffers: this.liveBuffers, peakBytes: this.peakBytes, programs: this.programs }
+    return this.count.now
   }
 
   room(): DeviceRoom & { readonly largestTensor: number } {
@@ -274,7 +269,7 @@ export class WebGpuDevice implements Device {
   private allocate(bytes: number, usage: GPUBufferUsageFlags, label: string): Memory {
     let buffer: GPUBuffer | undefined
     // As they are now: by the time the answer comes, what was asked for is among them.
-    const { liveBytes, liveBuffers } = this
+    const { liveBytes, liveBuffers } = this.count.now
     const born = this.operations.issue(
       `allocating ${bytes} bytes for ${label}`,
       () => {
@@ -394,9 +389,9 @@ export class WebGpuDevice implements Device {
 }
 
 /** Writes are of whole words. */
-function wholeWords(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+function padded(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   if (bytes.byteLength % 4 === 0 && bytes.buffer instanceof ArrayBuffer) return bytes as Uint8Array<ArrayBuffer>
-  const padded = new Uint8Array(Math.ceil(bytes.byteLength / 4) * 4)
-  padded.set(bytes)
-  return padded
+  const words = new Uint8Array(wholeWords(bytes.byteLength))
+  words.set(bytes)
+  return words
 }

@@ -1,9 +1,10 @@
 /** A program ready to be replayed: pipelines, and what binds them to the buffers of earlier runs. */
-import { groupsOf, type Dispatch, type DispatchPlan, type Place } from '../../compile/dispatches.js'
+import type { Dispatch, DispatchPlan, Place } from '../../compile/dispatches.js'
 import type { Program } from '../../compile/program.js'
 import { uniformBinding, uniformBytes } from '../../kernel/print-wgsl.js'
-import { resolveIndex, type SymValues } from '../../shape.js'
+import type { SymValues } from '../../shape.js'
 import type { Executable } from '../device.js'
+import { gridOf, workgroupsOf, writeNumbers } from '../kernel-device.js'
 import type { Holder, Memory } from './memory.js'
 import type { Operation } from './operations.js'
 import type { Pipeline } from './pipelines.js'
@@ -86,7 +87,7 @@ export class WebGpuExecutable implements Executable {
     const pass = encoder.beginComputePass()
     const { maxComputeWorkgroupsPerDimension: most } = this.host.gpu.limits
     this.stages.forEach(({ dispatch, pipeline }, i) => {
-      const [along, across] = gridOf(dispatch, symbols, most)
+      const [along, across] = gridOf(workgroupsOf(dispatch, symbols), most)
       if (along === 0) return
       pass.setPipeline(pipeline.pipeline)
       pass.setBindGroup(0, bindings.groups[i]!)
@@ -129,7 +130,7 @@ export class WebGpuExecutable implements Executable {
     const words = new Uint32Array(this.numbersBytes / 4)
     this.stages.forEach(({ dispatch }, i) => {
       const at = this.numbersAt[i]
-      if (at !== undefined) dispatch.symbols.forEach((symbol, k) => (words[at / 4 + k] = resolveIndex(symbol, symbols)))
+      if (at !== undefined) writeNumbers(words, at / 4, dispatch, symbols)
     })
     const { written } = this
     if (written !== undefined && words.every((word, i) => word === written[i])) return
@@ -234,11 +235,4 @@ export class Bindings implements Holder {
     for (const memory of this.key) memory.holders.delete(this)
     this.onDrop(this)
   }
-}
-
-/** Workgroups along two axes: those beyond what one axis holds go on along the second. */
-function gridOf(dispatch: Dispatch, symbols: SymValues, most: number): readonly [number, number] {
-  const groups = groupsOf(dispatch, symbols)
-  const along = Math.min(groups, most)
-  return [along, along === 0 ? 0 : Math.ceil(groups / along)]
 }

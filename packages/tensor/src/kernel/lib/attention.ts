@@ -100,16 +100,22 @@ export function attendTogether(query: Query, threads: number, write: (w: Expr, v
   // Who holds which number of the result is known now where the threads are as many as numbers, or a part of them.
   const perThread = Math.ceil(width / threads)
   loadQuery(query, held, lane, threads)
-  b.barrier()
+  // The ends may come out of memory, and all threads have to be seen to turn as often.
+  const ends = b.sharedArray('ends', 'u32', 2)
+  b.if(lane.eq(0), () => {
+    b.store(ends, u32(0), query.from)
+    b.store(ends, u32(1), query.to)
+  })
+  const [from, to] = [b.commonLoad(ends, u32(0)), b.commonLoad(ends, u32(1))]
   const peak = b.var('peak', f32(NOTHING))
   const total = b.var('total', f32(0))
   const sums = Array.from({ length: perThread }, () => b.var('sum', f32(0)))
-  const count = b.let('count', query.to.sub(query.from.min(query.to)))
+  const count = b.let('count', to.sub(from.min(to)))
   b.for('base', u32(0), count, threads, (base) =>
     inside(() => {
-      const s = b.let('key', query.from.add(base).add(lane))
+      const s = b.let('key', from.add(base).add(lane))
       const mine = b.var('mine', f32(NOTHING))
-      b.if(s.lt(query.to), () =>
+      b.if(s.lt(to), () =>
         inside(() => {
           const bias = query.bias?.(s) ?? {}
           const attend = (): void => {
@@ -138,10 +144,10 @@ export function attendTogether(query: Query, threads: number, write: (w: Expr, v
         inside(() => {
           const one = b.load(scores, other)
           total.set(total.value.add(one))
-          const from = b.let('from', query.from.add(base).add(other))
+          const key = b.let('key', from.add(base).add(other))
           sums.forEach((sum, part) => {
             const w = part === 0 ? lane : b.let('w', lane.add(part * threads))
-            const add = (): void => sum.set(sum.value.add(one.mul(query.valueAt(from, w))))
+            const add = (): void => sum.set(sum.value.add(one.mul(query.valueAt(key, w))))
             if (width % threads === 0) add()
             else b.if(w.lt(width), () => inside(add))
           })

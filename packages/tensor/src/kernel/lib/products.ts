@@ -18,6 +18,15 @@ import { rounded } from './pack.js'
 export interface Tile {
   readonly rows: number
   readonly columns: number
+  /** The threads of a workgroup share what they read; without it each reads for itself. */
+  readonly block?: Block
+}
+
+/** Tiles of a workgroup, and steps of the inner index that it loads at a time. */
+export interface Block {
+  readonly down: number
+  readonly across: number
+  readonly depth: number
 }
 
 /** A product as its kernel sees it: `batch` times [rows, inner] · [inner, columns]. */
@@ -59,21 +68,25 @@ export interface TilePlace {
   readonly column: Expr
 }
 
-/** How many tiles there are in all, and which is that of a thread. */
-export function tilesOf(symbols: SymbolUniforms, product: Product, tile: Tile) {
-  const across = tilesAlong(symbols.dim(product.columns), tile.columns)
-  const down = tilesAlong(symbols.count(product.rows), tile.rows)
+/** How many tiles, or blocks of them, there are. */
+export function tilesOf(symbols: SymbolUniforms, product: Product, { rows, columns, block }: Tile) {
+  const across = tilesAlong(symbols.dim(product.columns), columns * (block?.across ?? 1))
+  const down = tilesAlong(symbols.count(product.rows), rows * (block?.down ?? 1))
+  return { across: atLeastOne(across), down: atLeastOne(down), count: times(times(across, down), symbols.count(product.batch)) }
+}
+
+/** The tile of a thread with a number. */
+export function tilePlace(
+  b: KernelBuilder,
+  thread: Expr,
+  { across, down }: { readonly across: Amount; readonly down: Amount },
+  tile: Tile,
+): TilePlace {
+  const rest = b.let('rest', thread.div(asExpr(across)))
   return {
-    count: times(times(across, down), symbols.count(product.batch)),
-    place: (b: KernelBuilder, thread: Expr): TilePlace => {
-      const [wide, high] = [atLeastOne(across), atLeastOne(down)]
-      const rest = b.let('rest', thread.div(asExpr(wide)))
-      return {
-        column: b.let('column', thread.rem(asExpr(wide)).mul(tile.columns)),
-        row: b.let('row', rest.rem(asExpr(high)).mul(tile.rows)),
-        batch: b.let('batch', rest.div(asExpr(high))),
-      }
-    },
+    column: b.let('column', thread.rem(asExpr(across)).mul(tile.columns)),
+    row: b.let('row', rest.rem(asExpr(down)).mul(tile.rows)),
+    batch: b.let('batch', rest.div(asExpr(down))),
   }
 }
 
@@ -141,7 +154,7 @@ export function productTile(context: ProductContext, node: Node, tile: Tile, pla
 }
 
 /** A sum of products with what the operation does to it. */
-function finished(b: KernelBuilder, sum: Expr, { attrs, hasBias }: Product, dtype: DType, biasAt: () => Expr): Expr {
+export function finished(b: KernelBuilder, sum: Expr, { attrs, hasBias }: Product, dtype: DType, biasAt: () => Expr): Expr {
   let value = attrs.alpha === undefined ? sum : sum.mul(attrs.alpha)
   if (hasBias) value = value.add(biasAt())
   if (attrs.activation !== undefined) value = activated(b, b.let('plain', value), attrs.activation)

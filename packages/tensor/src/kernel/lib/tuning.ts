@@ -21,3 +21,19 @@ export const softwareTuning: Tuning = {
   rowThreads: () => 1,
   attentionThreads: () => 1,
 }
+
+/**
+ * Graphics processors hide the time of memory behind many threads, and share what a workgroup reads.
+ *
+ * Source of the tiles of products (4 by 4 for each of 8 by 8 threads, 8 steps at a time): the register-tile constants of llama.cpp's WebGPU backend (ggml-webgpu,
+ * `WEBGPU_MUL_MAT_*`), which are the same on all makers' devices.
+ */
+export const gpuTuning: Tuning = {
+  name: 'gpu',
+  tile: (rows, columns) =>
+    rows > 4 && columns > 8
+      ? { rows: 4, columns: 4, block: { down: 8, across: 8, depth: 8 } }
+      : { rows: rows === 1 ? 1 : 2, columns: columns < 4 ? 1 : 4 },
+  rowThreads: (_, size) => (size <= 64 ? 32 : size <= 1024 ? 64 : 128),
+  attentionThreads: (width) => (width > 64 ? 128 : 64),
+}

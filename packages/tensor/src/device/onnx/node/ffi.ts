@@ -14,8 +14,8 @@ export interface NativeFunction {
   async(...args: [...(number | string | null)[], (error: unknown, result: number) => void]): void
 }
 
-/** Loads koffi. @throws TensorError DEVICE with the command that installs it. */
-export async function loadKoffi(): Promise<Koffi> {
+/** Loads koffi. @throws TensorError DEVICE with the command that installs it (by default with ONNX Runtime, which the CPU needs too). */
+export async function loadKoffi(install = installNative): Promise<Koffi> {
   try {
     const module = (await import('koffi')) as unknown as { default?: Koffi } & Koffi
     return module.default ?? module
@@ -24,9 +24,7 @@ export async function loadKoffi(): Promise<Koffi> {
     const detail = cause instanceof Error ? cause.message.split('\n')[0] : String(cause)
     throw new TensorError(
       'DEVICE',
-      missing
-        ? `the package koffi is not installed. Run: ${installNative}`
-        : `koffi could not be loaded (${detail}). Run: ${installNative}`,
+      missing ? `the package koffi is not installed. Run: ${install}` : `koffi could not be loaded (${detail}). Run: ${install}`,
       { cause },
     )
   }
@@ -52,9 +50,10 @@ const opened = new Map<string, ReturnType<Koffi['load']>>()
 
 /**
  * Opens a shared library and keeps it mapped until the process has gone: koffi closes libraries when its own state is
- * torn down, which would pull the code from under ONNX Runtime's threads.
+ * torn down, which would pull the code from under the threads that the library has started.
+ * @throws TensorError DEVICE with the loader's words and `help`.
  */
-export function openLibrary(koffi: Koffi, path: string): ReturnType<Koffi['load']> {
+export function openLibrary(koffi: Koffi, path: string, help = `Reinstall it: ${installNative}`): ReturnType<Koffi['load']> {
   const present = opened.get(path)
   if (present !== undefined) return present
   growStacks(koffi)
@@ -63,7 +62,7 @@ export function openLibrary(koffi: Koffi, path: string): ReturnType<Koffi['load'
     library = koffi.load(path)
   } catch (cause) {
     const detail = cause instanceof Error ? cause.message : String(cause)
-    throw new TensorError('DEVICE', `the library ${path} could not be loaded: ${detail}. Reinstall it: ${installNative}`, { cause })
+    throw new TensorError('DEVICE', `the library ${path} could not be loaded: ${detail}. ${help}`, { cause })
   }
   pin(koffi, path)
   opened.set(path, library)

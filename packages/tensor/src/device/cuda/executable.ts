@@ -1,0 +1,114 @@
+import type { Dispatch, DispatchPlan, Place } from '../../compile/dispatches.js'
+import type { Program } from '../../compile/program.js'
+import { checkSymbols, type SymValues } from '../../shape.js'
+import type { Executable, ProfileSink } from '../device.js'
+import { gridOf, workgroupsOf, writeNumbers } from '../kernel-device.js'
+import type { CudaDriver, DevicePointer, Dim3, Handle } from './driver.js'
+import type { Replay } from './replay.js'
+import type { Staging } from './staging.js'
+
+export interface Stage {
+  readonly dispatch: Dispatch
+  /** Its text, by which the module is known. */
+  readonly ptx: string
+  readonly fn: Handle
+  /** Shared memory that its launches have to give. */
+  readonly sharedBytes: number
+  /** Where its numbers are in the program's, in words; undefined when it has none. */
+  readonly numbersAt: number | undefined
+}
+
+/** The numbers of all dispatches of a program. */
+export interface Numbers {
+  readonly pointer: DevicePointer
+  readonly words: number
+}
+
+/** Where a run's memory is. */
+export interface RunMemory {
+  readonly inputs: readonly DevicePointer[]
+  readonly outputs: readonly DevicePointer[]
+  /** Of temporaries; 0 when there are none. */
+  readonly arena: DevicePointer
+}
+
+/** A program's kernels, compiled, with what stays the same from run to run. */
+export class CudaExecutable implements Executable {
+  disposed = false
+  /** Values of the program's symbols that numbers and grids are for. */
+  private values: readonly number[] | undefined
+  private grids: readonly Dim3[] = []
+  private gridKey = ''
+  private readonly most: readonly number[]
+
+  constructor(
+    readonly program: Program,
+    readonly plan: DispatchPlan,
+    readonly stages: readonly Stage[],
+    readonly numbers: Numbers | undefined,
+    readonly replay: Replay,
+    private readonly mostGroups: number,
+    private readonly onDispose: (own: CudaExecutable) => void,
+  ) {
+    const maxima = new Map(program.symbols.map((symbol) => [symbol, symbol.max]))
+    this.most = stages.map(({ dispatch }) => workgroupsOf(dispatch, maxima))
+  }
+
+  dispose(): void {
+    if (this.disposed) return
+    this.disposed = true
+    this.onDispose(this)
+  }
+
+  /** Works out grids, and sends numbers to the device, where symbols have other values than in the run before. */
+  update(values: SymValues, staging: Staging): void {
+    checkSymbols(this.program.symbols, values)
+    const now = this.program.symbols.map((symbol) => values.get(symbol) ?? NaN)
+    const { values: before } = this
+    if (before !== undefined && now.every((value, i) => value === before[i])) return
+    this.values = undefined
+    this.grids = this.stages.map(({ dispatch }, i): Dim3 => {
+      const groups = workgroupsOf(dispatch, values)
+      if (groups === 0) return [0, 0, 1]
+      // A symbol that grows at each step would need a new graph each time: grids are rounded up to powers of two, and threads beyond the end leave at once.
+      return [...gridOf(Math.min(2 ** Math.ceil(Math.log2(groups)), this.most[i]!), this.mostGroups), 1]
+    })
+    this.gridKey = this.grids.map(([x, y]) => `${x}x${y}`).join()
+    if (this.numbers !== undefined) {
+      const words = new Uint32Array(this.numbers.words)
+      for (const { dispatch, numbersAt } of this.stages) if (numbersAt !== undefined) writeNumbers(words, numbersAt, dispatch, values)
+      staging.toDevice(this.numbers.pointer, new Uint8Array(words.buffer))
+    }
+    this.values = now
+  }
+
+  /** Puts the kernels on the stream, as a graph where `replayed`. */
+  launch(driver: CudaDriver, stream: Handle, memory: RunMemory, replayed: boolean): void {
+    const launch = (): void => this.stages.forEach((_, i) => this.launchStage(i, driver, stream, memory))
+    if (!replayed) return launch()
+    const { inputs, outputs, arena } = memory
+    this.replay.run(`${inputs.join()} ${outputs.join()} ${arena} ${this.gridKey}`, this.stages.length, launch)
+  }
+
+  /** Kernel by kernel, each awaited: times are those of the device and of waiting for it. */
+  profile(driver: CudaDriver, stream: Handle, memory: RunMemory, profile: ProfileSink): void {
+    driver.streamSynchronize(stream)
+    this.stages.forEach(({ dispatch }, i) => {
+      const start = performance.now()
+      this.launchStage(i, driver, stream, memory)
+      driver.streamSynchronize(stream)
+      profile({ name: dispatch.title, detail: dispatch.kernel.name, ms: performance.now() - start })
+    })
+  }
+
+  private launchStage(index: number, driver: CudaDriver, stream: Handle, { inputs, outputs, arena }: RunMemory): void {
+    const { dispatch, fn, sharedBytes, numbersAt } = this.stages[index]!
+    const grid = this.grids[index]!
+    if (grid[0] === 0) return
+    const address = (place: Place): DevicePointer =>
+      place.kind === 'temporary' ? arena + place.offset : place.kind === 'input' ? inputs[place.index]! : outputs[place.index]!
+    const parameters = dispatch.places.map(address)
+    if (numbersAt !== undefined) parameters.push(this.numbers!.pointer + 4 * numbersAt)
+    driver.launch(fn, grid, dispatch.kernel.workgroup, sharedBytes, stream, parameters)
+  }
+}

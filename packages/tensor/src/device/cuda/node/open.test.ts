@@ -1,0 +1,78 @@
+/** The whole way from a tensor to the calls of the driver, through the FFI, on a library that takes the place of the driver's. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { sym, tensor } from '../../../index.js'
+import { jit } from '../../../transform/jit.js'
+import type { Tensor } from '../../../tensor.js'
+import { resolveDevice } from '../../registry.js'
+import { buildFake, canBuildFake, noCompiler, type Fake } from '../testing/fake.js'
+
+let fake: Fake
+beforeAll(() => {
+  if (canBuildFake) fake = buildFake()
+})
+afterAll(() => {
+  if (canBuildFake) fake[Symbol.dispose]()
+})
+const launches = (lines: readonly string[]): string[] =>
+  lines.filter((line) => /^cu(LaunchKernel|GraphLaunch|GraphInstantiate)/.test(line)).map((line) => line.replace(/ extra none/, ''))
+
+describe.skipIf(!canBuildFake)(`device 'cuda' through the FFI${canBuildFake ? '' : `: skipped, ${noCompiler}`}`, () => {
+  it('compiles, copies, launches, replays and lets go', async () => {
+    const device = await resolveDevice('cuda', { library: fake.path })
+    expect(device.description).toBe(`Fake µ-GPU, compute capability 7.5, 24.0 GiB (${fake.path}, CUDA 12.4)`)
+    expect(await resolveDevice('cuda', { library: fake.path })).toBe(device)
+    const n = sym('n', { max: 1000 })
+    const step = jit((x: Tensor) => x.slice(0, 0, n).mul(2).cumsum(0).exp(), { device })
+    using x = await tensor(new Float32Array(1000 * 3), { shape: [1000, 3] }).realize({ device })
+    fake.log()
+    const seen: { launches: string[]; copies: number }[] = []
+    for (const count of [5, 5, 300]) {
+      using _ = await step.run([x], { symbols: new Map([[n, count]]) })
+      const lines = fake.log()
+      seen.push({ launches: launches(lines), copies: lines.filter((line) => line.startsWith('cuMemcpyHtoDAsync')).length })
+    }
+    // 15 and 900 elements by 64 threads: 1 workgroup, and 15 rounded up to 16. Numbers are sent where they have changed.
+    const grids = (x: number): unknown =>
+      expect.arrayContaining([expect.stringMatching(`^cuLaunchKernel \\w+ grid ${x}x1x1 block 64x1x1 shared 0$`)])
+    expect(seen[0]).toEqual({ launches: grids(1), copies: 2 }) // and x itself
+    expect(seen[1]).toMatchObject({ copies: 0 })
+    expect(seen[2]).toEqual({ launches: grids(16), copies: 1 })
+    step.dispose()
+    x.dispose()
+    await device.dispose()
+    expect({ bytes: fake.liveBytes(), handles: fake.liveHandles() }).toEqual({ bytes: 0, handles: 0 })
+  })
+
+  it('waits without blocking the event loop', async () => {
+    const device = await resolveDevice('cuda', { library: fake.path })
+    const buffer = device.alloc(8)
+    device.write(buffer, Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8))
+    fake.setUnready(60)
+    let turns = 0
+    const timer = setInterval(() => turns++, 1)
+    expect([...(await device.read(buffer, 5))]).toEqual([1, 2, 3, 4, 5])
+    clearInterval(timer)
+    expect(turns).toBeGreaterThan(0)
+    device.free(buffer)
+    await device.dispose()
+  })
+
+  it('tells of a device that was lost while something waited, and opens it again', async () => {
+    const device = await resolveDevice('cuda', { library: fake.path })
+    const buffer = device.alloc(8)
+    fake.fail('cuEventQuery', 1, 700)
+    await expect(device.read(buffer)).rejects.toMatchObject({
+      code: 'DEVICE_LOST',
+      message: expect.stringMatching(
+        /^Fake µ-GPU.* was lost: cuEventQuery failed: CUDA_ERROR_ILLEGAL_ADDRESS \(700\)\. Open a device again/,
+      ) as string,
+    })
+    expect(() => device.alloc(4)).toThrow(expect.objectContaining({ code: 'DEVICE_LOST' }) as Error)
+    device.free(buffer)
+    const again = await resolveDevice('cuda', { library: fake.path })
+    expect(again).not.toBe(device)
+    again.free(again.alloc(4))
+    await device.dispose()
+    await again.dispose()
+  })
+})
