@@ -25,12 +25,15 @@ describe('WebGPU in Chromium', () => {
     },
   )
 
-  it('gives the values and gradients of the first sample of every row', async ({ skip }) => {
-    skip(executable === undefined, noChromium)
-    const { count, problems } = await opened.run('page', 'conformance', { device: 'webgpu', first: true })
-    expect(problems).toEqual([])
-    expect(count).toBeGreaterThan(60)
-  })
+  it.for([false, true])(
+    'gives the values and gradients of the first sample of every row, with kernels for graphics processors: %s',
+    async (cutForGpu, { skip }) => {
+      skip(executable === undefined, noChromium)
+      const { count, problems } = await opened.run('page', 'conformance', { device: 'webgpu', first: true, cutForGpu })
+      expect(problems).toEqual([])
+      expect(count).toBeGreaterThan(60)
+    },
+  )
 
   it('continues a prompt of stories260K as llama2.c does', async ({ skip }) => {
     skip(executable === undefined, noChromium)

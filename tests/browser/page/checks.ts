@@ -14,6 +14,7 @@ import { sampler } from '@tesserae/sampling'
 import { Tokenizer, trainBpe } from '@tesserae/tokenizer'
 import { createModel, initWeights, llama, readLlama2c } from '@tesserae/transformer'
 import { mismatch } from '../../../packages/tensor/src/testing/compare.js'
+import { gpuTuning } from '../../../packages/tensor/src/kernel/lib/tuning.js'
 import { checkGoldens, checkTable } from '../../../packages/tensor/src/testing/op-table.js'
 import { webGpuOf } from '../../../packages/tensor/src/testing/webgpu.js'
 import { failureChecks } from './failures.js'
@@ -124,12 +125,16 @@ export const checks = {
     rows,
     device: name = 'cpu',
     first = false,
+    cutForGpu = false,
   }: {
     readonly rows?: readonly string[]
     readonly device?: DeviceName
     readonly first?: boolean
+    /** With the kernels for graphics processors, whatever the adapter is. */
+    readonly cutForGpu?: boolean
   }) {
-    const device = await resolveDevice(name)
+    const device = await resolveDevice(name, cutForGpu ? { threads: 8 } : {})
+    if (cutForGpu) webGpuOf(device).tuning = gpuTuning
     return checkTable(device, { first, ...(rows === undefined ? {} : { rows }), ...refused(name) })
   },
 

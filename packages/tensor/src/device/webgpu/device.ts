@@ -7,7 +7,7 @@ import type { DType } from '../../dtype.js'
 import { TensorError } from '../../errors.js'
 import type { Attrs, TensorType } from '../../graph/node.js'
 import type { KernelCaps } from '../../kernel/ir.js'
-import { gpuTuning, softwareTuning } from '../../kernel/lib/tuning.js'
+import { gpuTuning, softwareTuning, type Tuning } from '../../kernel/lib/tuning.js'
 import type { SymValues } from '../../shape.js'
 import {
   markUnstarted,
@@ -41,6 +41,8 @@ export class WebGpuDevice implements Device {
   readonly description: string
   readonly caps = { dtypes, alias: true, outputsInPlace: true, threads: 1 }
   readonly adapter: AdapterReport
+  /** How kernels are cut. Tests set it, to look at those for graphics processors where there is none. */
+  tuning: Tuning
   private readonly kernelCaps: KernelCaps
   private readonly operations: Operations
   private readonly pipelines: Pipelines
@@ -62,6 +64,7 @@ export class WebGpuDevice implements Device {
   ) {
     const { limits } = gpu
     this.adapter = adapter
+    this.tuning = adapter.software ? softwareTuning : gpuTuning
     this.description = `WebGPU, ${describeAdapter(adapter)}`
     this.kernelCaps = {
       f16: gpu.features.has('shader-f16'),
@@ -163,8 +166,7 @@ export class WebGpuDevice implements Device {
 
   async compile(program: Program): Promise<Executable> {
     this.check()
-    const tuning = this.adapter.software ? softwareTuning : gpuTuning
-    const plan = planDispatches(program, { maxBindings: this.kernelCaps.maxBindings, tuning })
+    const plan = planDispatches(program, { maxBindings: this.kernelCaps.maxBindings, tuning: this.tuning })
     this.checkPlan(plan)
     const taken = await this.operations.guard(
       Promise.allSettled(
