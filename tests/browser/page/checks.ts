@@ -13,8 +13,9 @@ import {
 import { sampler } from '@tesserae/sampling'
 import { Tokenizer, trainBpe } from '@tesserae/tokenizer'
 import { createModel, initWeights, llama, readLlama2c } from '@tesserae/transformer'
-import { mismatch } from '../../../packages/tensor/src/testing/compare.js'
+import { findWebGpu } from '../../../packages/tensor/src/device/registry.js'
 import { gpuTuning } from '../../../packages/tensor/src/kernel/lib/tuning.js'
+import { mismatch } from '../../../packages/tensor/src/testing/compare.js'
 import { checkGoldens, checkTable } from '../../../packages/tensor/src/testing/op-table.js'
 import { webGpuOf } from '../../../packages/tensor/src/testing/webgpu.js'
 import { failureChecks } from './failures.js'
@@ -119,22 +120,20 @@ export const checks = {
 
   /**
    * Samples of rows (all when none is named), values and gradients, as written and decomposed; or of each row the first as it is written. bfloat16 is refused by the
-   * CPU, see `refusals`.
+   * CPU, see `refusals`. `form: 'gpu'` runs WebGPU's kernels as they are cut for graphics processors.
    */
   async conformance({
     rows,
     device: name = 'cpu',
     first = false,
-    cutForGpu = false,
+    form,
   }: {
     readonly rows?: readonly string[]
     readonly device?: DeviceName
     readonly first?: boolean
-    /** With the kernels for graphics processors, whatever the adapter is. */
-    readonly cutForGpu?: boolean
+    readonly form?: 'gpu'
   }) {
-    const device = await resolveDevice(name, cutForGpu ? { threads: 8 } : {})
-    if (cutForGpu) webGpuOf(device).tuning = gpuTuning
+    const device = form === undefined ? await resolveDevice(name) : await (await findWebGpu()).open(gpuTuning)
     return checkTable(device, { first, ...(rows === undefined ? {} : { rows }), ...refused(name) })
   },
 

@@ -41,8 +41,6 @@ export class WebGpuDevice implements Device {
   readonly description: string
   readonly caps = { dtypes, alias: true, outputsInPlace: true, threads: 1 }
   readonly adapter: AdapterReport
-  /** How kernels are cut. Tests set it, to look at those for graphics processors where there is none. */
-  tuning: Tuning
   private readonly kernelCaps: KernelCaps
   private readonly operations: Operations
   private readonly pipelines: Pipelines
@@ -54,6 +52,8 @@ export class WebGpuDevice implements Device {
   private disposed = false
   private readonly reads = new Set<Promise<Uint8Array>>()
   private lost: TensorError | undefined
+  /** Asked for once: each look at the limits goes to the implementation. */
+  private readonly largestTensor: number
   /** Memory of temporaries, which all programs use in turn. */
   private arena: Memory | undefined
 
@@ -61,10 +61,11 @@ export class WebGpuDevice implements Device {
     /** The implementation's own device; for tests, which make it go away. */
     readonly gpu: GPUDevice,
     adapter: AdapterReport,
+    /** How kernels are cut; by default for what the adapter is. */
+    private readonly tuning: Tuning = adapter.software ? softwareTuning : gpuTuning,
   ) {
     const { limits } = gpu
     this.adapter = adapter
-    this.tuning = adapter.software ? softwareTuning : gpuTuning
     this.description = `WebGPU, ${describeAdapter(adapter)}`
     this.kernelCaps = {
       f16: gpu.features.has('shader-f16'),
@@ -74,6 +75,8 @@ export class WebGpuDevice implements Device {
       maxWorkgroup: [limits.maxComputeWorkgroupSizeX, limits.maxComputeWorkgroupSizeY, limits.maxComputeWorkgroupSizeZ],
       maxBindings: limits.maxStorageBuffersPerShaderStage,
     }
+    // Bound whole, in units of four bytes.
+    this.largestTensor = Math.floor(Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize) / 4) * 4
     this.operations = new Operations(gpu, this.description)
     this.pipelines = new Pipelines(gpu, this.description, this.kernelCaps)
     this.host = {
@@ -95,7 +98,7 @@ export class WebGpuDevice implements Device {
   /** Whether there was memory is known later: what uses the buffer fails with OUT_OF_MEMORY when there was none. */
   alloc(bytes: number): DeviceBuffer {
     this.check()
-    const { largestTensor } = this.room()
+    const { largestTensor } = this
     const size = wholeWords(bytes)
     if (size > largestTensor)
       throw new TensorError(
@@ -250,10 +253,7 @@ export class WebGpuDevice implements Device {
   }
 
   room(): DeviceRoom & { readonly largestTensor: number } {
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.gpu.limits
-    // Bound whole, in units of four bytes.
-    const largestTensor = Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / 4) * 4
-    return { largestTensor, source: 'WebGPU tells limits, and not how much memory is free' }
+    return { largestTensor: this.largestTensor, source: 'WebGPU tells limits, and not how much memory is free' }
   }
 
   async dispose(): Promise<void> {
@@ -314,7 +314,7 @@ export class WebGpuDevice implements Device {
 
   /** Tensors between kernels have to fit as those of the caller. */
   private checkPlan({ dispatches, arena }: DispatchPlan): void {
-    const { largestTensor } = this.room()
+    const { largestTensor } = this
     for (const { places, title } of dispatches)
       for (const place of places)
         if (place.kind === 'temporary' && place.bytes > largestTensor)

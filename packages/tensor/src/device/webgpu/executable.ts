@@ -42,6 +42,8 @@ export class WebGpuExecutable implements Executable {
   /** Where the numbers of each dispatch begin, in bytes; undefined for a dispatch without any. */
   private readonly numbersAt: readonly (number | undefined)[]
   private readonly numbersBytes: number
+  /** Along one axis. */
+  private readonly mostWorkgroups: number
   private numbers: Memory | undefined
   /** The numbers as they are on the device. */
   private written: Uint32Array<ArrayBuffer> | undefined
@@ -55,7 +57,8 @@ export class WebGpuExecutable implements Executable {
   ) {
     const titles = stages.map(({ dispatch }) => dispatch.title)
     this.label = `a program of ${titles.length} dispatch${titles.length === 1 ? '' : 'es'} (${titles.slice(0, 4).join(', ')}${titles.length > 4 ? ', …' : ''})`
-    const { minUniformBufferOffsetAlignment: step } = host.gpu.limits
+    const { minUniformBufferOffsetAlignment: step, maxComputeWorkgroupsPerDimension } = host.gpu.limits
+    this.mostWorkgroups = maxComputeWorkgroupsPerDimension
     let end = 0
     this.numbersAt = stages.map(({ dispatch }) => {
       if (dispatch.symbols.length === 0) return undefined
@@ -85,9 +88,8 @@ export class WebGpuExecutable implements Executable {
     this.writeNumbers(symbols)
     for (const { from, to } of bindings.copies) encoder.copyBufferToBuffer(from.gpuBuffer, 0, to.gpuBuffer, 0, from.bytes)
     const pass = encoder.beginComputePass()
-    const { maxComputeWorkgroupsPerDimension: most } = this.host.gpu.limits
     this.stages.forEach(({ dispatch, pipeline }, i) => {
-      const [along, across] = gridOf(workgroupsOf(dispatch, symbols), most)
+      const [along, across] = gridOf(workgroupsOf(dispatch, symbols), this.mostWorkgroups)
       if (along === 0) return
       pass.setPipeline(pipeline.pipeline)
       pass.setBindGroup(0, bindings.groups[i]!)

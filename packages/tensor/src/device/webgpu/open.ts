@@ -1,5 +1,6 @@
 import { TensorError } from '../../errors.js'
 import { describeAdapter, reportAdapter, type AdapterReport } from './adapter.js'
+import type { Tuning } from '../../kernel/lib/tuning.js'
 import { WebGpuDevice } from './device.js'
 
 /** An implementation of WebGPU. */
@@ -11,8 +12,8 @@ export interface FoundGpu {
 
 export interface FoundAdapter {
   readonly report: AdapterReport
-  /** Errors: DEVICE when the adapter gives no device. An adapter gives one. */
-  open(): Promise<WebGpuDevice>
+  /** Kernels are cut for what the adapter is unless told otherwise. Errors: DEVICE when the adapter gives no device. An adapter gives one. */
+  open(tuning?: Tuning): Promise<WebGpuDevice>
 }
 
 /** The adapter of an implementation, the fastest where it has several. Errors: DEVICE when it has none. */
@@ -22,9 +23,13 @@ export async function findAdapter({ gpu, help }: FoundGpu): Promise<FoundAdapter
   const report = reportAdapter(adapter)
   return {
     report,
-    async open() {
+    async open(tuning) {
       try {
-        return new WebGpuDevice(await adapter.requestDevice({ requiredLimits: report.limits, requiredFeatures: report.features }), report)
+        return new WebGpuDevice(
+          await adapter.requestDevice({ requiredLimits: report.limits, requiredFeatures: report.features }),
+          report,
+          tuning,
+        )
       } catch (cause) {
         throw new TensorError('DEVICE', `the WebGPU adapter ${describeAdapter(report)} gave no device: ${String(cause)}`, { cause })
       }
