@@ -17,6 +17,7 @@ import { findWebGpu } from '../../../packages/tensor/src/device/registry.js'
 import { gpuTuning } from '../../../packages/tensor/src/kernel/lib/tuning.js'
 import { mismatch } from '../../../packages/tensor/src/testing/compare.js'
 import { checkGoldens, checkTable } from '../../../packages/tensor/src/testing/op-table.js'
+import { webGpuOf } from '../../../packages/tensor/src/testing/webgpu.js'
 import { failureChecks } from './failures.js'
 
 const warnings: string[] = []
@@ -179,6 +180,28 @@ export const checks = {
     const { liveBuffers, programs } = device.memory()
     await device.dispose()
     return { ...result, liveBuffers, programs }
+  },
+
+  /** What the later tokens of a generation ask of WebGPU, by method. */
+  async replay({ tokens }: { readonly tokens: number }): Promise<Record<string, number>> {
+    const device = webGpuOf(await resolveDevice('webgpu', { threads: 7 }))
+    const config = llama({ vocabSize: 31, width: 16, layers: 1, heads: 4, kvHeads: 2, hidden: 24, context: 48 })
+    using model = await createModel({ config, weights: initWeights(config, { seed: 4 }), device })
+    const counts: Record<string, number> = {}
+    const { gpu } = device
+    for (const name of ['createBindGroup', 'createBuffer', 'createComputePipelineAsync'] as const) {
+      const original = gpu[name].bind(gpu) as (...args: unknown[]) => unknown
+      Object.assign(gpu, {
+        [name]: (...args: unknown[]) => {
+          counts[name] = (counts[name] ?? 0) + 1
+          return original(...args)
+        },
+      })
+    }
+    let count = 0
+    for await (const _ of model.stream([1, 2, 3, 4, 5], { maxTokens: tokens + 4 }))
+      if (++count === 4) for (const name of Object.keys(counts)) counts[name] = 0
+    return counts
   },
 
   /** A trained model from files of the server. `expected` is what llama2.c continues the prompt with. */

@@ -1,6 +1,17 @@
 /** What WebGPU does when memory runs out or the device goes away: each check says what a user sees, and what is left behind. */
-import { explainDevice, full, jit, referenceDevice, resolveDevice, tensor, valueAndGrad, type Device, type Tensor } from '@tesserae/tensor'
-import { createModel, initWeights, llama, readLlama2c, type LoadedModel } from '@tesserae/transformer'
+import {
+  declare,
+  explainDevice,
+  full,
+  jit,
+  referenceDevice,
+  resolveDevice,
+  tensor,
+  valueAndGrad,
+  type Device,
+  type Tensor,
+} from '@tesserae/tensor'
+import { createModel, initWeights, llama, mapWeights, readLlama2c, weightSpecs, type LoadedModel } from '@tesserae/transformer'
 import { checkMoves } from '../../../packages/tensor/src/testing/moves.js'
 import { loseDevice, webGpuOf } from '../../../packages/tensor/src/testing/webgpu.js'
 
@@ -50,6 +61,18 @@ export const failureChecks = {
     for (const from of devices)
       for (const to of devices) problems.push(...(await checkMoves(from, to)).map((problem) => `${from.name} to ${to.name}: ${problem}`))
     return problems
+  },
+
+  /** A model one of whose weights is larger than the device takes, and whose weights nobody has: nothing of it is needed to refuse it. */
+  async largeWeight(_: Record<string, never>) {
+    const device = await resolveDevice('webgpu', { threads: 6 })
+    const { largestTensor } = webGpuOf(device).room()
+    const large = llama({ vocabSize: largestTensor / 4096, width: 2048, layers: 1, heads: 1, kvHeads: 1, hidden: 24, context: 16 })
+    const weights = mapWeights(weightSpecs(large), ({ shape }) => declare(shape))
+    const refused = await outcome(() => createModel({ config: large, weights, device }))
+    const { peakBytes } = device.memory()
+    await device.dispose()
+    return { refused, peakBytes, largestTensor }
   },
 
   /** Asks for the largest tensor there may be, which software adapters have no memory for, in the ways a program does; and for a larger one. */

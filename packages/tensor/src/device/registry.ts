@@ -56,7 +56,7 @@ export async function explainDevice(options: ResolveOptions = {}): Promise<Devic
 }
 
 /** From the fastest on. */
-const candidates = (options: ResolveOptions): readonly DeviceCandidate[] => [
+const candidates = ({ library, ...options }: ResolveOptions): readonly DeviceCandidate[] => [
   { name: 'cuda', open: () => resolveDevice('cuda', options) },
   {
     name: 'webgpu',
@@ -66,7 +66,8 @@ const candidates = (options: ResolveOptions): readonly DeviceCandidate[] => [
       return resolveDevice('webgpu', options)
     },
   },
-  { name: 'cpu', open: () => resolveDevice('cpu', options) },
+  // A library is ONNX Runtime's: the driver is where drivers are.
+  { name: 'cpu', open: () => resolveDevice('cpu', { ...options, ...(library === undefined ? {} : { library }) }) },
 ]
 
 const softwareReason = (name: string): string =>

@@ -7,6 +7,8 @@ import { checkGolden, parseGoldens } from './goldens.js'
 export interface TableChecks {
   /** What was looked at. */
   readonly count: number
+  /** Those with problems. */
+  readonly failed: number
   /** What differs, each line beginning with the title of what it is about. */
   readonly problems: readonly string[]
 }
@@ -27,7 +29,7 @@ const errorText = (error: unknown): string => (error instanceof Error ? error.me
 /** Samples of rows, values and gradients. */
 export async function checkTable(device: Device, { rows, first = false, without, onSample }: TableOptions = {}): Promise<TableChecks> {
   const problems: string[] = []
-  let count = 0
+  let [count, failed] = [0, 0]
   for (const row of opTable.values()) {
     if (rows !== undefined && !rows.includes(row.name)) continue
     for (const sample of first ? row.samples.slice(0, 1) : row.samples) {
@@ -37,23 +39,31 @@ export async function checkTable(device: Device, { rows, first = false, without,
         count++
         const found = await checkSample(row, sample, device, { decomposeAll }).catch((error: unknown) => [errorText(error)])
         onSample?.(title, found)
+        if (found.length > 0) failed++
         problems.push(...found.map((problem) => `${title}: ${problem}`))
       }
     }
   }
-  return { count, problems }
+  return { count, failed, problems }
 }
 
 /** PyTorch's values, from the text of a file of goldens. */
-export async function checkGoldens(text: string, device: Device, { without }: Pick<TableOptions, 'without'> = {}): Promise<TableChecks> {
+export async function checkGoldens(
+  text: string,
+  device: Device,
+  { rows, without, onSample }: Omit<TableOptions, 'first'> = {},
+): Promise<TableChecks> {
   const problems: string[] = []
-  let count = 0
+  let [count, failed] = [0, 0]
   for (const golden of parseGoldens(text)) {
+    if (rows !== undefined && !rows.includes(golden.op)) continue
     if (without !== undefined && [...golden.inputs, ...golden.outputs].some(({ dtype }) => dtype === without)) continue
     count++
     // Tanh and erf are approximations to a few units in the last place, on ONNX Runtime as on graphics cards.
     const found = await checkGolden(golden, device, { tolerance: { f32: 1e-5 } }).catch((error: unknown) => [errorText(error)])
+    onSample?.(golden.title, found)
+    if (found.length > 0) failed++
     problems.push(...found.map((problem) => `${golden.title}: ${problem}`))
   }
-  return { count, problems }
+  return { count, failed, problems }
 }

@@ -7,7 +7,7 @@ import { WebGpuDevice } from '../device/webgpu/device.js'
 export const noWebGpu: () => Promise<string | undefined> = () =>
   findWebGpu().then(
     () => undefined,
-    (error: unknown) => `${error instanceof Error ? error.message : String(error)} (tools/acceptance/gpu/README.md says how to run these)`,
+    (error: unknown) => `${error instanceof Error ? error.message : String(error)} (CONTRIBUTING.md says how to run tests of it)`,
   )
 
 /** The device's inside. */

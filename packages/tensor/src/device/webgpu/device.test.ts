@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest'
 import { buildProgram } from '../../compile/build-program.js'
 import { makeNode } from '../../graph/build.js'
-import { add, mul } from '../../graph/primitives.js'
+import { add, mul, reduceSum } from '../../graph/primitives.js'
 import type { Value } from '../../graph/node.js'
 import { jit, realize, resolveDevice, sym, tensor, type Tensor } from '../../index.js'
 import { buildKernel, u32 } from '../../kernel/builder.js'
@@ -62,10 +62,11 @@ describe('replay', () => {
     const program = (await compile([add(x, y), mul(x, y)])) as WebGpuExecutable
     const [a, b, c, sum, product] = [filled(1, 2, 3, 4), filled(5, 6, 7, 8), filled(1, 1, 1, 1), filled(0, 0, 0, 0), filled(0, 0, 0, 0)]
     const run = (left: DeviceBuffer, right: DeviceBuffer): unknown => device.run(program, [left, right], [sum, product], new Map())
-    expect(await groupsMade(() => run(a, b))).toBe(2)
+    const { length } = program.stages
+    expect(await groupsMade(() => run(a, b))).toBe(length)
     expect(await groupsMade(() => run(a, b))).toBe(0)
     expect(await values(sum)).toEqual([6, 8, 10, 12])
-    expect(await groupsMade(() => run(a, c))).toBe(2)
+    expect(await groupsMade(() => run(a, c))).toBe(length)
     expect(await groupsMade(() => [run(a, b), run(a, c), run(a, b)])).toBe(0)
     expect(await values(product)).toEqual([5, 12, 21, 32])
     expect(program.prepared).toBe(2)
@@ -109,15 +110,13 @@ describe('replay', () => {
   it('copies a buffer that is given twice only where one kernel would bind it twice', async (context) => {
     needed(context)
     const [x, y] = [input(), input()]
-    const apart = await compile([add(x, x), mul(y, y)])
+    const apart = await compile([add(x, x), reduceSum(y, [0])])
     const together = await compile([add(x, y)])
     const a = filled(1, 2, 3, 4)
     const [first, second] = [filled(0, 0, 0, 0), filled(0, 0, 0, 0)]
     expect(await buffersMade(() => device.run(apart, [a, a], [first, second], new Map()))).toBe(0)
-    expect([await values(first), await values(second)]).toEqual([
-      [2, 4, 6, 8],
-      [1, 4, 9, 16],
-    ])
+    expect(await values(first)).toEqual([2, 4, 6, 8])
+    expect((await values(second))[0]).toBe(10)
     expect(await buffersMade(() => device.run(together, [a, a], [first], new Map()))).toBe(1)
     device.write(a, new Uint8Array(new Float32Array([10, 20, 30, 40]).buffer))
     expect(await buffersMade(() => device.run(together, [a, a], [first], new Map()))).toBe(0)
@@ -196,7 +195,7 @@ describe('failures', () => {
     device.run(program, [a, sum], [more], new Map()) // a consequence
     const failure = await outcome(device.read(more))
     expect(failure.code).toBe('RUNTIME')
-    expect(failure.message).toMatch(/^WebGPU, .*: the run of a program of 1 dispatches \(add\) failed: .*destroyed/s)
+    expect(failure.message).toMatch(/^WebGPU, .*: the run of a program of 1 dispatch \(add\) failed: .*destroyed/s)
     expect(await outcome(device.read(sum))).toBe(failure)
     expect(() => device.run(program, [a, sum], [more], new Map())).toThrow(failure.message)
     expect(await values(bystander)).toEqual([9, 9, 9, 9])

@@ -18,6 +18,7 @@ import {
   type Executable,
   type RunOptions,
 } from '../device.js'
+import { checkRead, checkWrite, MemoryCount, wholeWords } from '../kernel-device.js'
 import { describeAdapter, type AdapterReport } from './adapter.js'
 import { WebGpuExecutable, type ExecutableHost, type Stage } from './executable.js'
 import { Memory, MemoryPool, WebGpuBuffer } from './memory.js'
@@ -45,15 +46,14 @@ export class WebGpuDevice implements Device {
   private readonly pipelines: Pipelines
   private readonly pool = new MemoryPool((memory) => this.destroyMemory(memory))
   private readonly host: ExecutableHost
-  private liveBytes = 0
-  private liveBuffers = 0
-  private peakBytes = 0
-  private programs = 0
+  private readonly count = new MemoryCount()
   /** Bytes destroyed since the last submission. */
   private unsubmitted = 0
   private disposed = false
   private readonly reads = new Set<Promise<Uint8Array>>()
   private lost: TensorError | undefined
+  /** Asked for once: each look at the limits goes to the implementation. */
+  private readonly largestTensor: number
   /** Memory of temporaries, which all programs use in turn. */
   private arena: Memory | undefined
 
@@ -75,6 +75,8 @@ export class WebGpuDevice implements Device {
       maxWorkgroup: [limits.maxComputeWorkgroupSizeX, limits.maxComputeWorkgroupSizeY, limits.maxComputeWorkgroupSizeZ],
       maxBindings: limits.maxStorageBuffersPerShaderStage,
     }
+    // Bound whole, in units of four bytes.
+    this.largestTensor = Math.floor(Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize) / 4) * 4
     this.operations = new Operations(gpu, this.description)
     this.pipelines = new Pipelines(gpu, this.description, this.kernelCaps)
     this.host = {
@@ -96,38 +98,34 @@ export class WebGpuDevice implements Device {
   /** Whether there was memory is known later: what uses the buffer fails with OUT_OF_MEMORY when there was none. */
   alloc(bytes: number): DeviceBuffer {
     this.check()
-    const { largestTensor } = this.room()
-    const size = Math.max(4, Math.ceil(bytes / 4) * 4)
+    const { largestTensor } = this
+    const size = wholeWords(bytes)
     if (size > largestTensor)
       throw new TensorError(
         'OUT_OF_MEMORY',
         `${this.description} holds at most ${largestTensor} bytes in one tensor, and was asked for ${bytes}; split it, or use device 'cpu'`,
       )
     const memory = this.pool.take(size) ?? this.allocate(size, bufferUsage(), 'a tensor')
-    this.liveBytes += bytes
-    this.liveBuffers++
-    this.peakBytes = Math.max(this.peakBytes, this.liveBytes)
+    this.count.add(bytes)
     return new WebGpuBuffer(this, bytes, memory)
   }
 
   free(buffer: DeviceBuffer): void {
     const own = this.own(buffer)
     own.freed = true
-    this.liveBytes -= own.bytes
-    this.liveBuffers--
+    this.count.remove(own.bytes)
     if (this.gone) own.memory.destroy()
     else this.pool.give(own.memory)
   }
 
   write(buffer: DeviceBuffer, bytes: Uint8Array): void {
     this.check()
-    if (bytes.byteLength > buffer.bytes)
-      throw new TensorError('VALUE', `write: ${bytes.byteLength} bytes do not fit in a buffer of ${buffer.bytes}`)
+    checkWrite(buffer, bytes)
     const own = this.own(buffer)
     // What was there before does not matter to a write of everything.
     if (bytes.byteLength === own.bytes) own.origin = undefined
     this.checkCauses(own.causes)
-    const write = (): void => this.gpu.queue.writeBuffer(own.memory.gpuBuffer, 0, wholeWords(bytes))
+    const write = (): void => this.gpu.queue.writeBuffer(own.memory.gpuBuffer, 0, padded(bytes))
     if (bytes.byteLength < smallWrite && own.memory.born.settled) write()
     else own.origin = this.operations.issue(`writing ${bytes.byteLength} bytes`, write, { causes: own.causes })
   }
@@ -142,12 +140,11 @@ export class WebGpuDevice implements Device {
 
   private async copyOut(buffer: DeviceBuffer, bytes: number): Promise<Uint8Array> {
     this.check()
-    if (!Number.isInteger(bytes) || bytes < 0 || bytes > buffer.bytes)
-      throw new TensorError('VALUE', `read: ${bytes} bytes of a buffer of ${buffer.bytes}`)
+    checkRead(buffer, bytes)
     const own = this.own(buffer)
     this.checkCauses(own.causes)
     if (bytes === 0) return new Uint8Array(0)
-    const size = Math.ceil(bytes / 4) * 4
+    const size = wholeWords(bytes)
     let copy: GPUBuffer | undefined
     const copying = this.operations.issue(
       `reading ${bytes} bytes`,
@@ -188,10 +185,10 @@ export class WebGpuDevice implements Device {
       release()
       throw error
     }
-    this.programs++
+    this.count.programs++
     debugLog(2, () => `${stages.length} dispatches on ${this.description}: ${plan.dispatches.map(({ title }) => title).join(', ')}`)
     return new WebGpuExecutable(program, plan, stages, this.host, () => {
-      this.programs--
+      this.count.programs--
       release()
     })
   }
@@ -252,14 +249,11 @@ export class WebGpuDevice implements Device {
   }
 
   memory(): DeviceMemory {
-    return { liveBytes: this.liveBytes, liveBuffers: this.liveBuffers, peakBytes: this.peakBytes, programs: this.programs }
+    return this.count.now
   }
 
   room(): DeviceRoom & { readonly largestTensor: number } {
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.gpu.limits
-    // Bound whole, in units of four bytes.
-    const largestTensor = Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / 4) * 4
-    return { largestTensor, source: 'WebGPU tells limits, and not how much memory is free' }
+    return { largestTensor: this.largestTensor, source: 'WebGPU tells limits, and not how much memory is free' }
   }
 
   async dispose(): Promise<void> {
@@ -276,13 +270,15 @@ export class WebGpuDevice implements Device {
 
   private allocate(bytes: number, usage: GPUBufferUsageFlags, label: string): Memory {
     let buffer: GPUBuffer | undefined
+    // As they are now: by the time the answer comes, what was asked for is among them.
+    const { liveBytes, liveBuffers } = this.count.now
     const born = this.operations.issue(
       `allocating ${bytes} bytes for ${label}`,
       () => {
         buffer = this.gpu.createBuffer({ size: bytes, usage, label })
       },
       {
-        outOfMemory: () => this.outOfMemory(bytes, label),
+        outOfMemory: () => this.outOfMemory(bytes, label, liveBytes, liveBuffers),
         // What is kept for later may be what is missing now.
         onFailure: () => this.pool.clear(),
       },
@@ -290,12 +286,12 @@ export class WebGpuDevice implements Device {
     return new Memory(buffer!, bytes, born)
   }
 
-  private outOfMemory(bytes: number, label: string): TensorError {
-    const { liveBytes, liveBuffers, arena } = this
+  private outOfMemory(bytes: number, label: string, liveBytes: number, liveBuffers: number): TensorError {
+    const { arena } = this
     const temporaries = arena === undefined ? '' : ` and ${arena.bytes} for temporaries`
     return new TensorError(
       'OUT_OF_MEMORY',
-      `${this.description} has no memory for ${bytes} bytes (${label}); ${liveBytes} bytes are in ${liveBuffers} tensors${temporaries}. Dispose tensors that are not needed, use smaller batches or a shorter cache, or device 'cpu'`,
+      `${this.description} has no memory for ${bytes} bytes (${label}); ${liveBytes} bytes are in ${liveBuffers} tensor${liveBuffers === 1 ? '' : 's'}${temporaries}. Dispose tensors that are not needed, use smaller batches or a shorter cache, or device 'cpu'`,
     )
   }
 
@@ -318,7 +314,7 @@ export class WebGpuDevice implements Device {
 
   /** Tensors between kernels have to fit as those of the caller. */
   private checkPlan({ dispatches, arena }: DispatchPlan): void {
-    const { largestTensor } = this.room()
+    const { largestTensor } = this
     for (const { places, title } of dispatches)
       for (const place of places)
         if (place.kind === 'temporary' && place.bytes > largestTensor)
@@ -347,7 +343,7 @@ export class WebGpuDevice implements Device {
       ? this.disposedError()
       : new TensorError(
           'DEVICE_LOST',
-          `${this.description} was lost (${reason}): ${message.trim()}. Open a device again with resolveDevice('webgpu'), and load weights anew: what was on it is gone`,
+          `${this.description} was lost (${reason}): ${message.trim().replace(/\.$/, '')}. Open a device again with resolveDevice('webgpu'), and load weights anew: what was on it is gone`,
         )
     this.operations.end(this.lost)
     this.letGo()
@@ -395,9 +391,9 @@ export class WebGpuDevice implements Device {
 }
 
 /** Writes are of whole words. */
-function wholeWords(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+function padded(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   if (bytes.byteLength % 4 === 0 && bytes.buffer instanceof ArrayBuffer) return bytes as Uint8Array<ArrayBuffer>
-  const padded = new Uint8Array(Math.ceil(bytes.byteLength / 4) * 4)
-  padded.set(bytes)
-  return padded
+  const words = new Uint8Array(wholeWords(bytes.byteLength))
+  words.set(bytes)
+  return words
 }

@@ -2,9 +2,9 @@
 import type { Dispatch, DispatchPlan, Place } from '../../compile/dispatches.js'
 import type { Program } from '../../compile/program.js'
 import { uniformBinding, uniformBytes } from '../../kernel/print-wgsl.js'
-import { resolveIndex, type SymValues } from '../../shape.js'
+import type { SymValues } from '../../shape.js'
 import type { Executable } from '../device.js'
-import { gridOf, workgroupsOf } from '../kernel-device.js'
+import { gridOf, workgroupsOf, writeNumbers } from '../kernel-device.js'
 import type { Holder, Memory } from './memory.js'
 import type { Operation } from './operations.js'
 import type { Pipeline } from './pipelines.js'
@@ -42,6 +42,8 @@ export class WebGpuExecutable implements Executable {
   /** Where the numbers of each dispatch begin, in bytes; undefined for a dispatch without any. */
   private readonly numbersAt: readonly (number | undefined)[]
   private readonly numbersBytes: number
+  /** Along one axis. */
+  private readonly mostWorkgroups: number
   private numbers: Memory | undefined
   /** The numbers as they are on the device. */
   private written: Uint32Array<ArrayBuffer> | undefined
@@ -54,8 +56,9 @@ export class WebGpuExecutable implements Executable {
     private readonly onDispose: () => void,
   ) {
     const titles = stages.map(({ dispatch }) => dispatch.title)
-    this.label = `a program of ${titles.length} dispatches (${titles.slice(0, 4).join(', ')}${titles.length > 4 ? ', …' : ''})`
-    const { minUniformBufferOffsetAlignment: step } = host.gpu.limits
+    this.label = `a program of ${titles.length} dispatch${titles.length === 1 ? '' : 'es'} (${titles.slice(0, 4).join(', ')}${titles.length > 4 ? ', …' : ''})`
+    const { minUniformBufferOffsetAlignment: step, maxComputeWorkgroupsPerDimension } = host.gpu.limits
+    this.mostWorkgroups = maxComputeWorkgroupsPerDimension
     let end = 0
     this.numbersAt = stages.map(({ dispatch }) => {
       if (dispatch.symbols.length === 0) return undefined
@@ -85,9 +88,8 @@ export class WebGpuExecutable implements Executable {
     this.writeNumbers(symbols)
     for (const { from, to } of bindings.copies) encoder.copyBufferToBuffer(from.gpuBuffer, 0, to.gpuBuffer, 0, from.bytes)
     const pass = encoder.beginComputePass()
-    const { maxComputeWorkgroupsPerDimension: most } = this.host.gpu.limits
     this.stages.forEach(({ dispatch, pipeline }, i) => {
-      const [along, across] = gridOf(workgroupsOf(dispatch, symbols), most)
+      const [along, across] = gridOf(workgroupsOf(dispatch, symbols), this.mostWorkgroups)
       if (along === 0) return
       pass.setPipeline(pipeline.pipeline)
       pass.setBindGroup(0, bindings.groups[i]!)
@@ -130,7 +132,7 @@ export class WebGpuExecutable implements Executable {
     const words = new Uint32Array(this.numbersBytes / 4)
     this.stages.forEach(({ dispatch }, i) => {
       const at = this.numbersAt[i]
-      if (at !== undefined) dispatch.symbols.forEach((symbol, k) => (words[at / 4 + k] = resolveIndex(symbol, symbols)))
+      if (at !== undefined) writeNumbers(words, at / 4, dispatch, symbols)
     })
     const { written } = this
     if (written !== undefined && words.every((word, i) => word === written[i])) return

@@ -76,8 +76,8 @@ export class MemoryPool {
 
   /** Keeps a memory, or destroys it where that is too much. */
   give(memory: Memory): void {
-    const usable = memory.born.settled && memory.born.error === undefined
-    if (!usable || memory.bytes > largestKept) return this.destroy(memory)
+    // One that may yet turn out not to be there is what the next tensor depends on, as this one did.
+    if (memory.born.error !== undefined || memory.bytes > largestKept) return this.destroy(memory)
     this.ages.add(memory)
     const alike = this.sizes.get(memory.bytes)
     if (alike === undefined) this.sizes.set(memory.bytes, [memory])

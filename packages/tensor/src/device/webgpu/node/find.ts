@@ -15,7 +15,7 @@ let pinned: GPU | undefined
 
 const help =
   process.platform === 'linux'
-    ? 'Install a Vulkan driver, of the graphics card or one in software (Debian, Ubuntu: apt-get install mesa-vulkan-drivers); VK_ICD_FILENAMES names one that is not found'
+    ? 'Install a Vulkan driver, of the graphics card or one in software (Debian, Ubuntu: apt-get install mesa-vulkan-drivers, from backports on Debian 12); VK_ICD_FILENAMES names one that is not found'
     : 'Install the driver of the graphics card'
 
 /**

@@ -1,0 +1,6 @@
+/** What `op-table.ts` prints. */
+export type Line =
+  | { readonly kind: 'device'; readonly description: string }
+  | { readonly kind: 'missing'; readonly reason: string }
+  | { readonly kind: 'case'; readonly title: string; readonly problems: readonly string[] }
+  | { readonly kind: 'samples' | 'goldens'; readonly count: number; readonly failed: number }
