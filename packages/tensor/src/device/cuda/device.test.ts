@@ -306,6 +306,18 @@ describe('failures', () => {
     expect(Number.isFinite(await sum.item())).toBe(true)
   })
 
+  it('that lose the device while something is let go of are told by the next call', async () => {
+    const executable = await device.compile(flipped())
+    const [kept, freed] = [device.alloc(24), device.alloc(24)]
+    record.fail('freeAsync', 700)
+    device.free(freed)
+    expect(device.gone).toBe(true)
+    executable.dispose()
+    expect(() => device.write(kept, new Uint8Array(4))).toThrow(expect.objectContaining({ code: 'DEVICE_LOST' }) as Error)
+    device.free(kept)
+    await Promise.all([device.dispose(), device.dispose()])
+  })
+
   it('are told of what was disposed', async () => {
     const executable = await device.compile(flipped())
     const kept = device.alloc(24)
