@@ -182,7 +182,7 @@ class Machine {
       const at = warp.at[lane]!
       if (at === 0 || this.states[warp.first + lane] !== IN_WARP) continue
       const collective = this.kernel.collectives[at - 1]!
-      const mask = warp.masks[lane]!
+      const mask = collective.gathers ? this.lanesAt(warp, at) : warp.masks[lane]!
       const fail = (other: number, message: string): never => this.fail('warp', collective.line, warp.first + other, message)
       if (((mask >>> lane) & 1) === 0) fail(lane, `the mask 0x${(mask >>> 0).toString(16)} is without the lane itself`)
       let complete = true
@@ -191,7 +191,7 @@ class Machine {
         const state = other < warp.count ? this.states[warp.first + other]! : ENDED
         if (state === ENDED)
           fail(lane, `waits for lane ${other}, which ${other < warp.count ? 'has ended' : 'is not there: the block has no more threads'}`)
-        if (state !== IN_WARP || warp.at[other] !== at || warp.masks[other] !== mask) complete = false
+        if (state !== IN_WARP || warp.at[other] !== at || (!collective.gathers && warp.masks[other] !== mask)) complete = false
       }
       if (!complete) continue
       const context: CollectiveContext = { shared: this.SH, words: this.SHI, halves: this.SH16, fail }
@@ -204,6 +204,12 @@ class Machine {
       met = true
     }
     return met
+  }
+
+  private lanesAt(warp: Warp, at: number): number {
+    let mask = 0
+    for (let lane = 0; lane < warp.count; lane++) if (warp.at[lane] === at && this.states[warp.first + lane] === IN_WARP) mask |= 1 << lane
+    return mask
   }
 
   private passBarrier(left: number): boolean {
@@ -303,13 +309,6 @@ class Machine {
 
   lowWord(value: number): number {
     return Number(BigInt.asIntN(32, BigInt(value)))
-  }
-
-  activeLanes(thread: number): number {
-    const first = thread & ~31
-    let mask = 0
-    for (let lane = 0; lane < LANES && first + lane < this.threads; lane++) if (this.states[first + lane] !== ENDED) mask |= 1 << lane
-    return mask
   }
 
   beginCopy(thread: number, to: number, from: number, size: number, bytes: number, line: number): void {
