@@ -1,6 +1,5 @@
 /** Runs a translated kernel: every thread of every block, in an order of one's choice, stopping at the first thing that is wrong. */
-import * as library from './arithmetic.js'
-import { approximations } from './arithmetic.js'
+import { approximations, library, type Approximations } from './arithmetic.js'
 import { LANES, Warp, type CollectiveContext } from './collectives.js'
 import { DEVICE_BASE, type DeviceMemory } from './device-memory.js'
 import { KernelFault, type FaultKind } from './fault.js'
@@ -64,7 +63,7 @@ class Machine {
   readonly SHI: Int32Array
   readonly SHF: Float32Array
   readonly P: readonly number[]
-  readonly A: library.Approximations
+  readonly A: Approximations
   readonly library = library
   readonly nx: number
   readonly ny: number
@@ -77,6 +76,7 @@ class Machine {
   readonly waiting: Int32Array
   private readonly threads: number
   private readonly states: Uint8Array
+  private readonly warps: readonly Warp[]
   private current: Triple = [0, 0, 0]
   private readonly groups: { open: Copy[]; closed: Copy[][] }[]
   private random: number
@@ -116,6 +116,10 @@ class Machine {
     this.maxTurns = options.maxTurns
     this.threads = this.nx * this.ny * this.nz
     this.waiting = new Int32Array(this.threads)
+    this.warps = Array.from(
+      { length: Math.ceil(this.threads / LANES) },
+      (_, i) => new Warp(i * LANES, Math.min(LANES, this.threads - i * LANES)),
+    )
     this.states = new Uint8Array(this.threads)
     this.groups = Array.from({ length: this.threads }, () => ({ open: [], closed: [] }))
     this.random = options.seed | 0
@@ -139,20 +143,19 @@ class Machine {
   }
 
   private runApart(thread: Thread): void {
-    const warp = new Warp(0, LANES)
+    const warp = this.warps[0]!
     const [bx, by, bz] = this.current
+    const { nx, ny } = this
     for (const t of this.ordered(this.threads)) {
-      const [x, y, z] = this.placeOf(t)
-      thread(t, x, y, z, bx, by, bz, warp)
+      if (nx === this.threads) thread(t, t, 0, 0, bx, by, bz, warp)
+      else thread(t, t % nx, Math.floor(t / nx) % ny, Math.floor(t / (nx * ny)), bx, by, bz, warp)
     }
   }
 
   private runTogether(thread: Thread): void {
     const [bx, by, bz] = this.current
-    const warps = Array.from(
-      { length: Math.ceil(this.threads / LANES) },
-      (_, i) => new Warp(i * LANES, Math.min(LANES, this.threads - i * LANES)),
-    )
+    const { warps } = this
+    for (const warp of warps) warp.at.fill(0)
     this.states.fill(RUNS)
     this.groups.forEach((group) => {
       group.open = []
