@@ -261,8 +261,8 @@ function writeDispatch(
       when(total.add(elementsPerWord - 1).div(elementsPerWord), () => {
         let word: Expr = u32(0)
         for (let i = 0; i < elementsPerWord; i++) {
-          // A last word may end behind the last element, and what is behind it need not be memory that can be read.
           const own = thread.mul(elementsPerWord).add(i)
+          // The last word may hold more elements than there are: it repeats the last, as nothing lies behind the inputs' own.
           const index = b.let('at', i === 0 ? own : own.min(total.sub(1)))
           const bits = b.let('bits', encodeBits(b.let('element', element(elements, index, b, symbols)), type.dtype))
           word = i === 0 ? bits : word.or(bits.shl((32 / elementsPerWord) * i))

@@ -36,6 +36,8 @@ interface Copy {
   readonly line: number
 }
 
+const NO_WARP: readonly Warp[] = [new Warp(0, LANES)]
+
 const RUNS = 0
 const AT_BARRIER = 1
 const IN_WARP = 2
@@ -78,7 +80,8 @@ class Machine {
   private readonly states: Uint8Array
   private readonly warps: readonly Warp[]
   private current: Triple = [0, 0, 0]
-  private readonly groups: { open: Copy[]; closed: Copy[][] }[]
+  /** Copies under way of each thread that made some. */
+  private readonly groups = new Map<number, { open: Copy[]; readonly closed: Copy[][] }>()
   private random: number
   private readonly orders = new Map<number, Int32Array>()
 
@@ -116,12 +119,12 @@ class Machine {
     this.maxTurns = options.maxTurns
     this.threads = this.nx * this.ny * this.nz
     this.waiting = new Int32Array(this.threads)
-    this.warps = Array.from(
-      { length: Math.ceil(this.threads / LANES) },
-      (_, i) => new Warp(i * LANES, Math.min(LANES, this.threads - i * LANES)),
-    )
+    // A kernel whose threads do nothing together has no use of them.
+    const warps = Math.ceil(this.threads / LANES)
+    this.warps = kernel.cooperative
+      ? Array.from({ length: warps }, (_, i) => new Warp(i * LANES, Math.min(LANES, this.threads - i * LANES)))
+      : NO_WARP
     this.states = new Uint8Array(this.threads)
-    this.groups = Array.from({ length: this.threads }, () => ({ open: [], closed: [] }))
     this.random = options.seed | 0
   }
 
@@ -137,6 +140,7 @@ class Machine {
     for (const block of this.ordered(count)) {
       this.current = [block % this.gx, Math.floor(block / this.gx) % this.gy, Math.floor(block / (this.gx * this.gy))]
       this.SH.beginBlock()
+      this.groups.clear()
       if (this.kernel.cooperative) this.runTogether(thread)
       else this.runApart(thread)
     }
@@ -157,10 +161,6 @@ class Machine {
     const { warps } = this
     for (const warp of warps) warp.at.fill(0)
     this.states.fill(RUNS)
-    this.groups.forEach((group) => {
-      group.open = []
-      group.closed = []
-    })
     const running = Array.from({ length: this.threads }, (_, t) => {
       const [x, y, z] = this.placeOf(t)
       return thread(t, x, y, z, bx, by, bz, warps[t >> 5]!) as Generator<number, void>
@@ -319,18 +319,24 @@ class Machine {
     const problem = bytes === 0 ? undefined : this.memory.problem(from, bytes, size, true, this.options.checks.global)
     if (problem !== undefined) this.fail(problem.kind, line, thread, problem.message)
     this.SH.beginCopy(to, size, thread, line)
-    this.groups[thread]!.open.push({ to, from, bytes, size, line })
+    this.copiesOf(thread).open.push({ to, from, bytes, size, line })
+  }
+
+  private copiesOf(thread: number): { open: Copy[]; readonly closed: Copy[][] } {
+    let group = this.groups.get(thread)
+    if (group === undefined) this.groups.set(thread, (group = { open: [], closed: [] }))
+    return group
   }
 
   commitCopies(thread: number): void {
-    const group = this.groups[thread]!
+    const group = this.copiesOf(thread)
     group.closed.push(group.open)
     group.open = []
   }
 
   /** Ends all groups but the newest `pending`; with `all` those too that no group was made of. */
   waitCopies(thread: number, pending: number, all: boolean): void {
-    const group = this.groups[thread]!
+    const group = this.copiesOf(thread)
     if (all) this.commitCopies(thread)
     while (group.closed.length > pending) {
       for (const { to, from, bytes, size } of group.closed.shift()!) {
