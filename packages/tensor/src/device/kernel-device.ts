@@ -1,5 +1,5 @@
 /** What the devices that run kernels have in common: counts of what they hold, and a dispatch's grid and numbers. */
-import { ELEMENT_GROUP, type Dispatch } from '../compile/dispatches.js'
+import type { Dispatch } from '../compile/dispatches.js'
 import { TensorError } from '../errors.js'
 import { resolveIndex, type SymValues } from '../shape.js'
 import type { DeviceBuffer, DeviceMemory } from './device.js'
@@ -41,7 +41,8 @@ export function checkRead(buffer: DeviceBuffer, bytes: number): void {
 }
 
 /** Workgroups that a dispatch takes. */
-export const workgroupsOf = (dispatch: Dispatch, values: SymValues): number => Math.ceil(dispatch.threads(values) / ELEMENT_GROUP)
+export const workgroupsOf = (dispatch: Dispatch, values: SymValues): number =>
+  Math.ceil(dispatch.threads(values) / dispatch.kernel.workgroup[0])
 
 /** More workgroups than one axis holds go on along the second, as kernels of elements count them. */
 export function gridOf(workgroups: number, most: number): readonly [x: number, y: number] {
