@@ -12,11 +12,8 @@ export interface DeviceAttempt {
 }
 
 export interface ResolveOptions extends CpuOptions {
-  /**
-   * Node only. For `'cpu'` the path of an ONNX Runtime library (1.20 or newer), instead of onnxruntime-node's; for `'cuda'` that of NVIDIA's driver, instead of where
-   * it is installed (or what the environment variable TESSERAE_CUDA_LIBRARY names).
-   */
-  readonly library?: string
+  /** Path of NVIDIA's driver for `'cuda'`, instead of where it is installed (or what the environment variable TESSERAE_CUDA_DRIVER names). Node only. */
+  readonly driver?: string
   /** Receives warnings instead of the package's listeners (`onWarning`). */
   readonly onWarning?: (message: string) => void
 }
@@ -39,7 +36,7 @@ const open = new Map<string, Promise<Device>>()
 export function resolveDevice(spec?: DeviceName | Device, options: ResolveOptions = {}): Promise<Device> {
   if (typeof spec === 'object') return Promise.resolve(spec)
   const name = spec ?? 'cpu'
-  const key = `${name} ${options.threads ?? ''} ${options.library ?? ''}`
+  const key = `${name} ${options.threads ?? ''} ${options.library ?? ''} ${options.driver ?? ''}`
   const present = open.get(key)
   const opening =
     present === undefined ? create(name, options) : present.then((device) => (isAlive(device) ? device : create(name, options)))
@@ -67,7 +64,7 @@ async function create(name: DeviceName, options: ResolveOptions): Promise<Device
     }
     case 'cuda': {
       const { openCudaDevice } = await import('#cuda')
-      return openCudaDevice(options.library)
+      return openCudaDevice(options.driver)
     }
     default:
       throw new TensorError(
