@@ -1,4 +1,4 @@
-/** The page of checks in a Chromium with WebGPU on its software adapter. */
+/** The page of checks in a Chromium with WebGPU on its software adapter, or with other arguments. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -14,12 +14,14 @@ export interface WebGpuPage extends AsyncDisposable {
   run<Name extends CheckName>(place: Place, name: Name, input: CheckInput<Name>): Promise<CheckOutput<Name>>
   /** What the page said on its console, and errors that nothing caught. */
   readonly messages: readonly string[]
+  /** Ends the browser's GPU process, as a driver that crashes does. */
+  crashGpu(): Promise<void>
 }
 
-export async function openWebGpuPage(executable: string): Promise<WebGpuPage> {
+export async function openWebGpuPage(executable: string, args: readonly string[] = softwareWebGpu): Promise<WebGpuPage> {
   const folder = mkdtempSync(join(tmpdir(), 'tesserae-webgpu-'))
   await buildPage(folder)
-  const browser = await launchChromium(executable, softwareWebGpu)
+  const browser = await launchChromium(executable, args)
   const server = await serveFolders({ folders: { '/': folder, '/data/': sharedData }, isolated: true })
   const messages: string[] = []
   const page = await browser.newPage()
@@ -29,6 +31,11 @@ export async function openWebGpuPage(executable: string): Promise<WebGpuPage> {
   await page.waitForFunction(() => 'runCheck' in globalThis)
   return {
     messages,
+    crashGpu: async () => {
+      const session = await browser.newBrowserCDPSession()
+      await session.send('Browser.crashGpuProcess')
+      await session.detach()
+    },
     run: <Name extends CheckName>(place: Place, name: Name, input: CheckInput<Name>) =>
       page.evaluate(
         ([where, check, given]) => (globalThis as unknown as { runCheck: CheckRunner }).runCheck(where, check, given as never),

@@ -32,6 +32,15 @@ describe('WebGPU in Chromium', () => {
     expect(count).toBeGreaterThan(60)
   })
 
+  it('gives them as kernels are cut for graphics processors', async ({ skip }) => {
+    skip(executable === undefined, noChromium)
+    const rows = ['matmul', 'softmax', 'layerNorm', 'crossEntropy', 'attention', 'attendCached']
+    expect(await opened.run('page', 'conformance', { device: 'webgpu', form: 'gpu', rows, first: true })).toEqual({
+      count: expect.any(Number),
+      problems: [],
+    })
+  })
+
   it('continues a prompt of stories260K as llama2.c does', async ({ skip }) => {
     skip(executable === undefined, noChromium)
     skip(
@@ -52,6 +61,11 @@ describe('WebGPU in Chromium', () => {
     expect(uncached).toEqual(cached)
     expect(reference).toEqual(cached)
     expect({ liveBuffers, programs }).toEqual({ liveBuffers: 0, programs: 0 })
+  })
+
+  it('moves tensors between all devices, bit for bit', async ({ skip }) => {
+    skip(executable === undefined, noChromium)
+    expect(await opened.run('page', 'moves', {})).toEqual([])
   })
 
   it('was quiet on the console', ({ skip }) => {

@@ -10,6 +10,8 @@ const longest = [
   'examples/',
   'tools/remedies/',
   '/run/node/checkpoint.test',
+  '/train/node/ranks.test',
+  '/parallel/node/',
   '/testing/conformance.test',
   'tests/',
   'packages/rlhf/src/trainers/',

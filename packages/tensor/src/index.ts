@@ -49,9 +49,22 @@ export { checkpoint } from './transform/checkpoint.js'
 export type { RealizeOptions } from './transform/realize.js'
 export { flattenTree, forEachLeaf, mapTree, unflattenTree, type Tree } from './tree.js'
 export { markUnstarted } from './device/device.js'
-export type { Device, DeviceBuffer, DeviceCaps, DeviceMemory, DeviceName, Executable, ProfileSink, RunOptions } from './device/device.js'
+export type {
+  Device,
+  DeviceBuffer,
+  DeviceCaps,
+  DeviceKind,
+  DeviceMemory,
+  DeviceName,
+  DeviceRoom,
+  Executable,
+  ProfileSink,
+  RunOptions,
+} from './device/device.js'
 export { defaultDevice, setDefaultDevice } from './device/default.js'
-export { resolveDevice } from './device/registry.js'
+export { explainDevice, resolveDevice, type ResolveOptions } from './device/registry.js'
+export { checkMemory, estimateMemory, type MemoryEstimate, type MemoryNeed, type TensorBytes } from './device/estimate.js'
+export type { DeviceAttempt, DeviceChoice } from './device/choose.js'
 export { referenceDevice, type ReferenceDeviceOptions } from './device/reference/device.js'
 export { nullDevice, type NullDeviceOptions } from './device/null/device.js'
 export { planMemory, type MemoryPlan } from './compile/memory.js'

@@ -13,8 +13,11 @@ import {
 import { sampler } from '@tesserae/sampling'
 import { Tokenizer, trainBpe } from '@tesserae/tokenizer'
 import { createModel, initWeights, llama, readLlama2c } from '@tesserae/transformer'
+import { findWebGpu } from '../../../packages/tensor/src/device/registry.js'
+import { gpuTuning } from '../../../packages/tensor/src/kernel/lib/tuning.js'
 import { mismatch } from '../../../packages/tensor/src/testing/compare.js'
 import { checkGoldens, checkTable } from '../../../packages/tensor/src/testing/op-table.js'
+import { failureChecks } from './failures.js'
 
 const warnings: string[] = []
 onWarning((message) => warnings.push(message))
@@ -59,6 +62,8 @@ async function valuesOn(device: Device): Promise<Record<string, Float32Array>> {
 const refused = (device: DeviceName): { readonly without?: string } => (device === 'cpu' ? { without: 'bf16' } : {})
 
 export const checks = {
+  ...failureChecks,
+
   /** Where this runs, and on what. */
   async environment(_: Record<string, never>) {
     const device = await resolveDevice('cpu')
@@ -114,18 +119,20 @@ export const checks = {
 
   /**
    * Samples of rows (all when none is named), values and gradients, as written and decomposed; or of each row the first as it is written. bfloat16 is refused by the
-   * CPU, see `refusals`.
+   * CPU, see `refusals`. `form: 'gpu'` runs WebGPU's kernels as they are cut for graphics processors.
    */
   async conformance({
     rows,
     device: name = 'cpu',
     first = false,
+    form,
   }: {
     readonly rows?: readonly string[]
     readonly device?: DeviceName
     readonly first?: boolean
+    readonly form?: 'gpu'
   }) {
-    const device = await resolveDevice(name)
+    const device = form === undefined ? await resolveDevice(name) : await (await findWebGpu()).open(gpuTuning)
     return checkTable(device, { first, ...(rows === undefined ? {} : { rows }), ...refused(name) })
   },
 

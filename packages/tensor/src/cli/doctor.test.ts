@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { TensorError } from '../errors.js'
 import { referenceDevice } from '../device/reference/device.js'
+import { noWebGpu } from '../testing/webgpu.js'
 import { doctor } from './doctor.js'
 
 describe('doctor', () => {
@@ -22,21 +23,35 @@ describe('doctor', () => {
       title: 'the C API',
       open: () => Promise.reject(new TensorError('DEVICE', 'the package koffi is not installed. Run: npm install koffi')),
     } as const
-    const none = await doctor([missing], { os: 'linux', arch: 'x64', libc: 'musl' })
+    const none = await doctor({ routes: [missing], platform: { os: 'linux', arch: 'x64', libc: 'musl' } })
     expect(none.works).toBe(false)
     expect(none.text).toMatch(/musl/)
     expect(none.text).toMatch(/missing the C API\n +the package koffi is not installed\.\n +run: npm install koffi/)
     // CUDA is told of, and changes nothing about the CPU.
-    const beside = await doctor([missing], undefined, () => Promise.resolve(referenceDevice()))
+    const beside = await doctor({ routes: [missing], cuda: () => Promise.resolve(referenceDevice()) })
     expect(beside.text).toMatch(/works +CUDA \(koffi \+ NVIDIA's driver\), device 'cuda'\n +\S.*matmul 256x256/)
     expect(beside.works).toBe(false)
-    const wrong = await doctor([
-      {
-        name: 'web',
-        title: 'a way',
-        open: () => Promise.resolve({ ...referenceDevice(), compile: () => Promise.reject(new Error('cannot compile')) } as never),
-      },
-    ])
+    const wrong = await doctor({
+      routes: [
+        {
+          name: 'web',
+          title: 'a way',
+          open: () => Promise.resolve({ ...referenceDevice(), compile: () => Promise.reject(new Error('cannot compile')) } as never),
+        },
+      ],
+    })
     expect(wrong.works).toBe(false)
+  })
+  it('says what WebGPU is here, and why a software adapter is not taken for it', async ({ skip }) => {
+    const none = await noWebGpu()
+    const { text } = await doctor()
+    if (none !== undefined) expect(text).toMatch(/missing WebGPU\n +\S+/)
+    expect(text).toMatch(/device 'auto' is '(cpu|webgpu|cuda)' here: /)
+    skip(none !== undefined, none)
+    expect(text).toMatch(/works +WebGPU\n +WebGPU, [^\n]*matmul/)
+    expect(text).toMatch(
+      /adapter: [^\n]*; (software, which computes on the processor|hardware)\n +limits: \d+ MiB in one tensor, \d+ tensors/,
+    )
+    if (text.includes('(software)')) expect(text).toMatch(/not 'webgpu': its adapter [^\n]* is software/)
   })
 })

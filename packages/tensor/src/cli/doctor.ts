@@ -1,13 +1,15 @@
-/** What `npx @tesserae/tensor doctor` prints: the platform, the packages found, and each way to compute on the CPU, and CUDA, tried for real. */
+/** What `npx @tesserae/tensor doctor` prints: the platform, the packages found, each way to compute tried for real, and which one `'auto'` stands for. */
 import { availableParallelism } from 'node:os'
 import type { CpuRoute } from '../device/cpu-route.js'
 import { cpuRoutes } from '../device/onnx/node/cpu.js'
 import { currentPlatform, libraryPlan, packageVersion, type Platform } from '../device/onnx/node/library.js'
 import type { Device } from '../device/device.js'
 import { openCudaDevice } from '../device/cuda/node/open.js'
-import { tensor } from '../create.js'
-import type { Tensor } from '../tensor.js'
-import { jit } from '../transform/jit.js'
+import { explainDevice, findWebGpu } from '../device/registry.js'
+import { tryDevice } from '../device/try.js'
+import type { AdapterReport } from '../device/webgpu/adapter.js'
+import type { FoundAdapter } from '../device/webgpu/open.js'
+import '../ops/table.js'
 
 export interface DoctorReport {
   readonly text: string
@@ -15,14 +17,19 @@ export interface DoctorReport {
   readonly works: boolean
 }
 
-const packages = ['onnxruntime-node', 'koffi', 'onnxruntime-web'] as const
+export interface DoctorOptions {
+  readonly routes?: readonly CpuRoute[]
+  readonly platform?: Platform
+  readonly webgpu?: () => Promise<FoundAdapter>
+  readonly cuda?: () => Promise<Device>
+  readonly explain?: typeof explainDevice
+}
+
+const packages = ['onnxruntime-node', 'koffi', 'onnxruntime-web', 'webgpu'] as const
 
 /** Tries everything. Never throws: what fails is part of the report. */
-export async function doctor(
-  routes: readonly CpuRoute[] = cpuRoutes,
-  platform: Platform = currentPlatform(),
-  openCuda: () => Promise<Device> = openCudaDevice,
-): Promise<DoctorReport> {
+export async function doctor(options: DoctorOptions = {}): Promise<DoctorReport> {
+  const { routes = cpuRoutes, platform = currentPlatform(), webgpu = findWebGpu, cuda = openCudaDevice, explain = explainDevice } = options
   const lines = [
     `platform          ${platform.os} ${platform.arch}${platform.libc === 'none' ? '' : `, ${platform.libc}`}`,
     `node              ${process.version}`,
@@ -34,30 +41,36 @@ export async function doctor(
   if (!plan.found) lines.push(`note: ${plan.reason}`, `      ${plan.help}`, '')
   let works = false
   for (const route of routes) {
-    const tried = await attempt(route.title, () => route.open({}))
-    lines.push(...tried.lines)
-    if (tried.works && !works) lines.push("        this is what device 'cpu' uses")
-    works ||= tried.works
+    const found = await attempt(route.title, () => route.open({}))
+    lines.push(...found.lines)
+    if (found.works && !works) lines.push("        this is what device 'cpu' uses")
+    works ||= found.works
   }
+  let adapter: AdapterReport | undefined
+  const gpu = await attempt('WebGPU', async () => {
+    const found = await webgpu()
+    adapter = found.report
+    return found.open()
+  })
+  lines.push(...gpu.lines, ...(adapter === undefined ? [] : adapterLines(adapter)))
+  lines.push(...(await attempt("CUDA (koffi + NVIDIA's driver), device 'cuda'", cuda)).lines)
   if (!works)
     lines.push(
       '',
       "No fast way to compute on the CPU works here: device 'cpu' would fall back to the reference interpreter, for small tensors only.",
     )
-  lines.push('', ...(await attempt("CUDA (koffi + NVIDIA's driver), device 'cuda'", openCuda)).lines)
+  else lines.push('', ...(await choiceLines(explain)))
   return { text: `${lines.join('\n')}\n`, works }
 }
 
-/** Opens a device and multiplies on it. */
-async function attempt(
-  title: string,
-  open: () => Promise<Device>,
-): Promise<{ readonly works: boolean; readonly lines: readonly string[] }> {
+const size = 256
+
+/** One way to compute, tried. */
+async function attempt(title: string, open: () => Promise<Device>): Promise<{ works: boolean; lines: string[] }> {
   try {
     const device = await open()
     try {
-      const { result, ms } = await multiply(device)
-      if (result !== expected) throw new Error(`it computed ${result} where ${expected} was expected`)
+      const ms = await tryDevice(device, { size, runs: 8 })
       const speed = `matmul ${size}x${size} in ${ms.toFixed(2)} ms (${((2 * size ** 3) / ms / 1e6).toFixed(1)} GFLOP/s)`
       return { works: true, lines: [`works   ${title}`, `        ${device.description}; ${speed}`] }
     } finally {
@@ -69,26 +82,25 @@ async function attempt(
   }
 }
 
-const size = 256
-const expected = size * 2
+function adapterLines({ names, software, limits, features }: AdapterReport): string[] {
+  const mib = (bytes: number): string => `${Math.floor(bytes / 2 ** 20)} MiB`
+  return [
+    `        adapter: ${names.join(', ')}; ${software ? 'software, which computes on the processor' : 'hardware'}`,
+    `        limits: ${mib(Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize))} in one tensor, ${limits.maxStorageBuffersPerShaderStage} tensors in one kernel, ${limits.maxComputeInvocationsPerWorkgroup} threads and ${limits.maxComputeWorkgroupStorageSize / 1024} KiB in one workgroup`,
+    `        features: ${features.length === 0 ? 'none of those that kernels use' : features.join(', ')}`,
+  ]
+}
 
-/** Milliseconds of the fastest of a few products of two matrices of ones and twos, and an element of the result. */
-async function multiply(device: Device): Promise<{ result: number; ms: number }> {
-  const filled = (value: number) => tensor(new Float32Array(size * size).fill(value), { shape: [size, size] }).to(device)
-  using a = await filled(1)
-  using b = await filled(2)
-  const product = jit((x: Tensor, y: Tensor) => x.matmul(y), { device })
-  let ms = Infinity
-  let result = NaN
-  for (let i = 0; i < 8; i++) {
-    const start = performance.now()
-    using c = await product(a, b)
-    await device.sync()
-    if (i > 0) ms = Math.min(ms, performance.now() - start) // the first is compiled
-    if (i === 7) result = Number((await c.data())[size * size - 1])
+async function choiceLines(explain: typeof explainDevice): Promise<string[]> {
+  try {
+    const { device, passed } = await explain()
+    return [
+      `device 'auto' is '${device.name}' here: ${device.description}`,
+      ...passed.map(({ route, reason }) => `        not '${route}': ${reason}`),
+    ]
+  } catch (error) {
+    return [`device 'auto' finds nothing: ${error instanceof Error ? error.message : String(error)}`]
   }
-  product.dispose()
-  return { result, ms }
 }
 
 /** A message and the command at its end. */

@@ -3,7 +3,7 @@ import { doctor } from './doctor.js'
 
 const usage = `Usage: npx @tesserae/tensor doctor
 
-  doctor   shows which ways to compute on the CPU work here, and CUDA, how fast, and what to install for the others
+  doctor   shows which ways to compute work here, how fast, what to install for the others, and which device 'auto' is
 `
 
 const command = process.argv[2]

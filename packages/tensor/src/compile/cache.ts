@@ -51,6 +51,8 @@ export function leasePrograms(device: Device): ProgramLease {
 }
 
 function lookUp(device: Device, program: Program): Cached {
+  // Whatever was compiled for it: it says itself what became of it.
+  if (device.gone === true) return { program, compiled: compileFor(device, program), users: 0, evicted: true }
   let cache = caches.get(device)
   if (cache === undefined) caches.set(device, (cache = { programs: new Map(), variants: new Map() }))
   const { programs, variants } = cache
@@ -60,11 +62,7 @@ function lookUp(device: Device, program: Program): Cached {
     programs.set(program.key, found)
     return found
   }
-  const start = performance.now()
-  const compiled = device.compile(program).then((executable) => {
-    debugLog(1, () => `compiled ${program.nodes.length} nodes for ${device.name} in ${(performance.now() - start).toFixed(1)} ms`)
-    return { executable, program }
-  })
+  const compiled = compileFor(device, program)
   const entry: Cached = { program, compiled, users: 0, evicted: false }
   programs.set(program.key, entry)
   compiled.catch(() => {
@@ -78,6 +76,13 @@ function lookUp(device: Device, program: Program): Cached {
     if (oldest.users === 0) disposeEntry(oldest)
   }
   return entry
+}
+
+async function compileFor(device: Device, program: Program): Promise<CompiledProgram> {
+  const start = performance.now()
+  const executable = await device.compile(program)
+  debugLog(1, () => `compiled ${program.nodes.length} nodes for ${device.name} in ${(performance.now() - start).toFixed(1)} ms`)
+  return { executable, program }
 }
 
 function disposeEntry(entry: Cached): void {

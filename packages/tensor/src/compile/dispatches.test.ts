@@ -1,22 +1,23 @@
 import { describe, expect, it } from 'vitest'
 import { placeholder } from '../testing/evaluate.js'
-import { emit } from '../graph/build.js'
-import type { Value } from '../graph/node.js'
-import { add, concat, constant, exp, mul, reduceSum, reshape, slice, sort, updateSlice } from '../graph/primitives.js'
+import { emit, emitAll } from '../graph/build.js'
+import type { Attrs, TensorType, Value } from '../graph/node.js'
+import { add, concat, constant, exp, flip, mul, permute, reduceSum, reshape, slice, sort, updateSlice, where } from '../graph/primitives.js'
 import type { DType } from '../dtype.js'
 import type { KernelCaps } from '../kernel/ir.js'
 import { printWgsl } from '../kernel/print-wgsl.js'
 import { verifyKernel } from '../kernel/verify.js'
 import { sym, type Shape } from '../shape.js'
 import { buildProgram } from './build-program.js'
-import { hasElements, planDispatches, type DispatchPlan } from './dispatches.js'
+import { planDispatches, type DispatchPlan } from './dispatches.js'
+import { hasKernel } from './kept.js'
 import { lower } from './lower.js'
 import '../ops/table.js'
 
 const device = {
   name: 'webgpu' as const,
-  supports: (op: string, inputs: Parameters<typeof hasElements>[1], outputs: Parameters<typeof hasElements>[2]) =>
-    hasElements(op, inputs, outputs),
+  supports: (op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean =>
+    hasKernel(op, inputs, outputs, attrs),
 }
 const caps: KernelCaps = {
   f16: false,
@@ -29,16 +30,16 @@ const caps: KernelCaps = {
 const input = (shape: Shape, dtype: DType = 'f32'): Value => placeholder({ shape, dtype })
 
 /** Plans the kernels of a graph, each of which must be valid. */
-function plan(outputs: readonly Value[], aliases?: readonly (Value | undefined)[]): DispatchPlan {
+function plan(outputs: readonly Value[], aliases?: readonly (Value | undefined)[], maxBindings = caps.maxBindings): DispatchPlan {
   const lowered = lower(outputs, device)
   const stands = new Map([...lowered.leaves].map(([stand, leaf]) => [leaf, stand]))
   const program = buildProgram(lowered.outputs, {
     ...lowered,
     ...(aliases === undefined ? {} : { aliases: aliases.map((value) => value && { node: stands.get(value.node)!, index: value.index }) }),
   })
-  const planned = planDispatches(program, { maxBindings: caps.maxBindings })
+  const planned = planDispatches(program, { maxBindings })
   for (const { kernel } of planned.dispatches) {
-    verifyKernel(kernel, caps)
+    verifyKernel(kernel, { ...caps, maxBindings })
     expect(printWgsl(kernel)).toContain('@compute')
   }
   return planned
@@ -52,16 +53,32 @@ describe('kernels', () => {
     expect(titles(plan([exp(mul(add(x, constant(1, 'f32')), x))]))).toEqual(['exp'])
     const shared = exp(x)
     const both = plan([add(shared, mul(shared, x))])
-    expect(titles(both)).toEqual(['exp', 'add'])
-    expect(both.arena).toBe(256)
+    expect(titles(both)).toEqual(['exp_add'])
+    expect(both.arena).toBe(0)
+    const broadcast = plan([add(x, reshape(reduceSum(shared, [1]), [4, 1])), shared])
+    expect(titles(broadcast)).toEqual(['exp', 'reduceSum', 'add'])
   })
 
-  it('are few for composites: a product one, softmax four, a norm six', () => {
+  it('are one for a product or a row operation, with what follows element by element', () => {
     const [x, w] = [input([6, 8]), input([8, 3])]
     const product = emit('matmul', [x, w], {})
-    expect(titles(plan([product]))).toEqual(['reduceSum'])
-    expect(titles(plan([emit('softmax', [x], { axis: 1 })]))).toEqual(['reduceMax', 'exp', 'reduceSum', 'div'])
-    expect(plan([emit('layerNorm', [x, input([8]), input([8])], { eps: 1e-5 })]).dispatches).toHaveLength(6)
+    expect(titles(plan([product]))).toEqual(['matmul'])
+    expect(titles(plan([add(exp(product), input([6, 3]))]))).toEqual(['matmul_add'])
+    expect(titles(plan([mul(exp(product), emit('matmul', [x, input([8, 3])], {}))]))).toEqual(['matmul_matmul_mul'])
+    expect(titles(plan([add(product, reduceSum(product, [1], true))]))).toEqual(['matmul', 'reduceSum', 'add'])
+    expect(titles(plan([emit('softmax', [x], { axis: 1 })]))).toEqual(['softmax'])
+    expect(titles(plan([emit('softmax', [x], { axis: 0 })]))).toEqual(['reduceMax', 'exp', 'reduceSum', 'div'])
+    expect(titles(plan([exp(emit('layerNorm', [x, input([8]), input([8])], { eps: 1e-5 }))]))).toEqual(['layerNorm_exp'])
+  })
+
+  it('write several values of one order at once, unless one is read elsewhere than at its own place', () => {
+    const [x, y] = [input([4, 5]), input([4, 5])]
+    expect(titles(plan([exp(x), add(x, y), reshape(mul(x, y), [4, 1, 5])]))).toEqual(['exp_add_reshape'])
+    expect(titles(plan([exp(x), exp(reshape(y, [20]))]))).toEqual(['exp', 'exp'])
+    const turned = exp(x)
+    expect(titles(plan([turned, flip(turned, [0])]))).toEqual(['exp', 'flip'])
+    // A value that is read at another place may not be written over by threads of the same kernel.
+    expect(titles(plan([add(x, y), flip(x, [0])], [x, undefined]))).toHaveLength(2)
   })
 
   it('have a thread for each word of memory', () => {
@@ -93,7 +110,7 @@ describe('kernels', () => {
     expect(titles(plan([x]))).toEqual(['copy'])
     const y = exp(x)
     expect(titles(plan([y, y]))).toEqual(['exp', 'copy'])
-    expect(titles(plan([reshape(y, [3, 1]), y]))).toHaveLength(2)
+    expect(titles(plan([reshape(y, [3, 1]), y]))).toEqual(['exp_reshape'])
   })
 
   it('sort in two', () => {
@@ -109,14 +126,52 @@ describe('kernels', () => {
     expect(arena).toBe(2 * 64 * 64 * 4)
   })
 
-  it('say when a device cannot reach as many tensors', () => {
-    expect(() =>
-      plan([
-        concat(
-          Array.from({ length: 9 }, () => input([2])),
-          0,
-        ),
-      ]),
-    ).toThrow(/concat reads 9 tensors; the device reaches 6 at a time/)
+  it('put many tensors together some at a time, and say when a device cannot reach as many', () => {
+    const many = Array.from({ length: 9 }, () => input([2]))
+    const joined = plan([concat(many, 0)])
+    expect(titles(joined)).toEqual(['concat', 'concat'])
+    expect(joined.dispatches.map(({ places }) => places.length)).toEqual([7, 4])
+    expect(() => plan([where(input([2], 'bool'), input([2]), input([2]))], undefined, 3)).toThrow(
+      /where reads 3 tensors; the device reaches 1 at a time/,
+    )
+  })
+
+  it('find sums of many elements in parts', () => {
+    expect(titles(plan([reduceSum(exp(input([64, 64])), [0, 1])]))).toEqual(['reduceSum in parts', 'reduceSum'])
+    expect(titles(plan([reduceSum(input([64, 64]), [0])]))).toEqual(['reduceSum'])
+  })
+
+  it('are nine for a layer of Llama that decodes', () => {
+    const [width, hidden, heads, keyHeads, size] = [64, 96, 4, 2, 16]
+    const weight = (rows: number): Value => input([rows, width])
+    const product = (x: Value, w: Value): Value => emit('matmul', [x, w], { transB: true })
+    const x = input([1, 1, width])
+    const tables = [input([32, size / 2]), input([32, size / 2])]
+    const [position, cacheK, cacheV] = [input([1], 'i32'), input([1, keyHeads, 32, size]), input([1, keyHeads, 32, size])]
+    const split = (y: Value, count: number): Value => permute(reshape(y, [1, 1, count, size]), [0, 2, 1, 3])
+    const turn = (y: Value): Value => emit('rope', [y, ...tables, position], { interleaved: false })
+    const normal = emitAll('rmsNorm', [x, input([width])], { eps: 1e-5 })[0]!
+    const q = turn(split(product(normal, weight(heads * size)), heads))
+    const k = turn(split(product(normal, weight(keyHeads * size)), keyHeads))
+    const v = split(product(normal, weight(keyHeads * size)), keyHeads)
+    const [attended, newK, newV] = emitAll('attendCached', [q, k, v, cacheK, cacheV, position], { scale: 0.25 })
+    const after = add(product(reshape(permute(attended!, [0, 2, 1, 3]), [1, 1, heads * size]), weight(width)), x)
+    const again = emitAll('rmsNorm', [after, input([width])], { eps: 1e-5 })[0]!
+    const inner = mul(emit('silu', [product(again, weight(hidden))], {}), product(again, weight(hidden)))
+    const out = add(product(inner, input([width, hidden])), after)
+    const planned = plan([out, newK!, newV!], [undefined, cacheK, cacheV], 10)
+    expect(titles(planned)).toEqual([
+      'rmsNorm',
+      'matmul_matmul_matmul',
+      'rope',
+      'cacheWrite',
+      'attendCached',
+      'matmul_add',
+      'rmsNorm',
+      'matmul_matmul_mul',
+      'matmul_add',
+    ])
+    // Of the caches only the new rows are written.
+    expect(threads(planned)[3]).toBe(keyHeads * size)
   })
 })

@@ -4,7 +4,9 @@ import type { Program } from '../compile/program.js'
 import type { Attrs } from '../graph/node.js'
 import type { SymValues } from '../shape.js'
 
-export type DeviceName = 'reference' | 'cpu' | 'webgpu' | 'cuda' | 'null'
+export type DeviceKind = 'reference' | 'cpu' | 'webgpu' | 'cuda' | 'null'
+/** What a device is asked for by: its kind, or `'auto'` for the fastest that works here. */
+export type DeviceName = DeviceKind | 'auto'
 
 export interface DeviceCaps {
   /** Dtypes a buffer can hold. */
@@ -41,6 +43,18 @@ export interface RunOptions {
 /** Receives one entry per executed node. `name` is the op, `detail` the device's own name for what ran. */
 export type ProfileSink = (entry: { readonly name: string; readonly detail: string; readonly ms: number }) => void
 
+/** What a device tells of its memory, for estimates before something large is allocated. What is absent is not known. */
+export interface DeviceRoom {
+  /** Bytes of the largest tensor. */
+  readonly largestTensor?: number
+  /** Bytes that can be had now. */
+  readonly free?: number
+  /** The memory is that in which JavaScript keeps its arrays too, so tensors whose values wait there have it already. */
+  readonly host?: boolean
+  /** Where the figures are from, for people. */
+  readonly source: string
+}
+
 /** Bytes and programs a device holds right now. */
 export interface DeviceMemory {
   readonly liveBytes: number
@@ -64,10 +78,12 @@ export const isUnstarted = (error: unknown): boolean => typeof error === 'object
  * `run` was called and never overlap, so a buffer freed after `run` returned is reused only once that run has ended.
  */
 export interface Device {
-  readonly name: DeviceName
+  readonly name: DeviceKind
   /** What runs underneath, for people: 'onnxruntime 1.30.0 (C API), 2 threads'. */
   readonly description: string
   readonly caps: DeviceCaps
+  /** Lost or disposed, and of no more use; a device that cannot be lost need not say so. */
+  readonly gone?: boolean
   /** Whether the device runs the op itself; otherwise the compiler decomposes it. */
   supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean
   alloc(bytes: number): DeviceBuffer
@@ -94,6 +110,8 @@ export interface Device {
   /** Resolves when everything queued has ended. */
   sync(): Promise<void>
   memory(): DeviceMemory
+  /** Asked anew before each estimate. A device without it says nothing. */
+  room?(): DeviceRoom
   /** Releases everything. */
   dispose(): Promise<void>
 }

@@ -47,7 +47,7 @@ export const workgroupsOf = (dispatch: Dispatch, values: SymValues): number =>
 /** More workgroups than one axis holds go on along the second, as kernels of elements count them. */
 export function gridOf(workgroups: number, most: number): readonly [x: number, y: number] {
   const along = Math.min(workgroups, most)
-  return [along, Math.ceil(workgroups / along)]
+  return [along, along === 0 ? 0 : Math.ceil(workgroups / along)]
 }
 
 /** Writes what a kernel's numbers are in this run, from the word `at` on. */

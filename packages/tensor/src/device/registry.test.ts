@@ -55,7 +55,7 @@ describe('resolveDevice', () => {
       code: 'DEVICE',
       message: expect.stringMatching(/which browsers do not give/) as string,
     })
-    await expect(resolveDevice('tpu' as DeviceName)).rejects.toThrow(/no device is called 'tpu'; expected 'cpu', 'webgpu', 'cuda'/)
+    await expect(resolveDevice('tpu' as DeviceName)).rejects.toThrow(/no device is called 'tpu'; expected 'auto', 'cpu', 'webgpu', 'cuda'/)
     await expect(resolveDevice('cpu', { threads: 0 })).rejects.toThrow(/threads must be an integer/)
   })
 })

@@ -1,21 +1,19 @@
 import { warn } from '../debug/log.js'
 import { TensorError } from '../errors.js'
+import { chooseDevice, type DeviceAttempt, type DeviceCandidate, type DeviceChoice } from './choose.js'
 import type { CpuOptions, CpuRoute } from './cpu-route.js'
-import type { Device, DeviceName } from './device.js'
+import type { Device, DeviceKind, DeviceName } from './device.js'
 import { nullDevice } from './null/device.js'
 import { referenceDevice } from './reference/device.js'
-
-/** A way to compute that was tried and why it failed; `reason` ends with the command that helps. */
-export interface DeviceAttempt {
-  readonly route: string
-  readonly reason: string
-}
+import type { FoundAdapter } from './webgpu/open.js'
 
 export interface ResolveOptions extends CpuOptions {
   /** Path of NVIDIA's driver for `'cuda'`, instead of where it is installed (or what the environment variable TESSERAE_CUDA_DRIVER names). Node only. */
   readonly driver?: string
   /** Receives warnings instead of the package's listeners (`onWarning`). */
   readonly onWarning?: (message: string) => void
+  /** Told what `'auto'` chose, and why not something faster. */
+  readonly onChoice?: (choice: DeviceChoice) => void
 }
 
 /**
@@ -25,29 +23,77 @@ export interface ResolveOptions extends CpuOptions {
 export const fallbackLimitBytes = 16 * 1024 * 1024
 
 const open = new Map<string, Promise<Device>>()
+const choices = new Map<string, Promise<DeviceChoice>>()
 
 /**
  * A device by name; an object is returned as it is. Equal names and options give the same device until it is
  * disposed. `'cpu'` (the default) tries ONNX Runtime's C API, the onnxruntime-node binding and onnxruntime-web (in
  * browsers only the last), then the reference interpreter with a warning and a limit of 16 MiB for one tensor.
  * `'webgpu'` is the browser's, or in Node that of the npm package `webgpu`. `'cuda'` is NVIDIA's graphics card, in Node, by the installed driver and the npm package `koffi`.
+ * `'auto'` is the fastest of them that works here, see {@link explainDevice}.
  * @throws TensorError DEVICE when the device is not there, or its name is unknown.
  */
 export function resolveDevice(spec?: DeviceName | Device, options: ResolveOptions = {}): Promise<Device> {
   if (typeof spec === 'object') return Promise.resolve(spec)
   const name = spec ?? 'cpu'
-  const key = `${name} ${options.threads ?? ''} ${options.library ?? ''} ${options.driver ?? ''}`
-  const present = open.get(key)
-  const opening =
-    present === undefined ? create(name, options) : present.then((device) => (isAlive(device) ? device : create(name, options)))
-  open.set(key, opening)
-  opening.catch(() => {
-    if (open.get(key) === opening) open.delete(key)
-  })
-  return opening
+  if (name !== 'auto') return remembered(open, name, options, isAlive, () => create(name, options))
+  return explainDevice(options).then(({ device }) => device)
 }
 
-async function create(name: DeviceName, options: ResolveOptions): Promise<Device> {
+/**
+ * The device that `'auto'` stands for, and why nothing faster: `'cuda'`, else `'webgpu'` where the adapter is hardware (one in
+ * software computes on the processor, slower than `'cpu'`), else `'cpu'`. A device is taken when it opens and computes
+ * a small product correctly. The choice is made once, and again when the device was disposed or lost.
+ */
+export async function explainDevice(options: ResolveOptions = {}): Promise<DeviceChoice> {
+  const choose = (): Promise<DeviceChoice> => chooseDevice(candidates(options))
+  const choice = await remembered(choices, 'auto', options, ({ device }) => isAlive(device), choose)
+  options.onChoice?.(choice)
+  return choice
+}
+
+/** From the fastest on. */
+const candidates = (options: ResolveOptions): readonly DeviceCandidate[] => [
+  { name: 'cuda', open: () => resolveDevice('cuda', options) },
+  {
+    name: 'webgpu',
+    open: async () => {
+      const { report } = await findWebGpu()
+      if (report.software) throw new TensorError('DEVICE', softwareReason(report.names.at(-1) ?? 'unnamed'))
+      return resolveDevice('webgpu', options)
+    },
+  },
+  { name: 'cpu', open: () => resolveDevice('cpu', options) },
+]
+
+const softwareReason = (name: string): string =>
+  `its adapter ${name} is software, which computes on the processor and slower than device 'cpu'; name 'webgpu' to use it all the same`
+
+/** What was made for a name and options before, while it is of use. */
+function remembered<T>(
+  all: Map<string, Promise<T>>,
+  name: string,
+  { threads, library, driver }: ResolveOptions,
+  isUsable: (value: T) => boolean,
+  make: () => Promise<T>,
+): Promise<T> {
+  const key = `${name} ${threads ?? ''} ${library ?? ''} ${driver ?? ''}`
+  const present = all.get(key)
+  const making = present === undefined ? make() : present.then((value) => (isUsable(value) ? value : make()))
+  all.set(key, making)
+  making.catch(() => {
+    if (all.get(key) === making) all.delete(key)
+  })
+  return making
+}
+
+/** The adapter of device 'webgpu', which opening the device asks for anew. Errors: DEVICE. */
+export async function findWebGpu(): Promise<FoundAdapter> {
+  const [{ findGpu }, { findAdapter }] = await Promise.all([import('#webgpu'), import('./webgpu/open.js')])
+  return findAdapter(await findGpu())
+}
+
+async function create(name: DeviceKind, options: ResolveOptions): Promise<Device> {
   switch (name) {
     case 'cpu': {
       const { cpuRoutes } = await import('#cpu')
@@ -57,11 +103,8 @@ async function create(name: DeviceName, options: ResolveOptions): Promise<Device
       return referenceDevice()
     case 'null':
       return nullDevice()
-    case 'webgpu': {
-      const [{ findGpu }, { openWebGpu }] = await Promise.all([import('#webgpu'), import('./webgpu/device.js')])
-      const { gpu, close } = await findGpu()
-      return openWebGpu(gpu, close === undefined ? {} : { close })
-    }
+    case 'webgpu':
+      return (await findWebGpu()).open()
     case 'cuda': {
       const { openCudaDevice } = await import('#cuda')
       return openCudaDevice(options.driver)
@@ -69,7 +112,7 @@ async function create(name: DeviceName, options: ResolveOptions): Promise<Device
     default:
       throw new TensorError(
         'DEVICE',
-        `no device is called '${String(name satisfies never)}'; expected 'cpu', 'webgpu', 'cuda', 'reference' or 'null'`,
+        `no device is called '${String(name satisfies never)}'; expected 'auto', 'cpu', 'webgpu', 'cuda', 'reference' or 'null'`,
       )
   }
 }
@@ -102,6 +145,7 @@ export const listAttempts = (attempts: readonly DeviceAttempt[]): string =>
 
 /** A disposed device refuses to allocate. */
 function isAlive(device: Device): boolean {
+  if (device.gone !== undefined) return !device.gone
   try {
     device.free(device.alloc(0))
     return true

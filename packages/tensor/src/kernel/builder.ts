@@ -106,6 +106,12 @@ export class KernelBuilder {
     return this.let(`${name}_at`, new Expr({ kind: 'load', array, index }, array.element))
   }
 
+  /** An element of a shared array that every thread of the workgroup reads, behind a barrier and before another: the same for all, as the index must be. */
+  commonLoad(array: Shared, index: Expr, name = array.name): Expr {
+    expectIndex(array, index)
+    return this.let(`${name}_of_all`, new Expr({ kind: 'commonLoad', array, index }, array.element))
+  }
+
   store(array: Storage | Shared, index: Expr, value: Expr): void {
     expectIndex(array, index)
     expectType(`${array.name}[…] =`, array.element, value)

@@ -98,6 +98,8 @@ export type ExprNode =
   | { readonly kind: 'lane'; readonly x: Expr; readonly lane: number }
   // These see memory or other threads, so they are the whole value of a `let`, which says when.
   | { readonly kind: 'load'; readonly array: Storage | Shared; readonly index: Expr }
+  /** A load whose value is the same for all threads of a workgroup, with a barrier before and after it: what loops with barriers may be bounded by. */
+  | { readonly kind: 'commonLoad'; readonly array: Shared; readonly index: Expr }
   | { readonly kind: 'subgroup'; readonly op: SubgroupOp; readonly x: Expr; readonly mask: number }
 
 export type Stmt =

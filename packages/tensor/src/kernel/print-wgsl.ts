@@ -175,6 +175,8 @@ function printExpr(expr: Expr, special: Set<number>): string {
       return node.array.kind === 'storage' && node.array.atomic
         ? `atomicLoad(&${node.array.name}[${print(node.index)}])`
         : `${node.array.name}[${print(node.index)}]`
+    case 'commonLoad':
+      return `workgroupUniformLoad(&${node.array.name}[${print(node.index)}])`
     case 'subgroup':
       return node.op === 'shuffleXor'
         ? `subgroupShuffleXor(${print(node.x)}, ${node.mask}u)`

@@ -43,6 +43,11 @@ export function verifyKernel(kernel: Kernel, caps: KernelCaps): void {
         if (!isRoot) fail(`a load of ${node.array.name} inside another expression; bind it with let`)
         if (!arrays.has(node.array)) fail(`${node.array.name} is an array of another kernel`)
         break
+      case 'commonLoad':
+        if (!isRoot) fail(`a load of ${node.array.name} inside another expression; bind it with let`)
+        if (!arrays.has(node.array)) fail(`${node.array.name} is an array of another kernel`)
+        if (isVarying(node.index)) fail(`a common load of ${node.array.name} at an index that threads of a workgroup may see differently`)
+        break
       case 'subgroup':
         if (!isRoot) fail(`subgroup ${node.op} inside another expression; bind it with let`)
         if (!caps.subgroups) fail(`subgroup ${node.op} on a device without subgroups`)
@@ -60,6 +65,7 @@ export function verifyKernel(kernel: Kernel, caps: KernelCaps): void {
     const { node } = expr
     if (node.kind === 'variable') return varying.has(node.variable)
     if (node.kind === 'builtin') return node.name !== 'workgroupId' && node.name !== 'workgroups'
+    if (node.kind === 'commonLoad') return false
     // What memory holds may have been written by another thread at another time; what a subgroup gives is its own.
     if (node.kind === 'load' || node.kind === 'subgroup') return true
     return partsOf(expr).some(isVarying)
@@ -79,6 +85,8 @@ export function verifyKernel(kernel: Kernel, caps: KernelCaps): void {
           visit(statement.value, true)
           if (statement.value.node.kind === 'subgroup' && apart)
             fail(`subgroup ${statement.value.node.op} where only some threads of a workgroup may come by`)
+          if (statement.value.node.kind === 'commonLoad' && apart)
+            fail(`a common load of ${statement.value.node.array.name} where only some threads of a workgroup may come by`)
           set(statement.variable)
           if (apart || isVarying(statement.value)) varying.add(statement.variable)
           break
@@ -166,6 +174,7 @@ export function partsOf({ node }: Expr): readonly Expr[] {
     case 'vector':
       return node.parts
     case 'load':
+    case 'commonLoad':
       return [node.index]
     default:
       return []

@@ -252,8 +252,9 @@ export function leaveEntry(entry: Entry): void {
   if (--entry.calls === 0 && entry.dropped) dropEntry(entry)
 }
 
-/** Whether weights that the entry was compiled over have been frozen, or freed for writing, since. */
+/** Whether the entry's device is gone, or weights that it was compiled over have been frozen, or freed for writing, since. */
 export const isStale = (entry: Entry): boolean =>
+  (entry.plan.device.gone === true && entry.plan.steps.length > 0) ||
   entry.roles.some(
     ({ storage, frozen, epoch }) => storage.state === 'live' && ((storage.role === 'frozen') !== frozen || storage.epoch !== epoch),
   )

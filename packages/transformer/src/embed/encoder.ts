@@ -1,9 +1,10 @@
 import { throwIfAborted } from '@tesserae/core'
 import { jit, type Device, type DeviceName, type Tensor } from '@tesserae/tensor'
 import { checkConfig, type DecoderConfig } from '../architectures/config.js'
-import { checkWeights, type DecoderWeights } from '../architectures/weights.js'
+import { checkWeights, namedWeights, type DecoderWeights } from '../architectures/weights.js'
 import { TransformerError } from '../errors.js'
 import { holdWeights } from '../generate/held-weights.js'
+import { checkModelMemory, deviceFor, modelMemory } from '../generate/memory.js'
 import { turns } from '../generate/turn.js'
 import type { TokenizerLike } from '../generate/types.js'
 import { checkTexts, disposeInput, filled, inputOf } from './batch.js'
@@ -44,13 +45,16 @@ const batchRows: readonly number[] = [32, 8, 1]
 
 /**
  * Makes an encoder of a configuration and its weights: text → a vector of length 1. It takes the weights over as `createModel` does.
- * Programs are compiled for few shapes, on first use. Errors: CONFIG, WEIGHTS.
+ * Programs are compiled for few shapes, on first use. Errors: CONFIG, WEIGHTS; OUT_OF_MEMORY as there.
  */
 export async function createEncoder(options: CreateEncoderOptions): Promise<TextEncoderModel> {
   const { weights, tokenizer, device, borrowWeights = false } = options
   const config = checkEncoderConfig(options.config)
   checkWeights(weights, config)
-  const held = await holdWeights(config, weights, { borrow: borrowWeights })
+  const named = namedWeights(weights)
+  const where = await deviceFor(named.values(), device)
+  checkModelMemory(modelMemory(config, { capacity: 0 }), where, named)
+  const held = await holdWeights(config, weights, { borrow: borrowWeights, device: where })
   const encode = jit((input: EncoderInput): Tensor => encodeTexts(weights, input, held.model), {
     name: 'encodeTexts',
     ...(device === undefined ? {} : { device }),

@@ -9,6 +9,7 @@ import { TransformerError } from '../errors.js'
 import type { LayerCache } from '../layers/attention.js'
 import { disposeRotary, rotaryTables } from '../layers/rotary.js'
 import { greedySampler, logprobOf } from './choose.js'
+import { checkModelMemory, deviceFor, modelMemory } from './memory.js'
 import { aborting, checkRoom, checkTokens, chosen } from './stream.js'
 import { turns } from './turn.js'
 import type { FinishReason, SamplerLike } from './types.js'
@@ -60,7 +61,7 @@ export interface BatchGenerator<Parameters = DecoderWeights> extends Disposable 
    * A continuation for each prompt, in their order. Prompts of equal length go through the model together, each row with a sampler of its own, so
    * that a row's result does not depend on which others there are. The parameters stay the caller's.
    *
-   * Errors: TOKEN, CAPACITY and OPTION before anything runs, naming the prompt; AbortError.
+   * Errors: TOKEN, CAPACITY and OPTION before anything runs, naming the prompt; OUT_OF_MEMORY when the device cannot hold a batch's cache; AbortError.
    */
   generate(parameters: Parameters, prompts: readonly ArrayLike<number>[], options?: BatchGenerateOptions): Promise<BatchRow[]>
   dispose(): void
@@ -124,7 +125,11 @@ export function createBatchGenerator<Parameters = DecoderWeights>(options: Batch
     const states = checked.map((prompt, row) => new Row(prompt, capacity, call.sampler?.(row) ?? greedySampler, call))
     const turn = turns()
     let sampled = 0
-    for (const group of groupsOf(states, rows)) {
+    const groups = groupsOf(states, rows)
+    const widest = Math.max(0, ...groups.map((group) => batchOf(group.length, rows)))
+    const where = await deviceFor(leavesOf(parameters), device)
+    checkModelMemory({ weights: [], cache: modelMemory(config, { capacity, batch: widest }).cache }, where)
+    for (const group of groups) {
       if (group[0]!.limit === 0) continue
       const length = group[0]!.prompt.length
       const batch = batchOf(group.length, rows)

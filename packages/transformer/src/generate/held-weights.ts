@@ -1,4 +1,4 @@
-import { realize } from '@tesserae/tensor'
+import { realize, type Device } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import type { ModelOptions } from '../architectures/decoder.js'
 import { disposeWeights, namedWeights, type DecoderWeights } from '../architectures/weights.js'
@@ -12,14 +12,17 @@ export interface HeldWeights {
   release(): void
 }
 
-/** Computes weights and freezes them, so that a device may keep them in its own layout; borrowed ones stay as they are and the caller's. */
+/**
+ * Computes weights, those that have no values yet on `device`, and freezes them, so that a device may keep them in its own layout; borrowed ones stay as they are and the
+ * caller's.
+ */
 export async function holdWeights(
   config: DecoderConfig,
   weights: DecoderWeights,
-  { borrow }: { readonly borrow: boolean },
+  { borrow, device }: { readonly borrow: boolean; readonly device: Device },
 ): Promise<HeldWeights> {
   const leaves = [...namedWeights(weights).values()]
-  await realize(leaves)
+  await realize(leaves, { device })
   if (!borrow) for (const leaf of leaves) leaf.freeze()
   const rotary = config.positions === 'rotary' ? rotaryTables(config) : undefined
   if (rotary !== undefined) for (const table of [rotary.cos, rotary.sin]) table.freeze()

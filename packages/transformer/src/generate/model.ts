@@ -1,8 +1,9 @@
 import type { Device, DeviceName } from '@tesserae/tensor'
 import { checkConfig, type DecoderConfig } from '../architectures/config.js'
-import { checkWeights, type DecoderWeights } from '../architectures/weights.js'
+import { checkWeights, namedWeights, type DecoderWeights } from '../architectures/weights.js'
 import { TransformerError } from '../errors.js'
 import { holdWeights } from './held-weights.js'
+import { checkModelMemory, deviceFor, modelMemory } from './memory.js'
 import { makePrograms } from './programs.js'
 import { checkTokens, streamTokens } from './stream.js'
 import type { FinishReason, GenerateOptions, Generation, TokenEvent, TokenizerLike } from './types.js'
@@ -45,7 +46,8 @@ export interface DecoderModel extends Disposable {
  * Makes a model of a configuration and its weights. It takes the weights over: they are frozen, so that a device may keep them in its
  * own layout, and freed by `dispose()`; with `borrowWeights` neither happens. Programs are compiled on first use.
  *
- * Errors: CONFIG, WEIGHTS when they do not fit the configuration, CAPACITY.
+ * Errors: CONFIG, WEIGHTS when they do not fit the configuration, CAPACITY; OUT_OF_MEMORY with the numbers when the device cannot hold
+ * weights and a cache, before anything is allocated.
  */
 export async function createModel(options: CreateModelOptions): Promise<DecoderModel> {
   const { weights, tokenizer, device, borrowWeights = false } = options
@@ -57,7 +59,10 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
       'CAPACITY',
       `capacity must be an integer from 1 to the model's context of ${config.context}, got ${capacity}`,
     )
-  const held = await holdWeights(config, weights, { borrow: borrowWeights })
+  const named = namedWeights(weights)
+  const where = await deviceFor(named.values(), device)
+  checkModelMemory(modelMemory(config, { capacity }), where, named)
+  const held = await holdWeights(config, weights, { borrow: borrowWeights, device: where })
   const programs = makePrograms({ ...held.model, weights, ...(device === undefined ? {} : { device }) })
   const context = { config, programs, capacity, ...(tokenizer === undefined ? {} : { tokenizer }) }
 

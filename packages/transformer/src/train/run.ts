@@ -1,10 +1,12 @@
 import { random, throwIfAborted } from '@tesserae/core'
 import { tensor, type Device, type DeviceName } from '@tesserae/tensor'
+import type { ProcessGroup } from '@tesserae/tensor/parallel'
 import { checkConfig, type DecoderConfig } from '../architectures/config.js'
 import { checkWeights, disposeWeights, type DecoderWeights } from '../architectures/weights.js'
 import { TransformerError } from '../errors.js'
 import { disposeRotary, rotaryTables, type RotaryTables } from '../layers/rotary.js'
 import { checkBatch, type Batches } from './data.js'
+import { DataParallel } from './data-parallel.js'
 import { batchTensors, createEvaluator, disposeBatch, type Evaluator } from './evaluate.js'
 import { freshOptimizerState, makeTrainable, type OptimizerOptions, type OptimizerState } from './optimizer.js'
 import { cosineSchedule, scheduleOf, type Schedule } from './schedule.js'
@@ -26,7 +28,7 @@ export interface TrainOptions {
   readonly weights?: DecoderWeights
   /** A state to go on from, instead of weights; taken over likewise. */
   readonly state?: TrainingState
-  /** Batch `step · accumulate + i` is the i-th of a step. */
+  /** Batch `step · accumulate + i` is the i-th of a step; in a group of N ranks, batch `(step · accumulate + i) · N + rank` is the rank's i-th. */
   readonly data: Batches
   /** Steps in all, those of a resumed state included. */
   readonly steps: number
@@ -46,9 +48,17 @@ export interface TrainOptions {
   readonly signal?: AbortSignal
   /** Where to run; default the device that the weights are on, or the default device. */
   readonly device?: Device | DeviceName
+  /**
+   * Other ranks to train with, all of which are given the same options. N ranks do what one process does that accumulates N times as many batches: each takes its share of them, gradients are added up, and every
+   * rank makes the same update. The weights, or the state, are rank 0's. Events are the same on all ranks, which have to iterate alike; a signal aborted on one stops all before the next step. Where one
+   * fails the others are told so, with its rank, and the group is of no more use.
+   */
+  readonly group?: ProcessGroup
+  /** Bytes of gradients exchanged at once in a group; default 25 MiB. */
+  readonly bucketBytes?: number
 }
 
-/** What one step did. */
+/** What one step did. In a group: what the step of all ranks did. */
 export interface StepEvent {
   /** Steps done, this one included. */
   readonly step: number
@@ -86,7 +96,7 @@ export interface TrainingRun extends AsyncIterable<StepEvent>, Disposable {
  * Trains a decoder by AdamW. Nothing runs until the result is iterated.
  *
  * Errors: OPTION, CONFIG, WEIGHTS at once; while iterating TOKEN and DATA for unusable batches, DIVERGED when the loss is no longer a
- * number, and AbortError. After an abort the run can be iterated again or saved.
+ * number, and AbortError; in a group PEER, naming the ranks that are gone or late, or were given other options. After an abort the run can be iterated again or saved.
  */
 export function train(options: TrainOptions): TrainingRun {
   return new Run(options)
@@ -100,12 +110,20 @@ class Run extends StepLoop<StepEvent, DecoderWeights> implements TrainingRun {
   private readonly accumulate: number
   private readonly rotary: RotaryTables | undefined
   private readonly programs: StepPrograms
+  private readonly ranks: DataParallel | undefined
+  private begun = false
   private evaluator: Evaluator | undefined
   private current: OptimizerState
   private done: number
 
   constructor(options: TrainOptions) {
-    super({ name: 'train', kind: 'training', refuse: (code, message) => new TransformerError(code, message), signal: options.signal })
+    super({
+      name: 'train',
+      kind: 'training',
+      refuse: (code, message) => new TransformerError(code, message),
+      // Ranks stop together, which takes an exchange.
+      signal: options.group === undefined ? options.signal : undefined,
+    })
     const { weights, state, steps, accumulate = 1, learningRate, clip = 1 } = options
     const start = state ?? weights
     if (start === undefined || (state !== undefined && weights !== undefined))
@@ -118,6 +136,7 @@ class Run extends StepLoop<StepEvent, DecoderWeights> implements TrainingRun {
       throw new TransformerError('OPTION', `train: accumulate must be a positive integer, got ${accumulate}`)
     if (!(clip > 0)) throw new TransformerError('OPTION', `train: clip must be above 0 (Infinity for no limit), got ${clip}`)
     this.options = options
+    this.ranks = options.group === undefined ? undefined : new DataParallel(options.group, options.bucketBytes)
     this.accumulate = accumulate
     this.done = state?.step ?? 0
     this.seed = state?.seed ?? options.seed ?? 0
@@ -154,20 +173,34 @@ class Run extends StepLoop<StepEvent, DecoderWeights> implements TrainingRun {
     return this.current.weights
   }
 
-  protected begin(): Promise<void> {
-    return makeTrainable(this.current.weights)
+  protected async begin(): Promise<void> {
+    const { ranks } = this
+    if (ranks !== undefined && !this.begun) {
+      const { steps, evaluation, clip = 1, optimizer = {} } = this.options
+      const { config, seed, accumulate, done: step } = this
+      const measured = evaluation === undefined ? {} : { every: evaluation.every, batches: evaluation.batches }
+      const facts = { config, steps, step, seed, accumulate, clip, optimizer, evaluation: measured }
+      this.current = await ranks.guard(() => ranks.begin(this.current, this.options.state !== undefined, facts))
+    }
+    this.begun = true
+    await makeTrainable(this.current.weights)
   }
 
   protected isDone(): boolean {
     return this.done >= this.options.steps
   }
 
+  protected advance(): Promise<StepEvent> {
+    return this.ranks === undefined ? this.makeStep() : this.ranks.guard(() => this.makeStep())
+  }
+
   /** One step and what is due after it. */
-  protected async advance(): Promise<StepEvent> {
+  private async makeStep(): Promise<StepEvent> {
     const start = performance.now()
     const learningRate = this.schedule(this.done)
     const micro = await this.batches()
-    const tokens = micro.reduce((sum, { learnt }) => sum + learnt, 0)
+    const own = micro.reduce((sum, { learnt }) => sum + learnt, 0)
+    const tokens = this.ranks === undefined ? own : await this.ranks.tally(own, learningRate, this.options.signal)
     const stepped = await this.update(
       micro.map(({ batch, learnt, key }) => ({ tensors: () => batchTensors(batch), masked: learnt < batch.ids.length, key })),
       1 / tokens,
@@ -201,7 +234,7 @@ class Run extends StepLoop<StepEvent, DecoderWeights> implements TrainingRun {
     const keys = this.config.dropout === 0 ? undefined : random(this.seed).stream('dropout')
     const out = []
     for (let i = 0; i < this.accumulate; i++) {
-      const index = this.done * this.accumulate + i
+      const index = this.ranks?.batchIndex(this.done, i, this.accumulate) ?? this.done * this.accumulate + i
       const batch = await this.options.data.at(index)
       out.push({ batch, learnt: checkBatch(batch, this.config.vocabSize), key: keys?.fold(index).key })
     }
@@ -210,14 +243,17 @@ class Run extends StepLoop<StepEvent, DecoderWeights> implements TrainingRun {
 
   private async update(micro: readonly MicroBatch[], scale: number, learningRate: number): Promise<Stepped> {
     const number = this.done + 1
-    if (micro.length === 1) return withInputs(micro[0]!, scale, (inputs) => this.programs.step(this.current, inputs, learningRate, number))
+    const { ranks } = this
+    if (micro.length === 1 && ranks === undefined)
+      return withInputs(micro[0]!, scale, (inputs) => this.programs.step(this.current, inputs, learningRate, number))
     let sums: Accumulated | undefined
     try {
       for (const part of micro) {
-        throwIfAborted(this.options.signal, 'Training')
+        if (ranks === undefined) throwIfAborted(this.options.signal, 'Training')
         const before: Accumulated | undefined = sums
         sums = await withInputs(part, scale, (inputs) => this.programs.accumulate(this.current.weights, before, inputs))
       }
+      if (ranks !== undefined) sums = await ranks.sum(sums!)
       return await this.programs.update(this.current, sums!, learningRate, number)
     } catch (error) {
       if (sums !== undefined) {
@@ -236,11 +272,17 @@ class Run extends StepLoop<StepEvent, DecoderWeights> implements TrainingRun {
       ...(this.rotary === undefined ? {} : { rotary: this.rotary }),
       ...(device === undefined ? {} : { device }),
     })
-    const { loss } = await this.evaluator.run(this.current.weights, evaluation.data, {
-      ...(evaluation.batches === undefined ? {} : { batches: evaluation.batches }),
-      ...(signal === undefined ? {} : { signal }),
-    })
-    return loss
+    const { data, batches = data.count } = evaluation
+    if (this.ranks === undefined || batches === undefined) {
+      const { loss } = await this.evaluator.run(this.current.weights, data, {
+        ...(batches === undefined ? {} : { batches }),
+        ...(signal === undefined ? {} : { signal }),
+      })
+      return loss
+    }
+    const share = this.ranks.share(data, Math.min(batches, data.count ?? Infinity))
+    const own = share.batches < 1 ? undefined : await this.evaluator.run(this.current.weights, share.data, { batches: share.batches })
+    return this.ranks.meanLoss(own)
   }
 
   protected freeRest(): void {

@@ -7,6 +7,20 @@ import { row, unavailable, type RowSource } from '../../lib/row.js'
 const goldens = new URL('../../../../packages/tensor/src/__fixtures__/goldens/', import.meta.url)
 const figure = 'the op table on WebGPU in Chromium (SwiftShader)'
 
+/** Operations whose kernels are cut differently for software and for graphics processors. */
+const cutRows = [
+  'matmul',
+  'softmax',
+  'logSoftmax',
+  'softmaxGrad',
+  'layerNorm',
+  'rmsNorm',
+  'crossEntropy',
+  'crossEntropyGrad',
+  'attention',
+  'attendCached',
+]
+
 const source: RowSource = async ({ log }) => {
   const executable = findChromium()
   if (executable === undefined) return unavailable(figure, 'all', noChromium)
@@ -41,6 +55,20 @@ const source: RowSource = async ({ log }) => {
         problems[0],
       ),
     )
+    if (place === 'page') {
+      const cut = await opened.run(place, 'conformance', { device: 'webgpu', form: 'gpu', rows: cutRows })
+      cut.problems.forEach((problem) => log(`graphics processors' form: ${problem}`))
+      const failed = new Set(cut.problems.map((problem) => problem.split(': ')[0])).size
+      rows.push(
+        row(
+          `${figure}, ${place}: samples of products, rows and attention as they are cut for graphics processors`,
+          `${cut.count} of ${cut.count}`,
+          `${cut.count - failed} of ${cut.count}`,
+          failed === 0,
+          cut.problems[0],
+        ),
+      )
+    }
     if (opened.messages.length > 0)
       rows.push(row(`${figure}, ${place}: messages on the console`, '0', String(opened.messages.length), false, opened.messages[0]))
   }

@@ -95,6 +95,12 @@ describe('memory', () => {
     }
     expect(device.memory()).toMatchObject({ liveBytes: 0, liveBuffers: 0, peakBytes: 4 * 1024 * 1024 + 3 })
   })
+  it('tells how much there is', () => {
+    const before = device.room().free
+    const buffer = device.alloc(1 << 20)
+    expect(device.room()).toEqual({ free: before - (1 << 20), source: 'cuMemGetInfo' })
+    device.free(buffer)
+  })
   it('uses pinned memory again', async () => {
     const buffer = device.alloc(100)
     for (let i = 0; i < 20; i++) {

@@ -1,15 +1,25 @@
 /** NVIDIA's graphics cards by the driver alone: kernels are printed as PTX, which the driver compiles. Programs run as kernels of elements, in the order of one stream. */
-import { hasElements, planDispatches } from '../../compile/dispatches.js'
+import { planDispatches } from '../../compile/dispatches.js'
+import { hasKernel } from '../../compile/kept.js'
+import { gpuTuning } from '../../kernel/lib/tuning.js'
 import type { Program } from '../../compile/program.js'
 import { debugLog } from '../../debug/log.js'
 import type { DType } from '../../dtype.js'
 import { TensorError } from '../../errors.js'
-import type { TensorType } from '../../graph/node.js'
+import type { Attrs, TensorType } from '../../graph/node.js'
 import type { KernelCaps } from '../../kernel/ir.js'
 import { dynamicSharedBytes, printPtx, ptxTargetOf, type PtxTarget } from '../../kernel/print-ptx.js'
 import { verifyKernel } from '../../kernel/verify.js'
 import type { SymValues } from '../../shape.js'
-import { markUnstarted, type Device, type DeviceBuffer, type DeviceMemory, type Executable, type RunOptions } from '../device.js'
+import {
+  markUnstarted,
+  type Device,
+  type DeviceBuffer,
+  type DeviceMemory,
+  type DeviceRoom,
+  type Executable,
+  type RunOptions,
+} from '../device.js'
 import { checkRead, checkWrite, MemoryCount, wholeWords } from '../kernel-device.js'
 import { deviceAttribute as attribute, type CudaDriver, type DevicePointer, type Handle } from './driver.js'
 import { CudaExecutable, type Numbers, type Stage } from './executable.js'
@@ -75,8 +85,8 @@ export class CudaDevice implements Device {
     return this.disposed || this.lost !== undefined
   }
 
-  supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[]): boolean {
-    return hasElements(op, inputs, outputs)
+  supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean {
+    return hasKernel(op, inputs, outputs, attrs)
   }
 
   alloc(bytes: number): DeviceBuffer {
@@ -114,7 +124,7 @@ export class CudaDevice implements Device {
 
   async compile(program: Program): Promise<Executable> {
     const { kernelCaps, target, mostGroups } = this.opened
-    const plan = this.enter(() => planDispatches(program, { maxBindings: kernelCaps.maxBindings }))
+    const plan = this.enter(() => planDispatches(program, { maxBindings: kernelCaps.maxBindings, tuning: gpuTuning }))
     const stages: Stage[] = []
     let words = 0
     let numbers: Numbers | undefined
@@ -189,9 +199,13 @@ export class CudaDevice implements Device {
     return this.count.now
   }
 
-  /** Bytes that can be had now, beside what the pool keeps of freed memory. */
-  room(): { readonly free: number; readonly source: string } {
-    return { free: this.enter(() => this.driver.memoryInfo().free), source: 'cuMemGetInfo' }
+  /** What the pool keeps of freed memory is given back first, so that it counts. */
+  room(): DeviceRoom & { readonly free: number } {
+    const free = this.enter(() => {
+      this.driver.releaseFreedMemory?.(this.opened.ordinal)
+      return this.driver.memoryInfo().free
+    })
+    return { free, source: 'cuMemGetInfo' }
   }
 
   dispose(): Promise<void> {

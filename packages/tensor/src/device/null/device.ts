@@ -1,8 +1,11 @@
+import { planDispatches, type DispatchOptions, type DispatchPlan } from '../../compile/dispatches.js'
+import { hasKernel } from '../../compile/kept.js'
 import { planMemory, type MemoryPlan } from '../../compile/memory.js'
 import type { Program } from '../../compile/program.js'
 import { dtypes } from '../../dtype.js'
 import { TensorError } from '../../errors.js'
 import { rowOf } from '../../graph/build.js'
+import type { Attrs, TensorType } from '../../graph/node.js'
 import type { Device, DeviceBuffer, DeviceMemory, Executable } from '../device.js'
 
 export interface NullExecutable extends Executable {
@@ -18,6 +21,10 @@ export interface NullDeviceOptions {
   readonly composites?: boolean
   /** Sees every program that is planned. */
   readonly onProgram?: (program: Program, memory: MemoryPlan) => void
+  /** Plans what devices with kernels (WebGPU, CUDA) would dispatch, reaching at most so many arrays at a time; composites stay whole where these have a kernel. */
+  readonly kernels?: DispatchOptions
+  /** Sees every plan of dispatches; needs `kernels`. */
+  readonly onDispatches?: (plan: DispatchPlan, program: Program) => void
 }
 
 /**
@@ -38,7 +45,8 @@ export class NullDevice implements Device {
     this.options = options
   }
 
-  supports(op: string): boolean {
+  supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean {
+    if (this.options.kernels !== undefined) return hasKernel(op, inputs, outputs, attrs)
     return rowOf(op).kind === 'primitive' || this.options.composites !== false
   }
 
@@ -68,6 +76,7 @@ export class NullDevice implements Device {
     this.programs++
     const memory = planMemory(program)
     this.options.onProgram?.(program, memory)
+    if (this.options.kernels !== undefined) this.options.onDispatches?.(planDispatches(program, this.options.kernels), program)
     let disposed = false
     const dispose = (): void => {
       if (!disposed) this.programs--

@@ -4,7 +4,15 @@ import { TensorError } from '../../errors.js'
 import { rowOf } from '../../graph/build.js'
 import type { TensorType } from '../../graph/node.js'
 import { printShape, resolveShape, type SymValues } from '../../shape.js'
-import { markUnstarted, type Device, type DeviceBuffer, type DeviceMemory, type Executable, type RunOptions } from '../device.js'
+import {
+  markUnstarted,
+  type Device,
+  type DeviceBuffer,
+  type DeviceMemory,
+  type DeviceRoom,
+  type Executable,
+  type RunOptions,
+} from '../device.js'
 import { interpret } from './interpret.js'
 
 class ReferenceBuffer implements DeviceBuffer {
@@ -138,6 +146,11 @@ export class ReferenceDevice implements Device {
 
   memory(): DeviceMemory {
     return { liveBytes: this.liveBytes, liveBuffers: this.liveBuffers, peakBytes: this.peakBytes, programs: this.programs }
+  }
+
+  room(): DeviceRoom {
+    const { maxBytes } = this.options
+    return { host: true, ...(maxBytes === undefined ? {} : { largestTensor: maxBytes }), source: 'the limit that it was given' }
   }
 
   dispose(): Promise<void> {

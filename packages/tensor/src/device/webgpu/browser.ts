@@ -1,10 +1,5 @@
 import { TensorError } from '../../errors.js'
-
-export interface FoundGpu {
-  readonly gpu: GPU
-  /** Lets go of what keeps it alive. */
-  readonly close?: () => void
-}
+import type { FoundGpu } from './open.js'
 
 /** The browser's own; one half of the package import `#webgpu`. */
 export function findGpu(): Promise<FoundGpu> {
@@ -16,5 +11,8 @@ export function findGpu(): Promise<FoundGpu> {
         "this browser has no WebGPU here; it needs https or localhost, and a version that has it. Use device 'cpu'",
       ),
     )
-  return Promise.resolve({ gpu })
+  return Promise.resolve({
+    gpu,
+    help: 'Switch hardware acceleration on in the settings of the browser, whose page chrome://gpu says what it found',
+  })
 }

@@ -1,85 +1,72 @@
 /** WebGPU in browsers and, by the npm package `webgpu`, in Node. Programs run as kernels of elements, in the order of one queue. */
-import { ELEMENT_GROUP, hasElements, planDispatches, type Dispatch, type DispatchPlan, type Place } from '../../compile/dispatches.js'
+import { planDispatches, type DispatchPlan } from '../../compile/dispatches.js'
+import { hasKernel } from '../../compile/kept.js'
 import type { Program } from '../../compile/program.js'
 import { debugLog } from '../../debug/log.js'
 import type { DType } from '../../dtype.js'
 import { TensorError } from '../../errors.js'
-import type { TensorType } from '../../graph/node.js'
+import type { Attrs, TensorType } from '../../graph/node.js'
 import type { KernelCaps } from '../../kernel/ir.js'
-import { printWgsl, uniformBinding, uniformBytes } from '../../kernel/print-wgsl.js'
-import { verifyKernel } from '../../kernel/verify.js'
-import { resolveIndex, type SymValues } from '../../shape.js'
-import { markUnstarted, type Device, type DeviceBuffer, type DeviceMemory, type Executable, type RunOptions } from '../device.js'
+import { gpuTuning, softwareTuning, type Tuning } from '../../kernel/lib/tuning.js'
+import type { SymValues } from '../../shape.js'
+import {
+  markUnstarted,
+  type Device,
+  type DeviceBuffer,
+  type DeviceMemory,
+  type DeviceRoom,
+  type Executable,
+  type RunOptions,
+} from '../device.js'
+import { describeAdapter, type AdapterReport } from './adapter.js'
+import { WebGpuExecutable, type ExecutableHost, type Stage } from './executable.js'
+import { Memory, MemoryPool, WebGpuBuffer } from './memory.js'
+import { mayMatter, Operations, type Operation } from './operations.js'
+import { Pipelines } from './pipelines.js'
 
 const dtypes: readonly DType[] = ['f32', 'f16', 'bf16', 'i32', 'u32', 'i8', 'u8', 'bool']
-/** The numbers of a dispatch begin at multiples of this in their buffer. */
-const NUMBERS_STRIDE = 256
+const mib = 2 ** 20
+/** A run waits to hear whether there was memory, when this much of what it uses has just been asked for: then it fails itself, rather than what reads its results. */
+const worthWaiting = mib
+/** Writes of less cannot run out of memory in any way of their own, so they are spared an error scope. */
+const smallWrite = mib
+/** Drivers give destroyed memory back with the next submission, which comes at once after this much. */
+const worthSubmitting = 16 * mib
 
-class WebGpuBuffer implements DeviceBuffer {
-  freed = false
-
-  constructor(
-    readonly device: Device,
-    readonly bytes: number,
-    readonly memory: GPUBuffer,
-  ) {}
-}
-
-interface Stage {
-  readonly dispatch: Dispatch
-  readonly pipeline: GPUComputePipeline
-  readonly layout: GPUBindGroupLayout
-}
-
-class WebGpuExecutable implements Executable {
-  disposed = false
-
-  constructor(
-    readonly program: Program,
-    readonly plan: DispatchPlan,
-    readonly stages: readonly Stage[],
-    /** The numbers of all dispatches. */
-    readonly numbers: GPUBuffer | undefined,
-    private readonly onDispose: () => void,
-  ) {}
-
-  dispose(): void {
-    if (this.disposed) return
-    this.disposed = true
-    this.numbers?.destroy()
-    this.onDispose()
-  }
-}
-
-export interface WebGpuDeviceOptions {
-  /** Ends what keeps the adapter alive; called by `dispose`. */
-  readonly close?: () => void
-}
+const bufferUsage = (): GPUBufferUsageFlags => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST
 
 export class WebGpuDevice implements Device {
   readonly name = 'webgpu' as const
   readonly description: string
   readonly caps = { dtypes, alias: true, outputsInPlace: true, threads: 1 }
+  readonly adapter: AdapterReport
   private readonly kernelCaps: KernelCaps
+  private readonly operations: Operations
+  private readonly pipelines: Pipelines
+  private readonly pool = new MemoryPool((memory) => this.destroyMemory(memory))
+  private readonly host: ExecutableHost
   private liveBytes = 0
   private liveBuffers = 0
   private peakBytes = 0
   private programs = 0
+  /** Bytes destroyed since the last submission. */
+  private unsubmitted = 0
   private disposed = false
-  /** The first failure that no call has told of. */
-  private failure: TensorError | undefined
+  private readonly reads = new Set<Promise<Uint8Array>>()
   private lost: TensorError | undefined
   /** Memory of temporaries, which all programs use in turn. */
-  private arena: GPUBuffer | undefined
-  private readonly modules = new Map<string, Promise<Stage['pipeline']>>()
+  private arena: Memory | undefined
 
   constructor(
-    private readonly gpu: GPUDevice,
-    adapter: GPUAdapterInfo,
-    private readonly options: WebGpuDeviceOptions = {},
+    /** The implementation's own device; for tests, which make it go away. */
+    readonly gpu: GPUDevice,
+    adapter: AdapterReport,
+    /** How kernels are cut; by default for what the adapter is. */
+    private readonly tuning: Tuning = adapter.software ? softwareTuning : gpuTuning,
   ) {
     const { limits } = gpu
-    this.description = `WebGPU, ${[adapter.description, adapter.device, adapter.architecture, adapter.vendor].find((text) => text !== '') ?? 'unnamed adapter'}`
+    this.adapter = adapter
+    this.description = `WebGPU, ${describeAdapter(adapter)}`
     this.kernelCaps = {
       f16: gpu.features.has('shader-f16'),
       subgroups: gpu.features.has('subgroups'),
@@ -88,34 +75,35 @@ export class WebGpuDevice implements Device {
       maxWorkgroup: [limits.maxComputeWorkgroupSizeX, limits.maxComputeWorkgroupSizeY, limits.maxComputeWorkgroupSizeZ],
       maxBindings: limits.maxStorageBuffersPerShaderStage,
     }
-    gpu.addEventListener('uncapturederror', ({ error }) => {
-      const memory = error.constructor.name === 'GPUOutOfMemoryError'
-      this.failure ??= new TensorError(memory ? 'OUT_OF_MEMORY' : 'RUNTIME', `${this.description}: ${error.message}`)
-    })
-    void gpu.lost.then(({ reason, message }) => {
-      if (this.disposed) return
-      this.lost = new TensorError(
-        'DEVICE_LOST',
-        `${this.description} was lost (${reason}): ${message}. Open a device again, and load weights anew`,
-      )
-    })
+    this.operations = new Operations(gpu, this.description)
+    this.pipelines = new Pipelines(gpu, this.description, this.kernelCaps)
+    this.host = {
+      gpu,
+      allocate: (bytes, usage, label) => this.allocate(bytes, usage, label),
+      release: (memory) => this.destroyMemory(memory),
+    }
+    void gpu.lost.then(({ reason, message }) => this.end(reason, message))
   }
 
-  supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[]): boolean {
-    return hasElements(op, inputs, outputs)
+  get gone(): boolean {
+    return this.disposed || this.lost !== undefined
   }
 
+  supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean {
+    return hasKernel(op, inputs, outputs, attrs)
+  }
+
+  /** Whether there was memory is known later: what uses the buffer fails with OUT_OF_MEMORY when there was none. */
   alloc(bytes: number): DeviceBuffer {
     this.check()
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.gpu.limits
-    const most = Math.min(maxBufferSize, maxStorageBufferBindingSize)
+    const { largestTensor } = this.room()
     const size = Math.max(4, Math.ceil(bytes / 4) * 4)
-    if (size > most)
+    if (size > largestTensor)
       throw new TensorError(
         'OUT_OF_MEMORY',
-        `${this.description} holds at most ${most} bytes in one tensor, and was asked for ${bytes}; split it, or use device 'cpu'`,
+        `${this.description} holds at most ${largestTensor} bytes in one tensor, and was asked for ${bytes}; split it, or use device 'cpu'`,
       )
-    const memory = this.gpu.createBuffer({ size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST })
+    const memory = this.pool.take(size) ?? this.allocate(size, bufferUsage(), 'a tensor')
     this.liveBytes += bytes
     this.liveBuffers++
     this.peakBytes = Math.max(this.peakBytes, this.liveBytes)
@@ -125,54 +113,87 @@ export class WebGpuDevice implements Device {
   free(buffer: DeviceBuffer): void {
     const own = this.own(buffer)
     own.freed = true
-    // Work that was submitted before keeps what it uses.
-    own.memory.destroy()
     this.liveBytes -= own.bytes
     this.liveBuffers--
+    if (this.gone) own.memory.destroy()
+    else this.pool.give(own.memory)
   }
 
   write(buffer: DeviceBuffer, bytes: Uint8Array): void {
     this.check()
     if (bytes.byteLength > buffer.bytes)
       throw new TensorError('VALUE', `write: ${bytes.byteLength} bytes do not fit in a buffer of ${buffer.bytes}`)
-    this.gpu.queue.writeBuffer(this.own(buffer).memory, 0, wholeWords(bytes))
+    const own = this.own(buffer)
+    // What was there before does not matter to a write of everything.
+    if (bytes.byteLength === own.bytes) own.origin = undefined
+    this.checkCauses(own.causes)
+    const write = (): void => this.gpu.queue.writeBuffer(own.memory.gpuBuffer, 0, wholeWords(bytes))
+    if (bytes.byteLength < smallWrite && own.memory.born.settled) write()
+    else own.origin = this.operations.issue(`writing ${bytes.byteLength} bytes`, write, { causes: own.causes })
   }
 
-  async read(buffer: DeviceBuffer, bytes = buffer.bytes): Promise<Uint8Array> {
+  read(buffer: DeviceBuffer, bytes = buffer.bytes): Promise<Uint8Array> {
+    const reading = this.copyOut(buffer, bytes)
+    this.reads.add(reading)
+    const end = (): void => void this.reads.delete(reading)
+    reading.then(end, end)
+    return reading
+  }
+
+  private async copyOut(buffer: DeviceBuffer, bytes: number): Promise<Uint8Array> {
     this.check()
     if (!Number.isInteger(bytes) || bytes < 0 || bytes > buffer.bytes)
       throw new TensorError('VALUE', `read: ${bytes} bytes of a buffer of ${buffer.bytes}`)
+    const own = this.own(buffer)
+    this.checkCauses(own.causes)
     if (bytes === 0) return new Uint8Array(0)
     const size = Math.ceil(bytes / 4) * 4
-    const copy = this.gpu.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST })
+    let copy: GPUBuffer | undefined
+    const copying = this.operations.issue(
+      `reading ${bytes} bytes`,
+      () => {
+        copy = this.gpu.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST })
+        const encoder = this.gpu.createCommandEncoder()
+        encoder.copyBufferToBuffer(own.memory.gpuBuffer, 0, copy, 0, size)
+        this.submit(encoder)
+      },
+      { causes: own.causes },
+    )
     try {
-      const encoder = this.gpu.createCommandEncoder()
-      encoder.copyBufferToBuffer(this.own(buffer).memory, 0, copy, 0, size)
-      this.gpu.queue.submit([encoder.finish()])
-      await copy.mapAsync(GPUMapMode.READ).catch(async (error: unknown) => {
-        await Promise.resolve() // what lost the device is told first
-        throw this.lost ?? new TensorError('RUNTIME', `${this.description}: reading failed: ${String(error)}`)
-      })
-      this.check()
-      return new Uint8Array(copy.getMappedRange().slice(0, bytes))
+      const mapped = await this.operations.guard(copy!.mapAsync(GPUMapMode.READ)).catch((error: unknown) => error)
+      await copying.done
+      if (copying.error !== undefined) throw this.operations.tell(copying.error)
+      if (mapped !== undefined) throw this.lost ?? new TensorError('RUNTIME', `${this.description}: reading failed: ${String(mapped)}`)
+      return new Uint8Array(copy!.getMappedRange().slice(0, bytes))
     } finally {
-      copy.destroy()
+      copy?.destroy()
     }
   }
 
   async compile(program: Program): Promise<Executable> {
     this.check()
-    const plan = planDispatches(program, { maxBindings: this.kernelCaps.maxBindings })
-    const stages = await Promise.all(plan.dispatches.map((dispatch) => this.stage(dispatch)))
-    this.check()
-    const withNumbers = stages.filter(({ dispatch }) => dispatch.symbols.length > 0).length
-    const numbers =
-      withNumbers === 0
-        ? undefined
-        : this.gpu.createBuffer({ size: stages.length * NUMBERS_STRIDE, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST })
+    const plan = planDispatches(program, { maxBindings: this.kernelCaps.maxBindings, tuning: this.tuning })
+    this.checkPlan(plan)
+    const taken = await this.operations.guard(
+      Promise.allSettled(
+        plan.dispatches.map(async (dispatch): Promise<Stage> => ({ dispatch, pipeline: await this.pipelines.take(dispatch.kernel) })),
+      ),
+    )
+    const stages = taken.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+    const release = (): void => stages.forEach(({ pipeline }) => this.pipelines.release(pipeline))
+    try {
+      this.check()
+      for (const result of taken) if (result.status === 'rejected') throw result.reason
+    } catch (error) {
+      release()
+      throw error
+    }
     this.programs++
     debugLog(2, () => `${stages.length} dispatches on ${this.description}: ${plan.dispatches.map(({ title }) => title).join(', ')}`)
-    return new WebGpuExecutable(program, plan, stages, numbers, () => this.programs--)
+    return new WebGpuExecutable(program, plan, stages, this.host, () => {
+      this.programs--
+      release()
+    })
   }
 
   run(
@@ -181,125 +202,171 @@ export class WebGpuDevice implements Device {
     outputs: readonly DeviceBuffer[],
     symbols: SymValues,
     options: RunOptions = {},
-  ): void {
+  ): void | Promise<void> {
     if (options.signal?.aborted === true)
       throw markUnstarted(new TensorError('ABORTED', 'the run was aborted before it started', { cause: options.signal.reason }))
     const own = executable as WebGpuExecutable
     if (own.disposed) throw markUnstarted(new TensorError('DISPOSED', 'run: this program was disposed'))
     this.check()
-    const memory = { input: inputs.map((buffer) => this.own(buffer)), output: outputs.map((buffer) => this.own(buffer)) }
+    const [sources, targets] = this.usableForRun(inputs, outputs)
     const arena = this.arenaOf(own.plan.arena)
-    if (own.numbers !== undefined) this.writeNumbers(own, symbols)
-    const encoder = this.gpu.createCommandEncoder()
-    // One buffer that was given twice would be bound twice, which WebGPU refuses of arrays that may be written.
-    const copies: GPUBuffer[] = []
-    const sources = memory.input.map(({ memory: source }, i) => {
-      if (memory.input.findIndex((other) => other.memory === source) === i) return source
-      const copy = this.gpu.createBuffer({ size: source.size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST })
-      encoder.copyBufferToBuffer(source, 0, copy, 0, source.size)
-      copies.push(copy)
-      return copy
+    const memory = { inputs: sources.map((buffer) => buffer.memory), outputs: targets.map((buffer) => buffer.memory), arena }
+    const all = [...new Set([...memory.inputs, ...memory.outputs, ...(arena === undefined ? [] : [arena])])]
+    const operation = this.operations.issue(
+      `the run of ${own.label}`,
+      () => {
+        const bindings = own.bind(memory)
+        const encoder = this.gpu.createCommandEncoder({ label: own.label })
+        own.encode(encoder, bindings, symbols)
+        this.submit(encoder)
+        return own.causes(bindings)
+      },
+      {
+        causes: [...all.map(({ born }) => born), ...sources.flatMap(({ origin }) => origin ?? [])],
+        onFailure: () => own.forget(),
+      },
+    )
+    const before = targets.map(({ origin }) => origin)
+    for (const buffer of targets) buffer.origin = operation
+    const fresh = all.reduce((sum, { born, bytes }) => (mayMatter(born) ? sum + bytes : sum), 0)
+    if (fresh < worthWaiting) return
+    return operation.done.then(() => {
+      if (operation.error === undefined) return
+      const error = this.operations.tell(operation.error)
+      if (!operation.refused) throw error
+      // What it was to write over is as it was.
+      targets.forEach((buffer, i) => {
+        if (buffer.origin === operation) buffer.origin = before[i]
+      })
+      throw markUnstarted(error)
     })
-    const bind = (place: Place): GPUBufferBinding =>
-      place.kind === 'temporary'
-        ? { buffer: arena!, offset: place.offset, size: place.bytes }
-        : { buffer: place.kind === 'input' ? sources[place.index]! : memory.output[place.index]!.memory }
-    const pass = encoder.beginComputePass()
-    const { maxComputeWorkgroupsPerDimension: most } = this.gpu.limits
-    own.stages.forEach(({ dispatch, pipeline, layout }, i) => {
-      const groups = Math.ceil(dispatch.threads(symbols) / ELEMENT_GROUP)
-      if (groups === 0) return
-      const entries: GPUBindGroupEntry[] = dispatch.places.map((place, binding) => ({ binding, resource: bind(place) }))
-      if (dispatch.symbols.length > 0)
-        entries.push({
-          binding: uniformBinding(dispatch.kernel),
-          resource: { buffer: own.numbers!, offset: i * NUMBERS_STRIDE, size: uniformBytes(dispatch.kernel) },
-        })
-      pass.setPipeline(pipeline)
-      pass.setBindGroup(0, this.gpu.createBindGroup({ layout, entries }))
-      const along = Math.min(groups, most)
-      pass.dispatchWorkgroups(along, Math.ceil(groups / along))
-    })
-    pass.end()
-    this.gpu.queue.submit([encoder.finish()])
-    for (const copy of copies) copy.destroy()
   }
 
   async sync(): Promise<void> {
     this.check()
-    await this.gpu.queue.onSubmittedWorkDone()
+    await this.operations.guard(this.gpu.queue.onSubmittedWorkDone())
+    await this.operations.settled()
     this.check()
+    const untold = this.operations.takeUntold()
+    if (untold !== undefined) throw untold
   }
 
   memory(): DeviceMemory {
     return { liveBytes: this.liveBytes, liveBuffers: this.liveBuffers, peakBytes: this.peakBytes, programs: this.programs }
   }
 
+  room(): DeviceRoom & { readonly largestTensor: number } {
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.gpu.limits
+    // Bound whole, in units of four bytes.
+    const largestTensor = Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / 4) * 4
+    return { largestTensor, source: 'WebGPU tells limits, and not how much memory is free' }
+  }
+
   async dispose(): Promise<void> {
     if (this.disposed) return
     this.disposed = true
-    if (this.lost === undefined) await this.gpu.queue.onSubmittedWorkDone()
-    this.arena?.destroy()
+    // Reads under way get what they asked for; ending a process with this not awaited crashes some implementations.
+    if (this.lost === undefined) await this.operations.guard(this.gpu.queue.onSubmittedWorkDone()).catch(() => undefined)
+    await Promise.allSettled(this.reads)
+    await this.operations.settled()
+    this.letGo()
     this.gpu.destroy()
-    this.options.close?.()
+    this.operations.end(this.disposedError())
   }
 
-  private async stage(dispatch: Dispatch): Promise<Stage> {
-    const { kernel } = dispatch
-    verifyKernel(kernel, this.kernelCaps)
-    const code = printWgsl(kernel)
-    const entries: GPUBindGroupLayoutEntry[] = kernel.storages.map((_, binding) => ({
-      binding,
-      visibility: GPUShaderStage.COMPUTE,
-      buffer: { type: 'storage' },
-    }))
-    if (kernel.uniforms.length > 0)
-      entries.push({ binding: uniformBinding(kernel), visibility: GPUShaderStage.COMPUTE, buffer: { type: 'uniform' } })
-    const layout = this.gpu.createBindGroupLayout({ entries })
-    let pipeline = this.modules.get(code)
-    if (pipeline === undefined) {
-      pipeline = this.gpu
-        .createComputePipelineAsync({
-          label: kernel.name,
-          layout: this.gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
-          compute: { module: this.gpu.createShaderModule({ label: kernel.name, code }), entryPoint: 'main' },
-        })
-        .catch((error: unknown) => {
-          throw (
-            this.lost ?? new TensorError('RUNTIME', `${this.description} does not take kernel ${kernel.name}: ${String(error)}\n${code}`)
-          )
-        })
-      this.modules.set(code, pipeline)
-    }
-    return { dispatch, pipeline: await pipeline, layout }
-  }
-
-  private writeNumbers(executable: WebGpuExecutable, values: SymValues): void {
-    const words = new Uint32Array((executable.stages.length * NUMBERS_STRIDE) / 4)
-    executable.stages.forEach(({ dispatch }, i) =>
-      dispatch.symbols.forEach((symbol, k) => {
-        words[(i * NUMBERS_STRIDE) / 4 + k] = resolveIndex(symbol, values)
-      }),
+  private allocate(bytes: number, usage: GPUBufferUsageFlags, label: string): Memory {
+    let buffer: GPUBuffer | undefined
+    const born = this.operations.issue(
+      `allocating ${bytes} bytes for ${label}`,
+      () => {
+        buffer = this.gpu.createBuffer({ size: bytes, usage, label })
+      },
+      {
+        outOfMemory: () => this.outOfMemory(bytes, label),
+        // What is kept for later may be what is missing now.
+        onFailure: () => this.pool.clear(),
+      },
     )
-    this.gpu.queue.writeBuffer(executable.numbers!, 0, words)
+    return new Memory(buffer!, bytes, born)
   }
 
-  private arenaOf(bytes: number): GPUBuffer | undefined {
+  private outOfMemory(bytes: number, label: string): TensorError {
+    const { liveBytes, liveBuffers, arena } = this
+    const temporaries = arena === undefined ? '' : ` and ${arena.bytes} for temporaries`
+    return new TensorError(
+      'OUT_OF_MEMORY',
+      `${this.description} has no memory for ${bytes} bytes (${label}); ${liveBytes} bytes are in ${liveBuffers} tensors${temporaries}. Dispose tensors that are not needed, use smaller batches or a shorter cache, or device 'cpu'`,
+    )
+  }
+
+  private destroyMemory(memory: Memory): void {
+    memory.destroy()
+    if (this.gone) return
+    const before = this.unsubmitted
+    this.unsubmitted += memory.bytes
+    // Once for all that goes in one turn.
+    if (before < worthSubmitting && this.unsubmitted >= worthSubmitting)
+      queueMicrotask(() => {
+        if (this.unsubmitted >= worthSubmitting && !this.gone) this.submit(this.gpu.createCommandEncoder())
+      })
+  }
+
+  private submit(encoder: GPUCommandEncoder): void {
+    this.gpu.queue.submit([encoder.finish()])
+    this.unsubmitted = 0
+  }
+
+  /** Tensors between kernels have to fit as those of the caller. */
+  private checkPlan({ dispatches, arena }: DispatchPlan): void {
+    const { largestTensor } = this.room()
+    for (const { places, title } of dispatches)
+      for (const place of places)
+        if (place.kind === 'temporary' && place.bytes > largestTensor)
+          throw new TensorError(
+            'OUT_OF_MEMORY',
+            `${this.description} holds at most ${largestTensor} bytes in one tensor; ${title} works with one of ${place.bytes} between operations. Use smaller batches, or device 'cpu'`,
+          )
+    if (arena > this.gpu.limits.maxBufferSize)
+      throw new TensorError(
+        'OUT_OF_MEMORY',
+        `${this.description} holds at most ${this.gpu.limits.maxBufferSize} bytes of temporaries; the program needs ${arena}. Use smaller batches, or device 'cpu'`,
+      )
+  }
+
+  private arenaOf(bytes: number): Memory | undefined {
     if (bytes === 0) return undefined
-    if (this.arena === undefined || this.arena.size < bytes) {
-      this.arena?.destroy()
-      this.arena = this.gpu.createBuffer({ size: bytes, usage: GPUBufferUsage.STORAGE })
-    }
-    return this.arena
+    const { arena } = this
+    if (arena !== undefined && arena.bytes >= bytes && arena.born.error === undefined) return arena
+    if (arena !== undefined) this.destroyMemory(arena)
+    return (this.arena = this.allocate(bytes, GPUBufferUsage.STORAGE, 'temporaries'))
   }
 
-  /** Throws what went wrong since the last call. */
+  private end(reason: string, message: string): void {
+    if (this.lost !== undefined) return
+    this.lost = this.disposed
+      ? this.disposedError()
+      : new TensorError(
+          'DEVICE_LOST',
+          `${this.description} was lost (${reason}): ${message.trim()}. Open a device again with resolveDevice('webgpu'), and load weights anew: what was on it is gone`,
+        )
+    this.operations.end(this.lost)
+    this.letGo()
+  }
+
+  private letGo(): void {
+    this.pool.clear()
+    this.pipelines.clear()
+    this.arena?.destroy()
+    this.arena = undefined
+  }
+
   private check(): void {
-    if (this.disposed) throw new TensorError('DISPOSED', `the device (${this.description}) was disposed`)
+    if (this.disposed) throw this.disposedError()
     if (this.lost !== undefined) throw this.lost
-    const { failure } = this
-    this.failure = undefined
-    if (failure !== undefined) throw failure
+  }
+
+  private disposedError(): TensorError {
+    return new TensorError('DISPOSED', `the device (${this.description}) was disposed`)
   }
 
   private own(buffer: DeviceBuffer): WebGpuBuffer {
@@ -309,6 +376,22 @@ export class WebGpuDevice implements Device {
     }
     throw new TensorError('DEVICE', `a buffer of ${buffer.device.name} was given to ${this.name}`)
   }
+
+  /** Throws what is known to have failed. */
+  private checkCauses(causes: readonly Operation[]): void {
+    for (const { error } of causes) if (error !== undefined) throw this.operations.tell(error)
+  }
+
+  private usableForRun(inputs: readonly DeviceBuffer[], outputs: readonly DeviceBuffer[]): readonly [WebGpuBuffer[], WebGpuBuffer[]] {
+    try {
+      const [sources, targets] = [inputs.map((buffer) => this.own(buffer)), outputs.map((buffer) => this.own(buffer))]
+      for (const { causes } of sources) this.checkCauses(causes)
+      for (const { memory } of targets) this.checkCauses([memory.born])
+      return [sources, targets]
+    } catch (error) {
+      throw markUnstarted(error as object)
+    }
+  }
 }
 
 /** Writes are of whole words. */
@@ -317,36 +400,4 @@ function wholeWords(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const padded = new Uint8Array(Math.ceil(bytes.byteLength / 4) * 4)
   padded.set(bytes)
   return padded
-}
-
-/** The limits that kernels and tensors meet; a device has the least of all adapters' unless asked for more. */
-const wanted = [
-  'maxBufferSize',
-  'maxStorageBufferBindingSize',
-  'maxStorageBuffersPerShaderStage',
-  'maxComputeInvocationsPerWorkgroup',
-  'maxComputeWorkgroupSizeX',
-  'maxComputeWorkgroupSizeY',
-  'maxComputeWorkgroupSizeZ',
-  'maxComputeWorkgroupStorageSize',
-  'maxComputeWorkgroupsPerDimension',
-] as const
-
-/**
- * Opens the device of an implementation of WebGPU.
- *
- * @throws TensorError `DEVICE` when it has no adapter, or the adapter gives no device
- */
-export async function openWebGpu(gpu: GPU, options: WebGpuDeviceOptions = {}): Promise<Device> {
-  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' })
-  if (adapter === null) throw new TensorError('DEVICE', "WebGPU found no adapter: no driver, or it is switched off; use device 'cpu'")
-  try {
-    const device = await adapter.requestDevice({
-      requiredLimits: Object.fromEntries(wanted.map((name) => [name, adapter.limits[name]])),
-      requiredFeatures: (['shader-f16', 'subgroups'] as const).filter((name) => adapter.features.has(name)),
-    })
-    return new WebGpuDevice(device, adapter.info, options)
-  } catch (error) {
-    throw new TensorError('DEVICE', `the WebGPU adapter (${adapter.info.description}) gave no device: ${String(error)}`, { cause: error })
-  }
 }

@@ -154,3 +154,9 @@ export function lowestOf(dtype: DType): Expr {
       return f32(-Infinity)
   }
 }
+
+/** The dtype of one word in which values of a dtype are held between kernels. */
+export function wideBits(dtype: DType): DType {
+  const computed = computedAs(dtype)
+  return computed === 'bool' || computed === 'f16' ? 'u32' : computed
+}

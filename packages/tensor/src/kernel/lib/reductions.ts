@@ -1,7 +1,7 @@
 /** Rules of operations that look at many elements for each of theirs: sums, maxima, running sums, additions at indices, sorting. */
 import { isFloat, type DType } from '../../dtype.js'
 import type { Shape } from '../../shape.js'
-import { i32, u32 } from '../builder.js'
+import { i32, u32, type KernelBuilder } from '../builder.js'
 import type { Expr } from '../ir.js'
 import type { ElementContext, ElementRule } from './elements.js'
 import { asExpr, coordinatesOf, flatIndex, plus, times, type Amount } from './indexing.js'
@@ -15,15 +15,21 @@ function restored(context: ElementContext, axes: readonly number[], index: Expr)
   return coordinatesOf(b, symbols, kept, index)
 }
 
-/** Goes through the elements of input 0 along some axes, from the first on. */
-function forEachAlong(context: ElementContext, axes: readonly number[], index: Expr, body: (element: Expr, place: Expr) => void): void {
+/** Goes through the elements of input 0 along some axes, from the first on, or some of them. */
+function forEachAlong(
+  context: ElementContext,
+  axes: readonly number[],
+  index: Expr,
+  body: (element: Expr, place: Expr) => void,
+  { from = u32(0), step: stride = 1 }: Steps = {},
+): void {
   const { b, symbols, inputs } = context
   const { shape } = inputs[0]!
   const strides = symbols.strides(shape)
   const base = flatIndex(b, restored(context, axes, index), strides)
   const along = axes.filter((axis) => shape[axis] !== 1)
   const count = along.reduce<Amount>((product, axis) => times(product, symbols.dim(shape[axis]!)), 1)
-  b.for('along', u32(0), asExpr(count), 1, (step) => {
+  b.for('along', from, asExpr(count), stride, (step) => {
     context.inside(() => {
       const places = coordinatesOf(
         b,
@@ -37,28 +43,38 @@ function forEachAlong(context: ElementContext, axes: readonly number[], index: E
   })
 }
 
+interface Steps {
+  /** The first element that is looked at. */
+  readonly from?: Expr
+  /** From one to the next. */
+  readonly step?: number
+}
+
 function runningSum(context: ElementContext, dtype: DType): { readonly add: (x: Expr) => void; readonly value: () => Expr } {
   const sum = context.b.var('sum', computedConstant(0, dtype))
   return { add: (x) => sum.set(sum.value.add(x)), value: () => sum.value }
 }
 
-const reduceSum: ElementRule = (context, index) => {
-  const sum = runningSum(context, context.output.dtype)
-  forEachAlong(context, context.attrs['axes'] as readonly number[], index, (element) => sum.add(element))
-  return sum.value()
+/** A sum or a maximum that elements are taken into, one after another. */
+export function reduction(b: KernelBuilder, op: string, dtype: DType): { readonly take: (x: Expr) => void; readonly value: () => Expr } {
+  const held = b.var(op === 'reduceSum' ? 'sum' : 'most', op === 'reduceSum' ? computedConstant(0, dtype) : lowestOf(dtype))
+  const take = (element: Expr): void => {
+    if (op === 'reduceSum') return held.set(held.value.add(element))
+    const larger = isFloat(dtype) ? isNaNExpr(element).or(element.gt(held.value).and(isNaNExpr(held.value).not())) : element.gt(held.value)
+    b.if(larger, () => held.set(element))
+  }
+  return { take, value: () => held.value }
 }
 
-const reduceMax: ElementRule = (context, index) => {
-  const { b, output } = context
-  const most = b.var('most', lowestOf(output.dtype))
-  forEachAlong(context, context.attrs['axes'] as readonly number[], index, (element) => {
-    const larger = isFloat(output.dtype)
-      ? isNaNExpr(element).or(element.gt(most.value).and(isNaNExpr(most.value).not()))
-      : element.gt(most.value)
-    b.if(larger, () => most.set(element))
-  })
-  return most.value
+/** The reduction of the elements for one output, or of every so many of them. */
+export function reduceAlong(op: string, context: ElementContext, index: Expr, steps: Steps = {}): Expr {
+  const { take, value } = reduction(context.b, op, context.output.dtype)
+  forEachAlong(context, context.attrs['axes'] as readonly number[], index, take, steps)
+  return value()
 }
+
+const reduceSum: ElementRule = (context, index) => reduceAlong('reduceSum', context, index)
+const reduceMax: ElementRule = (context, index) => reduceAlong('reduceMax', context, index)
 
 const argMax: ElementRule = (context, index) => {
   const { b, inputs } = context

@@ -1,9 +1,19 @@
+import { activationRules } from './activations.js'
 import type { ElementRule } from './elements.js'
 import { movementRules } from './movement.js'
 import { pointwiseRules } from './pointwise.js'
+import { productRule } from './products.js'
 import { reductionRules } from './reductions.js'
+import { ropeRule } from './rope.js'
 
 /** Every operation that is worked out an element at a time. */
-export const elementRules: ReadonlyMap<string, ElementRule> = new Map([...pointwiseRules, ...movementRules, ...reductionRules])
+export const elementRules: ReadonlyMap<string, ElementRule> = new Map([
+  ...pointwiseRules,
+  ...movementRules,
+  ...reductionRules,
+  ...activationRules,
+  ['matmul', productRule],
+  ['rope', ropeRule],
+])
 /** Those that go through many elements for each of theirs, which nothing should ask for twice. */
-export const loopingOps: ReadonlySet<string> = new Set(reductionRules.map(([op]) => op))
+export const loopingOps: ReadonlySet<string> = new Set([...reductionRules.map(([op]) => op), 'matmul'])

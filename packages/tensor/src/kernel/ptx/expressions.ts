@@ -139,6 +139,13 @@ export class Expressions {
         return [this.print(node.x)[node.lane]!]
       case 'load':
         return this.load(node.array, this.address(node.array, node.index))
+      case 'commonLoad': {
+        const address = this.address(node.array, node.index)
+        w.emit('bar.sync', '0')
+        const value = this.load(node.array, address)
+        w.emit('bar.sync', '0')
+        return value
+      }
       case 'subgroup':
         return [this.subgroup(node.op, node.x.type.scalar, this.asRegister(this.print(node.x)[0]!, kindOf(node.x.type.scalar)), node.mask)]
       default:

@@ -1,9 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { resolveDevice, type Device, type DeviceName } from '@tesserae/tensor'
 import { openSafetensorsPath, saveSafetensors } from '@tesserae/tensor/node'
 import { checkConfig } from '../../architectures/config.js'
 import { checkWeights } from '../../architectures/weights.js'
 import { TransformerError } from '../../errors.js'
+import { checkModelMemory, modelMemory } from '../../generate/memory.js'
 import { readLlama2c, type LoadedModel } from '../llama2c.js'
 import { configText, entriesOf, parseConfig, readRecord } from '../record.js'
 import { makeFolder, readText, writeText } from './files.js'
@@ -20,10 +22,21 @@ export async function saveModel(folder: string, model: LoadedModel, options: { r
   await writeText(join(folder, 'config.json'), configText(config))
 }
 
-/** Reads a folder that {@link saveModel} wrote; tensors are mapped where the platform can. Errors: CHECKPOINT, CONFIG; FILE and IO of the reader. */
-export async function loadModel(folder: string): Promise<LoadedModel> {
+export interface LoadModelOptions {
+  /** Where the model is to run: what cannot fit there is refused before the weights are read. Default: not looked at. */
+  readonly device?: Device | DeviceName
+  /** Tokens that its cache will hold, for that; default the configuration's context. */
+  readonly capacity?: number
+}
+
+/**
+ * Reads a folder that {@link saveModel} wrote; tensors are mapped where the platform can. Errors: CHECKPOINT, CONFIG; FILE and IO of the reader; OUT_OF_MEMORY
+ * with the numbers when a device was named and cannot hold it.
+ */
+export async function loadModel(folder: string, options: LoadModelOptions = {}): Promise<LoadedModel> {
   const path = join(folder, 'config.json')
   const config = parseConfig(await readText(path), path)
+  if (options.device !== undefined) checkModelMemory(modelMemory(config, options), await resolveDevice(options.device))
   const file = await openSafetensorsPath(join(folder, 'model.safetensors'))
   try {
     return { config, weights: await readRecord(file, config, folder) }

@@ -8,7 +8,7 @@ import { byteSize, storageView, type DType } from '../../../dtype.js'
 import { TensorError } from '../../../errors.js'
 import type { Attrs, TensorType } from '../../../graph/node.js'
 import { resolveShape, type SymValues } from '../../../shape.js'
-import type { Device, DeviceBuffer, DeviceCaps, DeviceMemory, Executable, RunOptions } from '../../device.js'
+import type { Device, DeviceBuffer, DeviceCaps, DeviceMemory, DeviceRoom, Executable, RunOptions } from '../../device.js'
 import type { EmittedModel, emitModel, supportsNatively } from '../emit/emit.js'
 import { TaskQueue } from '../queue.js'
 import { withExternalData } from './external.js'
@@ -269,6 +269,12 @@ class BindingDevice implements Device {
 
   sync(): Promise<void> {
     return this.queue.settled()
+  }
+
+  room(): DeviceRoom {
+    // In Node the runtime allocates outside of WebAssembly, and this file knows nothing of Node.
+    if (this.options.target === 'node') return { host: true, source: 'nothing' }
+    return { largestTensor: 2 ** 32 - 1, free: 2 ** 32, source: 'WebAssembly addresses 4 GiB in all' }
   }
 
   memory(): DeviceMemory {

@@ -12,6 +12,7 @@ import {
   type DeviceBuffer,
   type DeviceCaps,
   type DeviceMemory,
+  type DeviceRoom,
   type Executable,
   type RunOptions,
 } from '../../device.js'
@@ -21,6 +22,7 @@ import { BufferPool, type Block, type OnnxBuffer } from './buffers.js'
 import { checkThreads, defaultThreads, logFatal, openEnvironment, type OrtEnvironment } from './environment.js'
 import { OnnxExecutable } from './executable.js'
 import { arenaPeakBytes } from './arena.js'
+import { freeMemory } from './free-memory.js'
 import { ProfileRun } from './profile.js'
 import { TaskQueue } from '../queue.js'
 import { SessionFactory, type FrozenInput, type SessionOptions } from './session.js'
@@ -176,6 +178,10 @@ export class OnnxDevice implements Device {
 
   sync(): Promise<void> {
     return this.queue.settled()
+  }
+
+  room(): DeviceRoom {
+    return { free: freeMemory(), host: true, source: 'what the system has free for this process now' }
   }
 
   memory(): DeviceMemory {

@@ -1,0 +1,104 @@
+import type { Value } from '../graph/node.js'
+import { dtypeOf, shapeOf, typeOf } from '../graph/node.js'
+import { u32 } from '../kernel/builder.js'
+import type { Expr } from '../kernel/ir.js'
+import { asExpr, coordinatesOf, flatIndex } from '../kernel/lib/indexing.js'
+import { encodeBits, perWord, wordsOf } from '../kernel/lib/pack.js'
+import { resolveShape, type Dim, type SymValues } from '../shape.js'
+import type { Dispatch } from './dispatches.js'
+import { ELEMENT_GROUP, kernelOf, placeInWord } from './kernel-parts.js'
+import type { Memory, Place } from './places.js'
+
+/** Rows that are written into a cache. */
+export interface CacheWrite {
+  readonly cache: Value
+  readonly rows: Value
+  readonly out: Value
+}
+
+const samePlace = (a: Place | undefined, b: Place | undefined): boolean => a?.kind === 'input' && b?.kind === 'input' && a.index === b.index
+
+/** Writes rows into caches that are written in place, and caches with rows in them where they are not; caches of one form by one dispatch. */
+export function writesDispatch(writes: readonly CacheWrite[], positions: Value, memory: Memory): Dispatch[] {
+  const inPlace = writes.filter(
+    ({ cache, rows, out }) =>
+      samePlace(memory.of(cache), memory.of(out)) &&
+      Number(shapeOf(rows)[3]) % perWord(dtypeOf(rows)) === 0 &&
+      dtypeOf(rows) === dtypeOf(writes[0]!.rows),
+  )
+  const others = writes.filter((write) => !inPlace.includes(write))
+  return [
+    ...(inPlace.length === 0 ? [] : [rowsOnly(inPlace, positions, memory)]),
+    ...others.map((write) => wholeCache(write, positions, memory)),
+  ]
+}
+
+const positionIndex = (positions: Value, batch: Expr): Expr => (shapeOf(positions).length === 0 ? u32(0) : batch)
+
+/** A thread for each word of the rows; what lies beyond the capacity is dropped. */
+function rowsOnly(writes: readonly CacheWrite[], positions: Value, memory: Memory): Dispatch {
+  const { rows, cache } = writes[0]!
+  const { shape, dtype } = typeOf(rows)
+  const elementsPerWord = perWord(dtype)
+  const built = kernelOf('cacheWrite', memory, ELEMENT_GROUP, ({ b, symbols, arrays, elements, thread, when }) => {
+    const total = asExpr(symbols.count(shape))
+    when(thread, elementsPerWord === 1 ? total : total.div(elementsPerWord), () => {
+      const index = elementsPerWord === 1 ? thread : b.let('index', thread.mul(elementsPerWord))
+      const [batch, head, token, w] = coordinatesOf(b, symbols, shape, index).map(asExpr) as [Expr, Expr, Expr, Expr]
+      const position = elements.at(positions, positionIndex(positions, batch))
+      const slot = b.let('slot', position.bits('u32').add(token))
+      const caches = shapeOf(cache)
+      // What is before the beginning wraps around to something large.
+      when(slot, symbols.dim(caches[2]!), () => {
+        const to = flatIndex(b, [batch, head, slot, w], symbols.strides(caches))
+        for (const write of writes) {
+          const words = Array.from({ length: elementsPerWord }, (_, part) => {
+            const element = elements.at(write.rows, part === 0 ? index : b.let('at', index.add(part)))
+            return b.let('bits', encodeBits(element, dtype)).shl((32 / elementsPerWord) * part)
+          })
+          b.store(
+            arrays.of(write.out)!,
+            elementsPerWord === 1 ? to : b.let('to', to.div(elementsPerWord)),
+            words.reduce((a, c) => a.or(c)),
+          )
+        }
+      })
+    })
+  })
+  const { kernel, places, symbols } = built
+  return { kernel, places, symbols, threads: (values) => wordsOf(dtype, count(shape, values)), title: 'cacheWrite' }
+}
+
+const count = (shape: readonly Dim[], values: SymValues): number => resolveShape(shape, values).reduce((a, b) => a * b, 1)
+
+/** A thread for each word of the cache. */
+function wholeCache({ cache, rows, out }: CacheWrite, positions: Value, memory: Memory): Dispatch {
+  const { shape, dtype } = typeOf(cache)
+  const elementsPerWord = perWord(dtype)
+  const { kernel, places, symbols } = kernelOf('cacheCopy', memory, ELEMENT_GROUP, ({ b, symbols, arrays, elements, thread, when }) => {
+    const target = arrays.of(out)!
+    const total = asExpr(symbols.count(shape))
+    when(thread, total.add(elementsPerWord - 1).div(elementsPerWord), () => {
+      let word: Expr = u32(0)
+      for (let part = 0; part < elementsPerWord; part++) {
+        const index = placeInWord(b, thread, part, elementsPerWord, total)
+        const [batch, head, slot, w] = coordinatesOf(b, symbols, shape, index).map(asExpr) as [Expr, Expr, Expr, Expr]
+        const position = elements.at(positions, positionIndex(positions, batch))
+        const token = b.let('token', slot.sub(position.bits('u32')))
+        const bits = b.var('bits', u32(0))
+        b.if(
+          token.lt(asExpr(symbols.dim(shapeOf(rows)[2]!))),
+          () =>
+            elements.inside(() => {
+              const from = flatIndex(b, [batch, head, token, w], symbols.strides(shapeOf(rows)))
+              bits.set(encodeBits(elements.at(rows, from), dtype))
+            }),
+          () => elements.inside(() => bits.set(encodeBits(elements.at(cache, index), dtype))),
+        )
+        word = part === 0 ? bits.value : word.or(bits.value.shl((32 / elementsPerWord) * part))
+      }
+      b.store(target, thread, word)
+    })
+  })
+  return { kernel, places, symbols, threads: (values) => wordsOf(dtype, count(shape, values)), title: 'cacheWrite' }
+}

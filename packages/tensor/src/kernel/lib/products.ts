@@ -1,0 +1,253 @@
+/**
+ * Products of matrices: each thread works out a tile of a few rows and columns in registers, so that a number that was read is used as often as the tile is wide or high.
+ * What follows element by element (bias, activation, a residual, a cast) is worked out on the tile before it is written.
+ */
+import type { DType } from '../../dtype.js'
+import type { Node, TensorType, Value } from '../../graph/node.js'
+import { dtypeOf, shapeOf, typeOf } from '../../graph/node.js'
+import type { MatmulAttrs } from '../../ops/matmul.js'
+import type { Dim, Shape } from '../../shape.js'
+import { f32, u32, type Cell, type KernelBuilder } from '../builder.js'
+import type { Expr, Storage } from '../ir.js'
+import { activated } from './activations.js'
+import type { ElementContext, ElementRule, Elements } from './elements.js'
+import { asExpr, broadcastIndex, mostElements, plus, times, type Amount, type SymbolUniforms } from './indexing.js'
+import { rounded } from './pack.js'
+
+/** Rows and columns that one thread works out. */
+export interface Tile {
+  readonly rows: number
+  readonly columns: number
+  /** The threads of a workgroup share what they read; without it each reads for itself. */
+  readonly block?: Block
+}
+
+/** Tiles of a workgroup, and steps of the inner index that it loads at a time. */
+export interface Block {
+  readonly down: number
+  readonly across: number
+  readonly depth: number
+}
+
+/** A product as its kernel sees it: `batch` times [rows, inner] · [inner, columns]. */
+export interface Product {
+  readonly hasBias: boolean
+  readonly attrs: MatmulAttrs
+  readonly batch: Shape
+  readonly aBatch: Shape
+  readonly bBatch: Shape
+  readonly rows: readonly Dim[]
+  readonly columns: Dim
+  readonly inner: Dim
+}
+
+export function productOf(inputs: readonly TensorType[], { shape: out }: TensorType, attrs: MatmulAttrs): Product {
+  const [aShape, bShape] = [inputs[0]!.shape, inputs[1]!.shape]
+  const [batch, aBatch, bBatch] = [out.slice(0, -2), aShape.slice(0, -2), bShape.slice(0, -2)]
+  const shared = { hasBias: inputs.length > 2, attrs, columns: out.at(-1)!, inner: aShape.at(attrs.transA === true ? -2 : -1)! }
+  // One matrix for a whole batch: the batch is more rows.
+  const isWhole = aBatch.length === batch.length && aBatch.every((dim, axis) => dim === batch[axis])
+  return attrs.transA !== true && isWhole && bBatch.every((dim) => dim === 1)
+    ? { ...shared, batch: [], aBatch: [], bBatch: [], rows: out.slice(0, -1) }
+    : { ...shared, batch, aBatch, bBatch, rows: [out.at(-2)!] }
+}
+
+/** What a kernel of products needs to know of the kernel that it is written into. */
+export interface ProductContext {
+  readonly b: KernelBuilder
+  readonly symbols: SymbolUniforms
+  readonly elements: Elements
+  /** The memory of a value as vectors of four numbers; undefined where it has none, or has them otherwise. */
+  readonly vectors: (value: Value) => Storage | undefined
+}
+
+/** Where the tile of a thread lies. */
+export interface TilePlace {
+  readonly batch: Expr
+  readonly row: Expr
+  readonly column: Expr
+}
+
+/** How many tiles, or blocks of them, there are. */
+export function tilesOf(symbols: SymbolUniforms, product: Product, { rows, columns, block }: Tile) {
+  const across = tilesAlong(symbols.dim(product.columns), columns * (block?.across ?? 1))
+  const down = tilesAlong(symbols.count(product.rows), rows * (block?.down ?? 1))
+  return { across: atLeastOne(across), down: atLeastOne(down), count: times(times(across, down), symbols.count(product.batch)) }
+}
+
+/** The tile of a thread with a number. */
+export function tilePlace(
+  b: KernelBuilder,
+  thread: Expr,
+  { across, down }: { readonly across: Amount; readonly down: Amount },
+  tile: Tile,
+): TilePlace {
+  const rest = b.let('rest', thread.div(asExpr(across)))
+  return {
+    column: b.let('column', thread.rem(asExpr(across)).mul(tile.columns)),
+    row: b.let('row', rest.rem(asExpr(down)).mul(tile.rows)),
+    batch: b.let('batch', rest.div(asExpr(down))),
+  }
+}
+
+const tilesAlong = (size: Amount, tile: number): Amount =>
+  tile === 1 ? size : typeof size === 'number' ? Math.ceil(size / tile) : size.add(tile - 1).div(tile)
+const atLeastOne = (amount: Amount): Amount => (typeof amount === 'number' ? Math.max(1, amount) : amount.max(1))
+const isMultiple = (dim: Dim | Amount, of: number): boolean => typeof dim === 'number' && dim > 0 && dim % of === 0
+
+/** A matrix of one operand, [outer, inner] with the inner index of the product along its rows, or the other way round. */
+interface Operand {
+  /** Elements at steps of the inner index 0 … depth − 1, for each of the tile's rows or columns. */
+  readonly read: (k: Expr) => Expr[][]
+  /** Steps of the inner index that one `read` gives. */
+  readonly depth: number
+}
+
+/**
+ * The tile of a product: `sums[i][j]` for row i and column j of the tile, factor, bias and activation applied and rounded to the dtype.
+ * Rows and columns beyond the matrix repeat its last; their sums are not to be written.
+ */
+export function productTile(context: ProductContext, node: Node, tile: Tile, place: TilePlace): Expr[][] {
+  const { b, symbols, elements } = context
+  const product = productOf(node.inputs.map(typeOf), node.outputs[0]!, node.attrs)
+  const { attrs, batch, rows, columns, inner } = product
+  const [height, width, length] = [symbols.count(rows), symbols.dim(columns), symbols.dim(inner)]
+  const depth = isMultiple(inner, 4) ? 4 : 1
+  const base = (own: Shape, size: Amount): Amount =>
+    batch.length === 0 ? 0 : times(broadcastIndex(b, symbols, own, batch, place.batch), size)
+  const a = operand(context, node.inputs[0]!, {
+    base: base(product.aBatch, times(height, length)),
+    first: place.row,
+    count: tile.rows,
+    outer: height,
+    length,
+    innerLast: attrs.transA !== true,
+    depth,
+  })
+  const right = operand(context, node.inputs[1]!, {
+    base: base(product.bBatch, times(width, length)),
+    first: place.column,
+    count: tile.columns,
+    outer: width,
+    length,
+    innerLast: attrs.transB === true,
+    depth,
+  })
+  const sums: Cell[][] = Array.from({ length: tile.rows }, () => Array.from({ length: tile.columns }, () => b.var('sum', f32(0))))
+  b.for('k', u32(0), asExpr(length), depth, (k) =>
+    elements.inside(() => {
+      const [left, across] = [a.read(k), right.read(k)]
+      for (let step = 0; step < depth; step++)
+        sums.forEach((row, i) => row.forEach((sum, j) => sum.set(sum.value.add(left[step]![i]!.mul(across[step]![j]!)))))
+    }),
+  )
+  const { dtype } = node.outputs[0]!
+  return sums.map((row) =>
+    row.map((sum, j) => {
+      const at = clamped(b, place.column.add(j), width, tile.columns)
+      return b.let(
+        'product',
+        finished(b, sum.value, product, dtype, () => elements.at(node.inputs[2]!, at)),
+      )
+    }),
+  )
+}
+
+/** A sum of products with what the operation does to it. */
+export function finished(b: KernelBuilder, sum: Expr, { attrs, hasBias }: Product, dtype: DType, biasAt: () => Expr): Expr {
+  let value = attrs.alpha === undefined ? sum : sum.mul(attrs.alpha)
+  if (hasBias) value = value.add(biasAt())
+  if (attrs.activation !== undefined) value = activated(b, b.let('plain', value), attrs.activation)
+  return rounded(b, value, dtype)
+}
+
+interface OperandLayout {
+  /** Where its matrix begins. */
+  readonly base: Amount
+  /** The tile's first row of a, or column of b. */
+  readonly first: Expr
+  readonly count: number
+  /** Rows of a, or columns of b. */
+  readonly outer: Amount
+  readonly length: Amount
+  /** The inner index runs along memory. */
+  readonly innerLast: boolean
+  readonly depth: number
+}
+
+function operand(context: ProductContext, value: Value, layout: OperandLayout): Operand {
+  const { b, elements } = context
+  const { base, first, count, outer, length, innerLast, depth } = layout
+  const indices = (): Expr[] => Array.from({ length: count }, (_, i) => clamped(b, i === 0 ? first : first.add(i), outer, count))
+  // Four at a time are all inside or all outside, as the tile begins at a multiple of four and the matrix ends at one.
+  const groups = (): Expr[] =>
+    Array.from({ length: count / 4 }, (_, part) => {
+      const group = first.add(4 * part)
+      return isMultiple(outer, count) ? group : b.let('group', group.min(u32((outer as number) - 4)))
+    })
+  const starts = innerLast ? indices().map((index) => b.let('start', asExpr(plus(base, times(index, length))))) : []
+  const along = innerLast ? length : outer
+  // What has no elements has no memory that vectors could be bound to.
+  const isWhole = mostElements(shapeOf(value)) > 0 && dtypeOf(value) === 'f32' && isMultiple(along, 4)
+  const vectors = isWhole && (innerLast ? depth === 4 : count % 4 === 0) ? context.vectors(value) : undefined
+  const steps = Array.from({ length: depth }, (_, step) => step)
+  const vectorAt = (index: Expr): Expr[] => {
+    const vector = b.let('vector', b.load(vectors!, index.div(4)).bits('f32'))
+    return [0, 1, 2, 3].map((lane) => vector.lane(lane))
+  }
+  if (innerLast) {
+    return {
+      depth,
+      read: (k) => {
+        const perIndex = starts.map((start) =>
+          vectors === undefined
+            ? steps.map((step) => elements.at(value, b.let('from', start.add(k).add(step))))
+            : vectorAt(b.let('from', start.add(k))),
+        )
+        return steps.map((step) => perIndex.map((own) => own[step]!))
+      },
+    }
+  }
+  const parts = vectors === undefined ? [] : groups()
+  const places = vectors === undefined ? indices() : []
+  return {
+    depth,
+    read: (k) =>
+      steps.map((step) => {
+        const line = b.let('line', asExpr(plus(base, times(step === 0 ? k : k.add(step), outer))))
+        if (vectors === undefined) return places.map((index) => elements.at(value, b.let('from', line.add(index))))
+        return parts.flatMap((part) => vectorAt(line.add(part)))
+      }),
+  }
+}
+
+/** An index that does not leave the matrix; as it is where every tile is whole. */
+function clamped(b: KernelBuilder, index: Expr, size: Amount, tile: number): Expr {
+  if (tile === 1 || isMultiple(size, tile)) return index
+  const last = typeof size === 'number' ? u32(Math.max(1, size) - 1) : size.max(1).sub(1)
+  return b.let('clamped', index.min(last))
+}
+
+/** One element of a product, for what tiles do not take. */
+export const productRule: ElementRule = (context: ElementContext, index) => {
+  const { b, symbols, inputs, output } = context
+  const product = productOf(inputs, output, context.attrs)
+  const { attrs, batch, rows, columns, inner } = product
+  const [height, width, length] = [symbols.count(rows), symbols.dim(columns), symbols.dim(inner)]
+  const column = b.let('column', index.rem(asExpr(atLeastOne(width))))
+  const rest = b.let('rest', index.div(asExpr(atLeastOne(width))))
+  const row = b.let('row', rest.rem(asExpr(atLeastOne(height))))
+  const number = b.let('batch', rest.div(asExpr(atLeastOne(height))))
+  const base = (own: Shape, size: Amount): Amount => (batch.length === 0 ? 0 : times(broadcastIndex(b, symbols, own, batch, number), size))
+  const [aBase, bBase] = [base(product.aBatch, times(height, length)), base(product.bBatch, times(width, length))]
+  const sum = b.var('sum', f32(0))
+  b.for('k', u32(0), asExpr(length), 1, (k) =>
+    context.inside(() => {
+      const fromA = attrs.transA === true ? plus(times(k, height), row) : plus(times(row, length), k)
+      const fromB = attrs.transB === true ? plus(times(column, length), k) : plus(times(k, width), column)
+      const left = context.input(0, b.let('from', asExpr(plus(aBase, fromA))))
+      sum.set(sum.value.add(left.mul(context.input(1, b.let('from', asExpr(plus(bBase, fromB)))))))
+    }),
+  )
+  return finished(b, sum.value, product, output.dtype, () => context.input(2, column))
+}

@@ -1,0 +1,39 @@
+import type { Tile } from './products.js'
+
+/** How kernels are cut for the processor that runs them. Results are the same to the rounding of sums. */
+export interface Tuning {
+  /** For people. */
+  readonly name: string
+  /** What one thread works out of a product, by how many rows and columns there are (`Infinity` where only a symbol says). */
+  readonly tile: (rows: number, columns: number) => Tile
+  /** Threads that share a row of so many elements, of so many rows. */
+  readonly rowThreads: (rows: number, size: number) => number
+  /** Threads that share a query of attention, of heads of a width. */
+  readonly attentionThreads: (width: number) => number
+}
+
+/**
+ * Adapters in software run the threads of a workgroup as lanes of a vector and wait long at barriers: large tiles in registers, and a row for each thread.
+ */
+export const softwareTuning: Tuning = {
+  name: 'software',
+  tile: (rows, columns) => ({ rows: rows === 1 ? 1 : rows < 4 ? 2 : 4, columns: columns < 4 ? 1 : 4 }),
+  rowThreads: () => 1,
+  attentionThreads: () => 1,
+}
+
+/**
+ * Graphics processors hide the time of memory behind many threads, and share what a workgroup reads.
+ *
+ * Source of the tiles of products (4 by 4 for each of 8 by 8 threads, 8 steps at a time): the register-tile constants of llama.cpp's WebGPU backend (ggml-webgpu,
+ * `WEBGPU_MUL_MAT_*`), which are the same on all makers' devices.
+ */
+export const gpuTuning: Tuning = {
+  name: 'gpu',
+  tile: (rows, columns) =>
+    rows > 4 && columns > 8
+      ? { rows: 4, columns: 4, block: { down: 8, across: 8, depth: 8 } }
+      : { rows: rows === 1 ? 1 : 2, columns: columns < 4 ? 1 : 4 },
+  rowThreads: (_, size) => (size <= 64 ? 32 : size <= 1024 ? 64 : 128),
+  attentionThreads: (width) => (width > 64 ? 128 : 64),
+}

@@ -1,0 +1,53 @@
+/** How much memory a model takes, and whether a device has it. */
+import { checkMemory, defaultDevice, resolveDevice, type Device, type DeviceName, type Tensor, type TensorBytes } from '@tesserae/tensor'
+import type { DecoderConfig } from '../architectures/config.js'
+import { namedWeights, weightSpecs } from '../architectures/weights.js'
+
+export interface ModelMemoryOptions {
+  /** Tokens that the cache of one sequence holds; default the configuration's context. 0 for no cache. */
+  readonly capacity?: number
+  /** Sequences side by side; default 1. */
+  readonly batch?: number
+}
+
+/** Bytes of every tensor that a model keeps. What programs need while they run comes on top. */
+export interface ModelMemory {
+  /** As f32, as checkpoints are loaded. Rotary tables are among them. */
+  readonly weights: readonly TensorBytes[]
+  /** Keys and values of one generation. */
+  readonly cache: readonly TensorBytes[]
+}
+
+/** What a configuration's model takes, worked out without making it: give it to `checkMemory` or `estimateMemory` with a device. */
+export function modelMemory(config: DecoderConfig, options: ModelMemoryOptions = {}): ModelMemory {
+  const { capacity = config.context, batch = 1 } = options
+  const bytesOf = (...shape: readonly number[]): number => 4 * shape.reduce((a, b) => a * b, 1)
+  const weights = [...namedWeights(weightSpecs(config))].map(([name, { shape }]) => ({ name, bytes: bytesOf(...shape) }))
+  if (config.positions === 'rotary')
+    for (const name of ['rotary.cos', 'rotary.sin']) weights.push({ name, bytes: bytesOf(config.context, config.headWidth / 2) })
+  const rows = bytesOf(batch, config.kvHeads, capacity, config.headWidth)
+  const cache = Array.from({ length: capacity === 0 ? 0 : config.layers }, (_, layer) => [
+    { name: `cache.${layer}.k`, bytes: rows },
+    { name: `cache.${layer}.v`, bytes: rows },
+  ])
+  return { weights, cache: cache.flat() }
+}
+
+/** Where tensors are, else the device asked for, else the default device. */
+export async function deviceFor(tensors: Iterable<Tensor>, device: Device | DeviceName | undefined): Promise<Device> {
+  for (const { device: present } of tensors) if (present !== undefined) return present
+  return device === undefined ? defaultDevice() : resolveDevice(device)
+}
+
+/**
+ * Refuses a model that cannot fit on a device, before anything of it is there. Weights that are there already, or wait in the very memory that the device
+ * has, take no more. Errors: OUT_OF_MEMORY of `@tesserae/tensor`, with the numbers.
+ */
+export function checkModelMemory({ weights, cache }: ModelMemory, device: Device, present: ReadonlyMap<string, Tensor> = new Map()): void {
+  const { host = false } = device.room?.() ?? {}
+  const isThere = (name: string): boolean => {
+    const tensor = present.get(name)
+    return tensor !== undefined && (host || tensor.device === device)
+  }
+  checkMemory({ weights: weights.map((weight) => ({ ...weight, present: isThere(weight.name) })), cache }, device)
+}
