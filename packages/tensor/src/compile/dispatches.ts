@@ -31,7 +31,7 @@ export interface Dispatch {
   readonly places: readonly Place[]
   /** What its numbers are. */
   readonly symbols: readonly Sym[]
-  /** Threads in all; workgroups are numbered along the first axis, and go on along the second. */
+  /** Threads in all; workgroups are numbered along the first axis, and go on along the second. Those beyond do nothing, so devices may start more. */
   readonly threads: (values: SymValues) => number
   /** The operations whose elements it works out, for people. */
   readonly title: string

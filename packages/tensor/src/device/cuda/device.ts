@@ -1,4 +1,4 @@
-/** NVIDIA's graphics cards by the driver alone: kernels are printed as PTX, which the driver compiles. Programs run as kernels of elements, in the order of one stream. */
+/** NVIDIA's graphics cards by the driver alone: kernels are printed as PTX, which the driver compiles. Programs run as dispatches of kernels, in the order of one stream. */
 import { planDispatches } from '../../compile/dispatches.js'
 import { hasKernel } from '../../compile/kept.js'
 import { gpuTuning } from '../../kernel/lib/tuning.js'
