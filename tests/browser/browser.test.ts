@@ -136,6 +136,7 @@ describe.each(settings)('Chromium, $name', ({ place, isolated, rows, files }) =>
     expect(bf16.message).toMatch(/cannot hold bf16 tensors; it holds f32, f16, .*Cast to f16 or f32 first$/)
     expect(shapes.code).toBe('SHAPE')
     expect(cuda.code).toBe('DEVICE')
+    expect(cuda.message).toMatch(/^device 'cuda' needs NVIDIA's driver, which browsers do not give: .*Use device 'webgpu' or 'cpu'$/)
   })
 
   it('generates the same with a cache and without, and leaves nothing behind', async ({ skip }) => {

@@ -1,6 +1,6 @@
-// `npm run smoke:cuda [-- --all] [--library FILE] [--emulator]`: the tensor package's device 'cuda' on this machine's graphics card. Goes through the table of
+// `npm run smoke:cuda [-- --all] [--driver FILE] [--emulator]`: the tensor package's device 'cuda' on this machine's graphics card. Goes through the table of
 // operations (the first sample of each, or all and PyTorch's values with --all), generates with a small model and trains one for a few steps, each against the reference
-// interpreter, and prints a table. --library names the driver's library; --emulator runs on the emulator of the tests instead, to try this command itself.
+// interpreter, and prints a table. --driver names the driver's file; --emulator runs on the emulator of the tests instead, to try this command itself.
 // Exit code 0 when everything agrees, 1 when something does not, 2 for a command line that cannot work, 3 where there is no driver or no device.
 import { readdirSync, readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -14,21 +14,21 @@ import { printTable } from '../acceptance/lib/table.js'
 import { row, type Row } from '../acceptance/lib/row.js'
 
 const goldens = new URL('../../packages/tensor/src/__fixtures__/goldens/', import.meta.url)
-const usage = 'Usage: npm run smoke:cuda [-- --all] [--library FILE] [--emulator]'
+const usage = 'Usage: npm run smoke:cuda [-- --all] [--driver FILE] [--emulator]'
 
 process.exitCode = await main()
 
 async function main(): Promise<number> {
   let options
   try {
-    options = parseArgs({ options: { all: { type: 'boolean' }, library: { type: 'string' }, emulator: { type: 'boolean' } } }).values
+    options = parseArgs({ options: { all: { type: 'boolean' }, driver: { type: 'string' }, emulator: { type: 'boolean' } } }).values
   } catch (error) {
     console.error(`${messageOf(error)}\n${usage}`)
     return 2
   }
   let device: Device
   try {
-    device = options.emulator === true ? openCuda(emulatedDriver()) : await openCudaDevice(options.library)
+    device = options.emulator === true ? openCuda(emulatedDriver()) : await openCudaDevice(options.driver)
   } catch (error) {
     console.log(`Nothing was run: ${messageOf(error)}`)
     return 3

@@ -7,7 +7,7 @@ import { asExpr, broadcastIndex, mostElements, plus, times, type Amount, type Sy
 import { encodeBits, perWord, rounded } from '../kernel/lib/pack.js'
 import type { Tuning } from '../kernel/lib/tuning.js'
 import type { AttentionAttrs } from '../ops/attention.js'
-import { isSym, resolveShape, type Dim, type Index, type SymValues } from '../shape.js'
+import { resolveShape, type Dim, type Index, type SymValues } from '../shape.js'
 import { writesDispatch } from './cache-dispatch.js'
 import type { Dispatch } from './dispatches.js'
 import { ELEMENT_GROUP, inVectors, kernelOf, type BuiltKernel, type KernelParts } from './kernel-parts.js'

@@ -2,10 +2,10 @@
 import { TensorError } from '../errors.js'
 import type { Node, TensorType, Value } from '../graph/node.js'
 import { typeOf } from '../graph/node.js'
-import { u32, type KernelBuilder } from '../kernel/builder.js'
+import { u32 } from '../kernel/builder.js'
 import type { Expr, Kernel } from '../kernel/ir.js'
 import type { ElementContext, Elements } from '../kernel/lib/elements.js'
-import { asExpr, type SymbolUniforms } from '../kernel/lib/indexing.js'
+import { asExpr } from '../kernel/lib/indexing.js'
 import { encodeBits, perWord, wordsOf } from '../kernel/lib/pack.js'
 import { sortedPlace } from '../kernel/lib/reductions.js'
 import { elementRules } from '../kernel/lib/rules.js'
@@ -31,7 +31,7 @@ export interface Dispatch {
   readonly places: readonly Place[]
   /** What its numbers are. */
   readonly symbols: readonly Sym[]
-  /** Threads in all; workgroups are numbered along the first axis, and go on along the second. */
+  /** Threads in all; workgroups are numbered along the first axis, and go on along the second. Those beyond do nothing, so devices may start more. */
   readonly threads: (values: SymValues) => number
   /** The operations whose elements it works out, for people. */
   readonly title: string

@@ -48,7 +48,7 @@ describe('resolveDevice', () => {
     )
   })
   it('says what is not there and what is not a device', async () => {
-    await expect(resolveDevice('cuda', { library: '/nowhere/libcuda.so.1' })).rejects.toThrow(
+    await expect(resolveDevice('cuda', { driver: '/nowhere/libcuda.so.1' })).rejects.toThrow(
       /device 'cuda' found no driver: looked for \/nowhere\/libcuda.so.1 .*use device 'webgpu' or 'cpu'/,
     )
     await expect(openInBrowser()).rejects.toMatchObject({

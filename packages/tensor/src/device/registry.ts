@@ -8,11 +8,8 @@ import { referenceDevice } from './reference/device.js'
 import type { FoundAdapter } from './webgpu/open.js'
 
 export interface ResolveOptions extends CpuOptions {
-  /**
-   * Node only. For `'cpu'` the path of an ONNX Runtime library (1.20 or newer), instead of onnxruntime-node's; for `'cuda'` that of NVIDIA's driver, instead of where
-   * it is installed (or what the environment variable TESSERAE_CUDA_LIBRARY names).
-   */
-  readonly library?: string
+  /** Path of NVIDIA's driver for `'cuda'`, instead of where it is installed (or what the environment variable TESSERAE_CUDA_DRIVER names). Node only. */
+  readonly driver?: string
   /** Receives warnings instead of the package's listeners (`onWarning`). */
   readonly onWarning?: (message: string) => void
   /** Told what `'auto'` chose, and why not something faster. */
@@ -77,11 +74,11 @@ const softwareReason = (name: string): string =>
 function remembered<T>(
   all: Map<string, Promise<T>>,
   name: string,
-  { threads, library }: ResolveOptions,
+  { threads, library, driver }: ResolveOptions,
   isUsable: (value: T) => boolean,
   make: () => Promise<T>,
 ): Promise<T> {
-  const key = `${name} ${threads ?? ''} ${library ?? ''}`
+  const key = `${name} ${threads ?? ''} ${library ?? ''} ${driver ?? ''}`
   const present = all.get(key)
   const making = present === undefined ? make() : present.then((value) => (isUsable(value) ? value : make()))
   all.set(key, making)
@@ -111,7 +108,7 @@ async function create(name: DeviceKind, options: ResolveOptions): Promise<Device
       return (await findWebGpu()).open()
     case 'cuda': {
       const { openCudaDevice } = await import('#cuda')
-      return openCudaDevice(options.library)
+      return openCudaDevice(options.driver)
     }
     default:
       throw new TensorError(

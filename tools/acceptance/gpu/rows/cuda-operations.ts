@@ -1,18 +1,27 @@
-// Bar 1, the part of CUDA: every sample of every row, forward and backward, as written and decomposed, and PyTorch's values, by the PTX that ships, run on the processor.
+// Bar 1, the part of CUDA: every sample of every row, forward and backward, as written and decomposed, and PyTorch's values, by the PTX that ships, run on the processor; and
+// each of those kernels past NVIDIA's assembler, for three architectures.
 import { readdirSync, readFileSync } from 'node:fs'
 import { openCuda } from '../../../../packages/tensor/src/device/cuda/device.js'
+import type { CudaDriver } from '../../../../packages/tensor/src/device/cuda/driver.js'
 import { emulatedDriver } from '../../../../packages/tensor/src/device/cuda/testing/driver.js'
+import { assemble, findPtxas, noPtxas, ptxasVersion } from '../../../../packages/tensor/src/kernel/testing/ptxas.js'
 import { checkGoldens, checkTable } from '../../../../packages/tensor/src/testing/op-table.js'
-import { row, type RowSource } from '../../lib/row.js'
+import { row, unavailable, type Row, type RowSource } from '../../lib/row.js'
 
 const goldens = new URL('../../../../packages/tensor/src/__fixtures__/goldens/', import.meta.url)
 const figure = 'the op table on CUDA (PTX on an emulator of the driver)'
+const architectures = ['sm_75', 'sm_80', 'sm_90']
+/** Kernels that the assembler is given at a time. */
+const BATCH = 100
 
 const source: RowSource = async ({ log }) => {
-  const [device, other] = [openCuda(emulatedDriver()), openCuda(emulatedDriver())]
+  const texts = new Set<string>()
+  const open = () => openCuda(seeing(emulatedDriver({ capability: [7, 5] }), texts))
+  const [device, other] = [open(), open()]
   try {
     const samples = await checkTable(device, { onSample: (title, found) => found.forEach((problem) => log(`${title}: ${problem}`)) })
     const wrong = new Set(samples.problems.map((problem) => problem.split(': ')[0])).size
+    log(`${samples.count} samples`)
     // What samples are made of is collected one day; PyTorch's values are let go of, so this device must be empty at the end.
     let count = 0
     const problems: string[] = []
@@ -22,6 +31,7 @@ const source: RowSource = async ({ log }) => {
       problems.push(...found.problems)
     }
     problems.forEach((problem) => log(problem))
+    const { liveBytes } = other.memory()
     return [
       row(
         `${figure}: samples, as written and decomposed, with gradients`,
@@ -37,7 +47,8 @@ const source: RowSource = async ({ log }) => {
         problems.length === 0,
         problems[0],
       ),
-      row(`${figure}: bytes left on the device`, '0', String(other.memory().liveBytes), other.memory().liveBytes === 0),
+      row(`${figure}: bytes left on the device`, '0', String(liveBytes), liveBytes === 0),
+      ...assembled([...texts], log),
     ]
   } finally {
     await device.dispose()
@@ -45,3 +56,50 @@ const source: RowSource = async ({ log }) => {
   }
 }
 export default source
+
+/** A driver whose modules' texts are kept. */
+const seeing = (driver: CudaDriver, texts: Set<string>): CudaDriver =>
+  new Proxy(driver, {
+    get(target, name) {
+      const own: unknown = Reflect.get(target, name)
+      if (typeof own !== 'function') return own
+      return (...args: unknown[]): unknown => {
+        if (name === 'moduleLoad') texts.add(String(args[0]))
+        return own.apply(target, args)
+      }
+    },
+  })
+
+function assembled(texts: readonly string[], log: (line: string) => void): Row[] {
+  const title = (architecture: string): string => `kernels of the op table that ptxas takes for ${architecture}`
+  const ptxas = findPtxas()
+  if (ptxas === undefined) return architectures.map((architecture) => unavailable(title(architecture), 'all', noPtxas))
+  // Many to a file, each with a name of its own: starting the program is most of its time.
+  const batches: string[] = []
+  for (let i = 0; i < texts.length; i += BATCH)
+    batches.push(
+      texts
+        .slice(i, i + BATCH)
+        .map((text, k) =>
+          text
+            .replace(/\.visible \.entry \w+/, `.visible .entry kernel${k}`)
+            .replace(k === 0 ? '' : /^(\.version|\.target|\.address_size).*\n/gm, ''),
+        )
+        .join('\n'),
+    )
+  return architectures.map((architecture) => {
+    const results = batches.map((batch) => assemble(ptxas, batch, architecture))
+    const errors = results.flatMap((result) => result.errors)
+    const entries = results.flatMap((result) => result.entries)
+    errors.forEach((error) => log(`${architecture}: ${error}`))
+    const registers = Math.max(...entries.map((entry) => entry.registers))
+    const spills = entries.filter((entry) => entry.spillStores + entry.spillLoads > 0).length
+    return row(
+      title(architecture),
+      `${texts.length} of ${texts.length}`,
+      `${entries.length} of ${texts.length}`,
+      errors.length === 0 && entries.length === texts.length,
+      errors[0] ?? `CUDA ${ptxasVersion(ptxas)}; at most ${registers} registers, ${spills} kernels spill`,
+    )
+  })
+}

@@ -95,6 +95,12 @@ describe('memory', () => {
     }
     expect(device.memory()).toMatchObject({ liveBytes: 0, liveBuffers: 0, peakBytes: 4 * 1024 * 1024 + 3 })
   })
+  it('tells how much there is', () => {
+    const before = device.room().free
+    const buffer = device.alloc(1 << 20)
+    expect(device.room()).toEqual({ free: before - (1 << 20), source: 'cuMemGetInfo' })
+    device.free(buffer)
+  })
   it('uses pinned memory again', async () => {
     const buffer = device.alloc(100)
     for (let i = 0; i < 20; i++) {
@@ -304,6 +310,18 @@ describe('failures', () => {
     device = openCuda(record.driver)
     using sum = await ramp([4]).sum().realize({ device })
     expect(Number.isFinite(await sum.item())).toBe(true)
+  })
+
+  it('that lose the device while something is let go of are told by the next call', async () => {
+    const executable = await device.compile(flipped())
+    const [kept, freed] = [device.alloc(24), device.alloc(24)]
+    record.fail('freeAsync', 700)
+    device.free(freed)
+    expect(device.gone).toBe(true)
+    executable.dispose()
+    expect(() => device.write(kept, new Uint8Array(4))).toThrow(expect.objectContaining({ code: 'DEVICE_LOST' }) as Error)
+    device.free(kept)
+    await Promise.all([device.dispose(), device.dispose()])
   })
 
   it('are told of what was disposed', async () => {

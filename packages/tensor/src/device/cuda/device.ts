@@ -1,4 +1,4 @@
-/** NVIDIA's graphics cards by the driver alone: kernels are printed as PTX, which the driver compiles. Programs run as kernels of elements, in the order of one stream. */
+/** NVIDIA's graphics cards by the driver alone: kernels are printed as PTX, which the driver compiles. Programs run as dispatches of kernels, in the order of one stream. */
 import { planDispatches } from '../../compile/dispatches.js'
 import { hasKernel } from '../../compile/kept.js'
 import { gpuTuning } from '../../kernel/lib/tuning.js'
@@ -11,7 +11,15 @@ import type { KernelCaps } from '../../kernel/ir.js'
 import { dynamicSharedBytes, printPtx, ptxTargetOf, type PtxTarget } from '../../kernel/print-ptx.js'
 import { verifyKernel } from '../../kernel/verify.js'
 import type { SymValues } from '../../shape.js'
-import { markUnstarted, type Device, type DeviceBuffer, type DeviceMemory, type Executable, type RunOptions } from '../device.js'
+import {
+  markUnstarted,
+  type Device,
+  type DeviceBuffer,
+  type DeviceMemory,
+  type DeviceRoom,
+  type Executable,
+  type RunOptions,
+} from '../device.js'
 import { checkRead, checkWrite, MemoryCount, wholeWords } from '../kernel-device.js'
 import { deviceAttribute as attribute, type CudaDriver, type DevicePointer, type Handle } from './driver.js'
 import { CudaExecutable, type Numbers, type Stage } from './executable.js'
@@ -58,6 +66,7 @@ export class CudaDevice implements Device {
   private arena: { readonly pointer: DevicePointer; readonly bytes: number } = { pointer: 0, bytes: 0 }
   private readonly pending = new Set<Promise<unknown>>()
   private disposed = false
+  private ending: Promise<void> | undefined
   private lost: TensorError | undefined
 
   /** As `openCuda` does, which checks first that the device can be used. */
@@ -94,8 +103,7 @@ export class CudaDevice implements Device {
     own.freed = true
     this.count.remove(own.bytes)
     // A device that was lost or disposed holds nothing any more, and tensors on it may still be disposed.
-    if (!this.buffers.delete(own) || this.lost !== undefined) return
-    this.enter(() => this.driver.freeAsync(own.pointer, this.stream))
+    if (this.buffers.delete(own)) this.letGoOf(() => this.driver.freeAsync(own.pointer, this.stream))
   }
 
   write(buffer: DeviceBuffer, bytes: Uint8Array): void {
@@ -122,7 +130,9 @@ export class CudaDevice implements Device {
     let numbers: Numbers | undefined
     try {
       for (const dispatch of plan.dispatches) {
-        const { kernel, symbols } = dispatch
+        const { symbols } = dispatch
+        // Operations have names of instructions, which PTX reserves.
+        const kernel = { ...dispatch.kernel, name: `tesserae_${dispatch.kernel.name}` }
         verifyKernel(kernel, kernelCaps)
         const ptx = printPtx(kernel, { target })
         // The driver compiles on this thread, up to a tenth of a second each.
@@ -134,7 +144,7 @@ export class CudaDevice implements Device {
       }
       if (words > 0) numbers = { words, pointer: this.enter(() => this.allocate(4 * words)) }
     } catch (error) {
-      if (!this.gone) this.enter(() => this.letGo(stages, undefined))
+      if (!this.disposed) this.letGoOf(() => this.release(stages, undefined))
       throw error
     }
     this.count.programs++
@@ -142,7 +152,7 @@ export class CudaDevice implements Device {
     const own = new CudaExecutable(program, plan, stages, numbers, new Replay(this.driver, this.stream), mostGroups, (ended) => {
       this.count.programs--
       // Everything is ordered behind the runs that are on the stream.
-      if (this.executables.delete(ended) && this.lost === undefined) this.enter(() => this.release(ended))
+      if (this.executables.delete(ended)) this.letGoOf(() => this.releaseExecutable(ended))
     })
     this.executables.add(own)
     return own
@@ -189,30 +199,39 @@ export class CudaDevice implements Device {
     return this.count.now
   }
 
-  /** Bytes that can be had now, beside what the pool keeps of freed memory. */
-  room(): { readonly free: number; readonly source: string } {
-    return { free: this.enter(() => this.driver.memoryInfo().free), source: 'cuMemGetInfo' }
+  /** What the pool keeps of freed memory is given back first, so that it counts. */
+  room(): DeviceRoom & { readonly free: number } {
+    const free = this.enter(() => {
+      this.driver.releaseFreedMemory?.(this.opened.ordinal)
+      return this.driver.memoryInfo().free
+    })
+    return { free, source: 'cuMemGetInfo' }
   }
 
-  async dispose(): Promise<void> {
-    if (this.disposed) return
-    if (this.lost === undefined) await this.sync().catch(() => undefined) // then it is lost, or ends here anyhow
+  dispose(): Promise<void> {
+    return (this.ending ??= this.end())
+  }
+
+  private async end(): Promise<void> {
+    // Where it fails the device is lost, or it ends here anyhow.
+    if (this.lost === undefined) await this.sync().catch(() => undefined)
     this.disposed = true
     await Promise.allSettled(this.pending)
     const { driver, opened } = this
     try {
-      if (this.lost === undefined) {
-        driver.contextSetCurrent(opened.context)
-        for (const executable of this.executables) this.release(executable)
-        for (const { pointer } of this.buffers) driver.freeAsync(pointer, this.stream)
-        if (this.arena.bytes > 0) driver.freeAsync(this.arena.pointer, this.stream)
-        driver.streamSynchronize(this.stream)
-        this.modules.dispose()
-        this.staging.dispose()
-        driver.streamDestroy(this.stream)
-        driver.releaseFreedMemory?.(opened.ordinal)
-        driver.primaryContextRelease(opened.ordinal)
-      }
+      if (this.lost !== undefined) return
+      driver.contextSetCurrent(opened.context)
+      for (const executable of this.executables) this.releaseExecutable(executable)
+      for (const { pointer } of this.buffers) driver.freeAsync(pointer, this.stream)
+      if (this.arena.bytes > 0) driver.freeAsync(this.arena.pointer, this.stream)
+      driver.streamSynchronize(this.stream)
+      this.modules.dispose()
+      this.staging.dispose()
+      driver.streamDestroy(this.stream)
+      driver.releaseFreedMemory?.(opened.ordinal)
+      driver.primaryContextRelease(opened.ordinal)
+    } catch (error) {
+      if (this.seen(error) !== this.lost) throw error
     } finally {
       this.executables.clear()
       this.buffers.clear()
@@ -280,14 +299,24 @@ export class CudaDevice implements Device {
     return this.arena.pointer
   }
 
-  private release({ stages, numbers, replay }: CudaExecutable): void {
+  private releaseExecutable({ stages, numbers, replay }: CudaExecutable): void {
     replay.clear()
-    this.letGo(stages, numbers)
+    this.release(stages, numbers)
   }
 
-  private letGo(stages: readonly Stage[], numbers: Numbers | undefined): void {
+  private release(stages: readonly Stage[], numbers: Numbers | undefined): void {
     for (const { ptx } of stages) this.modules.release(ptx)
     if (numbers !== undefined) this.driver.freeAsync(numbers.pointer, this.stream)
+  }
+
+  /** What is lost is let go of already; the calls that need the device tell of it. */
+  private letGoOf(work: () => void): void {
+    if (this.lost !== undefined) return
+    try {
+      this.enter(work)
+    } catch (error) {
+      if (error !== this.lost) throw error
+    }
   }
 
   /** Makes calls of the driver: on this device's context, whoever else uses the thread, and looking out for its loss. */

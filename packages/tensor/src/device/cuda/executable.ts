@@ -68,6 +68,7 @@ export class CudaExecutable implements Executable {
     if (before !== undefined && now.every((value, i) => value === before[i])) return
     this.values = undefined
     this.grids = this.stages.map(({ dispatch }, i): Dim3 => {
+      if (before !== undefined && dispatch.symbols.length === 0) return this.grids[i]!
       const groups = workgroupsOf(dispatch, values)
       if (groups === 0) return [0, 0, 1]
       // A symbol that grows at each step would need a new graph each time: grids are rounded up to powers of two, and threads beyond the end leave at once.

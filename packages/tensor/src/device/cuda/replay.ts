@@ -12,6 +12,8 @@ const LEAST_KERNELS = 3
  * second time among the last eight, launched from then on. Weights, caches and donated states keep their addresses and the pool gives what was just freed, so steps come back
  * to the same few sets; where addresses are new each time, nothing is ever captured and kernels are launched one by one. (Changing the nodes of one graph instead would be a call
  * for each node, as much as launching it.)
+ *
+ * What that is worth is not known for a card. On this side, with the library of the tests in the driver's place, 100 launches took 0.6 ms and a replay 0.03.
  */
 export class Replay {
   /** Sets by age, the newest last; without a graph when they were met once. */

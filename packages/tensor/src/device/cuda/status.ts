@@ -17,7 +17,8 @@ const absent = new Set([34, 100, 101, 803, 804])
 /** The text of a kernel is refused. */
 const refused = new Set([200, 209, 218, 220, 221, 222, 223, 300])
 
-const codeOf = (status: number): TensorErrorCode => {
+/** The code of an error that a status becomes. */
+export const codeOf = (status: number): TensorErrorCode => {
   if (status === cudaStatus.outOfMemory) return 'OUT_OF_MEMORY'
   if (lost.has(status)) return 'DEVICE_LOST'
   if (absent.has(status)) return 'DEVICE'

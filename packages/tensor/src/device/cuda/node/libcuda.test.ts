@@ -303,7 +303,7 @@ describe('the library of the driver', () => {
     await expect(openLibcuda(missing)).rejects.toMatchObject({
       code: 'DEVICE',
       message: expect.stringMatching(
-        /^device 'cuda' found no driver: looked for \/nowhere\/libcuda.so.1 \(named by the option 'library' or by TESSERAE_CUDA_LIBRARY\)\. The loader said: .*Install NVIDIA's driver/,
+        /^device 'cuda' found no driver: looked for \/nowhere\/libcuda.so.1 \(named by the option 'driver' or by TESSERAE_CUDA_DRIVER\)\. The loader said: .*Install NVIDIA's driver/,
       ) as string,
     })
     // On machines without NVIDIA's driver; where there is one, nothing is to be said.

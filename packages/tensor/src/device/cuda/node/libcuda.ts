@@ -77,7 +77,7 @@ const printVersion = (version: number): string => `${Math.floor(version / 1000)}
 /**
  * Opens the driver.
  *
- * @param path of the library, in place of what `TESSERAE_CUDA_LIBRARY` names and of where drivers are installed
+ * @param path of the library, in place of what `TESSERAE_CUDA_DRIVER` names and of where drivers are installed
  * @throws TensorError `DEVICE` without koffi, without a driver, and for drivers older than CUDA 11.2, with what to do
  */
 export async function openLibcuda(path?: string): Promise<CudaDriver> {

@@ -2,8 +2,8 @@
 import { TensorError } from '../../../errors.js'
 import { openLibrary, type Koffi } from '../../onnx/node/ffi.js'
 
-/** Names another library in place of the driver's. */
-export const libraryVariable = 'TESSERAE_CUDA_LIBRARY'
+/** Names another file in place of the driver's. */
+export const driverVariable = 'TESSERAE_CUDA_DRIVER'
 export const installKoffi = 'npm install koffi'
 const instead = "Install NVIDIA's driver (the toolkit is not needed), or use device 'webgpu' or 'cpu'"
 
@@ -23,7 +23,7 @@ export interface FoundLibrary {
  * Opens the driver's library: `path` or the environment's, else the first that loads.
  * @throws TensorError `DEVICE` with what was looked for and why it did not load
  */
-export function findLibrary(koffi: Koffi, path = process.env[libraryVariable], platform: string = process.platform): FoundLibrary {
+export function findLibrary(koffi: Koffi, path = process.env[driverVariable], platform: string = process.platform): FoundLibrary {
   const named = path !== undefined && path !== ''
   const names = named ? [path] : libraryNames(platform)
   if (names.length === 0)
@@ -39,7 +39,7 @@ export function findLibrary(koffi: Koffi, path = process.env[libraryVariable], p
       reasons.add(detailOf(error))
     }
   }
-  const from = named ? ` (named by the option 'library' or by ${libraryVariable})` : ''
+  const from = named ? ` (named by the option 'driver' or by ${driverVariable})` : ''
   throw new TensorError(
     'DEVICE',
     `device 'cuda' found no driver: looked for ${names.join(' and ')}${from}. ${[...reasons].map((reason) => `The loader said: ${reason}. `).join('')}${instead}`,

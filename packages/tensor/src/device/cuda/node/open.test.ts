@@ -18,9 +18,9 @@ const launches = (lines: readonly string[]): string[] =>
 
 describe.skipIf(!canBuildFake)(`device 'cuda' through the FFI${canBuildFake ? '' : `: skipped, ${noCompiler}`}`, () => {
   it('compiles, copies, launches, replays and lets go', async () => {
-    const device = await resolveDevice('cuda', { library: fake.path })
+    const device = await resolveDevice('cuda', { driver: fake.path })
     expect(device.description).toBe(`Fake µ-GPU, compute capability 7.5, 24.0 GiB (${fake.path}, CUDA 12.4)`)
-    expect(await resolveDevice('cuda', { library: fake.path })).toBe(device)
+    expect(await resolveDevice('cuda', { driver: fake.path })).toBe(device)
     const n = sym('n', { max: 1000 })
     const step = jit((x: Tensor) => x.slice(0, 0, n).mul(2).cumsum(0).exp(), { device })
     using x = await tensor(new Float32Array(1000 * 3), { shape: [1000, 3] }).realize({ device })
@@ -44,7 +44,7 @@ describe.skipIf(!canBuildFake)(`device 'cuda' through the FFI${canBuildFake ? ''
   })
 
   it('waits without blocking the event loop', async () => {
-    const device = await resolveDevice('cuda', { library: fake.path })
+    const device = await resolveDevice('cuda', { driver: fake.path })
     const buffer = device.alloc(8)
     device.write(buffer, Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8))
     fake.setUnready(60)
@@ -58,7 +58,7 @@ describe.skipIf(!canBuildFake)(`device 'cuda' through the FFI${canBuildFake ? ''
   })
 
   it('tells of a device that was lost while something waited, and opens it again', async () => {
-    const device = await resolveDevice('cuda', { library: fake.path })
+    const device = await resolveDevice('cuda', { driver: fake.path })
     const buffer = device.alloc(8)
     fake.fail('cuEventQuery', 1, 700)
     await expect(device.read(buffer)).rejects.toMatchObject({
@@ -69,7 +69,7 @@ describe.skipIf(!canBuildFake)(`device 'cuda' through the FFI${canBuildFake ? ''
     })
     expect(() => device.alloc(4)).toThrow(expect.objectContaining({ code: 'DEVICE_LOST' }) as Error)
     device.free(buffer)
-    const again = await resolveDevice('cuda', { library: fake.path })
+    const again = await resolveDevice('cuda', { driver: fake.path })
     expect(again).not.toBe(device)
     again.free(again.alloc(4))
     await device.dispose()

@@ -7,11 +7,11 @@ import { fromBfloatBits, fromHalfBits, toBfloatBits, toHalfBits } from '../../..
 const floats = new Float32Array(1)
 const words = new Int32Array(floats.buffer)
 
-export function floatOf(bits: number): number {
+function floatOf(bits: number): number {
   words[0] = bits
   return floats[0]!
 }
-export function bitsOf(value: number): number {
+function bitsOf(value: number): number {
   floats[0] = value
   return words[0]!
 }
@@ -40,21 +40,21 @@ export function fma(a: number, b: number, c: number): number {
 }
 
 /** The high half of a product of 64 bits. */
-export const mulHighUnsigned = (a: number, b: number): number => Number(BigInt.asIntN(32, (BigInt(a >>> 0) * BigInt(b >>> 0)) >> 32n))
-export const mulHighSigned = (a: number, b: number): number => Number(BigInt.asIntN(32, (BigInt(a | 0) * BigInt(b | 0)) >> 32n))
+const mulHighUnsigned = (a: number, b: number): number => Number(BigInt.asIntN(32, (BigInt(a >>> 0) * BigInt(b >>> 0)) >> 32n))
+const mulHighSigned = (a: number, b: number): number => Number(BigInt.asIntN(32, (BigInt(a | 0) * BigInt(b | 0)) >> 32n))
 
 /** The other where one is NaN. */
-export const minFloat = (a: number, b: number): number => (a !== a ? b : b !== b ? a : Math.min(a, b))
-export const maxFloat = (a: number, b: number): number => (a !== a ? b : b !== b ? a : Math.max(a, b))
+const minFloat = (a: number, b: number): number => (a !== a ? b : b !== b ? a : Math.min(a, b))
+const maxFloat = (a: number, b: number): number => (a !== a ? b : b !== b ? a : Math.max(a, b))
 
 /** Undefined by PTX for a divisor of 0; all bits, as devices answer. */
-export const divSigned = (a: number, b: number): number => (b === 0 ? -1 : (a / b) | 0)
-export const divUnsigned = (a: number, b: number): number => (b === 0 ? -1 : (a / b) >>> 0)
-export const remSigned = (a: number, b: number): number => (b === 0 ? a : (a % b) | 0)
-export const remUnsigned = (a: number, b: number): number => (b === 0 ? a : a % b)
+const divSigned = (a: number, b: number): number => (b === 0 ? -1 : (a / b) | 0)
+const divUnsigned = (a: number, b: number): number => (b === 0 ? -1 : (a / b) >>> 0)
+const remSigned = (a: number, b: number): number => (b === 0 ? a : (a % b) | 0)
+const remUnsigned = (a: number, b: number): number => (b === 0 ? a : a % b)
 
 /** To the nearest whole number, to even at a tie. */
-export function roundEven(x: number): number {
+function roundEven(x: number): number {
   const below = Math.floor(x)
   const rest = x - below
   if (rest < 0.5) return rest === 0 ? x : below === 0 && x < 0 ? -0 : below
@@ -62,32 +62,32 @@ export function roundEven(x: number): number {
   const even = below % 2 === 0 ? below : below + 1
   return even === 0 && x < 0 ? -0 : even
 }
-export const truncate = Math.trunc
+const truncate = Math.trunc
 
 /** Clamped; NaN is 0. */
-export const toSigned = (x: number): number => (x !== x ? 0 : x <= -2147483648 ? -2147483648 : x >= 2147483647 ? 2147483647 : x)
-export const toUnsigned = (x: number): number => (x !== x || x <= 0 ? 0 : x >= 4294967295 ? 4294967295 : x)
+const toSigned = (x: number): number => (x !== x ? 0 : x <= -2147483648 ? -2147483648 : x >= 2147483647 ? 2147483647 : x)
+const toUnsigned = (x: number): number => (x !== x || x <= 0 ? 0 : x >= 4294967295 ? 4294967295 : x)
 const clampTo =
   (low: number, high: number) =>
   (x: number): number =>
     x !== x ? 0 : Math.min(high, Math.max(low, x))
-export const toSigned16 = clampTo(-32768, 32767)
-export const toUnsigned16 = clampTo(0, 65535)
-export const toSigned8 = clampTo(-128, 127)
-export const toUnsigned8 = clampTo(0, 255)
+const toSigned16 = clampTo(-32768, 32767)
+const toUnsigned16 = clampTo(0, 65535)
+const toSigned8 = clampTo(-128, 127)
+const toUnsigned8 = clampTo(0, 255)
 
 /** Shifts of PTX: counts from 32 on leave nothing but the sign. */
-export const shiftLeft = (a: number, n: number): number => (n >>> 0 > 31 ? 0 : a << n)
-export const shiftRight = (a: number, n: number): number => (n >>> 0 > 31 ? 0 : a >>> n)
-export const shiftSigned = (a: number, n: number): number => a >> (n >>> 0 > 31 ? 31 : n)
-export function funnel(low: number, high: number, count: number, left: boolean, wraps: boolean): number {
+const shiftLeft = (a: number, n: number): number => (n >>> 0 > 31 ? 0 : a << n)
+const shiftRight = (a: number, n: number): number => (n >>> 0 > 31 ? 0 : a >>> n)
+const shiftSigned = (a: number, n: number): number => a >> (n >>> 0 > 31 ? 31 : n)
+function funnel(low: number, high: number, count: number, left: boolean, wraps: boolean): number {
   const n = wraps ? count & 31 : Math.min(count >>> 0, 32)
   if (n === 32) return left ? low : high
   if (n === 0) return left ? high : low
   return left ? (high << n) | (low >>> (32 - n)) : (low >>> n) | (high << (32 - n))
 }
 
-export function bitField(value: number, place: number, count: number, signed: boolean): number {
+function bitField(value: number, place: number, count: number, signed: boolean): number {
   const from = place & 255
   const length = count & 255
   if (length === 0) return 0
@@ -99,25 +99,25 @@ export function bitField(value: number, place: number, count: number, signed: bo
   const low = kept >= 32 ? part : part & mask & ((1 << kept) - 1)
   return sign === 1 && kept < 32 ? low | (-1 << kept) : low | 0
 }
-export function insertBits(value: number, into: number, place: number, count: number): number {
+function insertBits(value: number, into: number, place: number, count: number): number {
   const from = place & 255
   const length = Math.min(count & 255, 32 - from)
   if (length <= 0) return into
   const mask = (length >= 32 ? -1 : (1 << length) - 1) << from
   return (into & ~mask) | ((value << from) & mask)
 }
-export function reverseBits(value: number): number {
+function reverseBits(value: number): number {
   let out = 0
   for (let i = 0; i < 32; i++) out |= ((value >>> i) & 1) << (31 - i)
   return out
 }
-export function countBits(value: number): number {
+function countBits(value: number): number {
   let count = 0
   for (let rest = value >>> 0; rest !== 0; rest = (rest & (rest - 1)) >>> 0) count++
   return count
 }
 /** Bytes of two words chosen by four bits each, the fourth of which repeats the sign. */
-export function permute(a: number, b: number, selector: number): number {
+function permute(a: number, b: number, selector: number): number {
   let out = 0
   for (let i = 0; i < 4; i++) {
     const choice = (selector >>> (4 * i)) & 15
@@ -128,7 +128,7 @@ export function permute(a: number, b: number, selector: number): number {
   }
   return out
 }
-export function dot4(a: number, b: number, c: number, aSigned: boolean, bSigned: boolean): number {
+function dot4(a: number, b: number, c: number, aSigned: boolean, bSigned: boolean): number {
   let sum = c
   for (let i = 0; i < 4; i++) {
     const x = aSigned ? (a << (24 - 8 * i)) >> 24 : (a >>> (8 * i)) & 255
@@ -137,21 +137,61 @@ export function dot4(a: number, b: number, c: number, aSigned: boolean, bSigned:
   }
   return sum
 }
-export function logic3(a: number, b: number, c: number, table: number): number {
+function logic3(a: number, b: number, c: number, table: number): number {
   let out = 0
   for (let i = 0; i < 8; i++) if (((table >>> i) & 1) === 1) out |= (i & 4 ? a : ~a) & (i & 2 ? b : ~b) & (i & 1 ? c : ~c)
   return out
 }
-export const withSignOf = (sign: number, value: number): number => floatOf((bitsOf(sign) & 0x80000000) | (bitsOf(value) & 0x7fffffff))
+const withSignOf = (sign: number, value: number): number => floatOf((bitsOf(sign) & 0x80000000) | (bitsOf(value) & 0x7fffffff))
 
 export const fromHalf = (bits: number): number => halves[bits]!
-export const toHalf = toHalfBits
+const toHalf = toHalfBits
 export const fromBfloat = fromBfloatBits
-export const toBfloat = toBfloatBits
+const toBfloat = toBfloatBits
 /** A function of the two halves of words, as numbers, rounded to halves. */
-export const onHalves = (a: number, b: number, c: number, apply: (a: number, b: number, c: number) => number): number =>
+const onHalves = (a: number, b: number, c: number, apply: (a: number, b: number, c: number) => number): number =>
   toHalf(apply(halves[a & 65535]!, halves[b & 65535]!, halves[c & 65535]!)) |
   (toHalf(apply(halves[a >>> 16]!, halves[b >>> 16]!, halves[c >>> 16]!)) << 16)
+
+/** What the translated text names. */
+export const library = {
+  floatOf,
+  bitsOf,
+  fma,
+  mulHighUnsigned,
+  mulHighSigned,
+  minFloat,
+  maxFloat,
+  divSigned,
+  divUnsigned,
+  remSigned,
+  remUnsigned,
+  roundEven,
+  truncate,
+  toSigned,
+  toUnsigned,
+  toSigned16,
+  toUnsigned16,
+  toSigned8,
+  toUnsigned8,
+  shiftLeft,
+  shiftRight,
+  shiftSigned,
+  funnel,
+  bitField,
+  insertBits,
+  reverseBits,
+  countBits,
+  permute,
+  dot4,
+  logic3,
+  withSignOf,
+  fromHalf,
+  toHalf,
+  fromBfloat,
+  toBfloat,
+  onHalves,
+} as const
 
 /** The approximations of the hardware. */
 export interface Approximations {

@@ -37,8 +37,8 @@ export interface CollectiveContext {
 export interface Collective {
   readonly line: number
   readonly text: string
-  /** All 32 lanes take part, without a mask saying so. */
-  readonly aligned: boolean
+  /** Those that are here are all that are asked: no mask names others. */
+  readonly gathers: boolean
   readonly run: (warp: Warp, mask: number, context: CollectiveContext) => void
 }
 
@@ -64,6 +64,11 @@ export const shuffle =
       r[lane * RESULTS + 1] = inRange ? 1 : 0
     }
   }
+
+/** Which lanes are here together. */
+export const gather = ({ r }: Warp, mask: number): void => {
+  for (let lane = 0; lane < LANES; lane++) r[lane * RESULTS] = mask
+}
 
 export const vote =
   (mode: 'all' | 'any' | 'uni' | 'ballot') =>

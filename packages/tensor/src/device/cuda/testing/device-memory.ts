@@ -90,8 +90,18 @@ export class DeviceMemory {
   problem(address: number, bytes: number, alignment: number, reads: boolean, unwritten: boolean): MemoryProblem | undefined {
     const offset = address - DEVICE_BASE
     if (!(Number.isInteger(offset) && offset >= 0 && offset + bytes <= this.end)) return { kind: 'address', message: this.whereIs(address) }
-    for (let i = offset; i < offset + bytes; i++)
-      if (this.state[i]! < byteState.unwritten) return { kind: 'address', message: this.whereIs(DEVICE_BASE + i) }
+    // A few bytes are looked at one by one; of many the allocation is found that they lie in.
+    if (bytes > 16) {
+      const own = [...this.live.values()].find(
+        (allocation) => address >= allocation.address && address < allocation.address + allocation.bytes,
+      )
+      if (own === undefined) return { kind: 'address', message: this.whereIs(address) }
+      const end = own.address + own.bytes
+      if (address + bytes > end) return { kind: 'address', message: this.whereIs(end) }
+    } else {
+      for (let i = offset; i < offset + bytes; i++)
+        if (this.state[i]! < byteState.unwritten) return { kind: 'address', message: this.whereIs(DEVICE_BASE + i) }
+    }
     if (offset % alignment !== 0) return { kind: 'misaligned', message: `address ${hex(address)} is no multiple of ${alignment}` }
     if (reads && unwritten) {
       for (let i = offset; i < offset + bytes; i++)

@@ -1,6 +1,5 @@
 /** Runs a translated kernel: every thread of every block, in an order of one's choice, stopping at the first thing that is wrong. */
-import * as library from './arithmetic.js'
-import { approximations } from './arithmetic.js'
+import { approximations, library, type Approximations } from './arithmetic.js'
 import { LANES, Warp, type CollectiveContext } from './collectives.js'
 import { DEVICE_BASE, type DeviceMemory } from './device-memory.js'
 import { KernelFault, type FaultKind } from './fault.js'
@@ -37,6 +36,8 @@ interface Copy {
   readonly line: number
 }
 
+const NO_WARP: readonly Warp[] = [new Warp(0, LANES)]
+
 const RUNS = 0
 const AT_BARRIER = 1
 const IN_WARP = 2
@@ -64,7 +65,7 @@ class Machine {
   readonly SHI: Int32Array
   readonly SHF: Float32Array
   readonly P: readonly number[]
-  readonly A: library.Approximations
+  readonly A: Approximations
   readonly library = library
   readonly nx: number
   readonly ny: number
@@ -77,8 +78,10 @@ class Machine {
   readonly waiting: Int32Array
   private readonly threads: number
   private readonly states: Uint8Array
+  private readonly warps: readonly Warp[]
   private current: Triple = [0, 0, 0]
-  private readonly groups: { open: Copy[]; closed: Copy[][] }[]
+  /** Copies under way of each thread that made some. */
+  private readonly groups = new Map<number, { open: Copy[]; readonly closed: Copy[][] }>()
   private random: number
   private readonly orders = new Map<number, Int32Array>()
 
@@ -116,8 +119,12 @@ class Machine {
     this.maxTurns = options.maxTurns
     this.threads = this.nx * this.ny * this.nz
     this.waiting = new Int32Array(this.threads)
+    // A kernel whose threads do nothing together has no use of them.
+    const warps = Math.ceil(this.threads / LANES)
+    this.warps = kernel.cooperative
+      ? Array.from({ length: warps }, (_, i) => new Warp(i * LANES, Math.min(LANES, this.threads - i * LANES)))
+      : NO_WARP
     this.states = new Uint8Array(this.threads)
-    this.groups = Array.from({ length: this.threads }, () => ({ open: [], closed: [] }))
     this.random = options.seed | 0
   }
 
@@ -133,31 +140,27 @@ class Machine {
     for (const block of this.ordered(count)) {
       this.current = [block % this.gx, Math.floor(block / this.gx) % this.gy, Math.floor(block / (this.gx * this.gy))]
       this.SH.beginBlock()
+      this.groups.clear()
       if (this.kernel.cooperative) this.runTogether(thread)
       else this.runApart(thread)
     }
   }
 
   private runApart(thread: Thread): void {
-    const warp = new Warp(0, LANES)
+    const warp = this.warps[0]!
     const [bx, by, bz] = this.current
+    const { nx, ny } = this
     for (const t of this.ordered(this.threads)) {
-      const [x, y, z] = this.placeOf(t)
-      thread(t, x, y, z, bx, by, bz, warp)
+      if (nx === this.threads) thread(t, t, 0, 0, bx, by, bz, warp)
+      else thread(t, t % nx, Math.floor(t / nx) % ny, Math.floor(t / (nx * ny)), bx, by, bz, warp)
     }
   }
 
   private runTogether(thread: Thread): void {
     const [bx, by, bz] = this.current
-    const warps = Array.from(
-      { length: Math.ceil(this.threads / LANES) },
-      (_, i) => new Warp(i * LANES, Math.min(LANES, this.threads - i * LANES)),
-    )
+    const { warps } = this
+    for (const warp of warps) warp.at.fill(0)
     this.states.fill(RUNS)
-    this.groups.forEach((group) => {
-      group.open = []
-      group.closed = []
-    })
     const running = Array.from({ length: this.threads }, (_, t) => {
       const [x, y, z] = this.placeOf(t)
       return thread(t, x, y, z, bx, by, bz, warps[t >> 5]!) as Generator<number, void>
@@ -182,7 +185,7 @@ class Machine {
       const at = warp.at[lane]!
       if (at === 0 || this.states[warp.first + lane] !== IN_WARP) continue
       const collective = this.kernel.collectives[at - 1]!
-      const mask = warp.masks[lane]!
+      const mask = collective.gathers ? this.lanesAt(warp, at) : warp.masks[lane]!
       const fail = (other: number, message: string): never => this.fail('warp', collective.line, warp.first + other, message)
       if (((mask >>> lane) & 1) === 0) fail(lane, `the mask 0x${(mask >>> 0).toString(16)} is without the lane itself`)
       let complete = true
@@ -191,7 +194,7 @@ class Machine {
         const state = other < warp.count ? this.states[warp.first + other]! : ENDED
         if (state === ENDED)
           fail(lane, `waits for lane ${other}, which ${other < warp.count ? 'has ended' : 'is not there: the block has no more threads'}`)
-        if (state !== IN_WARP || warp.at[other] !== at || warp.masks[other] !== mask) complete = false
+        if (state !== IN_WARP || warp.at[other] !== at || (!collective.gathers && warp.masks[other] !== mask)) complete = false
       }
       if (!complete) continue
       const context: CollectiveContext = { shared: this.SH, words: this.SHI, halves: this.SH16, fail }
@@ -204,6 +207,12 @@ class Machine {
       met = true
     }
     return met
+  }
+
+  private lanesAt(warp: Warp, at: number): number {
+    let mask = 0
+    for (let lane = 0; lane < warp.count; lane++) if (warp.at[lane] === at && this.states[warp.first + lane] === IN_WARP) mask |= 1 << lane
+    return mask
   }
 
   private passBarrier(left: number): boolean {
@@ -305,30 +314,29 @@ class Machine {
     return Number(BigInt.asIntN(32, BigInt(value)))
   }
 
-  activeLanes(thread: number): number {
-    const first = thread & ~31
-    let mask = 0
-    for (let lane = 0; lane < LANES && first + lane < this.threads; lane++) if (this.states[first + lane] !== ENDED) mask |= 1 << lane
-    return mask
-  }
-
   beginCopy(thread: number, to: number, from: number, size: number, bytes: number, line: number): void {
     if (bytes > size) this.fail('address', line, thread, `copies ${bytes} bytes into ${size}`)
     const problem = bytes === 0 ? undefined : this.memory.problem(from, bytes, size, true, this.options.checks.global)
     if (problem !== undefined) this.fail(problem.kind, line, thread, problem.message)
     this.SH.beginCopy(to, size, thread, line)
-    this.groups[thread]!.open.push({ to, from, bytes, size, line })
+    this.copiesOf(thread).open.push({ to, from, bytes, size, line })
+  }
+
+  private copiesOf(thread: number): { open: Copy[]; readonly closed: Copy[][] } {
+    let group = this.groups.get(thread)
+    if (group === undefined) this.groups.set(thread, (group = { open: [], closed: [] }))
+    return group
   }
 
   commitCopies(thread: number): void {
-    const group = this.groups[thread]!
+    const group = this.copiesOf(thread)
     group.closed.push(group.open)
     group.open = []
   }
 
   /** Ends all groups but the newest `pending`; with `all` those too that no group was made of. */
   waitCopies(thread: number, pending: number, all: boolean): void {
-    const group = this.groups[thread]!
+    const group = this.copiesOf(thread)
     if (all) this.commitCopies(thread)
     while (group.closed.length > pending) {
       for (const { to, from, bytes, size } of group.closed.shift()!) {

@@ -72,7 +72,7 @@ export class SharedMemory {
     private readonly layout: SharedLayout,
     dynamicBytes: number,
     /** Bytes that are looked at as one: the least that the kernel reads or writes at once. */
-    granule: 1 | 2 | 4,
+    private readonly granule: 1 | 2 | 4,
     private readonly checks: SharedChecks,
     private readonly fail: SharedProblem,
   ) {
@@ -105,6 +105,18 @@ export class SharedMemory {
   }
 
   read(at: number, bytes: number, thread: number, line: number): void {
+    // Most reads are of one granule, written before the last barrier or by the thread itself, and read by others.
+    if (bytes === this.granule && (at & (bytes - 1)) === 0 && at >= 0 && at < this.bytes.length) {
+      const i = at >> this.shift
+      const now = this.epoch << THREAD_BITS
+      const writer = this.writers[i]!
+      if (writer >= this.first << THREAD_BITS && (writer < now || writer === (now | thread)) && this.pending[i] === 0) {
+        const reader = this.readers[i]!
+        if (reader < now) this.readers[i] = now | thread
+        else if (reader !== (now | thread)) this.readers[i] = now | MANY
+        return
+      }
+    }
     this.bounds(at, bytes, thread, line)
     const last = (at + bytes - 1) >> this.shift
     for (let i = at >> this.shift; i <= last; i++) {
@@ -138,6 +150,10 @@ export class SharedMemory {
 
   /** Atomic operations of several threads are in order with each other, not with ordinary reads and writes. */
   update(at: number, bytes: number, thread: number, line: number): void {
+    if (this.checks.uninitialised && this.writers[at >> this.shift]! >> THREAD_BITS < this.first) {
+      this.bounds(at, bytes, thread, line)
+      this.fail('uninitialised', line, thread, `${this.nameOf(at)} was written by no thread of the block`)
+    }
     this.claim(at, bytes, thread, line, ATOMIC)
   }
 

@@ -1,4 +1,5 @@
 import { TensorError } from '../../../errors.js'
+import { codeOf } from '../status.js'
 import type { FaultKind } from './fault.js'
 
 /** `CUresult`, those that the emulator answers with. Source: NVIDIA, "CUDA Driver API". */
@@ -25,9 +26,7 @@ export type Status = keyof typeof names
 
 /** The error that a driver's status becomes, by the rule of `CudaDriver`. */
 export function statusError(status: Status, call: string, about: string): TensorError {
-  const lost = status === 700 || status === 702 || status === 4 || (status >= 714 && status <= 719)
-  const code =
-    status === 2 ? 'OUT_OF_MEMORY' : status === 218 || status === 222 || status === 209 ? 'KERNEL' : lost ? 'DEVICE_LOST' : 'RUNTIME'
+  const code = status === 218 || status === 222 || status === 209 ? 'KERNEL' : codeOf(status)
   return new TensorError(code, `${call}: ${names[status]} (${status}): ${about}`)
 }
 

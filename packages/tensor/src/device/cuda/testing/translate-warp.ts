@@ -1,5 +1,5 @@
 /** Barriers, and what the threads of a warp do together. */
-import { loadMatrices, multiplyMatrices, OPERANDS, reduce, RESULTS, shuffle, vote, type Collective } from './collectives.js'
+import { gather, loadMatrices, multiplyMatrices, OPERANDS, reduce, RESULTS, shuffle, vote, type Collective } from './collectives.js'
 import type { PtxInstruction, PtxOperand, PtxType } from './ptx-text.js'
 import { Modifiers, type InstructionPrinter, type Translation } from './translation.js'
 
@@ -8,14 +8,14 @@ function together(
   c: Translation,
   i: PtxInstruction,
   run: Collective['run'],
-  mask: string | undefined,
+  mask: string | 'all' | 'gather',
   operands: readonly { readonly value: string; readonly at?: number; readonly float?: boolean }[],
   results: string,
 ): string {
   c.cooperative = true
-  c.collectives.push({ line: i.line, text: i.text, aligned: mask === undefined, run })
+  c.collectives.push({ line: i.line, text: i.text, gathers: mask === 'gather', run })
   const brought = operands.map(({ value, at, float }, k) => `W.${float === true ? 'xf' : 'x'}[l*${OPERANDS}+${at ?? k}]=${value};`).join('')
-  return `${brought}W.masks[l]=${mask ?? -1};W.at[l]=${c.collectives.length};yield 2;${results}`
+  return `${brought}W.masks[l]=${mask === 'all' || mask === 'gather' ? -1 : mask};W.at[l]=${c.collectives.length};yield 2;${results}`
 }
 
 const result = (k: number, float = false): string => `W.${float ? 'rf' : 'r'}[l*${RESULTS}+${k}]`
@@ -90,14 +90,13 @@ export const warpInstructions: Readonly<Record<string, InstructionPrinter>> = {
       reductions[name] ?? ((x: number, y: number): number => ((name === 'min' ? order(x) < order(y) : order(x) > order(y)) ? x : y))
     return together(c, i, reduce(apply), c.read(i, mask, 'b32'), [{ value: c.read(i, a, 'b32') }], c.write(i, d, type, result(0)))
   },
-  /** Lanes that have not ended: which of them are at the same place at the same time is for a device to say. */
+  /** Which lanes are at one place at one time is for a device to say; here those are that wait there when none can go on otherwise. */
   activemask(c, i) {
     const m = new Modifiers(i)
     m.type('b32')
     m.done()
     const [d] = c.operands(i, 1)
-    c.cooperative = true
-    return c.write(i, d!, 'b32', 'M.activeLanes(t)')
+    return together(c, i, gather, 'gather', [], c.write(i, d!, 'b32', result(0)))
   },
   ldmatrix(c, i) {
     c.needs(i, 75, 65)
@@ -117,7 +116,7 @@ export const warpInstructions: Readonly<Record<string, InstructionPrinter>> = {
       c,
       i,
       loadMatrices(count, transposed, i.line),
-      undefined,
+      'all',
       [{ value: sharedAddress(c, i, from) }],
       results.map((part, k) => c.write(i, part, 'b32', result(k))).join(''),
     )
@@ -145,7 +144,7 @@ export const warpInstructions: Readonly<Record<string, InstructionPrinter>> = {
       c,
       i,
       multiplyMatrices(depth, type),
-      undefined,
+      'all',
       [
         ...words(a, depth / 4, 0),
         ...words(b, depth / 8, 4),

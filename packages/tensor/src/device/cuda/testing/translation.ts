@@ -1,3 +1,4 @@
+import { library } from './arithmetic.js'
 import type { Collective } from './collectives.js'
 import { printFlow } from './ptx-flow.js'
 import { isPtxType, PtxError, type PtxEntry, type PtxInstruction, type PtxOperand, type PtxType } from './ptx-text.js'
@@ -117,7 +118,7 @@ export class Translation {
     const local = this.localBytes > 0 ? `const LB=new Uint8Array(${Math.ceil(this.localBytes / 8) * 8}),LV=new DataView(LB.buffer);` : ''
     const source = `"use strict";
 const {U8,U16,I32,F32,ST8,ST16,ST32,SH8,SH16,SHI,SHF,SH,P,A,X,nx,ny,nz,gx,gy,gz}=M;
-const {${libraryNames.join(',')}}=M.library;
+const {${Object.keys(library).join(',')}}=M.library;
 return function${this.cooperative ? '*' : ''}(t,tx,ty,tz,bx,by,bz,W){
 const l=t&31;let ${declared};${local}
 ${body}
@@ -309,43 +310,3 @@ const specialRegisters: Readonly<Record<string, string>> = {
   '%lanemask_lt': '((1<<l)-1)',
   WARP_SZ: '32',
 }
-
-/** What the functions of `arithmetic.ts` are called in the text. */
-export const libraryNames = [
-  'floatOf',
-  'bitsOf',
-  'fma',
-  'mulHighUnsigned',
-  'mulHighSigned',
-  'minFloat',
-  'maxFloat',
-  'divSigned',
-  'divUnsigned',
-  'remSigned',
-  'remUnsigned',
-  'roundEven',
-  'truncate',
-  'toSigned',
-  'toUnsigned',
-  'toSigned16',
-  'toUnsigned16',
-  'toSigned8',
-  'toUnsigned8',
-  'shiftLeft',
-  'shiftRight',
-  'shiftSigned',
-  'funnel',
-  'bitField',
-  'insertBits',
-  'reverseBits',
-  'countBits',
-  'permute',
-  'dot4',
-  'logic3',
-  'withSignOf',
-  'fromHalf',
-  'toHalf',
-  'fromBfloat',
-  'toBfloat',
-  'onHalves',
-] as const
