@@ -41,12 +41,13 @@ export default [
   { name: 'tokenizer/encodings/o200k_base', path: 'packages/tokenizer/dist/encodings/o200k_base.js', limit: '995 kB', gzip: true },
   entry('sampling', 'packages/sampling/dist/index.js', '8 kB'),
   entry('tensor', 'packages/tensor/dist/index.js', '100 kB'),
+  entry('tensor/parallel: threads alone', 'packages/tensor/dist/parallel.js', '5 kB', '{ joinThreads, threadSeats }'),
   entry('rag', 'packages/rag/dist/index.js', '30 kB'),
   // With the three parsers that it needs beside it.
   entry('rag/markdown with its parsers', 'packages/rag/dist/markdown.js', '24 kB'),
   entry('rag/pglite without PGlite', 'packages/rag/dist/pglite.js', '10 kB'),
   entry('rag/testing', 'packages/rag/dist/testing.js', '9 kB'),
-  entry('transformer with all below it', 'packages/transformer/dist/index.js', '199 kB'),
+  entry('transformer with all below it', 'packages/transformer/dist/index.js', '200 kB'),
   entry('transformer: generate only', 'packages/transformer/dist/index.js', '97 kB', '{ createModel }'),
   entry('rlhf with what it uses of those below', 'packages/rlhf/dist/index.js', '118 kB'),
 ]
