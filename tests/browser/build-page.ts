@@ -1,10 +1,10 @@
 import { fileURLToPath } from 'node:url'
 import { build, defaultClientConditions } from 'vite'
 
-/** Builds the page from the packages' sources, as an application would build it for production. */
-export async function buildPage(outDir: string): Promise<void> {
+/** Builds a page, a folder beside this file, from the packages' sources, as an application would build it for production. */
+export async function buildPage(outDir: string, page = './page'): Promise<void> {
   await build({
-    root: fileURLToPath(new URL('./page', import.meta.url)),
+    root: fileURLToPath(new URL(page, import.meta.url)),
     configFile: false,
     logLevel: 'error',
     base: './',

@@ -61,7 +61,7 @@ export function threadSeats(size: number, options: ThreadSeatOptions = {}): Thre
 
 /**
  * Takes a place: the calling thread is that rank from now on. Sums are made in the order of ranks, so that all ranks, and all runs, get the same bits. That another thread has ended is noticed at
- * once where ports tell of it (Node, Chromium), elsewhere at the deadline; a page that learns of it by a worker's `error` event can say so with `abort`.
+ * once where ports tell of it (Node), elsewhere (Chromium) at the deadline; a page that learns of it by a worker's `error` event can say so with `abort`.
  */
 export function joinThreads(seat: ThreadSeat, options: JoinOptions = {}): ProcessGroup {
   const { rank, size, memory, ports } = seat
