@@ -42,6 +42,7 @@ export default [
   entry('sampling', 'packages/sampling/dist/index.js', '8 kB'),
   // With WebGPU and its kernels, which bundlers for pages put into files that are loaded when the device is asked for.
   entry('tensor', 'packages/tensor/dist/index.js', '118 kB'),
+  entry('tensor/parallel: threads alone', 'packages/tensor/dist/parallel.js', '5 kB', '{ joinThreads, threadSeats }'),
   entry('rag', 'packages/rag/dist/index.js', '30 kB'),
   // With the three parsers that it needs beside it.
   entry('rag/markdown with its parsers', 'packages/rag/dist/markdown.js', '24 kB'),

@@ -9,6 +9,6 @@ export type {
   ReduceOp,
   ReduceOptions as GroupReduceOptions,
 } from './parallel/group.js'
-export { joinThreads, threadSeats, type JoinOptions, type ThreadSeat, type ThreadSeatOptions } from './parallel/threads.js'
+export { joinThreads, threadSeats, type JoinOptions, type SeatPort, type ThreadSeat, type ThreadSeatOptions } from './parallel/threads.js'
 export { agreeOn } from './parallel/agree.js'
 export { agreeOnTensors, allReduceTensors, broadcastTensors, type BucketOptions, type ReduceTensorsOptions } from './parallel/tensors.js'

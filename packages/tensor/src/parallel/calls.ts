@@ -83,10 +83,6 @@ export class Calls {
     channel.hold(false)
   }
 
-  get failed(): boolean {
-    return this.failure !== undefined
-  }
-
   /** Does `work` once all ranks have come to this call. `what` describes the call: it has to be the same for all. */
   run<T>(what: string, options: GroupCallOptions, work: (turn: Turn) => Promise<T> | T): Promise<T> {
     const deadline = checkDeadline(options.deadlineMs ?? this.deadlineMs)
@@ -168,7 +164,8 @@ export class Calls {
     this.check()
     const current: Current = { number: ++this.count, what, phase: -1, waiting: undefined }
     this.current = current
-    const timer = setTimeout(() => this.late(deadlineMs), deadlineMs)
+    // Where this thread itself was busy until now, what the others said meanwhile has its turn first.
+    let timer = setTimeout(() => (timer = setTimeout(() => this.late(deadlineMs), 1)), deadlineMs)
     const aborted = (): void =>
       this.give(
         new AbortedError(`${what} was aborted by its signal`, { cause: signal?.reason }),
@@ -180,9 +177,8 @@ export class Calls {
     try {
       const phase = (): Promise<void> => this.reach(current)
       await phase()
-      const result = await work({ phase, check: () => this.check() })
-      this.check()
-      return result
+      // What is through is through, even where the group has failed since.
+      return await work({ phase, check: () => this.check() })
     } catch (error) {
       if (this.failure === undefined) {
         this.reported = true

@@ -14,8 +14,11 @@ export interface ThreadSeat {
   readonly size: number
   readonly memory: SharedArrayBuffer
   /** A port for each other rank, in the order of ranks. */
-  readonly ports: readonly MessagePort[]
+  readonly ports: readonly SeatPort[]
 }
+
+/** A `MessagePort` as the reader's own environment has it: projects without the DOM's types know Node's alone, and no type of that name. */
+export type SeatPort = InstanceType<typeof MessagePort>
 
 export interface ThreadSeatOptions {
   /** Bytes that move at once, a multiple of 8; larger arrays go in parts. Each thread has twice as much of the shared memory. Default 1 MiB. */
@@ -46,7 +49,7 @@ export function threadSeats(size: number, options: ThreadSeatOptions = {}): Thre
       'threadSeats: memory cannot be shared here. A page has to be cross-origin isolated: serve it with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp',
     )
   const memory = new SharedArrayBuffer(flagBytes + 2 * size * chunkBytes)
-  const ports: MessagePort[][] = Array.from({ length: size }, () => [])
+  const ports: SeatPort[][] = Array.from({ length: size }, () => [])
   for (let low = 0; low < size; low++)
     for (let high = low + 1; high < size; high++) {
       const { port1, port2 } = new MessageChannel()
@@ -58,7 +61,7 @@ export function threadSeats(size: number, options: ThreadSeatOptions = {}): Thre
 
 /**
  * Takes a place: the calling thread is that rank from now on. Sums are made in the order of ranks, so that all ranks, and all runs, get the same bits. That another thread has ended is noticed at
- * once where ports tell of it (Node, Chromium), elsewhere at the deadline; a page that learns of it by a worker's `error` event can say so with `abort`.
+ * once where ports tell of it (Node), elsewhere (Chromium) at the deadline; a page that learns of it by a worker's `error` event can say so with `abort`.
  */
 export function joinThreads(seat: ThreadSeat, options: JoinOptions = {}): ProcessGroup {
   const { rank, size, memory, ports } = seat
@@ -68,7 +71,7 @@ export function joinThreads(seat: ThreadSeat, options: JoinOptions = {}): Proces
 }
 
 /** Node lets a port keep its thread alive or not; pages have no such thing. */
-type Port = MessagePort & { ref?(): void; unref?(): void }
+type Port = SeatPort & { ref?(): void; unref?(): void }
 
 function channelOf(ports: readonly Port[], rank: number, calls: Calls): Channel {
   ports.forEach((port, i) => {

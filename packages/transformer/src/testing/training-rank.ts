@@ -5,7 +5,7 @@
 import { resolveDevice } from '@tesserae/tensor'
 import { mpiGroup } from '@tesserae/tensor/node'
 import { PeerError } from '@tesserae/tensor/parallel'
-import { beginRank, reportRank } from '../../../tensor/src/parallel/testing/mpirun.js'
+import { beginRank, reportRank } from '../../../tensor/src/parallel/testing/rank.js'
 import { initWeights } from '../architectures/initialize.js'
 import { llama } from '../architectures/llama.js'
 import { randomWindows } from '../train/data.js'

@@ -1,7 +1,7 @@
-/** One rank of the MPI tests: makes every call once, then what the second argument says: 'well', 'killed' (rank 1 dies) or 'stopped' (rank 1 hangs). */
+/** One rank of the MPI tests: makes every call once, then what the second argument says: 'well', 'killed' (rank 1 dies), 'stopped' (rank 1 hangs) or 'throws'. */
 import { PeerError } from '../../errors.js'
 import { mpiGroup } from '../node/mpi/group.js'
-import { beginRank, reportRank } from './mpirun.js'
+import { beginRank, reportRank } from './rank.js'
 
 export interface MemberReport {
   readonly rank: number
@@ -39,8 +39,9 @@ const second = await mpiGroup().then(
 const sums = {
   f32: Float32Array.of(0.5 + rank, 1e6, -rank),
   f64: Float64Array.of(2 ** -40, rank),
-  i32: Int32Array.of(2 ** 30, rank - 5),
+  i32: new Int32Array(new SharedArrayBuffer(8)),
 }
+sums.i32.set([2 ** 30, rank - 5])
 const large = new Float32Array(1_500_000).fill(rank + 1)
 const [max, min] = [Float32Array.of(rank, -rank), Int32Array.of(rank, -rank)]
 // Part of a larger array, at an offset.
@@ -55,6 +56,7 @@ await Promise.all([
   group.broadcast(told, { root: size - 1 }),
 ])
 clearInterval(clock)
+await group.allReduce(new Float32Array(0))
 const gathered = await group.allGather(Float64Array.of(rank, rank + 0.5))
 const bytes = await group.allGather(Uint8Array.of(rank, 200))
 const part = await group.reduceScatter(Int32Array.from({ length: 2 * size }, (_, i) => i * (rank + 1)))
@@ -80,6 +82,7 @@ if (fate === 'well') {
   await group.close()
   reportRank(folder, rank, report)
 } else if (rank === 1) {
+  if (fate === 'throws') throw new RangeError('no more data')
   process.kill(process.pid, fate === 'killed' ? 'SIGKILL' : 'SIGSTOP')
 } else {
   const start = performance.now()

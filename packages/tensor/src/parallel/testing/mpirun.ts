@@ -1,9 +1,10 @@
 /** Starts programs of several ranks under the MPIs that this machine has, for tests and measurements. */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { build } from 'vite'
 
 export interface Launcher {
   /** 'Open MPI', 'MPICH', 'MPI 5 ABI' */
@@ -85,13 +86,13 @@ export interface RanksOptions {
 }
 
 /**
- * Runs a TypeScript program. Each rank calls {@link beginRank} with its first argument, a folder, and ends with {@link reportRank}. After the time given everything is killed: whatever hangs is a missing report.
+ * Runs a TypeScript program. Each rank calls `beginRank` with its first argument, a folder, and ends with `reportRank` (rank.ts). After the time given everything is killed: whatever hangs is a missing report.
  */
 export async function runRanks<Report>(launcher: Launcher, program: URL, options: RanksOptions): Promise<RanksOutcome<Report>> {
-  const { ranks, args = [], survive = false, until, timeoutMs = 60_000 } = options
+  const { ranks, args = [], survive = false, until, timeoutMs = 45_000 } = options
   const folder = mkdtempSync(join(tmpdir(), 'tesserae-ranks-'))
   try {
-    const node = [process.execPath, '--conditions=@tesserae/source', '--import', 'tsx', fileURLToPath(program), folder, ...args]
+    const node = [process.execPath, await bundled(program), folder, ...args]
     const all = [
       ...launcher.options,
       ...(survive ? launcher.survive.options : []),
@@ -103,17 +104,22 @@ export async function runRanks<Report>(launcher: Launcher, program: URL, options
     const output = await new Promise<string>((resolve, reject) => {
       let text = ''
       const child = spawn(launcher.command!, all, { env: { ...process.env, ...launcher.env }, stdio: ['ignore', 'pipe', 'pipe'] })
-      const timer = setTimeout(() => void child.kill('SIGKILL'), timeoutMs)
+      const kill = (): void => void child.kill('SIGKILL')
+      const timers = [setTimeout(kill, timeoutMs)]
       const watch = setInterval(() => {
+        if (until === undefined || !existsSync(join(folder, `rank-${until}.json`))) return
+        clearInterval(watch)
         // Launchers end when their ranks have; a rank that was stopped would have them wait for ever.
-        if (until !== undefined && existsSync(join(folder, `rank-${until}.json`))) killRanks(folder, ranks)
+        killRanks(folder, ranks)
+        timers.push(setTimeout(kill, 3000))
       }, 100)
       for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (text += chunk.toString()))
       child.on('error', reject)
-      child.on('close', (code, signal) => {
-        clearTimeout(timer)
+      // Not at 'close': what a killed rank had started may hold the pipe for longer.
+      child.on('exit', (code, signal) => {
+        timers.forEach(clearTimeout)
         clearInterval(watch)
-        resolve(`${text}\n${launcher.name} ended with ${code ?? signal}`)
+        setTimeout(() => resolve(`${text}\n${launcher.name} ended with ${code ?? signal}`), 100)
       })
     })
     const reports = Array.from({ length: ranks }, (_, rank) => {
@@ -127,13 +133,39 @@ export async function runRanks<Report>(launcher: Launcher, program: URL, options
   }
 }
 
-/** Leaves word of which process this is, so that one that hangs does not outlive the test. */
-export const beginRank = (folder: string, rank: number): void => writeFileSync(join(folder, `pid-${rank}`), String(process.pid))
+const root = fileURLToPath(new URL('../../../../../', import.meta.url))
+const bundles = new Map<string, Promise<string>>()
 
-/** Writes a rank's report, whole or not at all. */
-export function reportRank(folder: string, rank: number, report: unknown): void {
-  writeFileSync(join(folder, `part-${rank}`), JSON.stringify(report))
-  renameSync(join(folder, `part-${rank}`), join(folder, `rank-${rank}.json`))
+/**
+ * A program as one file of JavaScript, made once in this process, inside the repository so that it finds native packages. Read as TypeScript by each rank it would take seconds on a busy machine.
+ */
+function bundled(program: URL): Promise<string> {
+  const known = bundles.get(program.href)
+  if (known !== undefined) return known
+  const making = makeBundle(fileURLToPath(program))
+  bundles.set(program.href, making)
+  return making
+}
+
+async function makeBundle(ssr: string): Promise<string> {
+  const parent = join(root, 'node_modules/.cache')
+  mkdirSync(parent, { recursive: true })
+  // What test runners ended before they could clear up.
+  for (const name of readdirSync(parent))
+    if (name.startsWith('ranks-') && Date.now() - statSync(join(parent, name)).mtimeMs > 3_600_000)
+      rmSync(join(parent, name), { recursive: true })
+  const outDir = mkdtempSync(join(parent, 'ranks-'))
+  process.once('exit', () => rmSync(outDir, { recursive: true, force: true }))
+  const conditions = ['@tesserae/source', 'node', 'import', 'module', 'default']
+  await build({
+    configFile: false,
+    logLevel: 'error',
+    root,
+    resolve: { conditions },
+    ssr: { noExternal: [/^@tesserae\//], external: ['koffi', 'onnxruntime-node', 'onnxruntime-web', 'webgpu'], resolve: { conditions } },
+    build: { ssr, outDir, minify: false, target: 'node20', rollupOptions: { output: { entryFileNames: 'program.mjs' } } },
+  })
+  return join(outDir, 'program.mjs')
 }
 
 function killRanks(folder: string, ranks: number): void {

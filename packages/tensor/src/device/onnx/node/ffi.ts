@@ -33,10 +33,10 @@ export async function loadKoffi(install = installNative): Promise<Koffi> {
 const stackBytes = 8 * 1024 * 1024
 
 /**
- * koffi runs native code on stacks of its own, 128 KiB for asynchronous calls: less than any thread that ONNX Runtime is
+ * koffi runs native code on stacks of its own, 128 KiB for asynchronous calls: less than any thread that ONNX Runtime, or MPI, is
  * made for. They are mapped, not touched, so a thread's usual 8 MiB costs nothing.
  */
-function growStacks(koffi: Koffi): void {
+export function growStacks(koffi: Koffi): void {
   try {
     const { sync_stack_size: sync = 0, async_stack_size: async = 0 } = koffi.config()
     koffi.config({ sync_stack_size: Math.max(sync, stackBytes), async_stack_size: Math.max(async, stackBytes) })

@@ -60,7 +60,7 @@ export async function mpiGroup(options: MpiGroupOptions = {}): Promise<ProcessGr
   const calls = new Calls(rank, size, deadlineMs)
   calls.attach(channelOver(await openLinks({ rank, contacts, door, deadlineMs }), calls))
   const through = (operation: Pending, turn: Turn): Promise<void> => finish(operation, Infinity, turn)
-  return makeGroup(
+  const group = makeGroup(
     calls,
     {
       allReduce: (data, op, turn) => through(mpi.startAllReduce(data, op), turn),
@@ -74,6 +74,9 @@ export async function mpiGroup(options: MpiGroupOptions = {}): Promise<ProcessGr
     },
     `${size} processes, ${library.version}`,
   )
+  // Written at once, before the process ends by it.
+  process.on('uncaughtExceptionMonitor', (error) => group.abort(error))
+  return group
 }
 
 const burstMs = 0.2

@@ -1,6 +1,7 @@
 /** Finding and opening an MPI library. */
 import type koffiNamespace from 'koffi'
 import { importPackage } from '../../../device/import-package.js'
+import { growStacks } from '../../../device/onnx/node/ffi.js'
 import { TensorError } from '../../../errors.js'
 import { constantsOf, detectFamily, type MpiConstants, type MpiFamily } from './families.js'
 
@@ -16,8 +17,8 @@ export interface MpiLibrary {
   readonly version: string
   /** Binds a function that returns an MPI status. `types` are koffi's. */
   bind(name: string, types: readonly string[]): NativeCall
-  /** Address of an ArrayBuffer's memory, which stays where it is as long as the buffer is referenced. */
-  addressOf(memory: ArrayBuffer): number
+  /** Address of a buffer's memory, which stays where it is as long as the buffer is referenced. */
+  addressOf(memory: ArrayBufferLike): number
 }
 
 const install = 'npm install koffi'
@@ -50,12 +51,21 @@ export function launchedSize(env: Readonly<Record<string, string | undefined>>):
   return Number.isInteger(said) ? said : undefined
 }
 
+/**
+ * UCX, which lies under MPICH and others, rewrites `mmap`, `munmap`, `brk` and their like in the C library to hear of memory that goes. V8's threads are in them at that moment: four of some
+ * 300 processes hung in a garbage collection or crashed. It serves registering memory with network cards, which copies from host memory can do without.
+ */
+const keepFunctions = { UCX_MEM_EVENTS: 'n' }
+
 /** Opens the first library that there is. Errors: DEVICE saying what was tried and what to do. */
 export async function openMpiLibrary(env: Readonly<Record<string, string | undefined>> = process.env): Promise<MpiLibrary> {
   if (process.platform !== 'linux' && process.platform !== 'darwin')
     throw new TensorError('DEVICE', `mpiGroup: MPI is used on Linux and macOS, this is ${process.platform}; use runThreads() here`)
   const module = (await importPackage('koffi', () => import('koffi'), install)) as { default?: Koffi } & Koffi
   const koffi = module.default ?? module
+  growStacks(koffi)
+  // Libraries read the environment of the process as they are loaded. What a user has set stays.
+  for (const [name, value] of Object.entries(keepFunctions)) process.env[name] ??= value
   const loader = openLoader(koffi)
   const failures: string[] = []
   for (const path of libraryNames(env, process.platform)) {
@@ -104,7 +114,8 @@ function bindLibrary(koffi: Koffi, loader: Loader, path: string, handle: number)
   // Found already, so that this only counts one more user.
   const library = koffi.load(path)
   const bind = (name: string, types: readonly string[]): NativeCall => library.func(name, 'int', [...types]) as unknown as NativeCall
-  const addressOf = (memory: ArrayBuffer): number => Number(koffi.address(memory))
+  // Through an array, because koffi takes shared memory in no other way.
+  const addressOf = (memory: ArrayBufferLike): number => Number(koffi.address(new Uint8Array(memory)))
   const has = (symbol: string): boolean => loader.symbol(handle, symbol) !== 0
   let said: string | undefined
   const version = (): string => (said ??= has('MPI_Get_library_version') ? readVersion(bind, addressOf) : 'nothing')

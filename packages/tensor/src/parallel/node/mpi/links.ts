@@ -99,6 +99,8 @@ export async function openLinks({ rank, contacts, door, deadlineMs }: LinkOption
     clearTimeout(timer)
     tries.abort()
     door.close()
+    const members = new Set(links.values())
+    for (const link of door.links) if (!members.has(link)) link.end()
   }
   return links
 }
@@ -157,6 +159,8 @@ function connected(address: string, port: number, signal: AbortSignal): Promise<
   })
 }
 
+const longestLine = 2 ** 20
+
 /** Lines of text, both ways. */
 export class Link {
   private readonly lines: string[] = []
@@ -173,6 +177,8 @@ export class Link {
     socket.on('data', (text: string) => {
       const parts = (this.rest + text).split('\n')
       this.rest = parts.pop()!
+      // No message is that long: whoever it is, it is none of the group's processes.
+      if (this.rest.length > longestLine) socket.destroy()
       this.lines.push(...parts)
       this.wake?.()
     })

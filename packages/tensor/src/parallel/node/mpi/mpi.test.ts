@@ -28,11 +28,17 @@ describe.each(launchers())('$name', (launcher) => {
   })
 
   it.for([
-    ['killed', 'gone', /rank 1 is gone: .*the process has ended.* \(during call 12, allReduce sum f32 × 1000\)/],
-    ['stopped', 'late', /call 12, allReduce sum f32 × 1000: rank 1 \(last seen at call 11\) did not come within 1 s/],
-  ] as const)('names a rank that is %s within the deadline', async ([fate, problem, message], { skip }) => {
+    ['is killed', 'gone', /rank 1 is gone: .*the process has ended.* \(during call 13, allReduce sum f32 × 1000\)/],
+    ['throws', 'gave-up', /rank 1 has left the group: RangeError: no more data/],
+    ['is stopped', 'late', /call 13, allReduce sum f32 × 1000: rank 1 \(last seen at call 12\) did not come within 1 s/],
+  ] as const)('names a rank that %s within the deadline', async ([fate, problem, message], { skip }) => {
     skip(launcher.command === undefined, launcher.missing)
-    const { reports, output } = await runRanks<MemberReport>(launcher, program, { ranks: 2, args: [fate], survive: true, until: 0 })
+    const { reports, output } = await runRanks<MemberReport>(launcher, program, {
+      ranks: 2,
+      args: [fate.replace('is ', '')],
+      survive: true,
+      until: 0,
+    })
     expect(reports[0]?.failure, output).toMatchObject({ code: 'PEER', ranks: [1], problem, message: expect.stringMatching(message) })
     expect(reports[1]).toBeUndefined()
   })

@@ -27,7 +27,7 @@ export class Mpi {
   constructor(readonly library: MpiLibrary) {
     this.calls = bindAll(library)
     this.out = new Int32Array(new ArrayBuffer(16))
-    this.outAt = library.addressOf(this.out.buffer as ArrayBuffer)
+    this.outAt = library.addressOf(this.out.buffer)
   }
 
   /** Starts MPI, unless somebody has, and makes a communicator of all processes. Whether this call has started it. Errors: RUNTIME, VALUE when MPI has been ended. */
@@ -130,7 +130,7 @@ export class Mpi {
   }
 
   private at(data: GroupBytes): number {
-    return this.library.addressOf(data.buffer as ArrayBuffer) + data.byteOffset
+    return this.library.addressOf(data.buffer) + data.byteOffset
   }
 
   private check(name: string, status: number): void {
