@@ -2,13 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { placeholder } from '../testing/evaluate.js'
 import { emit } from '../graph/build.js'
 import type { Value } from '../graph/node.js'
-import { add, concat, constant, exp, mul, reduceSum, reshape, slice, sort, updateSlice } from '../graph/primitives.js'
+import { add, cast, concat, constant, exp, mul, reduceSum, reshape, slice, sort, updateSlice } from '../graph/primitives.js'
 import type { DType } from '../dtype.js'
 import type { KernelCaps } from '../kernel/ir.js'
 import { printWgsl } from '../kernel/print-wgsl.js'
 import { verifyKernel } from '../kernel/verify.js'
 import { sym, type Shape } from '../shape.js'
 import { buildProgram } from './build-program.js'
+import { launchKernel } from '../device/cuda/testing/launch-ptx.js'
 import { hasElements, planDispatches, type DispatchPlan } from './dispatches.js'
 import { lower } from './lower.js'
 import '../ops/table.js'
@@ -54,6 +55,17 @@ describe('kernels', () => {
     const both = plan([add(shared, mul(shared, x))])
     expect(titles(both)).toEqual(['exp', 'add'])
     expect(both.arena).toBe(256)
+  })
+
+  it('read nothing behind the last element where a word holds more than there are', () => {
+    const { dispatches } = plan([cast(input([7]), 'u8')])
+    const [x, out] = [Float32Array.of(1, 2, 3, 4, 5, 6, 300), new Uint32Array(2)]
+    launchKernel(
+      dispatches[0]!.kernel,
+      dispatches[0]!.places.map(({ kind }) => (kind === 'input' ? x : out)),
+      { checks: { global: true } },
+    )
+    expect([...new Uint8Array(out.buffer).subarray(0, 7)]).toEqual([1, 2, 3, 4, 5, 6, 255])
   })
 
   it('are few for composites: a product one, softmax four, a norm six', () => {
