@@ -29,7 +29,6 @@ export class Warp {
 
 export interface CollectiveContext {
   readonly shared: SharedMemory
-  readonly words: Int32Array
   readonly halves: Uint16Array
   readonly fail: (lane: number, message: string) => never
 }
