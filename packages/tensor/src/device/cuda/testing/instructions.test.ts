@@ -328,6 +328,8 @@ describe('warps', () => {
   it('multiplies matrices by tensor cores and copies ahead of them', () => {
     const [rows, k] = [48, 64]
     const half = (count: number, step: number): Uint16Array => Uint16Array.from({ length: count }, (_, i) => toHalfBits(Math.sin(i * step)))
+    const assembler = findPtxas()
+    if (assembler !== undefined) expect(assemble(assembler, gemm, 'sm_80').errors).toEqual([])
     const [a, b, out] = [half(rows * k, 0.3), half(k * 8, 0.7), new Float32Array(rows * 8)]
     for (const order of ['forward', 'reverse', 'random'] as const) {
       out.fill(NaN)

@@ -41,7 +41,9 @@ const binary =
     }
     if (type === 's64' || type === 'u64') {
       if (kinds.wide === undefined) return c.fail(i, `is not known for ${type}`)
-      return c.write(i, d, type, c.wide(i, kinds.wide(x, y)))
+      // Which is larger depends on the sign, which a number without one has not.
+      const ordered = type === 'u64' && kinds.exact === true
+      return c.write(i, d, type, c.wide(i, ordered ? kinds.wide(c.unsigned(i, x), c.unsigned(i, y)) : kinds.wide(x, y)))
     }
     const apply = type.startsWith('u') ? (kinds.unsigned ?? kinds.word) : kinds.word
     return apply === undefined ? c.fail(i, `is not known for ${type}`) : c.write(i, d, type, apply(x, y))
