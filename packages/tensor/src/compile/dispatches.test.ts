@@ -2,13 +2,29 @@ import { describe, expect, it } from 'vitest'
 import { placeholder } from '../testing/evaluate.js'
 import { emit, emitAll } from '../graph/build.js'
 import type { Attrs, TensorType, Value } from '../graph/node.js'
-import { add, concat, constant, exp, flip, mul, permute, reduceSum, reshape, slice, sort, updateSlice, where } from '../graph/primitives.js'
+import {
+  add,
+  cast,
+  concat,
+  constant,
+  exp,
+  flip,
+  mul,
+  permute,
+  reduceSum,
+  reshape,
+  slice,
+  sort,
+  updateSlice,
+  where,
+} from '../graph/primitives.js'
 import type { DType } from '../dtype.js'
 import type { KernelCaps } from '../kernel/ir.js'
 import { printWgsl } from '../kernel/print-wgsl.js'
 import { verifyKernel } from '../kernel/verify.js'
 import { sym, type Shape } from '../shape.js'
 import { buildProgram } from './build-program.js'
+import { launchKernel } from '../device/cuda/testing/launch-ptx.js'
 import { planDispatches, type DispatchPlan } from './dispatches.js'
 import { hasKernel } from './kept.js'
 import { lower } from './lower.js'
@@ -57,6 +73,17 @@ describe('kernels', () => {
     expect(both.arena).toBe(0)
     const broadcast = plan([add(x, reshape(reduceSum(shared, [1]), [4, 1])), shared])
     expect(titles(broadcast)).toEqual(['exp', 'reduceSum', 'add'])
+  })
+
+  it('read nothing behind the last element where a word holds more than there are', () => {
+    const { dispatches } = plan([cast(input([7]), 'u8')])
+    const [x, out] = [Float32Array.of(1, 2, 3, 4, 5, 6, 300), new Uint32Array(2)]
+    launchKernel(
+      dispatches[0]!.kernel,
+      dispatches[0]!.places.map(({ kind }) => (kind === 'input' ? x : out)),
+      { checks: { global: true } },
+    )
+    expect([...new Uint8Array(out.buffer).subarray(0, 7)]).toEqual([1, 2, 3, 4, 5, 6, 255])
   })
 
   it('are one for a product or a row operation, with what follows element by element', () => {

@@ -7,7 +7,7 @@ import { fromBfloatBits, fromHalfBits, toBfloatBits, toHalfBits } from '../../..
 const floats = new Float32Array(1)
 const words = new Int32Array(floats.buffer)
 
-function floatOf(bits: number): number {
+export function floatOf(bits: number): number {
   words[0] = bits
   return floats[0]!
 }

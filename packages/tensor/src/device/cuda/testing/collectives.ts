@@ -3,7 +3,7 @@
  *
  * Source of the lanes' parts: NVIDIA, "Parallel Thread Execution ISA", shfl.sync, vote.sync, redux.sync, ldmatrix and matrix fragments of mma.
  */
-import { fromBfloat, fromHalf } from './arithmetic.js'
+import { floatOf, fromBfloat, fromHalf } from './arithmetic.js'
 import type { SharedMemory } from './shared-memory.js'
 
 export const LANES = 32
@@ -29,7 +29,6 @@ export class Warp {
 
 export interface CollectiveContext {
   readonly shared: SharedMemory
-  readonly words: Int32Array
   readonly halves: Uint16Array
   readonly fail: (lane: number, message: string) => never
 }
@@ -111,25 +110,40 @@ export const loadMatrices =
     }
   }
 
+/** Elements of matrices: how many a word has, and what each is. */
+const elementKinds = {
+  f16: { perWord: 2, decode: (word: number, which: number) => fromHalf((word >>> (16 * which)) & 65535) },
+  bf16: { perWord: 2, decode: (word: number, which: number) => fromBfloat((word >>> (16 * which)) & 65535) },
+  // The low 13 bits of the float are not looked at.
+  tf32: { perWord: 1, decode: (word: number) => floatOf(word & ~0x1fff) },
+  s8: { perWord: 4, decode: (word: number, which: number) => (word << (24 - 8 * which)) >> 24 },
+  u8: { perWord: 4, decode: (word: number, which: number) => (word >>> (8 * which)) & 255 },
+} as const
+export type MatrixElement = keyof typeof elementKinds
+/** Words of A, of which B has half, that a lane holds. */
+export const wordsOfA = (type: MatrixElement, depth: number): number => depth / (2 * elementKinds[type].perWord)
+
 /**
- * D = A·B + C of 16x8 floats, with A of 16 rows and B of 8 columns in halves, two to a word. `depth` is their common dimension: 8 or 16. Products are added in double
- * precision and rounded once; hardware keeps fewer digits, in an order of its own.
+ * D = A·B + C, with A of 16 rows, B of 8 columns, and C and D of 16x8 floats, or integers where A and B are of bytes. `depth` is the common dimension of A and B. Products are added in
+ * double precision and rounded once; hardware keeps fewer digits, in an order of its own. Integers wrap.
  *
- * Lane 4g + t has rows g and g + 8 of A and of C, columns 2t and 2t + 1, of A also those 8 further; of B rows 2t and 2t + 1 (and 8 further) of column g.
+ * With e elements a word, lane 4g + t has in A's words rows g, g + 8, g, g + 8, from column te on, of the third on 4e further; in B's words column g, rows likewise; of C and D
+ * columns 2t and 2t + 1 of rows g and g + 8.
  */
 export const multiplyMatrices =
-  (depth: 8 | 16, type: 'f16' | 'bf16') =>
-  ({ x, xf, rf }: Warp): void => {
-    const decode = type === 'f16' ? fromHalf : fromBfloat
-    const half = (lane: number, word: number, which: number): number => decode((x[lane * OPERANDS + word]! >>> (16 * which)) & 65535)
-    const words = depth / 4
+  (depth: number, type: MatrixElement) =>
+  ({ x, xf, r, rf }: Warp): void => {
+    const { perWord, decode } = elementKinds[type]
+    const words = wordsOfA(type, depth)
     const a = new Float64Array(16 * depth)
     const b = new Float64Array(depth * 8)
     for (let lane = 0; lane < LANES; lane++) {
       const [g, t] = [lane >> 2, lane & 3]
-      for (let k = 0; k < words; k++)
-        for (const which of [0, 1]) a[(g + (k & 1) * 8) * depth + t * 2 + which + (k >> 1) * 8] = half(lane, k, which)
-      for (let k = 0; k < words / 2; k++) for (const which of [0, 1]) b[(t * 2 + which + k * 8) * 8 + g] = half(lane, 4 + k, which)
+      for (let which = 0; which < perWord; which++) {
+        for (let k = 0; k < words; k++)
+          a[(g + (k & 1) * 8) * depth + t * perWord + which + (k >> 1) * 4 * perWord] = decode(x[lane * OPERANDS + k]!, which)
+        for (let k = 0; k < words / 2; k++) b[(t * perWord + which + k * 4 * perWord) * 8 + g] = decode(x[lane * OPERANDS + 4 + k]!, which)
+      }
     }
     for (let lane = 0; lane < LANES; lane++) {
       const [g, t] = [lane >> 2, lane & 3]
@@ -137,7 +151,8 @@ export const multiplyMatrices =
         const [row, column] = [g + (k >> 1) * 8, t * 2 + (k & 1)]
         let sum = 0
         for (let i = 0; i < depth; i++) sum += a[row * depth + i]! * b[i * 8 + column]!
-        rf[lane * RESULTS + k] = sum + xf[lane * OPERANDS + 8 + k]!
+        if (perWord === 4) r[lane * RESULTS + k] = sum + x[lane * OPERANDS + 8 + k]!
+        else rf[lane * RESULTS + k] = sum + xf[lane * OPERANDS + 8 + k]!
       }
     }
   }

@@ -28,6 +28,8 @@ export interface EmulatorOptions {
   readonly approximations?: 'rounded' | 'perturbed'
   /** Turns of all loops of one thread after which it counts as endless; default 2^28. */
   readonly maxTurns?: number
+  /** Makes calls fail: the status that the `time`-th call of a method (from 1 on) answers with, such as 2 for no memory; undefined lets it be made. */
+  readonly failing?: (method: string, time: number) => Status | undefined
 }
 
 export type Work = () => void
@@ -115,6 +117,8 @@ export class DriverState {
     if (this.closed) this.refuse(4, call, 'the driver was closed')
     if (initialised && !this.initialised) this.refuse(3, call, 'cuInit was not called')
     if (lost && this.lost !== undefined) throw statusError(this.lost.status, call, this.lost.message)
+    const failed = counted ? this.options.failing?.(call, this.calls.get(call)!) : undefined
+    if (failed !== undefined) this.refuse(failed, call, 'made to fail')
     if (context && this.current === undefined) this.refuse(201, call, 'no context is current')
   }
 

@@ -235,6 +235,13 @@ describe('launches', () => {
     expect(driver.functionAttribute(functionAttribute.registers, fn)).toBeGreaterThan(0)
   })
 
+  it('fails where it is made to', () => {
+    const { driver, stream } = open({ failing: (method, time) => (method === 'allocAsync' && time === 3 ? 2 : undefined) })
+    driver.allocAsync(4, stream)
+    expect(() => driver.allocAsync(4, stream)).toThrow(/allocAsync: CUDA_ERROR_OUT_OF_MEMORY \(2\): made to fail/)
+    driver.allocAsync(4, stream)
+  })
+
   it('refuses PTX of a newer kind than the device or the driver takes', () => {
     const load = (options: EmulatorOptions, text: string) => () => open(options, text)
     expect(load({ capability: [7, 5] }, printPtx(increment, { target: 'sm_80' }))).toThrow(

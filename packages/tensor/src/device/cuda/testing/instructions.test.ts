@@ -1,6 +1,7 @@
 /** Instructions written by hand, against what NVIDIA's "Parallel Thread Execution ISA" says of them. */
 import { describe, expect, it } from 'vitest'
 import { fromBfloatBits, fromHalfBits, toBfloatBits, toHalfBits } from '../../../dtype.js'
+import { assemble, findPtxas } from '../../../kernel/testing/ptxas.js'
 import { gemm } from './__fixtures__/gemm.js'
 import { fma } from './arithmetic.js'
 import { launchPtx, type LaunchOptions } from './launch-ptx.js'
@@ -123,6 +124,15 @@ describe('floats', () => {
     }
   })
 
+  it('takes the extreme that is a number, or NaN where that is asked for', () => {
+    const body = `mov.b32 %f1, %r1; mov.b32 %f2, %r2; max.f32 %f3, %f1, %f2; max.NaN.f32 %f4, %f1, %f2; min.f32 %f5, %f2, %f1;
+      mov.b32 %r10, %f3; mov.b32 %r11, %f4; mov.b32 %r12, %f5;`
+    const [withNaN, zeros] = run(body, [[NaN, 2].map(floatBits), [-0, 0].map(floatBits)], 3) as [number[], number[]]
+    expect([withNaN[0], withNaN[2]]).toEqual([floatBits(2), floatBits(2)])
+    expect(withNaN[1]! & 0x7fffffff).toBeGreaterThan(0x7f800000)
+    expect(zeros).toEqual([0, 0, 0x80000000])
+  })
+
   it('computes with halves, two at a time and one', () => {
     const pair = (low: number, high: number): number => toHalfBits(low) | (toHalfBits(high) << 16)
     const out = run(
@@ -211,41 +221,66 @@ describe('warps', () => {
     ['m16n8k8', 'bf16', 8],
     ['m16n8k16', 'f16', 16],
     ['m16n8k16', 'bf16', 16],
+    ['m16n8k8', 'tf32', 8],
+    ['m16n8k16', 's8', 16],
+    ['m16n8k32', 's8', 32],
+    ['m16n8k32', 'u8', 32],
   ] as const)('mma.sync %s of %s, by the layout of fragments', (shape, type, depth) => {
-    const [encode, decode] = type === 'f16' ? [toHalfBits, fromHalfBits] : [toBfloatBits, fromBfloatBits]
-    const value = (i: number): number => decode(encode(Math.sin(i * 1.3)))
-    const [a, b, c] = [
-      (row: number, k: number) => value(row * depth + k),
-      (k: number, n: number) => value(1000 + k * 8 + n),
-      (row: number, n: number) => Math.fround(value(2000 + row * 8 + n)),
-    ]
-    // Each lane's registers in memory: A's, B's, C's; fragments as the tables of the PTX ISA have them.
-    const words = 12
+    const whole = type === 's8' || type === 'u8'
+    // Elements of a word, and the value as the type holds it, with its bits.
+    const perWord = whole ? 4 : type === 'tf32' ? 1 : 2
+    const encode = { f16: toHalfBits, bf16: toBfloatBits, tf32: floatBits, s8: (v: number) => v & 255, u8: (v: number) => v }[type]
+    const decode = {
+      f16: fromHalfBits,
+      bf16: fromBfloatBits,
+      tf32: (bits: number) => new Float32Array(Uint32Array.of(bits).buffer)[0]!,
+      s8: (bits: number) => (bits << 24) >> 24,
+      u8: (bits: number) => bits,
+    }[type]
+    const value = (i: number): number => {
+      if (whole) return decode((i * 77 + 5) & 255)
+      // 10 digits of two are all that tf32 looks at.
+      return type === 'tf32' ? Math.round(Math.sin(i * 1.3) * 512) / 512 : decode(encode(Math.sin(i * 1.3)))
+    }
+    const a = (row: number, k: number): number => value(row * depth + k)
+    const b = (k: number, n: number): number => value(1000 + k * 8 + n)
+    const c = (row: number, n: number): number => value(2000 + row * 8 + n)
+    // Each lane's registers in memory: A's, B's, C's; fragments as the figures of the PTX ISA have them.
+    const [words, held] = [12, depth / (2 * perWord)]
     const x = new Uint32Array(32 * words)
-    const pair = (low: number, high: number): number => (encode(low) | (encode(high) << 16)) >>> 0
+    const pack = (element: (which: number) => number): number => {
+      let word = 0
+      for (let which = 0; which < perWord; which++) word |= encode(element(which)) << ((32 / perWord) * which)
+      return word >>> 0
+    }
     for (let lane = 0; lane < 32; lane++) {
       const [group, within] = [Math.floor(lane / 4), lane % 4]
-      for (let i = 0; i < depth / 4; i++) {
+      for (let i = 0; i < held; i++) {
         const row = i % 2 === 0 ? group : group + 8
-        const k = within * 2 + (i < 2 ? 0 : 8)
-        x[lane * words + i] = pair(a(row, k), a(row, k + 1))
+        const k = within * perWord + (i < 2 ? 0 : 4 * perWord)
+        x[lane * words + i] = pack((which) => a(row, k + which))
       }
-      for (let i = 0; i < depth / 8; i++) x[lane * words + 4 + i] = pair(b(within * 2 + i * 8, group), b(within * 2 + i * 8 + 1, group))
-      for (let i = 0; i < 4; i++) x[lane * words + 8 + i] = floatBits(c(i < 2 ? group : group + 8, within * 2 + (i % 2)))
+      for (let i = 0; i < held / 2; i++) x[lane * words + 4 + i] = pack((which) => b(within * perWord + i * 4 * perWord + which, group))
+      for (let i = 0; i < 4; i++) {
+        const added = c(i < 2 ? group : group + 8, within * 2 + (i % 2))
+        x[lane * words + 8 + i] = whole ? added : floatBits(added)
+      }
     }
     const registers = (from: number, count: number): string => `{${Array.from({ length: count }, (_, i) => `%r${from + i}`).join(', ')}}`
+    const sums = whole ? registers(20, 4) : '{%f1, %f2, %f3, %f4}'
+    const [sum32, name] = whole ? ['s32', type] : ['f32', type]
     const text = `${head(32)}
       mad.wide.u32 %rd3, %r30, ${words * 4}, %rd1;
       ld.global.v4.u32 {%r1, %r2, %r3, %r4}, [%rd3];
       ld.global.v2.u32 {%r5, %r6}, [%rd3+16];
-      ld.global.v4.f32 {%f1, %f2, %f3, %f4}, [%rd3+32];
-      mma.sync.aligned.${shape}.row.col.f32.${type}.${type}.f32 {%f1, %f2, %f3, %f4}, ${registers(1, depth / 4)}, ${registers(5, depth / 8)}, {%f1, %f2, %f3, %f4};
+      ld.global.v4.${sum32} ${sums}, [%rd3+32];
+      mma.sync.aligned.${shape}.row.col.${sum32}.${name}.${name}.${sum32} ${sums}, ${registers(1, held)}, ${registers(5, held / 2)}, ${sums};
       mad.wide.u32 %rd4, %r30, 16, %rd2;
-      st.global.v4.f32 [%rd4], {%f1, %f2, %f3, %f4};
+      st.global.v4.${sum32} [%rd4], ${sums};
       ret;
     }`
-    const out = new Float32Array(128)
-    launchPtx(text, [32, 1, 1], [x, out], { checks: { global: false } })
+    const out = whole ? new Int32Array(128) : new Float32Array(128)
+    launchPtx(text, [32, 1, 1], [x, out])
     for (let lane = 0; lane < 32; lane++)
       for (let i = 0; i < 4; i++) {
         const [row, n] = [Math.floor(lane / 4) + (i < 2 ? 0 : 8), (lane % 4) * 2 + (i % 2)]
@@ -253,6 +288,8 @@ describe('warps', () => {
         for (let k = 0; k < depth; k++) sum += a(row, k) * b(k, n)
         expect(out[lane * 4 + i]!).toBeCloseTo(sum, 5)
       }
+    const assembler = findPtxas()
+    if (assembler !== undefined) expect(assemble(assembler, text, 'sm_80').errors).toEqual([])
   })
 
   it.each([
@@ -291,6 +328,8 @@ describe('warps', () => {
   it('multiplies matrices by tensor cores and copies ahead of them', () => {
     const [rows, k] = [48, 64]
     const half = (count: number, step: number): Uint16Array => Uint16Array.from({ length: count }, (_, i) => toHalfBits(Math.sin(i * step)))
+    const assembler = findPtxas()
+    if (assembler !== undefined) expect(assemble(assembler, gemm, 'sm_80').errors).toEqual([])
     const [a, b, out] = [half(rows * k, 0.3), half(k * 8, 0.7), new Float32Array(rows * 8)]
     for (const order of ['forward', 'reverse', 'random'] as const) {
       out.fill(NaN)

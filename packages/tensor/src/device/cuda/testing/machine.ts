@@ -197,7 +197,7 @@ class Machine {
         if (state !== IN_WARP || warp.at[other] !== at || (!collective.gathers && warp.masks[other] !== mask)) complete = false
       }
       if (!complete) continue
-      const context: CollectiveContext = { shared: this.SH, words: this.SHI, halves: this.SH16, fail }
+      const context: CollectiveContext = { shared: this.SH, halves: this.SH16, fail }
       collective.run(warp, mask, context)
       for (let other = 0; other < LANES; other++) {
         if (((mask >>> other) & 1) === 0) continue

@@ -21,9 +21,12 @@ const binary =
   (kinds: Kinds): InstructionPrinter =>
   (c, i) => {
     const m = new Modifiers(i)
-    m.take('rn')
+    const keepsNaN = kinds.exact === true && m.take('NaN') !== undefined
+    if (keepsNaN) c.needs(i, 80, 70)
+    else if (kinds.exact !== true) m.take('rn')
     const type = m.type(...numberTypes)
     m.done()
+    if (keepsNaN && type !== 'f32') return c.fail(i, 'is known of f32')
     const [d, a, b] = c.operands(i, 3) as [PtxOperand, PtxOperand, PtxOperand]
     if (type === 'f16x2') {
       if (kinds.float === undefined) return c.fail(i, 'is not known for f16x2')
@@ -32,11 +35,15 @@ const binary =
     const [x, y] = [c.read(i, a, type), c.read(i, b, type)]
     if (type === 'f32' || type === 'f16') {
       if (kinds.float === undefined) return c.fail(i, `is not known for ${type}`)
+      // Of Math, where one NaN makes the result NaN.
+      if (keepsNaN) return c.write(i, d, type, `Math.${i.opcode}(${x},${y})`)
       return c.write(i, d, type, kinds.exact === true ? kinds.float(x, y) : `Math.fround(${kinds.float(x, y)})`)
     }
     if (type === 's64' || type === 'u64') {
       if (kinds.wide === undefined) return c.fail(i, `is not known for ${type}`)
-      return c.write(i, d, type, c.wide(i, kinds.wide(x, y)))
+      // Which is larger depends on the sign, which a number without one has not.
+      const ordered = type === 'u64' && kinds.exact === true
+      return c.write(i, d, type, c.wide(i, ordered ? kinds.wide(c.unsigned(i, x), c.unsigned(i, y)) : kinds.wide(x, y)))
     }
     const apply = type.startsWith('u') ? (kinds.unsigned ?? kinds.word) : kinds.word
     return apply === undefined ? c.fail(i, `is not known for ${type}`) : c.write(i, d, type, apply(x, y))

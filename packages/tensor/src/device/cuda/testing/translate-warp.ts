@@ -1,5 +1,16 @@
 /** Barriers, and what the threads of a warp do together. */
-import { gather, loadMatrices, multiplyMatrices, OPERANDS, reduce, RESULTS, shuffle, vote, type Collective } from './collectives.js'
+import {
+  gather,
+  loadMatrices,
+  multiplyMatrices,
+  OPERANDS,
+  reduce,
+  RESULTS,
+  shuffle,
+  vote,
+  wordsOfA,
+  type Collective,
+} from './collectives.js'
 import type { PtxInstruction, PtxOperand, PtxType } from './ptx-text.js'
 import { Modifiers, type InstructionPrinter, type Translation } from './translation.js'
 
@@ -125,16 +136,19 @@ export const warpInstructions: Readonly<Record<string, InstructionPrinter>> = {
     const m = new Modifiers(i)
     m.need('sync')
     m.need('aligned')
-    const shape = m.need('m16n8k16', 'm16n8k8')
+    const depth = Number(m.need('m16n8k8', 'm16n8k16', 'm16n8k32').slice(6))
     m.need('row')
     m.need('col')
-    m.need('f32')
-    const type = m.need('f16', 'bf16')
+    const sum = m.need('f32', 's32')
+    const whole = sum === 's32'
+    const type = whole ? m.need('s8', 'u8') : m.need('f16', 'bf16', 'tf32')
     m.need(type)
-    m.need('f32')
+    m.need(sum)
     m.done()
-    const depth = shape === 'm16n8k16' ? 16 : 8
-    c.needs(i, depth === 16 || type === 'bf16' ? 80 : 75, depth === 16 || type === 'bf16' ? 70 : 65)
+    const held = wordsOfA(type, depth)
+    if (held !== 2 && held !== 4) return c.fail(i, `of ${type} has no such shape`)
+    const old = type === 'f16' && depth === 8
+    c.needs(i, old ? 75 : 80, old ? 65 : 70)
     const parts = (operand: PtxOperand, count: number): readonly PtxOperand[] =>
       operand.kind === 'vector' && operand.parts.length === count ? operand.parts : c.fail(i, `takes ${count} registers there`)
     const [d, a, b, added] = c.operands(i, 4) as [PtxOperand, PtxOperand, PtxOperand, PtxOperand]
@@ -146,12 +160,12 @@ export const warpInstructions: Readonly<Record<string, InstructionPrinter>> = {
       multiplyMatrices(depth, type),
       'all',
       [
-        ...words(a, depth / 4, 0),
-        ...words(b, depth / 8, 4),
-        ...parts(added, 4).map((part, k) => ({ value: c.read(i, part, 'f32'), at: 8 + k, float: true })),
+        ...words(a, held, 0),
+        ...words(b, held / 2, 4),
+        ...parts(added, 4).map((part, k) => ({ value: c.read(i, part, whole ? 'b32' : 'f32'), at: 8 + k, float: !whole })),
       ],
       parts(d, 4)
-        .map((part, k) => c.write(i, part, 'f32', result(k, true)))
+        .map((part, k) => c.write(i, part, whole ? 's32' : 'f32', result(k, !whole)))
         .join(''),
     )
   },

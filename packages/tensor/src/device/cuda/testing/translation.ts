@@ -25,7 +25,6 @@ export interface Checks {
 
 export interface TranslatedKernel {
   readonly entry: PtxEntry
-  readonly target: number
   /** JavaScript that makes the thread's function, given the machine. */
   readonly source: string
   /** Whether threads wait for each other. */
@@ -33,7 +32,6 @@ export interface TranslatedKernel {
   /** What the threads of a warp do together, by number. */
   readonly collectives: readonly Collective[]
   readonly shared: SharedLayout
-  readonly usesDynamicShared: boolean
   /** Bytes that shared memory is reached by at least. */
   readonly granule: 1 | 2 | 4
   readonly localBytes: number
@@ -81,7 +79,6 @@ export class Translation {
   readonly collectives: Collective[] = []
   cooperative = false
   granule: 1 | 2 | 4 = 4
-  usesDynamicShared = false
   private readonly names = new Map<string, string>()
   private readonly held = new Map<string, Held>()
   private readonly locals = new Map<string, number>()
@@ -117,7 +114,7 @@ export class Translation {
     const declared = ['o=0', 'i=0', 's=0', ...(back > 0 ? ['turns=0'] : []), ...registers].join(',')
     const local = this.localBytes > 0 ? `const LB=new Uint8Array(${Math.ceil(this.localBytes / 8) * 8}),LV=new DataView(LB.buffer);` : ''
     const source = `"use strict";
-const {U8,U16,I32,F32,ST8,ST16,ST32,SH8,SH16,SHI,SHF,SH,P,A,X,nx,ny,nz,gx,gy,gz}=M;
+const {U8,U16,I32,F32,ST8,ST16,ST32,SH8,SH16,SHI,SHF,SH,P,A,nx,ny,nz,gx,gy,gz}=M;
 const {${Object.keys(library).join(',')}}=M.library;
 return function${this.cooperative ? '*' : ''}(t,tx,ty,tz,bx,by,bz,W){
 const l=t&31;let ${declared};${local}
@@ -125,12 +122,10 @@ ${body}
 }`
     return {
       entry: this.entry,
-      target: this.target,
       source,
       cooperative: this.cooperative,
       collectives: this.collectives,
       shared: this.shared,
-      usesDynamicShared: this.usesDynamicShared,
       granule: this.granule,
       localBytes: this.localBytes,
     }
@@ -267,10 +262,7 @@ ${body}
     const special = specialRegisters[name]
     if (special !== undefined) return special
     const offset = this.shared.offsets.get(name)
-    if (offset !== undefined) {
-      if (this.entry.variables.some((variable) => variable.name === name && variable.bytes === 0)) this.usesDynamicShared = true
-      return String(offset)
-    }
+    if (offset !== undefined) return String(offset)
     return this.fail(i, `${name} is neither a register nor a variable`)
   }
 
