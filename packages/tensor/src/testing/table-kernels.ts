@@ -1,8 +1,8 @@
-import { hasElements, planDispatches } from '../compile/dispatches.js'
+import { planDispatches } from '../compile/dispatches.js'
+import { hasKernel } from '../compile/kept.js'
 import type { Program } from '../compile/program.js'
 import type { Device, DeviceBuffer } from '../device/device.js'
 import { NullDevice } from '../device/null/device.js'
-import type { TensorType } from '../graph/node.js'
 import type { Kernel } from '../kernel/ir.js'
 import { opTable } from '../ops/table.js'
 import { checkSample } from './conformance.js'
@@ -38,7 +38,7 @@ export async function tableKernels(maxBindings: number): Promise<TableKernels> {
 function collector(kernels: Kernel[], maxBindings: number): Device {
   const plans = new NullDevice()
   return Object.assign(Object.create(plans) as Device, {
-    supports: (op: string, inputs: readonly TensorType[], outputs: readonly TensorType[]) => hasElements(op, inputs, outputs),
+    supports: hasKernel,
     read: (buffer: DeviceBuffer, bytes = buffer.bytes) => Promise.resolve(new Uint8Array(bytes)),
     compile(program: Program) {
       kernels.push(...planDispatches(program, { maxBindings }).dispatches.map(({ kernel }) => kernel))

@@ -3,7 +3,7 @@
  * instead of one kernel for each step. A row belongs to one thread, or to the threads of a workgroup, which share what they found.
  */
 import type { Attrs, TensorType } from '../../graph/node.js'
-import { isFloat, type DType } from '../../dtype.js'
+import { isFloat } from '../../dtype.js'
 import { f32, u32, type KernelBuilder } from '../builder.js'
 import { constant, type Expr } from '../ir.js'
 import { asExpr, type Amount, type SymbolUniforms } from './indexing.js'
@@ -151,9 +151,6 @@ export function hasRows(op: string, inputs: readonly TensorType[], outputs: read
     own.at(-1) !== last || perWord(dtype) === 1 || Number(last) % perWord(dtype) === 0
   return typeof last === 'number' && last > 0 && outputs.every((output) => isFloat(output.dtype) && whole(output))
 }
-
-/** What rows are computed in. */
-export const rowDType = (dtype: DType): boolean => dtype === 'f32' || dtype === 'f16' || dtype === 'bf16'
 
 /** Finds sums and maxima of a row: by one thread, or by the threads of a workgroup, each of which looks at every so many elements. */
 export class RowReader {
