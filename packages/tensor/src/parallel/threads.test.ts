@@ -220,6 +220,19 @@ describe('records of tensors', () => {
     }
   })
 
+  it('are read on while the first bucket is still under way', async () => {
+    const [zero, one] = together(2) as [ProcessGroup, ProcessGroup]
+    const record = (): Tensor[] => Array.from({ length: 3 }, (_, i) => tensor([i, 1]))
+    const given = record()
+    let through = false
+    const first = allReduceTensors(zero, given, { bucketBytes: 8 }).finally(() => (through = true))
+    while (!given.every(({ disposed }) => disposed)) await new Promise((resolve) => setTimeout(resolve, 1))
+    expect(through).toBe(false)
+    const sums = await Promise.all([first, allReduceTensors(one, record(), { bucketBytes: 8 })])
+    for (const sum of sums) expect(await Promise.all(sum.map((leaf) => leaf.toArray()))).toEqual([0, 1, 2].map((i) => [2 * i, 2]))
+    await all([zero, one], (group) => group.close())
+  })
+
   it('are free again when the exchange fails', async () => {
     const [zero, one] = together(2) as [ProcessGroup, ProcessGroup]
     const given = { a: tensor([1, 2]), b: tensor([3]) }
