@@ -26,7 +26,7 @@ export async function findAdapter({ gpu, help }: FoundGpu): Promise<FoundAdapter
     async open(tuning) {
       try {
         return new WebGpuDevice(
-          await adapter.requestDevice({ requiredLimits: report.limits, requiredFeatures: report.features }),
+          await adapter.requestDevice({ requiredLimits: report.limits, requiredFeatures: [...report.features] }),
           report,
           tuning,
         )
