@@ -1,6 +1,6 @@
 // Bar 5, the part of the assembler: every kernel of the op table, forward and backward, printed as PTX and taken by NVIDIA's ptxas.
 import { printPtx } from '../../../../packages/tensor/src/kernel/print-ptx.js'
-import { assemble, findPtxas, noPtxas, ptxasVersion } from '../../../../packages/tensor/src/kernel/testing/ptxas.js'
+import { assemble, findPtxas, joinModules, noPtxas, ptxasVersion } from '../../../../packages/tensor/src/kernel/testing/ptxas.js'
 import { tableKernels } from '../../../../packages/tensor/src/testing/table-kernels.js'
 import { row, unavailable, type RowSource } from '../../lib/row.js'
 
@@ -10,13 +10,6 @@ const targets = ['sm_75', 'sm_80', 'sm_90'] as const
 const MAX_BINDINGS = 32
 /** Entries of one file: the assembler starts once for all of them. */
 const AT_ONCE = 64
-
-/** Kernels as one module, each under a name of its own. */
-function moduleOf(texts: readonly string[]): string {
-  const bodyOf = (text: string, i: number): string =>
-    text.slice(text.indexOf('.visible')).replace(/\.entry (\w+)\(/, (_, name: string) => `.entry ${name}_${i}(`)
-  return texts[0]!.slice(0, texts[0]!.indexOf('.visible')) + texts.map(bodyOf).join('\n')
-}
 
 const source: RowSource = async ({ log }) => {
   const ptxas = findPtxas()
@@ -28,7 +21,7 @@ const source: RowSource = async ({ log }) => {
     const errors: string[] = []
     for (let from = 0; from < texts.length; from += AT_ONCE) {
       const group = texts.slice(from, from + AT_ONCE)
-      const { errors: found, entries } = assemble(ptxas, moduleOf(group), target)
+      const { errors: found, entries } = assemble(ptxas, joinModules(group), target)
       errors.push(...found)
       taken += found.length === 0 && entries.length === group.length ? group.length : 0
       registers = Math.max(registers, ...entries.map((entry) => entry.registers))

@@ -40,6 +40,15 @@ export function ptxasVersion(ptxas: string): string {
   return /release ([\d.]+)/.exec(text)?.[1] ?? text.trim()
 }
 
+/** Modules of one entry and one target as a single one, so that the assembler starts once; entries are numbered, `add` first being `add_0`. */
+export function joinModules(texts: readonly string[]): string {
+  const heads = new Set(texts.flatMap((text) => text.slice(0, text.indexOf('.visible')).trimEnd().split('\n')))
+  const entries = texts.map((text, i) =>
+    text.slice(text.indexOf('.visible')).replace(/\.entry (\w+)\(/, (_, name: string) => `.entry ${name}_${i}(`),
+  )
+  return [...heads, ...entries].join('\n')
+}
+
 /** Assembles PTX for an architecture, 0.02 to 0.2 s. @throws Error when the program cannot be run */
 export function assemble(ptxas: string, ptx: string, target: string): Assembled {
   const folder = mkdtempSync(join(tmpdir(), 'tesserae-ptxas-'))
