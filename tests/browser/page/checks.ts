@@ -18,7 +18,9 @@ import { gpuTuning } from '../../../packages/tensor/src/kernel/lib/tuning.js'
 import { mismatch } from '../../../packages/tensor/src/testing/compare.js'
 import { checkGoldens, checkTable } from '../../../packages/tensor/src/testing/op-table.js'
 import { webGpuOf } from '../../../packages/tensor/src/testing/webgpu.js'
+import { firstLosses, shakespeareOf } from '../../../tools/acceptance/foundation/shakespeare/model.js'
 import { failureChecks } from './failures.js'
+import { cacheProblems } from './lengths.js'
 
 const warnings: string[] = []
 onWarning((message) => warnings.push(message))
@@ -180,6 +182,19 @@ export const checks = {
     const { liveBuffers, programs } = device.memory()
     await device.dispose()
     return { ...result, liveBuffers, programs }
+  },
+
+  /** Where generation with a cache and without differ, by the length of the prompt. `form: 'gpu'` as for `conformance`. */
+  async lengths({ lengths, form }: { readonly lengths: readonly number[]; readonly form?: 'gpu' }): Promise<string[]> {
+    const device = form === undefined ? await resolveDevice('webgpu') : await (await findWebGpu()).open(gpuTuning)
+    return cacheProblems(device, lengths)
+  },
+
+  /** The first losses of the tiny GPT's training on characters of a text of the server. */
+  async losses({ file, steps, device }: { readonly file: string; readonly steps: number; readonly device: DeviceName }): Promise<number[]> {
+    const response = await fetch(file)
+    if (!response.ok) throw new Error(`${response.url}: ${response.status}`)
+    return firstLosses(shakespeareOf(await response.text()), steps, { device: await resolveDevice(device) })
   },
 
   /** What the later tokens of a generation ask of WebGPU, by method. */

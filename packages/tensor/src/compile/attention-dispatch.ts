@@ -135,11 +135,13 @@ function writeQuery(
     query: (w) => read(q, queryBase, w),
     key: (s, w) => read(keys, rowStart(s), w),
     value: (s, w) => read(values, rowStart(s), w),
-    valueAt: (s, w) => {
-      const at = b.let('at', rowStart(s).add(w))
-      return lanes === 1
-        ? elements.at(values, at)
-        : laneOf(b, b.let('vector', b.load(arrays.of(values, 4)!, at.div(4)).bits('f32')), at.and(3))
+    valueOf: (s) => {
+      const row = rowStart(s)
+      return (w) => {
+        const at = b.let('at', row.add(w))
+        if (lanes === 1) return elements.at(values, at)
+        return laneOf(b, b.let('vector', b.load(arrays.of(values, 4)!, at.div(4)).bits('f32')), at.and(3))
+      }
     },
     ...ends(parts, batch, token),
     scale: node.attrs['scale'] as number,

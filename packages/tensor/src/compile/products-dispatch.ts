@@ -1,11 +1,11 @@
 import type { Node } from '../graph/node.js'
 import { typeOf } from '../graph/node.js'
 import { u32 } from '../kernel/builder.js'
-import type { Expr } from '../kernel/ir.js'
+import type { Expr, Storage } from '../kernel/ir.js'
 import { asExpr, plus, sameOrder, times, type Amount } from '../kernel/lib/indexing.js'
 import { encodeBits, perWord } from '../kernel/lib/pack.js'
 import { blockPlace, productBlock } from '../kernel/lib/product-blocks.js'
-import { productOf, productTile, tilePlace, tilesOf, type Block, type Product, type Tile, type TilePlace } from '../kernel/lib/products.js'
+import { productOf, productTile, tilePlace, tilesOf, threadsOf, type Product, type Tile, type TilePlace } from '../kernel/lib/products.js'
 import type { Tuning } from '../kernel/lib/tuning.js'
 import { dimMax, isSym, resolveShape, type Shape, type SymValues } from '../shape.js'
 import type { Dispatch } from './dispatches.js'
@@ -29,7 +29,12 @@ function cutOf({ node, cores, size }: Part, tuning: Tuning): Cut | undefined {
   const { shape, dtype } = node.outputs[0]!
   const products = cores.map(productShape)
   const product = products[0]!
-  const tile = tuning.tile(known(product.rows), known([product.columns]), size - cores.length)
+  const tile = tuning.tile({
+    rows: known(product.rows),
+    columns: known([product.columns]),
+    inner: known([product.inner]),
+    following: size - cores.length,
+  })
   const same = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((dim, i) => dim === b[i])
   const elementsPerWord = perWord(dtype)
   const whole = elementsPerWord === 1 || (Number(product.columns) % elementsPerWord === 0 && tile.columns % elementsPerWord === 0)
@@ -42,14 +47,14 @@ function cutOf({ node, cores, size }: Part, tuning: Tuning): Cut | undefined {
 /** Values that are worked out of products, a tile for each thread; undefined where one of them cannot be. */
 export function productsDispatch(parts: readonly Part[], memory: Memory, tuning: Tuning): Dispatch | undefined {
   const cuts = parts.flatMap((part) => cutOf(part, tuning) ?? [])
-  const block = cuts[0]?.tile.block
-  // Side by side stand tiles of threads, or blocks of as many threads.
-  if (cuts.length < parts.length || cuts.some(({ tile }) => threadsOf(tile.block) !== threadsOf(block))) return undefined
+  const members = cuts[0] && threadsOf(cuts[0].tile)
+  // Side by side stand tiles of threads, or of workgroups of as many threads.
+  if (cuts.length < parts.length || cuts.some(({ tile }) => threadsOf(tile) !== members)) return undefined
   const title = cuts.map(({ node, products }) => titleOf(node, products)).join('_')
   const { kernel, places, symbols } = inVectors((lanes) =>
-    kernelOf(title, memory, threadsOf(block) ?? ELEMENT_GROUP, (kernelParts) => {
+    kernelOf(title, memory, members ?? ELEMENT_GROUP, (kernelParts) => {
       const { b, symbols: sizes, thread, group, when, elements } = kernelParts
-      const number = block === undefined ? thread : group
+      const number = members === undefined ? thread : group
       let before: Amount = 0
       for (const cut of cuts) {
         const { count } = tilesOf(sizes, cut.product, cut.tile)
@@ -63,13 +68,12 @@ export function productsDispatch(parts: readonly Part[], memory: Memory, tuning:
   return { kernel, places, symbols, title, threads: (values) => cuts.reduce((sum, cut) => sum + threadCount(cut, values), 0) }
 }
 
-const threadsOf = (block: Block | undefined): number | undefined => block && block.down * block.across
-
-function threadCount({ product, tile: { rows, columns, block } }: Cut, values: SymValues): number {
+function threadCount({ product, tile }: Cut, values: SymValues): number {
+  const { rows, columns, block } = tile
   const size = (shape: Shape): number => resolveShape(shape, values).reduce((a, c) => a * c, 1)
   const tiles =
     Math.ceil(size(product.rows) / (rows * (block?.down ?? 1))) * Math.ceil(size([product.columns]) / (columns * (block?.across ?? 1)))
-  return size(product.batch) * tiles * (threadsOf(block) ?? 1)
+  return size(product.batch) * tiles * (threadsOf(tile) ?? 1)
 }
 
 /** Works out a tile and writes it, with what follows the products element by element. */
@@ -79,8 +83,6 @@ function writeTile(
   lanes: 1 | 4,
   { b, symbols, arrays, elements, when }: KernelParts,
 ): void {
-  const { dtype } = node.outputs[0]!
-  const elementsPerWord = perWord(dtype)
   const out = arrays.of({ node, index: 0 })!
   const counts = tilesOf(symbols, product, tile)
   const vectors = (value: Node['inputs'][number]) => (lanes === 4 ? arrays.of(value, 4) : undefined)
@@ -94,6 +96,20 @@ function writeTile(
     const own = blockPlace(b, thread, { ...counts, tile, block })
     return [own, products.map((one) => productBlock(context, one, tile, block, own))]
   })()
+  const write = (): void => writeSums({ node, products, product, tile }, at, tiles, { b, symbols, elements, when, out })
+  // What all threads of a workgroup have found is written by one.
+  if (tile.split === undefined) write()
+  else b.if(b.localIndex().eq(0), () => elements.inside(write))
+}
+
+function writeSums(
+  { node, products, product, tile }: Cut,
+  at: TilePlace,
+  tiles: readonly Expr[][][],
+  { b, symbols, elements, when, out }: Pick<KernelParts, 'b' | 'symbols' | 'elements' | 'when'> & { readonly out: Storage },
+): void {
+  const { dtype } = node.outputs[0]!
+  const elementsPerWord = perWord(dtype)
   const [height, width] = [symbols.count(product.rows), symbols.dim(product.columns)]
   for (let i = 0; i < tile.rows; i++) {
     const row = i === 0 ? at.row : b.let('row', at.row.add(i))

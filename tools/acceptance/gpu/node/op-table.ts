@@ -16,14 +16,14 @@ try {
     onSample: (title, problems) => say({ kind: 'case', title, problems }),
   }
   const samples = await checkTable(device, options)
-  say({ kind: 'samples', count: samples.count, failed: samples.failed })
+  say({ kind: 'samples', count: samples.count, failed: samples.failed, rows: samples.rows })
   let [count, failed] = [0, 0]
   for (const file of readdirSync(goldens).filter((name) => name.endsWith('.json'))) {
     const found = await checkGoldens(readFileSync(new URL(file, goldens), 'utf8'), device, options)
     count += found.count
     failed += found.failed
   }
-  say({ kind: 'goldens', count, failed })
+  say({ kind: 'goldens', count, failed, rows: {} })
   await device.dispose()
 } catch (error) {
   say({ kind: 'missing', reason: error instanceof Error ? error.message : String(error) })

@@ -6,6 +6,7 @@ import type { CudaDriver } from '../../../../packages/tensor/src/device/cuda/dri
 import { emulatedDriver } from '../../../../packages/tensor/src/device/cuda/testing/driver.js'
 import { assemble, findPtxas, noPtxas, ptxasVersion } from '../../../../packages/tensor/src/kernel/testing/ptxas.js'
 import { checkGoldens, checkTable } from '../../../../packages/tensor/src/testing/op-table.js'
+import { recordDevice } from '../devices.js'
 import { row, unavailable, type Row, type RowSource } from '../../lib/row.js'
 
 const goldens = new URL('../../../../packages/tensor/src/__fixtures__/goldens/', import.meta.url)
@@ -22,6 +23,7 @@ const source: RowSource = async ({ log }) => {
     const samples = await checkTable(device, { onSample: (title, found) => found.forEach((problem) => log(`${title}: ${problem}`)) })
     const wrong = new Set(samples.problems.map((problem) => problem.split(': ')[0])).size
     log(`${samples.count} samples`)
+    recordDevice('cuda, emulated', { description: device.description, rows: samples.rows })
     // What samples are made of is collected one day; PyTorch's values are let go of, so this device must be empty at the end.
     let count = 0
     const problems: string[] = []

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { findChromium, noChromium } from '../../../../tests/browser/chromium.js'
 import { openWebGpuPage } from '../../../../tests/browser/webgpu-page.js'
+import { recordDevice } from '../devices.js'
 import { row, unavailable, type RowSource } from '../../lib/row.js'
 
 const goldens = new URL('../../../../packages/tensor/src/__fixtures__/goldens/', import.meta.url)
@@ -29,6 +30,7 @@ const source: RowSource = async ({ log }) => {
     await using opened = await openWebGpuPage(executable)
     const samples = await opened.run(place, 'conformance', { device: 'webgpu' })
     samples.problems.forEach((problem) => log(`${place}: ${problem}`))
+    recordDevice(`webgpu, Chromium ${place}`, { description: 'SwiftShader', rows: samples.rows })
     rows.push(
       row(
         `${figure}, ${place}: samples, as written and decomposed, with gradients`,

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { recordDevice } from '../devices.js'
 import { row, unavailable, type Row, type RowSource } from '../../lib/row.js'
 import type { Line } from '../node/line.js'
 
@@ -48,6 +49,7 @@ const source: RowSource = async ({ log }) => {
         const { count, failed } = line
         const what = line.kind === 'samples' ? 'samples, as written and decomposed, with gradients' : "PyTorch's values"
         const whole = part === '' && count > 0
+        if (line.kind === 'samples' && whole) recordDevice('webgpu, Node', { description: where, rows: line.rows })
         // A part is a look at some rows, and no answer to the question.
         found.push(row(`${figure}: ${what}${part}`, 'all', `${count - failed} of ${count}`, whole && failed === 0, problem ?? where))
         problem = undefined

@@ -23,8 +23,8 @@ export interface Query {
   readonly query: (w: number) => readonly Expr[]
   readonly key: (s: Expr, w: number) => readonly Expr[]
   readonly value: (s: Expr, w: number) => readonly Expr[]
-  /** Number `w` of value `s`, for a thread whose `w` is known when it runs. */
-  readonly valueAt: (s: Expr, w: Expr) => Expr
+  /** The numbers of value `s`, for a thread whose `w` is known when it runs. */
+  readonly valueOf: (s: Expr) => (w: Expr) => Expr
   /** The first key that is seen, and the one behind the last. */
   readonly from: Expr
   readonly to: Expr
@@ -145,9 +145,10 @@ export function attendTogether(query: Query, threads: number, write: (w: Expr, v
           const one = b.load(scores, other)
           total.set(total.value.add(one))
           const key = b.let('key', from.add(base).add(other))
+          const number = query.valueOf(key)
           sums.forEach((sum, part) => {
             const w = part === 0 ? lane : b.let('w', lane.add(part * threads))
-            const add = (): void => sum.set(sum.value.add(one.mul(query.valueAt(key, w))))
+            const add = (): void => sum.set(sum.value.add(one.mul(number(w))))
             if (width % threads === 0) add()
             else b.if(w.lt(width), () => inside(add))
           })

@@ -20,7 +20,12 @@ export interface Tile {
   readonly columns: number
   /** The threads of a workgroup share what they read; without it each reads for itself. */
   readonly block?: Block
+  /** So many threads of a workgroup share a tile: each takes every so many steps of the inner index. For products of few rows, which give too few tiles. */
+  readonly split?: number
 }
+
+/** Threads of the workgroup that works out one tile or block; undefined where each thread has a tile of its own. */
+export const threadsOf = ({ block, split }: Tile): number | undefined => (block === undefined ? split : block.down * block.across)
 
 /** Tiles of a workgroup, and steps of the inner index that it loads at a time. */
 export interface Block {
@@ -134,7 +139,9 @@ export function productTile(context: ProductContext, node: Node, tile: Tile, pla
     depth,
   })
   const sums: Cell[][] = Array.from({ length: tile.rows }, () => Array.from({ length: tile.columns }, () => b.var('sum', f32(0))))
-  b.for('k', u32(0), asExpr(length), depth, (k) =>
+  const { split = 1 } = tile
+  const first = split === 1 ? u32(0) : b.let('firstStep', b.localIndex().mul(depth))
+  b.for('k', first, asExpr(length), depth * split, (k) =>
     elements.inside(() => {
       const [left, across] = [a.read(k), right.read(k)]
       for (let step = 0; step < depth; step++)
@@ -142,15 +149,36 @@ export function productTile(context: ProductContext, node: Node, tile: Tile, pla
     }),
   )
   const { dtype } = node.outputs[0]!
-  return sums.map((row) =>
+  const whole = split === 1 ? sums.map((row) => row.map(({ value }) => value)) : gathered(b, sums, split)
+  return whole.map((row) =>
     row.map((sum, j) => {
       const at = clamped(b, place.column.add(j), width, tile.columns)
       return b.let(
         'product',
-        finished(b, sum.value, product, dtype, () => elements.at(node.inputs[2]!, at)),
+        finished(b, sum, product, dtype, () => elements.at(node.inputs[2]!, at)),
       )
     }),
   )
+}
+
+/** The sums of a tile over the threads that share it: halving the threads that still have something to add until one has it all, which everybody reads. */
+function gathered(b: KernelBuilder, sums: readonly (readonly Cell[])[], threads: number): Expr[][] {
+  const cells = sums.flat()
+  const memory = b.sharedArray('sums', 'f32', cells.length * threads)
+  const lane = b.localIndex()
+  const at = (which: number): Expr => (which === 0 ? lane : lane.add(which * threads))
+  cells.forEach((cell, which) => b.store(memory, at(which), cell.value))
+  b.barrier()
+  for (let half = threads / 2; half >= 1; half /= 2) {
+    b.if(lane.lt(half), () => {
+      for (let which = 0; which < cells.length; which++) {
+        const [mine, other] = [b.load(memory, at(which)), b.load(memory, at(which).add(half))]
+        b.store(memory, at(which), mine.add(other))
+      }
+    })
+    b.barrier()
+  }
+  return sums.map((row, i) => row.map((_, j) => b.load(memory, u32((i * row.length + j) * threads))))
 }
 
 /** A sum of products with what the operation does to it. */

@@ -1,11 +1,19 @@
 import type { Tile } from './products.js'
 
+/** A product as its cut depends on it; `Infinity` where only a symbol says. */
+export interface ProductSize {
+  readonly rows: number
+  readonly columns: number
+  readonly inner: number
+  /** Operations that follow it element by element. */
+  readonly following: number
+}
+
 /** How kernels are cut for the processor that runs them. Results are the same to the rounding of sums. */
 export interface Tuning {
   /** For people. */
   readonly name: string
-  /** What one thread works out of a product, by how many rows and columns there are (`Infinity` where only a symbol says), and how many operations follow it. */
-  readonly tile: (rows: number, columns: number, following: number) => Tile
+  readonly tile: (product: ProductSize) => Tile
   /** Threads that share a row of so many elements, of so many rows. */
   readonly rowThreads: (rows: number, size: number) => number
   /** Threads that share a query of attention, of heads of a width. */
@@ -20,7 +28,7 @@ const SHORT = 4
  */
 export const softwareTuning: Tuning = {
   name: 'software',
-  tile(rows, columns, following) {
+  tile({ rows, columns, following }) {
     // Each element of the tile has its own copy of what follows, so long ones get small tiles.
     if (rows >= 32 && columns >= 32 && following <= SHORT) return { rows: 8, columns: 8 }
     return { rows: rows === 1 ? 1 : rows < 4 ? 2 : 4, columns: columns < 4 ? 1 : 4 }
@@ -37,10 +45,11 @@ export const softwareTuning: Tuning = {
  */
 export const gpuTuning: Tuning = {
   name: 'gpu',
-  tile: (rows, columns) =>
-    rows > 4 && columns > 8
-      ? { rows: 4, columns: 4, block: { down: 8, across: 8, depth: 8 } }
-      : { rows: rows === 1 ? 1 : 2, columns: columns < 4 ? 1 : 4 },
+  tile({ rows, columns, inner }) {
+    if (rows > 4 && columns > 8) return { rows: 4, columns: 4, block: { down: 8, across: 8, depth: 8 } }
+    const tile = { rows: rows === 1 ? 1 : 2, columns: columns < 4 ? 1 : 4 }
+    return rows <= 4 && inner >= 128 ? { ...tile, split: 64 } : tile
+  },
   rowThreads: (_, size) => (size <= 64 ? 32 : size <= 1024 ? 64 : 128),
   attentionThreads: (width) => (width > 64 ? 128 : 64),
 }
