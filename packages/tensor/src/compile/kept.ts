@@ -6,6 +6,7 @@ import { TensorError } from '../errors.js'
 import type { Node, TensorType, Value } from '../graph/node.js'
 import { shapeOf } from '../graph/node.js'
 import { mostElements, sameOrder } from '../kernel/lib/indexing.js'
+import { productOps } from '../kernel/lib/products.js'
 import { hasRows, rowOps } from '../kernel/lib/rows.js'
 import { elementRules, loopingOps } from '../kernel/lib/rules.js'
 import type { Attrs } from '../graph/node.js'
@@ -81,13 +82,14 @@ const rereading: Readonly<Record<string, readonly number[]>> = {
   randomBits: [0, 1],
   expand: [0],
   matmul: [0, 1],
+  qmatmul: [0, 1, 2, 3],
   attention: [0, 1, 2, 3],
   attendCached: [0, 5],
   cacheWrite: [2],
   ...Object.fromEntries([...rowOps].map(([op, { rows }]) => [op, rows])),
 }
 /** Their inputs are parts of their outputs, or rows that they go through, where others repeat what has fewer elements. */
-const unequal = new Set(['updateSlice', 'pad', 'concat', 'matmul', ...ownKernels, ...rowOps.keys()])
+const unequal = new Set(['updateSlice', 'pad', 'concat', ...productOps, ...ownKernels, ...rowOps.keys()])
 
 /** Element `i` of these is made of elements `i` of their inputs, where shapes have the same order. */
 const elementwise = new Set(

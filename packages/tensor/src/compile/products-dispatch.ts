@@ -1,11 +1,19 @@
 import type { Node } from '../graph/node.js'
-import { typeOf } from '../graph/node.js'
 import { u32 } from '../kernel/builder.js'
 import type { Expr, Storage } from '../kernel/ir.js'
 import { asExpr, plus, sameOrder, times, type Amount } from '../kernel/lib/indexing.js'
 import { encodeBits, perWord } from '../kernel/lib/pack.js'
 import { blockPlace, productBlock } from '../kernel/lib/product-blocks.js'
-import { productOf, productTile, tilePlace, tilesOf, threadsOf, type Product, type Tile, type TilePlace } from '../kernel/lib/products.js'
+import {
+  productOfNode,
+  productTile,
+  tilePlace,
+  tilesOf,
+  threadsOf,
+  type Product,
+  type Tile,
+  type TilePlace,
+} from '../kernel/lib/products.js'
 import type { Tuning } from '../kernel/lib/tuning.js'
 import { dimMax, isSym, resolveShape, type Shape, type SymValues } from '../shape.js'
 import type { Dispatch } from './dispatches.js'
@@ -22,12 +30,11 @@ interface Cut {
 }
 
 const known = (shape: Shape): number => shape.reduce<number>((product, dim) => product * (isSym(dim) ? Infinity : dimMax(dim)), 1)
-const productShape = (node: Node): Product => productOf(node.inputs.map(typeOf), node.outputs[0]!, node.attrs)
 
 /** How a value made of products is cut; undefined where tiles would not be written in whole words, or are of different matrices. */
 function cutOf({ node, cores, size }: Part, tuning: Tuning): Cut | undefined {
   const { shape, dtype } = node.outputs[0]!
-  const products = cores.map(productShape)
+  const products = cores.map(productOfNode)
   const product = products[0]!
   const tile = tuning.tile({
     rows: known(product.rows),
@@ -86,7 +93,7 @@ function writeTile(
   const out = arrays.of({ node, index: 0 })!
   const counts = tilesOf(symbols, product, tile)
   const vectors = (value: Node['inputs'][number]) => (lanes === 4 ? arrays.of(value, 4) : undefined)
-  const context = { b, symbols, elements, vectors }
+  const context = { b, symbols, elements, vectors, words: (value: Node['inputs'][number]) => arrays.of(value)! }
   const { block } = tile
   const [at, tiles] = ((): readonly [TilePlace, Expr[][][]] => {
     if (block === undefined) {

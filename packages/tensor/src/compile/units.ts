@@ -2,6 +2,7 @@
 import type { Node } from '../graph/node.js'
 import { sameOrder } from '../kernel/lib/indexing.js'
 import { perWord } from '../kernel/lib/pack.js'
+import { productOps } from '../kernel/lib/products.js'
 import { rowOps } from '../kernel/lib/rows.js'
 import { loopingOps } from '../kernel/lib/rules.js'
 import { insideOf, isOwn, MOST_NODES, readsOf } from './kept.js'
@@ -48,7 +49,7 @@ function partOf(node: Node, kept: ReadonlySet<Node>): Part {
   const inside = insideOf(node, kept)
   const those = (isOne: (op: string) => boolean): Node[] => inside.filter(({ op }) => isOne(op))
   const rows = those((op) => rowOps.has(op))
-  const products = those((op) => op === 'matmul')
+  const products = those((op) => productOps.has(op))
   const cores = rows.length > 0 ? rows : products.length > 0 ? products : those((op) => loopingOps.has(op))
   return { node, cores, reads: readsOf(node, kept), size: inside.length }
 }
@@ -85,7 +86,7 @@ class Search {
   private kindOf({ node, cores }: Part): Unit['kind'] {
     if (isOwn(node, this.maxBindings)) return 'own'
     if (cores.some(({ op }) => rowOps.has(op))) return 'rows'
-    return cores.some(({ op }) => op === 'matmul') ? 'products' : 'elements'
+    return cores.some(({ op }) => productOps.has(op)) ? 'products' : 'elements'
   }
 
   /** The last unit that a value can be worked out in together with others. */

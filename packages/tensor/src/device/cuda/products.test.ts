@@ -1,7 +1,9 @@
 /** Every edge of the tiles, blocks and splits that products are cut into for graphics processors, and rows and attention by workgroups; threads in random order, races and unwritten memory reported. */
 import { afterAll, describe, expect, it } from 'vitest'
-import { attention, jit, referenceDevice, tensor, type Tensor } from '../../index.js'
+import { attention, jit, qmatmul, referenceDevice, tensor, type Tensor } from '../../index.js'
+import { opTable } from '../../ops/table.js'
 import { mismatch } from '../../testing/compare.js'
+import { checkSample } from '../../testing/conformance.js'
 import { openCuda } from './device.js'
 import { emulatedDriver } from './testing/driver.js'
 
@@ -70,6 +72,29 @@ describe('products', () => {
     expect(await agree(() => [numbers([3, 2, 9, 20], 0.3), numbers([3, 1, 20, 33], 0.5)], plain)).toBeUndefined()
     expect(await agree(() => [numbers([9, 140], 0.3, 'f16'), numbers([140, 34], 0.5, 'f16')], plain)).toBeUndefined()
     expect(await agree(() => [numbers([1, 140], 0.3, 'f16'), numbers([140, 34], 0.5, 'f16')], plain)).toBeUndefined()
+  })
+})
+
+describe('quantised products', () => {
+  const row = opTable.get('qmatmul')!
+  it.each(row.samples.map((sample) => [sample.name, sample] as const))('%s', async (_, sample) => {
+    expect(await checkSample(row, sample, device)).toEqual([])
+  })
+
+  it.each([4, 8] as const)('of %d bits: as the decoded matrix, by few rows and by many', async (bits) => {
+    for (const rows of [1, 3, 40]) {
+      const make = (): Tensor[] => [
+        numbers([rows, 256], 0.3),
+        tensor(
+          Uint8Array.from({ length: (37 * 256 * bits) / 8 }, (_, i) => (i * 37 + 11) % 256),
+          { shape: [37, 8, 4 * bits], dtype: 'u8' },
+        ),
+        numbers([37, 8], 0.9),
+        numbers([37, 8], 0.4),
+      ]
+      const product = (x: Tensor, packed: Tensor, scales: Tensor, mins: Tensor): Tensor => qmatmul(x, { packed, scales, mins, bits })
+      expect(await agree(make, product)).toBeUndefined()
+    }
   })
 })
 

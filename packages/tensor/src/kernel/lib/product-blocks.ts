@@ -2,13 +2,13 @@
  * Products of matrices by workgroups: the threads of one load blocks of both matrices into memory that they share, and each works out a tile of registers from there, so that
  * memory is read once for as many products as the block is wide or high.
  */
-import type { Node, Value } from '../../graph/node.js'
-import { typeOf } from '../../graph/node.js'
+import type { Node } from '../../graph/node.js'
 import type { Dim, Shape } from '../../shape.js'
 import { f32, u32, type Cell, type KernelBuilder } from '../builder.js'
 import type { Expr, Shared } from '../ir.js'
 import { asExpr, broadcastIndex, plus, times, type Amount } from './indexing.js'
-import { finished, productOf, type Block, type ProductContext, type Tile, type TilePlace } from './products.js'
+import { packedElement } from './quantised.js'
+import { finished, productOfNode, type Block, type ProductContext, type Tile, type TilePlace } from './products.js'
 
 /** Where the block of a workgroup lies, and the tile of this thread in it. */
 export interface BlockPlace extends TilePlace {
@@ -46,7 +46,7 @@ export function blockPlace(
 /** The tile of a product, as `productTile` gives it. All threads of the workgroup must come by. */
 export function productBlock(context: ProductContext, node: Node, tile: Tile, block: Block, place: BlockPlace): Expr[][] {
   const { b, symbols, elements } = context
-  const product = productOf(node.inputs.map(typeOf), node.outputs[0]!, node.attrs)
+  const product = productOfNode(node)
   const { attrs, batch, rows, columns, inner } = product
   const [height, width, length] = [symbols.count(rows), symbols.dim(columns), symbols.dim(inner)]
   const [blockHeight, blockWidth, { depth }] = [blockRows(tile, block), blockColumns(tile, block), block]
@@ -55,12 +55,17 @@ export function productBlock(context: ProductContext, node: Node, tile: Tile, bl
     batch.length === 0 ? 0 : times(broadcastIndex(b, symbols, own, batch, place.batch), size)
   const aBase = base(product.aBatch, times(height, length))
   const bBase = base(product.bBatch, times(width, length))
+  const { packed } = product
+  const right = (at: Expr): Expr =>
+    packed === undefined
+      ? elements.at(node.inputs[1]!, at)
+      : packedElement(b, packed, (which, index) => elements.at(node.inputs[which]!, index), at)
   const shared = { context, threads: block.down * block.across, thread: place.thread, depth, length, inner }
   const sums: Cell[][] = Array.from({ length: tile.rows }, () => Array.from({ length: tile.columns }, () => b.var('sum', f32(0))))
   const [tileRow, tileColumn] = [b.let('tileRow', place.row.sub(place.top)), b.let('tileColumn', place.column.sub(place.left))]
   b.for('k', u32(0), asExpr(length), depth, (k) =>
     elements.inside(() => {
-      loadBlock(aMemory, node.inputs[0]!, {
+      loadBlock(aMemory, (at) => elements.at(node.inputs[0]!, at), {
         ...shared,
         base: aBase,
         first: place.top,
@@ -69,7 +74,7 @@ export function productBlock(context: ProductContext, node: Node, tile: Tile, bl
         innerLast: attrs.transA !== true,
         k,
       })
-      loadBlock(bMemory, node.inputs[1]!, {
+      loadBlock(bMemory, right, {
         ...shared,
         base: bBase,
         first: place.left,
@@ -120,7 +125,7 @@ interface BlockLoad {
 }
 
 /** Copies a block into shared memory, `depth` steps of `count` numbers, with zeros for what is beyond the matrix. Neighbours read what lies side by side. */
-function loadBlock(memory: Shared, value: Value, load: BlockLoad): void {
+function loadBlock(memory: Shared, elementAt: (index: Expr) => Expr, load: BlockLoad): void {
   const { context, threads, thread, depth, length, base, first, count, outer, innerLast, k } = load
   const { b, elements } = context
   for (let start = 0; start < depth * count; start += threads) {
@@ -132,7 +137,7 @@ function loadBlock(memory: Shared, value: Value, load: BlockLoad): void {
     b.if(inner.lt(asExpr(length)).and(outerAt.lt(asExpr(outer))), () =>
       elements.inside(() => {
         const at = innerLast ? plus(times(outerAt, length), inner) : plus(times(inner, outer), outerAt)
-        element.set(elements.at(value, b.let('from', asExpr(plus(base, at)))))
+        element.set(elementAt(b.let('from', asExpr(plus(base, at)))))
       }),
     )
     b.store(memory, b.let('to', step.mul(count).add(place)), element.value)

@@ -3,7 +3,7 @@
  * What follows element by element (bias, activation, a residual, a cast) is worked out on the tile before it is written.
  */
 import type { DType } from '../../dtype.js'
-import type { Node, TensorType, Value } from '../../graph/node.js'
+import type { Attrs, Node, TensorType, Value } from '../../graph/node.js'
 import { dtypeOf, shapeOf, typeOf } from '../../graph/node.js'
 import type { MatmulAttrs } from '../../ops/matmul.js'
 import type { Dim, Shape } from '../../shape.js'
@@ -13,6 +13,7 @@ import { activated } from './activations.js'
 import type { ElementContext, ElementRule, Elements } from './elements.js'
 import { asExpr, broadcastIndex, mostElements, plus, times, type Amount, type SymbolUniforms } from './indexing.js'
 import { rounded } from './pack.js'
+import { packedElement, packedOperand, perPackedWord, type Packed } from './quantised.js'
 
 /** Rows and columns that one thread works out. */
 export interface Tile {
@@ -37,6 +38,8 @@ export interface Block {
 /** A product as its kernel sees it: `batch` times [rows, inner] · [inner, columns]. */
 export interface Product {
   readonly hasBias: boolean
+  /** The right matrix is quantised. */
+  readonly packed?: Packed
   readonly attrs: MatmulAttrs
   readonly batch: Shape
   readonly aBatch: Shape
@@ -46,10 +49,26 @@ export interface Product {
   readonly inner: Dim
 }
 
-export function productOf(inputs: readonly TensorType[], { shape: out }: TensorType, attrs: MatmulAttrs): Product {
+/** Operations that are products. */
+export const productOps: ReadonlySet<string> = new Set(['matmul', 'qmatmul'])
+
+export const productOfNode = ({ op, inputs, outputs, attrs }: Node): Product => productOf(op, inputs.map(typeOf), outputs[0]!, attrs)
+
+function productOf(op: string, inputs: readonly TensorType[], { shape: out }: TensorType, attrs: Attrs): Product {
+  if (op === 'qmatmul') {
+    const [columns, blocks] = inputs[1]!.shape as readonly [Dim, number]
+    const packed: Packed = { bits: attrs['bits'] as 4 | 8, hasMins: inputs.length > 3 }
+    const alone = { batch: [], aBatch: [], bBatch: [] }
+    return { ...alone, hasBias: false, packed, attrs: { transB: true }, rows: out.slice(0, -1), columns, inner: blocks * 32 }
+  }
   const [aShape, bShape] = [inputs[0]!.shape, inputs[1]!.shape]
   const [batch, aBatch, bBatch] = [out.slice(0, -2), aShape.slice(0, -2), bShape.slice(0, -2)]
-  const shared = { hasBias: inputs.length > 2, attrs, columns: out.at(-1)!, inner: aShape.at(attrs.transA === true ? -2 : -1)! }
+  const shared = {
+    hasBias: inputs.length > 2,
+    attrs: attrs as MatmulAttrs,
+    columns: out.at(-1)!,
+    inner: aShape.at(attrs.transA === true ? -2 : -1)!,
+  }
   // One matrix for a whole batch: the batch is more rows.
   const isWhole = aBatch.length === batch.length && aBatch.every((dim, axis) => dim === batch[axis])
   return attrs.transA !== true && isWhole && bBatch.every((dim) => dim === 1)
@@ -64,6 +83,8 @@ export interface ProductContext {
   readonly elements: Elements
   /** The memory of a value as vectors of four numbers; undefined where it has none, or has them otherwise. */
   readonly vectors: (value: Value) => Storage | undefined
+  /** The memory of a value, which has some, as words. */
+  readonly words: (value: Value) => Storage
 }
 
 /** Where the tile of a thread lies. */
@@ -101,7 +122,7 @@ const atLeastOne = (amount: Amount): Amount => (typeof amount === 'number' ? Mat
 const isMultiple = (dim: Dim | Amount, of: number): boolean => typeof dim === 'number' && dim > 0 && dim % of === 0
 
 /** A matrix of one operand, [outer, inner] with the inner index of the product along its rows, or the other way round. */
-interface Operand {
+export interface Operand {
   /** Elements at steps of the inner index 0 … depth − 1, for each of the tile's rows or columns. */
   readonly read: (k: Expr) => Expr[][]
   /** Steps of the inner index that one `read` gives. */
@@ -114,10 +135,10 @@ interface Operand {
  */
 export function productTile(context: ProductContext, node: Node, tile: Tile, place: TilePlace): Expr[][] {
   const { b, symbols, elements } = context
-  const product = productOf(node.inputs.map(typeOf), node.outputs[0]!, node.attrs)
+  const product = productOfNode(node)
   const { attrs, batch, rows, columns, inner } = product
   const [height, width, length] = [symbols.count(rows), symbols.dim(columns), symbols.dim(inner)]
-  const depth = isMultiple(inner, 4) ? 4 : 1
+  const depth = product.packed !== undefined ? perPackedWord(product.packed) : isMultiple(inner, 4) ? 4 : 1
   const base = (own: Shape, size: Amount): Amount =>
     batch.length === 0 ? 0 : times(broadcastIndex(b, symbols, own, batch, place.batch), size)
   const a = operand(context, node.inputs[0]!, {
@@ -129,7 +150,7 @@ export function productTile(context: ProductContext, node: Node, tile: Tile, pla
     innerLast: attrs.transA !== true,
     depth,
   })
-  const right = operand(context, node.inputs[1]!, {
+  const rightLayout: OperandLayout = {
     base: base(product.bBatch, times(width, length)),
     first: place.column,
     count: tile.columns,
@@ -137,7 +158,11 @@ export function productTile(context: ProductContext, node: Node, tile: Tile, pla
     length,
     innerLast: attrs.transB === true,
     depth,
-  })
+  }
+  const right =
+    product.packed === undefined
+      ? operand(context, node.inputs[1]!, rightLayout)
+      : packedOperand(context, node, product.packed, rightLayout, indicesOf(b, rightLayout))
   const sums: Cell[][] = Array.from({ length: tile.rows }, () => Array.from({ length: tile.columns }, () => b.var('sum', f32(0))))
   const { split = 1 } = tile
   const first = split === 1 ? u32(0) : b.let('firstStep', b.localIndex().mul(depth))
@@ -189,7 +214,7 @@ export function finished(b: KernelBuilder, sum: Expr, { attrs, hasBias }: Produc
   return rounded(b, value, dtype)
 }
 
-interface OperandLayout {
+export interface OperandLayout {
   /** Where its matrix begins. */
   readonly base: Amount
   /** The tile's first row of a, or column of b. */
@@ -203,10 +228,14 @@ interface OperandLayout {
   readonly depth: number
 }
 
+/** The tile's rows or columns. */
+const indicesOf = (b: KernelBuilder, { first, count, outer }: OperandLayout): Expr[] =>
+  Array.from({ length: count }, (_, i) => clamped(b, i === 0 ? first : first.add(i), outer, count))
+
 function operand(context: ProductContext, value: Value, layout: OperandLayout): Operand {
   const { b, elements } = context
   const { base, first, count, outer, length, innerLast, depth } = layout
-  const indices = (): Expr[] => Array.from({ length: count }, (_, i) => clamped(b, i === 0 ? first : first.add(i), outer, count))
+  const indices = (): Expr[] => indicesOf(b, layout)
   // Four at a time are all inside or all outside, as the tile begins at a multiple of four and the matrix ends at one.
   const groups = (): Expr[] =>
     Array.from({ length: count / 4 }, (_, part) => {
@@ -217,7 +246,7 @@ function operand(context: ProductContext, value: Value, layout: OperandLayout): 
   const along = innerLast ? length : outer
   // What has no elements has no memory that vectors could be bound to.
   const isWhole = mostElements(shapeOf(value)) > 0 && dtypeOf(value) === 'f32' && isMultiple(along, 4)
-  const vectors = isWhole && (innerLast ? depth === 4 : count % 4 === 0) ? context.vectors(value) : undefined
+  const vectors = isWhole && (innerLast ? depth % 4 === 0 : count % 4 === 0) ? context.vectors(value) : undefined
   const steps = Array.from({ length: depth }, (_, step) => step)
   const vectorAt = (index: Expr): Expr[] => {
     const vector = b.let('vector', b.load(vectors!, index.div(4)).bits('f32'))
@@ -230,7 +259,7 @@ function operand(context: ProductContext, value: Value, layout: OperandLayout): 
         const perIndex = starts.map((start) =>
           vectors === undefined
             ? steps.map((step) => elements.at(value, b.let('from', start.add(k).add(step))))
-            : vectorAt(b.let('from', start.add(k))),
+            : Array.from({ length: depth / 4 }, (_, part) => vectorAt(b.let('from', start.add(k).add(4 * part)))).flat(),
         )
         return steps.map((step) => perIndex.map((own) => own[step]!))
       },
@@ -257,9 +286,13 @@ function clamped(b: KernelBuilder, index: Expr, size: Amount, tile: number): Exp
 }
 
 /** One element of a product, for what tiles do not take. */
-export const productRule: ElementRule = (context: ElementContext, index) => {
-  const { b, symbols, inputs, output } = context
-  const product = productOf(inputs, output, context.attrs)
+export const productRule =
+  (op: string): ElementRule =>
+  (context, index) =>
+    productElement(context, productOf(op, context.inputs, context.output, context.attrs), index)
+
+function productElement(context: ElementContext, product: Product, index: Expr): Expr {
+  const { b, symbols, output } = context
   const { attrs, batch, rows, columns, inner } = product
   const [height, width, length] = [symbols.count(rows), symbols.dim(columns), symbols.dim(inner)]
   const column = b.let('column', index.rem(asExpr(atLeastOne(width))))
@@ -274,7 +307,9 @@ export const productRule: ElementRule = (context: ElementContext, index) => {
       const fromA = attrs.transA === true ? plus(times(k, height), row) : plus(times(row, length), k)
       const fromB = attrs.transB === true ? plus(times(column, length), k) : plus(times(k, width), column)
       const left = context.input(0, b.let('from', asExpr(plus(aBase, fromA))))
-      sum.set(sum.value.add(left.mul(context.input(1, b.let('from', asExpr(plus(bBase, fromB)))))))
+      const at = b.let('from', asExpr(plus(bBase, fromB)))
+      const right = product.packed === undefined ? context.input(1, at) : packedElement(b, product.packed, context.input, at)
+      sum.set(sum.value.add(left.mul(right)))
     }),
   )
   return finished(b, sum.value, product, output.dtype, () => context.input(2, column))

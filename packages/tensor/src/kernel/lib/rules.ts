@@ -2,7 +2,7 @@ import { activationRules } from './activations.js'
 import type { ElementRule } from './elements.js'
 import { movementRules } from './movement.js'
 import { pointwiseRules } from './pointwise.js'
-import { productRule } from './products.js'
+import { productOps, productRule } from './products.js'
 import { reductionRules } from './reductions.js'
 import { ropeRule } from './rope.js'
 
@@ -12,8 +12,8 @@ export const elementRules: ReadonlyMap<string, ElementRule> = new Map([
   ...movementRules,
   ...reductionRules,
   ...activationRules,
-  ['matmul', productRule],
+  ...[...productOps].map((op) => [op, productRule(op)] as const),
   ['rope', ropeRule],
 ])
 /** Those that go through many elements for each of theirs, which nothing should ask for twice. */
-export const loopingOps: ReadonlySet<string> = new Set([...reductionRules.map(([op]) => op), 'matmul'])
+export const loopingOps: ReadonlySet<string> = new Set([...reductionRules.map(([op]) => op), ...productOps])
