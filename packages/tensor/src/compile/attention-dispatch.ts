@@ -2,7 +2,7 @@ import type { Node, TensorType, Value } from '../graph/node.js'
 import { dtypeOf, shapeOf, typeOf } from '../graph/node.js'
 import { f32, u32, type KernelBuilder } from '../kernel/builder.js'
 import type { Expr } from '../kernel/ir.js'
-import { attendAlone, attendTogether, windowStart, type Bias, type Query } from '../kernel/lib/attention.js'
+import { attendAlone, attendTogether, divisorOf, joinRanges, windowStart, type Bias, type Query } from '../kernel/lib/attention.js'
 import { asExpr, broadcastIndex, mostElements, plus, times, type Amount, type SymbolUniforms } from '../kernel/lib/indexing.js'
 import { encodeBits, perWord, rounded } from '../kernel/lib/pack.js'
 import type { Tuning } from '../kernel/lib/tuning.js'
@@ -10,8 +10,9 @@ import type { AttentionAttrs } from '../ops/attention.js'
 import { resolveShape, type Dim, type Index, type SymValues } from '../shape.js'
 import { writesDispatch } from './cache-dispatch.js'
 import type { Dispatch } from './dispatches.js'
-import { ELEMENT_GROUP, inVectors, kernelOf, type BuiltKernel, type KernelParts } from './kernel-parts.js'
-import type { Memory } from './places.js'
+import { ELEMENT_GROUP, inVectors, kernelOf, placeInWord, type BuiltKernel, type KernelParts } from './kernel-parts.js'
+import { keyRanges } from './scratch.js'
+import type { Memory, Place } from './places.js'
 
 /** Numbers of a head for which a thread has room. */
 const MOST_WIDTH = 256
@@ -51,11 +52,11 @@ export function attendCachedDispatches(node: Node, memory: Memory, tuning: Tunin
       to: b.let('to', behind.min(asExpr(symbols.dim(shapeOf(cacheK)[2]!)))),
     }
   }
-  return [...writes, attend({ node, q, keys, values, ends, mask: undefined }, memory, tuning)]
+  return [...writes, ...attend({ node, q, keys, values, ends, mask: undefined }, memory, tuning)]
 }
 
-/** The dispatch of `attention`. */
-export function attentionDispatch(node: Node, memory: Memory, tuning: Tuning): Dispatch {
+/** The dispatches of `attention`. */
+export function attentionDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {
   const [q, keys, values, mask] = node.inputs as readonly [Value, Value, Value, Value | undefined]
   const attrs = node.attrs as AttentionAttrs
   const ends = ({ b, symbols }: KernelParts, _: Expr, token: Expr): { from: Expr; to: Expr } => {
@@ -86,33 +87,91 @@ interface Attended {
   readonly mask: Value | undefined
 }
 
-function attend(attended: Attended, memory: Memory, tuning: Tuning): Dispatch {
+function attend(attended: Attended, memory: Memory, tuning: Tuning): Dispatch[] {
   const { node, q } = attended
   const [batch, heads, tokens, width] = shapeOf(q) as readonly [Dim, number, Dim, number]
   const threads = tuning.attentionThreads(width)
+  const ranges = keyRanges(node, tuning)
   const build = (lanes: 1 | 4): BuiltKernel =>
     kernelOf('attention', memory, threads === 1 ? ELEMENT_GROUP : threads, (parts) => {
       const number = threads === 1 ? parts.thread : parts.group
-      parts.when(number, parts.symbols.count([batch, heads, tokens]), () => writeQuery(attended, parts, number, { lanes, threads }))
+      const count = times(parts.symbols.count([batch, heads, tokens]), ranges)
+      parts.when(number, count, () => writeQuery(attended, parts, number, { lanes, threads, ranges, between: memory.between(node) }))
     })
   const vectors =
     width % 4 === 0 && [q, attended.keys, attended.values].every((value) => dtypeOf(value) === 'f32' && memory.of(value) !== undefined)
   const { kernel, places, symbols } = vectors ? inVectors(build) : build(1)
   const count = (values: SymValues): number => resolveShape([batch, heads, tokens], values).reduce((a, b) => a * b, 1)
-  return { kernel, places, symbols, threads: (values) => count(values) * threads, title: node.op }
+  const first: Dispatch = { kernel, places, symbols, threads: (values) => count(values) * ranges * threads, title: node.op }
+  return ranges === 1 ? [first] : [first, joined(node, q, ranges, memory)]
 }
 
-/** Works out and writes the query with a number. */
+/** Results of the ranges of keys put together: a thread for each word. */
+function joined(node: Node, q: Value, ranges: number, memory: Memory): Dispatch {
+  const { shape, dtype } = typeOf(q)
+  const width = shape[3] as number
+  const elementsPerWord = perWord(dtype)
+  const { kernel, places, symbols } = kernelOf(
+    'attention_joined',
+    memory,
+    ELEMENT_GROUP,
+    ({ b, symbols: sizes, arrays, elements, thread, when }) => {
+      const [out, between] = [arrays.of({ node, index: 0 })!, arrays.at(memory.between(node)!)]
+      const total = asExpr(sizes.count(shape))
+      when(thread, elementsPerWord === 1 ? total : total.div(elementsPerWord), () => {
+        const words = Array.from({ length: elementsPerWord }, (_, part) => {
+          const index = placeInWord(b, thread, part, elementsPerWord, total)
+          const [query, w] = [b.let('query', index.div(width)), b.let('w', index.rem(width))]
+          const value = joinRanges(
+            b,
+            ranges,
+            (body) => elements.inside(body),
+            (range) => {
+              const base = b.let(
+                'base',
+                query
+                  .mul(ranges)
+                  .add(range)
+                  .mul(width + 2),
+              )
+              const at = (place: Expr): Expr => b.load(between, place).bits('f32')
+              return { sum: () => at(base.add(w)), peak: () => at(base.add(width)), total: () => at(base.add(width + 1)) }
+            },
+          )
+          return b.let('bits', encodeBits(b.let('rounded', rounded(b, value, dtype)), dtype)).shl((32 / elementsPerWord) * part)
+        })
+        b.store(
+          out,
+          thread,
+          words.reduce((a, c) => a.or(c)),
+        )
+      })
+    },
+  )
+  const threads = (values: SymValues): number => resolveShape(shape, values).reduce((a, c) => a * c, 1) / elementsPerWord
+  return { kernel, places, symbols, threads, title: `${node.op}, joined` }
+}
+
+interface WriteOptions {
+  readonly lanes: 1 | 4
+  readonly threads: number
+  /** Ranges that the keys are split into, each of which has a workgroup. */
+  readonly ranges: number
+  /** Where what was found of each range is kept. */
+  readonly between: Place | undefined
+}
+
+/** Works out and writes the query with a number, or one range of its keys. */
 function writeQuery(
   { node, q, keys, values, ends, mask }: Attended,
   parts: KernelParts,
-  number: Expr,
-  { lanes, threads }: { readonly lanes: 1 | 4; readonly threads: number },
+  task: Expr,
+  { lanes, threads, ranges, between }: WriteOptions,
 ): void {
   const { b, symbols, arrays, elements } = parts
   const [, heads, tokens, width] = shapeOf(q) as readonly [Dim, number, Dim, number]
   const [, keyHeads, keyCount] = shapeOf(keys) as readonly [Dim, number, Dim]
-  const out = arrays.of({ node, index: 0 })!
+  const number = ranges === 1 ? task : b.let('number', task.div(ranges))
   const [headCount, tokenCount] = [u32(heads), asExpr(symbols.dim(tokens))]
   const token = b.let('token', number.rem(tokenCount))
   const rest = b.let('rest', number.div(tokenCount))
@@ -128,6 +187,7 @@ function writeQuery(
     return [0, 1, 2, 3].map((lane) => vector.lane(lane))
   }
   const rowStart = memo((s: Expr): Expr => b.let('row', asExpr(plus(keyBase, times(s, width)))))
+  const seen = ends(parts, batch, token)
   const query: Query = {
     b,
     width,
@@ -143,7 +203,7 @@ function writeQuery(
         return laneOf(b, b.let('vector', b.load(arrays.of(values, 4)!, at.div(4)).bits('f32')), at.and(3))
       }
     },
-    ...ends(parts, batch, token),
+    ...(ranges === 1 ? seen : rangeOf(b, seen, task.rem(ranges), ranges)),
     scale: node.attrs['scale'] as number,
     softcap: node.attrs['softcap'] as number | undefined,
     bias:
@@ -155,7 +215,8 @@ function writeQuery(
   const { dtype } = typeOf(q)
   const elementsPerWord = perWord(dtype)
   const bits = (value: Expr): Expr => b.let('bits', encodeBits(b.let('rounded', rounded(b, value, dtype)), dtype))
-  if (threads === 1 || elementsPerWord > 1) {
+  if (threads === 1) {
+    const out = arrays.of({ node, index: 0 })!
     const results = attendAlone(query)
     for (let w = 0; w < width; w += elementsPerWord) {
       const word = Array.from({ length: elementsPerWord }, (_, part) => bits(results[w + part]!).shl((32 / elementsPerWord) * part))
@@ -165,7 +226,56 @@ function writeQuery(
         word.reduce((a, c) => a.or(c)),
       )
     }
-  } else attendTogether(query, threads, (w, value) => b.store(out, b.let('to', queryBase.add(w)), bits(value)))
+    return
+  }
+  const { peak, total, each } = attendTogether(query, threads)
+  if (ranges > 1) {
+    const memory = arrays.at(between!)
+    const base = b.let('base', task.mul(width + 2))
+    each((w, sum) => b.store(memory, b.let('to', base.add(w)), sum.bits('u32')))
+    b.if(b.localIndex().eq(0), () => {
+      b.store(memory, b.let('to', base.add(width)), peak.bits('u32'))
+      b.store(memory, b.let('to', base.add(width + 1)), total.bits('u32'))
+    })
+    return
+  }
+  const out = arrays.of({ node, index: 0 })!
+  const divisor = divisorOf(b, total)
+  if (elementsPerWord === 1) return each((w, sum) => b.store(out, b.let('to', queryBase.add(w)), bits(sum.div(divisor))))
+  // Numbers that share a word are put into it by one thread.
+  const whole = b.sharedArray('whole', 'u32', width)
+  each((w, sum) => b.store(whole, w, bits(sum.div(divisor))))
+  b.barrier()
+  b.for('word', b.localIndex(), u32(width / elementsPerWord), threads, (word) =>
+    elements.inside(() => {
+      const pieces = Array.from({ length: elementsPerWord }, (_, part) =>
+        b.load(whole, word.mul(elementsPerWord).add(part)).shl((32 / elementsPerWord) * part),
+      )
+      b.store(
+        out,
+        b.let('to', queryBase.div(elementsPerWord).add(word)),
+        pieces.reduce((a, c) => a.or(c)),
+      )
+    }),
+  )
+}
+
+/** One of so many ranges of the keys that a query sees. */
+function rangeOf(
+  b: KernelBuilder,
+  { from, to }: { readonly from: Expr; readonly to: Expr },
+  range: Expr,
+  ranges: number,
+): { readonly from: Expr; readonly to: Expr } {
+  const size = b.let(
+    'size',
+    to
+      .sub(from.min(to))
+      .add(ranges - 1)
+      .div(ranges),
+  )
+  const start = b.let('start', from.add(size.mul(range)))
+  return { from: start, to: b.let('stop', start.add(size).min(to)) }
 }
 
 /** One name for what is asked for again, in one block. */

@@ -11,7 +11,7 @@ import { sortedPlace } from '../kernel/lib/reductions.js'
 import { elementRules } from '../kernel/lib/rules.js'
 import { softwareTuning, type Tuning } from '../kernel/lib/tuning.js'
 import { resolveShape, type Sym, type SymValues } from '../shape.js'
-import { attendCachedDispatches, attentionDispatch } from './attention-dispatch.js'
+import { attendCachedDispatches, attentionDispatches } from './attention-dispatch.js'
 import { writesDispatch } from './cache-dispatch.js'
 import { concatDispatches } from './concat-dispatch.js'
 import { ELEMENT_GROUP, kernelOf, placeInWord, titleOf, type BuiltKernel } from './kernel-parts.js'
@@ -53,7 +53,7 @@ export interface DispatchOptions {
 export function planDispatches(program: Program, { maxBindings, tuning = softwareTuning }: DispatchOptions): DispatchPlan {
   const kept = chooseKept(program, maxBindings)
   const units = chooseUnits(program, kept, maxBindings)
-  const memory = placeUnits(program, units)
+  const memory = placeUnits(program, units, tuning)
   const dispatches = units.flatMap((unit) => dispatchesOf(unit, memory, { maxBindings, tuning }))
   // Outputs that are inputs, or the same value as another output.
   program.outputs.forEach(({ value, alias }, index) => {
@@ -100,7 +100,7 @@ function ownDispatches(node: Node, memory: Memory, { maxBindings, tuning }: Requ
     case 'attendCached':
       return attendCachedDispatches(node, memory, tuning)
     case 'attention':
-      return [attentionDispatch(node, memory, tuning)]
+      return attentionDispatches(node, memory, tuning)
     default:
       throw new TensorError('KERNEL', `${node.op} has no dispatches of its own`)
   }

@@ -4,7 +4,8 @@ import { mostElements } from '../kernel/lib/indexing.js'
 import { wordsOf } from '../kernel/lib/pack.js'
 import { align, Arena } from './memory.js'
 import type { Program } from './program.js'
-import { partialWords } from './long-reductions.js'
+import type { Tuning } from '../kernel/lib/tuning.js'
+import { scratchWords } from './scratch.js'
 import type { Part, Unit } from './units.js'
 
 /** Memory that a dispatch reaches. */
@@ -24,7 +25,7 @@ export interface Memory {
 const bytesOf = ({ shape, dtype }: TensorType): number => wordsOf(dtype, mostElements(shape)) * 4
 
 /** Inputs and outputs in memory of their own, the others in one block, in which what is no longer read makes room. What only its own dispatch reads has no memory. */
-export function placeUnits(program: Program, units: readonly Unit[]): Memory {
+export function placeUnits(program: Program, units: readonly Unit[], tuning: Tuning): Memory {
   const places = new Map<Node, (Place | undefined)[]>()
   const placesOf = (node: Node): (Place | undefined)[] => {
     const own = places.get(node) ?? node.outputs.map(() => undefined)
@@ -66,7 +67,7 @@ export function placeUnits(program: Program, units: readonly Unit[]): Memory {
       })
     }
     const [{ node: first }] = unit.parts as readonly [Part]
-    const words = unit.kind === 'own' ? partialWords(first) : 0
+    const words = unit.kind === 'own' ? scratchWords(first, tuning) : 0
     if (words > 0) {
       const bytes = align(words * 4)
       const offset = arena.take(bytes)

@@ -118,4 +118,12 @@ describe('rows and attention', () => {
     expect(await agree(make, (q, k, v) => attention(q, k, v, { causal: true }))).toBeUndefined()
     expect(await agree(make, (q, k, v) => attention(q, k, v, { softcap: 2 }))).toBeUndefined()
   })
+
+  it.each(['f32', 'f16'] as const)('of few queries and many keys, in ranges, of %s', async (dtype) => {
+    const make = () => [numbers([1, 2, 1, 8], 0.3, dtype), numbers([1, 1, 1100, 8], 0.5, dtype), numbers([1, 1, 1100, 8], 0.7, dtype)]
+    expect(await agree(make, (q, k, v) => attention(q, k, v, { causal: true }))).toBeUndefined()
+    // Ranges of which a query sees nothing.
+    expect(await agree(make, (q, k, v) => attention(q, k, v, { causal: true, window: 3 }))).toBeUndefined()
+    expect(await agree(make, (q, k, v) => attention(q, k, v, { length: 2 }))).toBeUndefined()
+  })
 })

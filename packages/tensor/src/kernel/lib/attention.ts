@@ -82,17 +82,24 @@ export function attendAlone(query: Query): Expr[] {
       else b.if(bias.isSeen, () => inside(attend))
     }),
   )
-  const divisor = b.let('divisor', total.value.eq(0).select(f32(1), total.value))
+  const divisor = divisorOf(b, total.value)
   return sums.map((sum) => b.let('attended', sum.value.div(divisor)))
+}
+
+/** What a workgroup has found of some keys: the largest score, Σ e^(score − peak), and of the values that sum for the numbers that this thread holds. */
+export interface Found {
+  readonly peak: Expr
+  readonly total: Expr
+  /** Runs for each number `w` that this thread holds. */
+  readonly each: (body: (w: Expr, sum: Expr) => void) => void
 }
 
 /**
  * By the threads of a workgroup: each finds the scores of some keys, and each adds up some numbers of the values. All of them must come by.
  *
  * @param threads of the workgroup
- * @param write takes number `w` of the result
  */
-export function attendTogether(query: Query, threads: number, write: (w: Expr, value: Expr) => void): void {
+export function attendTogether(query: Query, threads: number): Found {
   const { b, width, inside } = query
   const lane = b.localIndex()
   const held = b.sharedArray('query', 'f32', width)
@@ -157,13 +164,41 @@ export function attendTogether(query: Query, threads: number, write: (w: Expr, v
       b.barrier()
     }),
   )
-  const divisor = b.let('divisor', total.value.eq(0).select(f32(1), total.value))
-  sums.forEach((sum, part) => {
-    const w = part === 0 ? lane : b.let('w', lane.add(part * threads))
-    const put = (): void => write(w, b.let('attended', sum.value.div(divisor)))
-    if (width % threads === 0) put()
-    else b.if(w.lt(width), () => inside(put))
-  })
+  const each: Found['each'] = (body) =>
+    sums.forEach((sum, part) => {
+      const w = part === 0 ? lane : b.let('w', lane.add(part * threads))
+      if (width % threads === 0) body(w, sum.value)
+      else b.if(w.lt(width), () => inside(() => body(w, sum.value)))
+    })
+  return { peak: peak.value, total: total.value, each }
+}
+
+/** The sum of no weights divides as 1 does: a query that sees no key gives 0. */
+export const divisorOf = (b: KernelBuilder, total: Expr): Expr => b.let('divisor', total.eq(0).select(f32(1), total))
+
+/**
+ * Puts together what was found of several ranges of keys.
+ *
+ * @param found of a range: its peak, its total, and one number of its sums
+ */
+export function joinRanges(
+  b: KernelBuilder,
+  ranges: number,
+  inside: (body: () => void) => void,
+  found: (range: Expr) => { readonly peak: () => Expr; readonly total: () => Expr; readonly sum: () => Expr },
+): Expr {
+  const peak = b.var('peak', f32(NOTHING))
+  b.for('range', u32(0), u32(ranges), 1, (range) => inside(() => peak.set(peak.value.max(found(range).peak()))))
+  const [total, sum] = [b.var('total', f32(0)), b.var('sum', f32(0))]
+  b.for('range', u32(0), u32(ranges), 1, (range) =>
+    inside(() => {
+      const own = found(range)
+      const shrink = b.let('shrink', own.peak().sub(peak.value).unary('exp'))
+      total.set(total.value.add(own.total().mul(shrink)))
+      sum.set(sum.value.add(own.sum().mul(shrink)))
+    }),
+  )
+  return b.let('attended', sum.value.div(divisorOf(b, total.value)))
 }
 
 /** The query's numbers, one read of each for the workgroup. */

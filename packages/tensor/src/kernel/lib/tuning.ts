@@ -18,6 +18,8 @@ export interface Tuning {
   readonly rowThreads: (rows: number, size: number) => number
   /** Threads that share a query of attention, of heads of a width. */
   readonly attentionThreads: (width: number) => number
+  /** Ranges that the keys of so many queries are split into. */
+  readonly keyRanges: (queries: number, keys: number) => number
 }
 
 /** Operations behind a product that are few. */
@@ -35,6 +37,7 @@ export const softwareTuning: Tuning = {
   },
   rowThreads: () => 1,
   attentionThreads: () => 1,
+  keyRanges: () => 1,
 }
 
 /**
@@ -52,4 +55,5 @@ export const gpuTuning: Tuning = {
   },
   rowThreads: (_, size) => (size <= 64 ? 32 : size <= 1024 ? 64 : 128),
   attentionThreads: (width) => (width > 64 ? 128 : 64),
+  keyRanges: (queries, keys) => (queries > 256 || keys < 1024 ? 1 : Math.min(16, Math.floor(keys / 256))),
 }

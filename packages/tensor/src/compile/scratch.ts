@@ -1,0 +1,28 @@
+/** Memory that the dispatches of one operation hand to each other. */
+import type { Node } from '../graph/node.js'
+import { mostElements } from '../kernel/lib/indexing.js'
+import type { Tuning } from '../kernel/lib/tuning.js'
+import { dimMax, type Shape } from '../shape.js'
+import { partialWords } from './long-reductions.js'
+
+const shapeAt = (node: Node, input: number): Shape => {
+  const value = node.inputs[input]!
+  return value.node.outputs[value.index]!.shape
+}
+
+/** Ranges that the keys of an attention are split into, each for a workgroup of its own: more than one where queries are too few to keep a device busy, and keys are many. */
+export function keyRanges(node: Node, tuning: Tuning): number {
+  if (node.op !== 'attention' && node.op !== 'attendCached') return 1
+  const [batch, heads, tokens] = shapeAt(node, 0)
+  const keys = shapeAt(node, node.op === 'attention' ? 1 : 3)[2]!
+  return tuning.keyRanges(mostElements([batch!, heads!, tokens!]), dimMax(keys))
+}
+
+/** Words between the dispatches of a node; 0 for most. */
+export function scratchWords(node: Node, tuning: Tuning): number {
+  const ranges = keyRanges(node, tuning)
+  if (ranges === 1) return partialWords(node)
+  const [batch, heads, tokens, width] = shapeAt(node, 0)
+  // For each query and range the sums of the values, the peak and the total.
+  return mostElements([batch!, heads!, tokens!]) * ranges * (dimMax(width!) + 2)
+}
