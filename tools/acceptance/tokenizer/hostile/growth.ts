@@ -105,9 +105,14 @@ async function growthOf(name: string, first: number, work: (length: number) => (
     short = work(length)
     shortMs = await leastMs(short)
   }
-  const doubled = await doubling(name, length, work)
   // One doubling may be where a processor's cache or the heap's young half ends; what grows too fast goes on doing so.
-  return doubled.factor > 2.2 ? doubling(name, length * 8, work) : doubled
+  let least = await doubling(name, length, work)
+  for (const times of [4, 8, 16]) {
+    if (least.factor <= 2.2) break
+    const further = await doubling(name, length * times, work)
+    if (further.factor < least.factor) least = further
+  }
+  return least
 }
 
 async function doubling(name: string, length: number, work: (length: number) => () => unknown): Promise<Growth> {
