@@ -90,6 +90,9 @@ export const resolveShape = (shape: Shape, values: SymValues): number[] => shape
 /** Number of elements, symbols counted at their maximum. */
 export const elementCount = (shape: Shape): number => shape.reduce<number>((product, dim) => product * dimMax(dim), 1)
 
+/** Elements where symbols have these values. */
+export const elementCountAt = (shape: Shape, values: SymValues): number => resolveShape(shape, values).reduce((a, b) => a * b, 1)
+
 /** Row-major strides in elements. */
 export function stridesOf(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length)

@@ -3,11 +3,11 @@ import { dtypeOf, shapeOf, typeOf } from '../graph/node.js'
 import { f32, u32, type KernelBuilder } from '../kernel/builder.js'
 import type { Expr } from '../kernel/ir.js'
 import { attendAlone, attendTogether, divisorOf, joinRanges, windowStart, type Bias, type Query } from '../kernel/lib/attention.js'
-import { asExpr, broadcastIndex, mostElements, plus, times, type Amount, type SymbolUniforms } from '../kernel/lib/indexing.js'
-import { encodeBits, perWord, rounded } from '../kernel/lib/pack.js'
+import { asExpr, broadcastIndex, plus, times, type Amount, type SymbolUniforms } from '../kernel/lib/indexing.js'
+import { encodeBits, joinParts, perWord, rounded } from '../kernel/lib/pack.js'
 import type { Tuning } from '../kernel/lib/tuning.js'
 import type { AttentionAttrs } from '../ops/attention.js'
-import { resolveShape, type Dim, type Index, type SymValues } from '../shape.js'
+import { elementCount, elementCountAt, type Dim, type Index, type SymValues } from '../shape.js'
 import { writesDispatch } from './cache-dispatch.js'
 import type { Dispatch } from './dispatches.js'
 import { ELEMENT_GROUP, inVectors, kernelOf, placeInWord, type BuiltKernel, type KernelParts } from './kernel-parts.js'
@@ -24,7 +24,7 @@ export function hasAttention(op: string, inputs: readonly TensorType[]): boolean
   const [q] = inputs
   if ((op !== 'attention' && op !== 'attendCached') || q === undefined) return false
   // What has no elements has no memory that could be bound as vectors.
-  if (inputs.some(({ shape }) => mostElements(shape) === 0)) return false
+  if (inputs.some(({ shape }) => elementCount(shape) === 0)) return false
   const width = q.shape[3]
   return typeof width === 'number' && width > 0 && width <= MOST_WIDTH && width % perWord(q.dtype) === 0 && Number(q.shape[1]) > 0
 }
@@ -101,7 +101,7 @@ function attend(attended: Attended, memory: Memory, tuning: Tuning): Dispatch[] 
   const vectors =
     width % 4 === 0 && [q, attended.keys, attended.values].every((value) => dtypeOf(value) === 'f32' && memory.of(value) !== undefined)
   const { kernel, places, symbols } = vectors ? inVectors(build) : build(1)
-  const count = (values: SymValues): number => resolveShape([batch, heads, tokens], values).reduce((a, b) => a * b, 1)
+  const count = (values: SymValues): number => elementCountAt([batch, heads, tokens], values)
   const first: Dispatch = { kernel, places, symbols, threads: (values) => count(values) * ranges * threads, title: node.op }
   return ranges === 1 ? [first] : [first, joined(node, q, ranges, memory)]
 }
@@ -119,36 +119,28 @@ function joined(node: Node, q: Value, ranges: number, memory: Memory): Dispatch 
       const [out, between] = [arrays.of({ node, index: 0 })!, arrays.at(memory.between(node)!)]
       const total = asExpr(sizes.count(shape))
       when(thread, elementsPerWord === 1 ? total : total.div(elementsPerWord), () => {
-        const words = Array.from({ length: elementsPerWord }, (_, part) => {
+        const word = joinParts(elementsPerWord, (part) => {
           const index = placeInWord(b, thread, part, elementsPerWord, total)
           const [query, w] = [b.let('query', index.div(width)), b.let('w', index.rem(width))]
-          const value = joinRanges(
-            b,
-            ranges,
-            (body) => elements.inside(body),
-            (range) => {
-              const base = b.let(
-                'base',
-                query
-                  .mul(ranges)
-                  .add(range)
-                  .mul(width + 2),
-              )
-              const at = (place: Expr): Expr => b.load(between, place).bits('f32')
-              return { sum: () => at(base.add(w)), peak: () => at(base.add(width)), total: () => at(base.add(width + 1)) }
-            },
-          )
-          return b.let('bits', encodeBits(b.let('rounded', rounded(b, value, dtype)), dtype)).shl((32 / elementsPerWord) * part)
+          const inside = (body: () => void): void => elements.inside(body)
+          const value = joinRanges(b, ranges, inside, (range) => {
+            const base = b.let(
+              'base',
+              query
+                .mul(ranges)
+                .add(range)
+                .mul(width + 2),
+            )
+            const at = (place: Expr): Expr => b.load(between, place).bits('f32')
+            return { sum: () => at(base.add(w)), peak: () => at(base.add(width)), total: () => at(base.add(width + 1)) }
+          })
+          return b.let('bits', encodeBits(b.let('rounded', rounded(b, value, dtype)), dtype))
         })
-        b.store(
-          out,
-          thread,
-          words.reduce((a, c) => a.or(c)),
-        )
+        b.store(out, thread, word)
       })
     },
   )
-  const threads = (values: SymValues): number => resolveShape(shape, values).reduce((a, c) => a * c, 1) / elementsPerWord
+  const threads = (values: SymValues): number => elementCountAt(shape, values) / elementsPerWord
   return { kernel, places, symbols, threads, title: `${node.op}, joined` }
 }
 
@@ -219,12 +211,8 @@ function writeQuery(
     const out = arrays.of({ node, index: 0 })!
     const results = attendAlone(query)
     for (let w = 0; w < width; w += elementsPerWord) {
-      const word = Array.from({ length: elementsPerWord }, (_, part) => bits(results[w + part]!).shl((32 / elementsPerWord) * part))
-      b.store(
-        out,
-        b.let('to', queryBase.div(elementsPerWord).add(w / elementsPerWord)),
-        word.reduce((a, c) => a.or(c)),
-      )
+      const word = joinParts(elementsPerWord, (part) => bits(results[w + part]!))
+      b.store(out, b.let('to', queryBase.div(elementsPerWord).add(w / elementsPerWord)), word)
     }
     return
   }
@@ -248,14 +236,8 @@ function writeQuery(
   b.barrier()
   b.for('word', b.localIndex(), u32(width / elementsPerWord), threads, (word) =>
     elements.inside(() => {
-      const pieces = Array.from({ length: elementsPerWord }, (_, part) =>
-        b.load(whole, word.mul(elementsPerWord).add(part)).shl((32 / elementsPerWord) * part),
-      )
-      b.store(
-        out,
-        b.let('to', queryBase.div(elementsPerWord).add(word)),
-        pieces.reduce((a, c) => a.or(c)),
-      )
+      const joint = joinParts(elementsPerWord, (part) => b.load(whole, word.mul(elementsPerWord).add(part)))
+      b.store(out, b.let('to', queryBase.div(elementsPerWord).add(word)), joint)
     }),
   )
 }

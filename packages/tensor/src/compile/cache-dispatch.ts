@@ -3,8 +3,8 @@ import { dtypeOf, shapeOf, typeOf } from '../graph/node.js'
 import { u32 } from '../kernel/builder.js'
 import type { Expr } from '../kernel/ir.js'
 import { asExpr, coordinatesOf, flatIndex } from '../kernel/lib/indexing.js'
-import { encodeBits, perWord, wordsOf } from '../kernel/lib/pack.js'
-import { resolveShape, type Dim, type SymValues } from '../shape.js'
+import { encodeBits, joinParts, perWord, wordsOf } from '../kernel/lib/pack.js'
+import { elementCountAt, type Dim, type SymValues } from '../shape.js'
 import type { Dispatch } from './dispatches.js'
 import { ELEMENT_GROUP, kernelOf, placeInWord } from './kernel-parts.js'
 import type { Memory, Place } from './places.js'
@@ -52,15 +52,11 @@ function rowsOnly(writes: readonly CacheWrite[], positions: Value, memory: Memor
       when(slot, symbols.dim(caches[2]!), () => {
         const to = flatIndex(b, [batch, head, slot, w], symbols.strides(caches))
         for (const write of writes) {
-          const words = Array.from({ length: elementsPerWord }, (_, part) => {
+          const word = joinParts(elementsPerWord, (part) => {
             const element = elements.at(write.rows, part === 0 ? index : b.let('at', index.add(part)))
-            return b.let('bits', encodeBits(element, dtype)).shl((32 / elementsPerWord) * part)
+            return b.let('bits', encodeBits(element, dtype))
           })
-          b.store(
-            arrays.of(write.out)!,
-            elementsPerWord === 1 ? to : b.let('to', to.div(elementsPerWord)),
-            words.reduce((a, c) => a.or(c)),
-          )
+          b.store(arrays.of(write.out)!, elementsPerWord === 1 ? to : b.let('to', to.div(elementsPerWord)), word)
         }
       })
     })
@@ -69,7 +65,7 @@ function rowsOnly(writes: readonly CacheWrite[], positions: Value, memory: Memor
   return { kernel, places, symbols, threads: (values) => wordsOf(dtype, count(shape, values)), title: 'cacheWrite' }
 }
 
-const count = (shape: readonly Dim[], values: SymValues): number => resolveShape(shape, values).reduce((a, b) => a * b, 1)
+const count = (shape: readonly Dim[], values: SymValues): number => elementCountAt(shape, values)
 
 /** A thread for each word of the cache. */
 function wholeCache({ cache, rows, out }: CacheWrite, positions: Value, memory: Memory): Dispatch {
@@ -79,8 +75,7 @@ function wholeCache({ cache, rows, out }: CacheWrite, positions: Value, memory: 
     const target = arrays.of(out)!
     const total = asExpr(symbols.count(shape))
     when(thread, total.add(elementsPerWord - 1).div(elementsPerWord), () => {
-      let word: Expr = u32(0)
-      for (let part = 0; part < elementsPerWord; part++) {
+      const word = joinParts(elementsPerWord, (part) => {
         const index = placeInWord(b, thread, part, elementsPerWord, total)
         const [batch, head, slot, w] = coordinatesOf(b, symbols, shape, index).map(asExpr) as [Expr, Expr, Expr, Expr]
         const position = elements.at(positions, positionIndex(positions, batch))
@@ -95,8 +90,8 @@ function wholeCache({ cache, rows, out }: CacheWrite, positions: Value, memory: 
             }),
           () => elements.inside(() => bits.set(encodeBits(elements.at(cache, index), dtype))),
         )
-        word = part === 0 ? bits.value : word.or(bits.value.shl((32 / elementsPerWord) * part))
-      }
+        return bits.value
+      })
       b.store(target, thread, word)
     })
   })

@@ -4,7 +4,7 @@ import { u32 } from '../kernel/builder.js'
 import type { Expr } from '../kernel/ir.js'
 import { asExpr, coordinatesOf, flatIndex, type Amount } from '../kernel/lib/indexing.js'
 import { encodeBits, perWord, wordsOf } from '../kernel/lib/pack.js'
-import { resolveShape } from '../shape.js'
+import { elementCountAt } from '../shape.js'
 import type { Dispatch } from './dispatches.js'
 import { ELEMENT_GROUP, kernelOf, placeInWord } from './kernel-parts.js'
 import type { Memory } from './places.js'
@@ -59,11 +59,7 @@ export function concatDispatches(node: Node, memory: Memory, most: number): Disp
       kernel,
       places,
       symbols,
-      threads: (values) =>
-        wordsOf(
-          dtype,
-          resolveShape(shape, values).reduce((a, c) => a * c, 1),
-        ),
+      threads: (values) => wordsOf(dtype, elementCountAt(shape, values)),
       title: 'concat',
     })
   }

@@ -10,7 +10,7 @@ import { encodeBits, perWord, wordsOf } from '../kernel/lib/pack.js'
 import { sortedPlace } from '../kernel/lib/reductions.js'
 import { elementRules } from '../kernel/lib/rules.js'
 import { softwareTuning, type Tuning } from '../kernel/lib/tuning.js'
-import { resolveShape, type Sym, type SymValues } from '../shape.js'
+import { elementCountAt, type Sym, type SymValues } from '../shape.js'
 import { attendCachedDispatches, attentionDispatches } from './attention-dispatch.js'
 import { writesDispatch } from './cache-dispatch.js'
 import { concatDispatches } from './concat-dispatch.js'
@@ -109,7 +109,7 @@ function ownDispatches(node: Node, memory: Memory, { maxBindings, tuning }: Requ
 const countOf =
   ({ shape }: TensorType) =>
   (values: SymValues): number =>
-    resolveShape(shape, values).reduce((a, b) => a * b, 1)
+    elementCountAt(shape, values)
 
 const asDispatch = ({ kernel, places, symbols }: BuiltKernel): Omit<Dispatch, 'threads' | 'title'> => ({ kernel, places, symbols })
 

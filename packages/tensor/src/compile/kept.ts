@@ -2,10 +2,11 @@
  * Which values of a program devices with kernels keep in memory. A value is kept where others would ask for it again: outputs, what goes through many elements, what has
  * several readers or is broadcast. Everything between is worked out inside the kernels that need it, and what follows a sum or a product element by element is worked out at its end.
  */
+import { elementCount } from '../shape.js'
 import { TensorError } from '../errors.js'
 import type { Node, TensorType, Value } from '../graph/node.js'
 import { shapeOf } from '../graph/node.js'
-import { mostElements, sameOrder } from '../kernel/lib/indexing.js'
+import { sameOrder } from '../kernel/lib/indexing.js'
 import { productOps } from '../kernel/lib/products.js'
 import { hasRows, rowOps } from '../kernel/lib/rows.js'
 import { elementRules, loopingOps } from '../kernel/lib/rules.js'
@@ -30,7 +31,7 @@ const isWideConcat = (node: Node, maxBindings: number): boolean => node.op === '
 export function hasKernel(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean {
   const own = op === 'sort' || op === 'cacheWrite' || hasAttention(op, inputs)
   if (!own && !elementRules.has(op) && !hasRows(op, inputs, outputs, attrs)) return false
-  return [...inputs, ...outputs].every(({ dtype, shape }) => dtype !== 'f64' && mostElements(shape) < 2 ** 32)
+  return [...inputs, ...outputs].every(({ dtype, shape }) => dtype !== 'f64' && elementCount(shape) < 2 ** 32)
 }
 
 /** Operations of numbers made of nothing that are worked out again rather than kept. */
@@ -139,7 +140,7 @@ export function chooseKept(program: Program, maxBindings: number): Set<Node> {
       const again =
         rereading[node.op]?.includes(which) === true ||
         isWideConcat(node, maxBindings) ||
-        (!unequal.has(node.op) && mostElements(shapeOf(value)) < mostElements(node.outputs[0]!.shape))
+        (!unequal.has(node.op) && elementCount(shapeOf(value)) < elementCount(node.outputs[0]!.shape))
       if (again && !isCheap(value.node)) keepBase(value.node)
     })
   }

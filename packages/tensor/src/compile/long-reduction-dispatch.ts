@@ -1,10 +1,9 @@
 import type { Node } from '../graph/node.js'
 import { u32 } from '../kernel/builder.js'
 import { asExpr } from '../kernel/lib/indexing.js'
-import { decodeBits, encodeBits, perWord, rounded, wordsOf, wideBits } from '../kernel/lib/pack.js'
+import { decodeBits, encodeBits, joinParts, perWord, rounded, wordsOf, wideBits } from '../kernel/lib/pack.js'
 import { reduceAlong, reduction } from '../kernel/lib/reductions.js'
-import type { Expr } from '../kernel/ir.js'
-import { resolveShape, type SymValues } from '../shape.js'
+import { elementCountAt, type SymValues } from '../shape.js'
 import type { Dispatch } from './dispatches.js'
 import { ELEMENT_GROUP, kernelOf, placeInWord } from './kernel-parts.js'
 import { partsOf } from './long-reductions.js'
@@ -14,7 +13,7 @@ import type { Memory } from './places.js'
 export function longReductionDispatches(node: Node, memory: Memory): Dispatch[] {
   const { shape, dtype } = node.outputs[0]!
   const parts = partsOf(node)
-  const results = (values: SymValues): number => resolveShape(shape, values).reduce((a, b) => a * b, 1)
+  const results = (values: SymValues): number => elementCountAt(shape, values)
   const between = memory.between(node)!
   // Halves are added up as floats, and rounded once.
   const held = wideBits(dtype)
@@ -34,16 +33,14 @@ export function longReductionDispatches(node: Node, memory: Memory): Dispatch[] 
     const from = arrays.at(between)
     const total = asExpr(symbols.count(shape))
     when(thread, total.add(elementsPerWord - 1).div(elementsPerWord), () => {
-      let word: Expr = u32(0)
-      for (let i = 0; i < elementsPerWord; i++) {
+      const word = joinParts(elementsPerWord, (i) => {
         const index = placeInWord(b, thread, i, elementsPerWord, total)
         const { take, value } = reduction(b, node.op, held)
         b.for('part', u32(0), u32(parts), 1, (part) =>
           elements.inside(() => take(b.let('one', decodeBits(b.load(from, index.mul(parts).add(part)), held)))),
         )
-        const bits = b.let('bits', encodeBits(b.let('whole', rounded(b, value(), dtype)), dtype))
-        word = i === 0 ? bits : word.or(bits.shl((32 / elementsPerWord) * i))
-      }
+        return b.let('bits', encodeBits(b.let('whole', rounded(b, value(), dtype)), dtype))
+      })
       b.store(out, thread, word)
     })
   })

@@ -1,5 +1,5 @@
+import { elementCount } from '../shape.js'
 import type { Node } from '../graph/node.js'
-import { mostElements } from '../kernel/lib/indexing.js'
 
 /** Results of a reduction that leave a device idle where each is worked out by one thread. */
 const FEW_RESULTS = 256
@@ -14,7 +14,7 @@ export const partsOf = (node: Node): number => (partialWords(node) === 0 ? 1 : P
 export function partialWords(node: Node): number {
   if (node.op !== 'reduceSum' && node.op !== 'reduceMax') return 0
   const input = node.inputs[0]!
-  const results = mostElements(node.outputs[0]!.shape)
+  const results = elementCount(node.outputs[0]!.shape)
   if (results === 0 || results > FEW_RESULTS) return 0
-  return mostElements(input.node.outputs[input.index]!.shape) / results < MANY_ELEMENTS ? 0 : results * PARTS
+  return elementCount(input.node.outputs[input.index]!.shape) / results < MANY_ELEMENTS ? 0 : results * PARTS
 }

@@ -1,6 +1,7 @@
 /** Where the values of a program lie on a device with kernels. */
+import { elementCount } from '../shape.js'
 import type { Node, TensorType, Value } from '../graph/node.js'
-import { mostElements } from '../kernel/lib/indexing.js'
+
 import { wordsOf } from '../kernel/lib/pack.js'
 import { align, Arena } from './memory.js'
 import type { Program } from './program.js'
@@ -22,7 +23,7 @@ export interface Memory {
   readonly arena: number
 }
 
-const bytesOf = ({ shape, dtype }: TensorType): number => wordsOf(dtype, mostElements(shape)) * 4
+const bytesOf = ({ shape, dtype }: TensorType): number => wordsOf(dtype, elementCount(shape)) * 4
 
 /** Inputs and outputs in memory of their own, the others in one block, in which what is no longer read makes room. What only its own dispatch reads has no memory. */
 export function placeUnits(program: Program, units: readonly Unit[], tuning: Tuning): Memory {

@@ -1,8 +1,7 @@
 import type { Node } from '../graph/node.js'
-import { u32 } from '../kernel/builder.js'
 import type { Expr, Storage } from '../kernel/ir.js'
 import { asExpr, plus, sameOrder, times, type Amount } from '../kernel/lib/indexing.js'
-import { encodeBits, perWord } from '../kernel/lib/pack.js'
+import { encodeBits, joinParts, perWord } from '../kernel/lib/pack.js'
 import { blockPlace, productBlock } from '../kernel/lib/product-blocks.js'
 import {
   productOfNode,
@@ -15,7 +14,7 @@ import {
   type TilePlace,
 } from '../kernel/lib/products.js'
 import type { Tuning } from '../kernel/lib/tuning.js'
-import { dimMax, isSym, resolveShape, type Shape, type SymValues } from '../shape.js'
+import { dimMax, isSym, elementCountAt, type Shape, type SymValues } from '../shape.js'
 import type { Dispatch } from './dispatches.js'
 import { ELEMENT_GROUP, inVectors, kernelOf, titleOf, type KernelParts } from './kernel-parts.js'
 import type { Memory } from './places.js'
@@ -77,7 +76,7 @@ export function productsDispatch(parts: readonly Part[], memory: Memory, tuning:
 
 function threadCount({ product, tile }: Cut, values: SymValues): number {
   const { rows, columns, block } = tile
-  const size = (shape: Shape): number => resolveShape(shape, values).reduce((a, c) => a * c, 1)
+  const size = (shape: Shape): number => elementCountAt(shape, values)
   const tiles =
     Math.ceil(size(product.rows) / (rows * (block?.down ?? 1))) * Math.ceil(size([product.columns]) / (columns * (block?.across ?? 1)))
   return size(product.batch) * tiles * (threadsOf(tile) ?? 1)
@@ -126,13 +125,11 @@ function writeSums(
       when(row, height, () =>
         when(column, width, () => {
           const first = b.let('first', line.add(column))
-          let word: Expr = u32(0)
-          for (let part = 0; part < elementsPerWord; part++) {
+          const word = joinParts(elementsPerWord, (part) => {
             const index = part === 0 ? first : b.let('index', first.add(part))
             products.forEach((one, which) => elements.know({ node: one, index: 0 }, index, tiles[which]![i]![j + part]!))
-            const bits = b.let('bits', encodeBits(b.let('element', elements.own({ node, index: 0 }, index)), dtype))
-            word = part === 0 ? bits : word.or(bits.shl((32 / elementsPerWord) * part))
-          }
+            return b.let('bits', encodeBits(b.let('element', elements.own({ node, index: 0 }, index)), dtype))
+          })
           b.store(out, elementsPerWord === 1 ? first : b.let('at', first.div(elementsPerWord)), word)
         }),
       )

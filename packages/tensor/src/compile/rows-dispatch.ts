@@ -1,12 +1,11 @@
 import type { Node } from '../graph/node.js'
 import { shapeOf, typeOf } from '../graph/node.js'
-import { u32 } from '../kernel/builder.js'
 import type { Expr } from '../kernel/ir.js'
 import { asExpr, plus, times } from '../kernel/lib/indexing.js'
-import { encodeBits, perWord, rounded } from '../kernel/lib/pack.js'
+import { encodeBits, joinParts, perWord, rounded } from '../kernel/lib/pack.js'
 import { rowCount, rowOps, RowReader, type RowContext, type RowResult } from '../kernel/lib/rows.js'
 import type { Tuning } from '../kernel/lib/tuning.js'
-import { isSym, resolveShape, type SymValues } from '../shape.js'
+import { isSym, elementCountAt, type SymValues } from '../shape.js'
 import type { Dispatch } from './dispatches.js'
 import { ELEMENT_GROUP, kernelOf, titleOf, type KernelParts } from './kernel-parts.js'
 import type { Memory } from './places.js'
@@ -27,7 +26,7 @@ export function rowsDispatch(node: Node, core: Node, memory: Memory, tuning: Tun
     const row = threads === 1 ? parts.thread : parts.group
     parts.when(row, rowCount(parts.symbols, type), () => writeRow(node, core, row, threads, parts))
   })
-  const count = (values: SymValues): number => resolveShape(lead, values).reduce((a, b) => a * b, 1)
+  const count = (values: SymValues): number => elementCountAt(lead, values)
   return { kernel, places, symbols, threads: (values) => count(values) * threads, title }
 }
 
@@ -68,12 +67,10 @@ function writeRow(node: Node, core: Node, row: Expr, threads: number, { b, symbo
     const perThread = perWord(typeOf(value).dtype)
     reader.each(
       (word) => {
-        let bits: Expr = u32(0)
-        for (let part = 0; part < perThread; part++) {
+        const bits = joinParts(perThread, (part) => {
           const i = perThread === 1 ? word : b.let('i', word.mul(perThread).add(part))
-          const one = finished(elements.index(start, i), (result as Extract<RowResult, { kind: 'elements' }>).at(i))
-          bits = part === 0 ? one : bits.or(one.shl((32 / perThread) * part))
-        }
+          return finished(elements.index(start, i), (result as Extract<RowResult, { kind: 'elements' }>).at(i))
+        })
         b.store(out, b.let('to', asExpr(plus(perThread === 1 ? start : start.div(perThread), word))), bits)
       },
       perThread === 1 ? size : (size as number) / perThread,

@@ -1,8 +1,8 @@
 /** Memory that the dispatches of one operation hand to each other. */
 import type { Node } from '../graph/node.js'
-import { mostElements } from '../kernel/lib/indexing.js'
+
 import type { Tuning } from '../kernel/lib/tuning.js'
-import { dimMax, type Shape } from '../shape.js'
+import { elementCount, dimMax, type Shape } from '../shape.js'
 import { partialWords } from './long-reductions.js'
 
 const shapeAt = (node: Node, input: number): Shape => {
@@ -15,7 +15,7 @@ export function keyRanges(node: Node, tuning: Tuning): number {
   if (node.op !== 'attention' && node.op !== 'attendCached') return 1
   const [batch, heads, tokens] = shapeAt(node, 0)
   const keys = shapeAt(node, node.op === 'attention' ? 1 : 3)[2]!
-  return tuning.keyRanges(mostElements([batch!, heads!, tokens!]), dimMax(keys))
+  return tuning.keyRanges(elementCount([batch!, heads!, tokens!]), dimMax(keys))
 }
 
 /** Words between the dispatches of a node; 0 for most. */
@@ -24,5 +24,5 @@ export function scratchWords(node: Node, tuning: Tuning): number {
   if (ranges === 1) return partialWords(node)
   const [batch, heads, tokens, width] = shapeAt(node, 0)
   // For each query and range the sums of the values, the peak and the total.
-  return mostElements([batch!, heads!, tokens!]) * ranges * (dimMax(width!) + 2)
+  return elementCount([batch!, heads!, tokens!]) * ranges * (dimMax(width!) + 2)
 }

@@ -3,7 +3,7 @@ import { byteSize, decodeStorage, dtypes, encodeStorage } from '../../dtype.js'
 import { TensorError } from '../../errors.js'
 import { rowOf } from '../../graph/build.js'
 import type { TensorType } from '../../graph/node.js'
-import { printShape, resolveShape, type SymValues } from '../../shape.js'
+import { printShape, elementCountAt, type SymValues } from '../../shape.js'
 import {
   markUnstarted,
   type Device,
@@ -124,7 +124,7 @@ export class ReferenceDevice implements Device {
     if ((executable as ReferenceExecutable).disposed) throw new TensorError('DISPOSED', 'run: this program was disposed')
     const { program } = executable
     const bytesOf = (what: string, buffer: ReferenceBuffer, { shape, dtype }: TensorType): Uint8Array => {
-      const bytes = resolveShape(shape, symbols).reduce((a, b) => a * b, 1) * byteSize(dtype)
+      const bytes = elementCountAt(shape, symbols) * byteSize(dtype)
       if (bytes > buffer.bytes)
         throw new TensorError('SHAPE', `${what} needs ${bytes} bytes for ${dtype} ${printShape(shape)}; its buffer has ${buffer.bytes}`)
       return buffer.data.subarray(0, bytes)

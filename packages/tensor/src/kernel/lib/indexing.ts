@@ -1,5 +1,5 @@
 /** Index arithmetic inside kernels: numbers are worked out when the kernel is built, what depends on a symbol when it runs. */
-import { dimMax, isSym, type Dim, type Index, type Shape, type Sym } from '../../shape.js'
+import { isSym, type Dim, type Index, type Shape, type Sym } from '../../shape.js'
 import { u32, type KernelBuilder } from '../builder.js'
 import type { Expr } from '../ir.js'
 
@@ -106,6 +106,3 @@ export function broadcastIndex(b: KernelBuilder, symbols: SymbolUniforms, shape:
   const strides = to.map((_, axis): Amount => (axis < extra || shape[axis - extra] === 1 ? 0 : own[axis - extra]!))
   return flatIndex(b, coordinatesOf(b, symbols, to, index), strides)
 }
-
-/** The largest number of elements a shape may have. */
-export const mostElements = (shape: Shape): number => shape.reduce<number>((product, dim) => product * dimMax(dim), 1)

@@ -37,6 +37,13 @@ export function computedConstant(value: number, dtype: DType): Expr {
 
 export const isNaNExpr = (x: Expr): Expr => x.bits('u32').and(0x7fffffff).gt(0x7f800000)
 
+/** A word of the bits of its parts, the first lowest. */
+export function joinParts(count: number, bits: (part: number) => Expr): Expr {
+  let word = bits(0)
+  for (let part = 1; part < count; part++) word = word.or(bits(part).shl((32 / count) * part))
+  return word
+}
+
 /** The element `index` of an array of words. */
 export function loadElement(b: KernelBuilder, words: Storage, dtype: DType, index: Expr): Expr {
   const count = perWord(dtype)

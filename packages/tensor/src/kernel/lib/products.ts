@@ -6,12 +6,12 @@ import type { DType } from '../../dtype.js'
 import type { Attrs, Node, TensorType, Value } from '../../graph/node.js'
 import { dtypeOf, shapeOf, typeOf } from '../../graph/node.js'
 import type { MatmulAttrs } from '../../ops/matmul.js'
-import type { Dim, Shape } from '../../shape.js'
+import { elementCount, type Dim, type Shape } from '../../shape.js'
 import { f32, u32, type Cell, type KernelBuilder } from '../builder.js'
 import type { Expr, Storage } from '../ir.js'
 import { activated } from './activations.js'
 import type { ElementContext, ElementRule, Elements } from './elements.js'
-import { asExpr, broadcastIndex, mostElements, plus, times, type Amount, type SymbolUniforms } from './indexing.js'
+import { asExpr, broadcastIndex, plus, times, type Amount, type SymbolUniforms } from './indexing.js'
 import { rounded } from './pack.js'
 import { packedElement, packedOperand, perPackedWord, type Packed } from './quantised.js'
 
@@ -245,7 +245,7 @@ function operand(context: ProductContext, value: Value, layout: OperandLayout): 
   const starts = innerLast ? indices().map((index) => b.let('start', asExpr(plus(base, times(index, length))))) : []
   const along = innerLast ? length : outer
   // What has no elements has no memory that vectors could be bound to.
-  const isWhole = mostElements(shapeOf(value)) > 0 && dtypeOf(value) === 'f32' && isMultiple(along, 4)
+  const isWhole = elementCount(shapeOf(value)) > 0 && dtypeOf(value) === 'f32' && isMultiple(along, 4)
   const vectors = isWhole && (innerLast ? depth % 4 === 0 : count % 4 === 0) ? context.vectors(value) : undefined
   const steps = Array.from({ length: depth }, (_, step) => step)
   const vectorAt = (index: Expr): Expr[] => {
