@@ -13,23 +13,23 @@ export async function jaxJs(): Promise<Side> {
   }
 }
 
-const array = (data: Float32Array, shape: number[]): JaxArray => jax.numpy.array(data, { shape })
-const read = (result: JaxArray): Promise<ArrayLike<number>> => result.data() as Promise<Float32Array>
+export const array = (data: Float32Array, shape: readonly number[]): JaxArray => jax.numpy.array(data, { shape: [...shape] })
+export const read = (result: JaxArray): Promise<ArrayLike<number>> => result.data() as Promise<Float32Array>
 
-function matmul(size: number): Work {
+export function matmul(size: number): Work {
   const shape = [size, size]
   const [a, b] = [array(wave(size * size, 1.37), shape), array(wave(size * size, 0.71), shape)]
   const product = jax.jit((x: JaxArray, y: JaxArray) => jax.numpy.matmul(x, y))
   return () => read(product(a.ref, b.ref))
 }
 
-function softmax(): Work {
+export function softmax(): Work {
   const x = array(wave(rows * width, 1), [rows, width])
   const run = jax.jit((values: JaxArray) => jax.nn.softmax(values, -1))
   return () => read(run(x.ref))
 }
 
-function normalization(): Work {
+export function normalization(): Work {
   const [x, w, b] = [array(wave(rows * width, 1), [rows, width]), array(wave(width, 0.3), [width]), array(wave(width, 0.7), [width])]
   // standardize is (x − mean) · rsqrt(variance + epsilon): the form that jax-js itself offers.
   const run = jax.jit((values: JaxArray, weight: JaxArray, bias: JaxArray) =>

@@ -10,25 +10,25 @@ export async function tesserae(): Promise<Side> {
   }
 }
 
-async function read(result: Promise<Tensor> | Tensor): Promise<ArrayLike<number>> {
+export async function read(result: Promise<Tensor> | Tensor): Promise<ArrayLike<number>> {
   using owned = await result
   return await owned.data()
 }
 
-function matmul(size: number): Work {
+export function matmul(size: number): Work {
   const shape = [size, size]
   const [a, b] = [tensor(wave(size * size, 1.37), { shape }), tensor(wave(size * size, 0.71), { shape })]
   const product = jit((x: Tensor, y: Tensor) => x.matmul(y))
   return () => read(product(a, b))
 }
 
-function softmax(): Work {
+export function softmax(): Work {
   const x = tensor(wave(rows * width, 1), { shape: [rows, width] })
   const run = jit((values: Tensor) => values.softmax(-1))
   return () => read(run(x))
 }
 
-function normalization(): Work {
+export function normalization(): Work {
   const [x, w, b] = [tensor(wave(rows * width, 1), { shape: [rows, width] }), tensor(wave(width, 0.3)), tensor(wave(width, 0.7))]
   const run = jit((values: Tensor, weight: Tensor, bias: Tensor) => layerNorm(values, weight, bias, { eps }))
   return () => read(run(x, w, b))

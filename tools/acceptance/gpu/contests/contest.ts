@@ -1,23 +1,16 @@
 /** What two libraries do on one adapter, and the numbers that both begin with. */
-
-/** One side: does the work once and reads its result back. */
-export type Work = () => Promise<ArrayLike<number>>
+import { wave, type Work } from '../../foundation/contests/contest.js'
 
 export const contests = ['matmul256', 'matmul512', 'softmax', 'layerNorm', 'block', 'step'] as const
 export type ContestName = (typeof contests)[number]
+
+export { eps, type Work } from '../../foundation/contests/contest.js'
 
 export interface Side {
   /** What runs underneath. */
   readonly runtime: string
   readonly works: Readonly<Record<ContestName, () => Work>>
 }
-
-export const wave = (count: number, step: number, scale = 1): Float32Array =>
-  Float32Array.from({ length: count }, (_, i) => scale * Math.sin(i * step))
-
-/** Rows and width of the softmax and the layer norm. */
-export const [rows, width] = [1024, 1024]
-export const eps = 1e-5
 
 /** A block as GPT-2's, on one text. */
 export const gpt = { tokens: 64, width: 256, heads: 4, hidden: 1024, rate: 0.01 } as const

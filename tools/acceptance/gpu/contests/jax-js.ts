@@ -1,5 +1,6 @@
 import * as jax from '@jax-js/jax'
-import { blockInput, byWeight, eps, gpt, rows, shapes, wave, weightData, width, type Side, type WeightName, type Work } from './contest.js'
+import { array, matmul, normalization, read, softmax } from '../../foundation/contests/jax-js.js'
+import { blockInput, byWeight, eps, gpt, shapes, weightData, type Side, type WeightName, type Work } from './contest.js'
 
 type JaxArray = jax.Array
 type Weights = Record<WeightName, JaxArray>
@@ -21,31 +22,8 @@ export async function jaxJs(): Promise<Side> {
   }
 }
 
-const array = (data: Float32Array, shape: readonly number[]): JaxArray =>
-  jax.numpy.array(data as Float32Array<ArrayBuffer>, { shape: [...shape] })
-const read = (result: JaxArray): Promise<ArrayLike<number>> => result.data() as Promise<Float32Array>
-
-function matmul(size: number): Work {
-  const shape = [size, size]
-  const [a, b] = [array(wave(size * size, 1.37), shape), array(wave(size * size, 0.71), shape)]
-  const product = jax.jit((x: JaxArray, y: JaxArray) => jax.numpy.matmul(x, y))
-  return () => read(product(a.ref, b.ref))
-}
-
-function softmax(): Work {
-  const x = array(wave(rows * width, 1), [rows, width])
-  const run = jax.jit((values: JaxArray) => jax.nn.softmax(values, -1))
-  return () => read(run(x.ref))
-}
-
 /** (x − mean) · rsqrt(variance + epsilon), scaled and moved: the form that jax-js itself offers. */
 const normal = (x: JaxArray, gain: JaxArray, shift: JaxArray): JaxArray => jax.nn.standardize(x, -1, { epsilon: eps }).mul(gain).add(shift)
-
-function normalization(): Work {
-  const [x, w, b] = [array(wave(rows * width, 1), [rows, width]), array(wave(width, 0.3), [width]), array(wave(width, 0.7), [width])]
-  const run = jax.jit(normal)
-  return () => read(run(x.ref, w.ref, b.ref))
-}
 
 const weights = (): Weights => byWeight((name) => array(weightData(name), shapes[name]))
 const input = (): JaxArray => array(blockInput(), [gpt.tokens, gpt.width])

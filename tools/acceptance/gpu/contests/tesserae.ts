@@ -1,5 +1,6 @@
 import { attention, jit, layerNorm, resolveDevice, setDefaultDevice, tensor, valueAndGrad, type Tensor } from '@tesserae/tensor'
-import { blockInput, byWeight, eps, gpt, rows, shapes, wave, weightData, width, type Side, type WeightName, type Work } from './contest.js'
+import { matmul, normalization, read, softmax } from '../../foundation/contests/tesserae.js'
+import { blockInput, byWeight, eps, gpt, shapes, weightData, type Side, type WeightName, type Work } from './contest.js'
 
 type Weights = Record<WeightName, Tensor>
 
@@ -17,30 +18,6 @@ export async function tesserae(): Promise<Side> {
       step: training,
     },
   }
-}
-
-async function read(result: Promise<Tensor> | Tensor): Promise<ArrayLike<number>> {
-  using owned = await result
-  return await owned.data()
-}
-
-function matmul(size: number): Work {
-  const shape = [size, size]
-  const [a, b] = [tensor(wave(size * size, 1.37), { shape }), tensor(wave(size * size, 0.71), { shape })]
-  const product = jit((x: Tensor, y: Tensor) => x.matmul(y))
-  return () => read(product(a, b))
-}
-
-function softmax(): Work {
-  const x = tensor(wave(rows * width, 1), { shape: [rows, width] })
-  const run = jit((values: Tensor) => values.softmax(-1))
-  return () => read(run(x))
-}
-
-function normalization(): Work {
-  const [x, w, b] = [tensor(wave(rows * width, 1), { shape: [rows, width] }), tensor(wave(width, 0.3)), tensor(wave(width, 0.7))]
-  const run = jit((values: Tensor, weight: Tensor, bias: Tensor) => layerNorm(values, weight, bias, { eps }))
-  return () => read(run(x, w, b))
 }
 
 const weights = (): Weights => byWeight((name) => tensor(weightData(name), { shape: shapes[name] }))
