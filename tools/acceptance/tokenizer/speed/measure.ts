@@ -27,7 +27,7 @@ export function measureSpeeds(contestants: readonly Contestant[], texts: Readonl
       let seconds = 0
       for (let i = 0; i < 3; i++) seconds = cpuSeconds(() => encode(probe))
       const length = Math.min(whole.length, Math.ceil((PROBE * LONGEST_MS) / 1000 / seconds))
-      return { contestant, input: whole.slice(0, length), empty: Infinity, warm: Infinity, count: 0 }
+      return { contestant, input: takenBy(encode, whole.slice(0, length)), empty: Infinity, warm: Infinity, count: 0 }
     })
     for (let round = 0; round < rounds; round++) {
       for (const run of round % 2 === 0 ? runs : runs.toReversed()) {
@@ -49,6 +49,17 @@ export function measureSpeeds(contestants: readonly Contestant[], texts: Readonl
     }
   }
   return speeds
+}
+
+/** The text, or as much of its beginning as an encoder takes: some pass every token of a long text as an argument of one call, and overflow the stack. */
+function takenBy(encode: (text: string) => unknown, text: string): string {
+  try {
+    encode(text)
+    return text
+  } catch (error) {
+    if (!(error instanceof RangeError) || text.length <= PROBE) throw error
+    return takenBy(encode, text.slice(0, text.length / 2))
+  }
 }
 
 export function cpuSeconds(work: () => unknown): number {
