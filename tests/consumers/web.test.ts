@@ -195,7 +195,9 @@ describe('a project without any runtime', () => {
 
   it('has a doctor that fails and names every command', async () => {
     const { code, stdout } = await project.run('npx', '--no-install', '@tesserae/tensor', 'doctor')
-    expect(stdout.match(/^missing /gm)).toHaveLength(3)
+    // Three ways on the CPU, WebGPU and CUDA.
+    expect(stdout.match(/^missing /gm)).toHaveLength(5)
+    expect(stdout).toMatch(/run: npm install webgpu\n/)
     expect(stdout).toMatch(/run: npm install koffi onnxruntime-node --ignore-scripts\n/)
     expect(stdout).toMatch(/run: npm install onnxruntime-web\n/)
     expect(stdout).toMatch(/would fall back to the reference interpreter/)
