@@ -13,7 +13,7 @@ import {
 import { sampler } from '@tesserae/sampling'
 import { Tokenizer, trainBpe } from '@tesserae/tokenizer'
 import { createModel, initWeights, llama, readLlama2c } from '@tesserae/transformer'
-import { findWebGpu } from '../../../packages/tensor/src/device/registry.js'
+import { findWebGpu } from '../../../packages/tensor/src/device/webgpu/find.js'
 import { gpuTuning } from '../../../packages/tensor/src/kernel/lib/tuning.js'
 import { mismatch } from '../../../packages/tensor/src/testing/compare.js'
 import { checkGoldens, checkTable } from '../../../packages/tensor/src/testing/op-table.js'

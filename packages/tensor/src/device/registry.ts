@@ -5,7 +5,7 @@ import type { CpuOptions, CpuRoute } from './cpu-route.js'
 import type { Device, DeviceKind, DeviceName } from './device.js'
 import { nullDevice } from './null/device.js'
 import { referenceDevice } from './reference/device.js'
-import type { FoundAdapter } from './webgpu/open.js'
+import { findWebGpu } from './webgpu/find.js'
 
 export interface ResolveOptions extends CpuOptions {
   /** Path of NVIDIA's driver for `'cuda'`, instead of where it is installed (or what the environment variable TESSERAE_CUDA_DRIVER names). Node only. */
@@ -86,12 +86,6 @@ function remembered<T>(
     if (all.get(key) === making) all.delete(key)
   })
   return making
-}
-
-/** The adapter of device 'webgpu', which opening the device asks for anew. Errors: DEVICE. */
-export async function findWebGpu(): Promise<FoundAdapter> {
-  const [{ findGpu }, { findAdapter }] = await Promise.all([import('#webgpu'), import('./webgpu/open.js')])
-  return findAdapter(await findGpu())
 }
 
 async function create(name: DeviceKind, options: ResolveOptions): Promise<Device> {

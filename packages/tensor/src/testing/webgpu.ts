@@ -1,6 +1,6 @@
 /** WebGPU for tests: whether it is here, and ways to bring about what happens rarely. */
 import type { Device } from '../device/device.js'
-import { findWebGpu } from '../device/registry.js'
+import { findWebGpu } from '../device/webgpu/find.js'
 import { WebGpuDevice } from '../device/webgpu/device.js'
 
 /** Why there is no WebGPU here; undefined where there is. */

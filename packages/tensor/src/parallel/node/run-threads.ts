@@ -1,9 +1,27 @@
 /** Groups of Node's worker threads: a module that all of them run, each with its rank. */
-import { isMainThread, Worker, workerData, type WorkerOptions } from 'node:worker_threads'
+import { isMainThread, Worker, workerData } from 'node:worker_threads'
 import { AbortedError, throwIfAborted } from '@tesserae/core'
 import { PeerError, TensorError } from '../../errors.js'
 import type { ProcessGroup } from '../group.js'
 import { joinThreads, threadSeats, type JoinOptions, type ThreadSeat } from '../threads.js'
+
+/** What Node's `Worker` takes of these names; written out, so that programs without Node's types can read it. */
+export interface WorkerSettings {
+  readonly argv?: unknown[]
+  readonly env?: Record<string, string | undefined>
+  readonly execArgv?: string[]
+  readonly name?: string
+  readonly stdin?: boolean
+  readonly stdout?: boolean
+  readonly stderr?: boolean
+  /** In MiB. */
+  readonly resourceLimits?: {
+    readonly maxOldGenerationSizeMb?: number
+    readonly maxYoungGenerationSizeMb?: number
+    readonly codeRangeSizeMb?: number
+    readonly stackSizeMb?: number
+  }
+}
 
 export interface RunThreadsOptions {
   /** Threads, all of them workers: the calling thread only waits. */
@@ -16,8 +34,8 @@ export interface RunThreadsOptions {
   readonly signal?: AbortSignal
   /** Once a thread has failed, milliseconds that the others have to end by themselves; default 5,000. */
   readonly graceMs?: number
-  /** For the workers, `workerData` and `transferList` excepted. */
-  readonly worker?: Omit<WorkerOptions, 'workerData' | 'transferList'>
+  /** For the workers. */
+  readonly worker?: WorkerSettings
 }
 
 /** What a thread of {@link runThreads} is. */
