@@ -47,11 +47,26 @@ export async function profile<T>(fn: () => Promise<T>, options: { readonly devic
   }
 }
 
+/** A kernel may work out dozens of operations, whose names make a line that no terminal holds. */
+const longestName = 60
+
+/** `reduceSum_reduceSum_add` as `reduceSum×2_add`, cut where that is still too long. */
+function shortName(op: string): string {
+  const runs: { readonly name: string; count: number }[] = []
+  for (const name of op.split('_')) {
+    const last = runs.at(-1)
+    if (last?.name === name) last.count++
+    else runs.push({ name, count: 1 })
+  }
+  const short = runs.map(({ name, count }) => (count === 1 ? name : `${name}×${count}`)).join('_')
+  return short.length > longestName ? `${short.slice(0, longestName - 1)}…` : short
+}
+
 function table(rows: readonly ProfileRow[], ms: number, peakBytes: number): string {
-  const width = Math.max(4, ...rows.map(({ op }) => op.length))
+  const width = Math.max(4, ...rows.map(({ op }) => shortName(op).length))
   const lines = rows.map(
     (row) =>
-      `${row.op.padEnd(width)} ${String(row.calls).padStart(7)} ${row.ms.toFixed(3).padStart(10)} ${(row.share * 100).toFixed(1).padStart(6)} %`,
+      `${shortName(row.op).padEnd(width)} ${String(row.calls).padStart(7)} ${row.ms.toFixed(3).padStart(10)} ${(row.share * 100).toFixed(1).padStart(6)} %`,
   )
   return [
     `${'op'.padEnd(width)} ${'calls'.padStart(7)} ${'ms'.padStart(10)} ${'share'.padStart(8)}`,
