@@ -5,6 +5,7 @@ import { idOfKey, logitOfKey, MAX_VOCABULARY, selectTop, SelectionScratch } from
 const INFINITY_BITS = 0x7f800000
 const NEGATIVE_INFINITY_BITS = -0x800000
 const NEGATIVE_ZERO_BITS = -0x80000000
+const LARGEST = 3.4028234663852886e38
 
 /**
  * The tokens that may still be drawn, with their logits: what a {@link SamplerStep} works on. Candidate `i` is token `ids[i]` with
@@ -87,9 +88,63 @@ export class Candidates {
 
   /** Keeps logits of at least `threshold`, in their order. */
   keepFrom(threshold: number): void {
+    // Not by `keepWhere`: a call for each of a vocabulary's logits would cost as much as all else.
     let kept = 0
     for (let i = 0; i < this.size; i++) {
       if (!(this.logits[i]! >= threshold)) continue
+      this.ids[kept] = this.ids[i]!
+      this.logits[kept++] = this.logits[i]!
+    }
+    this.size = kept
+  }
+
+  /** Where token `id` stands among the candidates; −1 when it is none of them. */
+  placeOf(id: number): number {
+    const { ids, size } = this
+    if (this.sorted) {
+      for (let i = 0; i < size; i++) if (ids[i] === id) return i
+      return -1
+    }
+    if (id < 0) return -1
+    // Ids rise, so a token stands at its id or before it.
+    if (ids[id] === id && id < size) return id
+    let [low, high] = [0, Math.min(size, id + 1)]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (ids[middle]! < id) low = middle + 1
+      else high = middle
+    }
+    return low < size && ids[low] === id ? low : -1
+  }
+
+  /** Changes a logit. What would be +∞ becomes the largest float; call {@link Candidates.reorder} when all are changed. */
+  set(place: number, logit: number): void {
+    this.logits[place] = logit > LARGEST ? LARGEST : logit
+    if (this.bits[place] === NEGATIVE_ZERO_BITS) this.bits[place] = 0
+  }
+
+  /** Brings the candidates into their order again, after logits were changed. */
+  reorder(): void {
+    if (!this.sorted) return
+    const keys = selectTop(this.bits, this.ids, this.size, this.size, this.scratch)
+    for (let i = 0; i < this.size; i++) {
+      this.ids[i] = idOfKey(keys[i]!)
+      this.logits[i] = logitOfKey(keys[i]!)
+    }
+  }
+
+  /** Sorts them all by falling logit. */
+  sort(): void {
+    if (this.sorted) return
+    this.sorted = true
+    this.reorder()
+  }
+
+  /** Keeps those for which `keeps` holds, in their order. */
+  keepWhere(keeps: (place: number) => boolean): void {
+    let kept = 0
+    for (let i = 0; i < this.size; i++) {
+      if (!keeps(i)) continue
       this.ids[kept] = this.ids[i]!
       this.logits[kept++] = this.logits[i]!
     }

@@ -69,7 +69,13 @@ export interface Sampler {
  */
 export function samplerChain(steps: readonly SamplerStep[], options: SamplerChainOptions = {}): Sampler {
   const stream = random(options.seed ?? 0)
+  seedSteps(steps, stream)
   return new Chain([...steps], stream, stream.state())
+}
+
+/** Each step's numbers are its own, so that a step more or less changes nothing for the others. */
+function seedSteps(steps: readonly SamplerStep[], stream: RandomStream): void {
+  steps.forEach((step, i) => step.seed?.(stream.stream('step').fold(i)))
 }
 
 class Chain implements Sampler {
@@ -117,6 +123,7 @@ class Chain implements Sampler {
   reset(): void {
     this.stream = restoreRandom(this.start)
     for (const step of this.steps) step.reset?.()
+    seedSteps(this.steps, this.stream)
   }
 
   state(): SamplerState {

@@ -1,9 +1,12 @@
+import type { RandomStream } from '@tesserae/core'
 import type { Candidates } from './candidates.js'
 
 /** One stage of a sampler: narrows the candidates or changes their logits. Custom stages implement it too. */
 export interface SamplerStep {
   readonly name: string
   apply(candidates: Candidates): void
+  /** Gives a stage that draws random numbers its own, made from the sampler's seed; called when the sampler is made and when it is reset. */
+  seed?(stream: RandomStream): void
   /** Learns which token was chosen. Only stages that look back need this and what follows. */
   accept?(id: number): void
   /** Forgets what was accepted. */

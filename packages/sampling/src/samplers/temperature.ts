@@ -1,3 +1,4 @@
+import type { Candidates } from '../candidates.js'
 import { checkRange } from '../check.js'
 import type { SamplerStep } from '../step.js'
 
@@ -9,16 +10,15 @@ import type { SamplerStep } from '../step.js'
  */
 export function temperature(value: number): SamplerStep {
   checkRange('temperature', value, 0, 1e6)
-  return {
-    name: 'temperature',
-    apply(candidates) {
-      if (value === 0) return candidates.keepFirstMax()
-      if (value === 1) return
-      const max = candidates.max()
-      if (max === -Infinity) return
-      const { logits, size } = candidates
-      // Relative to the highest, so that a low temperature cannot overflow.
-      for (let i = 0; i < size; i++) logits[i] = (logits[i]! - max) / value
-    },
-  }
+  return { name: 'temperature', apply: (candidates) => divideLogits(candidates, value) }
+}
+
+export function divideLogits(candidates: Candidates, value: number): void {
+  if (value === 0) return candidates.keepFirstMax()
+  if (value === 1) return
+  const max = candidates.max()
+  if (max === -Infinity) return
+  const { logits, size } = candidates
+  // Relative to the highest, so that a low temperature cannot overflow.
+  for (let i = 0; i < size; i++) logits[i] = (logits[i]! - max) / value
 }

@@ -1,0 +1,25 @@
+import { checkBias, checkIds } from '../check.js'
+import type { SamplerStep } from '../step.js'
+
+/**
+ * Adds to the logits of some tokens. −∞ bans a token.
+ *
+ * @param biases by token id: a record, a map, or pairs. Numbers below +∞, else `VALUE` is thrown
+ */
+export function logitBias(biases: Readonly<Record<number, number>> | Iterable<readonly [number, number]>): SamplerStep {
+  const entries = Symbol.iterator in biases ? [...biases] : Object.entries(biases).map(([id, bias]) => [Number(id), bias] as const)
+  for (const [id, bias] of entries) {
+    checkIds('logitBias', [id])
+    checkBias(`logitBias of token ${id}`, bias)
+  }
+  return {
+    name: 'logitBias',
+    apply(candidates) {
+      for (const [id, bias] of entries) {
+        const place = candidates.placeOf(id)
+        if (place >= 0) candidates.set(place, candidates.logits[place]! + bias)
+      }
+      candidates.reorder()
+    },
+  }
+}
