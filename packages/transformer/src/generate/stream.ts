@@ -1,10 +1,10 @@
 import { AbortedError, TesseraeError, throwIfAborted } from '@tesserae/core'
+import { StopTexts } from '@tesserae/sampling'
 import type { DecoderConfig } from '../architectures/config.js'
 import { FixedCache } from '../cache/fixed.js'
 import { TransformerError } from '../errors.js'
 import { greedySampler, logprobOf } from './choose.js'
 import type { Programs } from './programs.js'
-import { StopTexts } from './stop.js'
 import { turns } from './turn.js'
 import type { FinishReason, GenerateOptions, SamplerLike, TokenEvent, TokenizerLike } from './types.js'
 
