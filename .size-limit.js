@@ -39,7 +39,7 @@ export default [
   entry('tokenizer/encodings without a vocabulary', 'packages/tokenizer/dist/encodings.js', '15 kB', '{ createTokenizer }'),
   { name: 'tokenizer/encodings/cl100k_base', path: 'packages/tokenizer/dist/encodings/cl100k_base.js', limit: '425 kB', gzip: true },
   { name: 'tokenizer/encodings/o200k_base', path: 'packages/tokenizer/dist/encodings/o200k_base.js', limit: '995 kB', gzip: true },
-  entry('sampling', 'packages/sampling/dist/index.js', '12 kB'),
+  entry('sampling', 'packages/sampling/dist/index.js', '15 kB'),
   // With WebGPU and its kernels, which bundlers for pages put into files that are loaded when the device is asked for.
   entry('tensor', 'packages/tensor/dist/index.js', '118 kB'),
   entry('tensor/parallel: threads alone', 'packages/tensor/dist/parallel.js', '5 kB', '{ joinThreads, threadSeats }'),

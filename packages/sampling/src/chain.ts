@@ -48,10 +48,18 @@ export interface Sampler {
   sample(logits: ArrayLike<number>, options?: SampleOptions): Sample
   /** The id that {@link Sampler.sample} would choose, without log-probabilities and without allocating memory. */
   choose(logits: ArrayLike<number>): number
+  /**
+   * The distribution that tokens are drawn from, after every step. Draws nothing.
+   *
+   * @param into one number for each token id is written here; default new memory
+   */
+  probabilities(logits: ArrayLike<number>, into?: Float64Array): Float64Array
   /** Tells the steps which token became part of the text; some look back at these. */
   accept(id: number): void
   /** A copy that continues independently and, given the same logits, chooses the same tokens. */
   clone(): Sampler
+  /** A copy that chooses by random numbers of its own, others for each `index`: for several texts from one prompt. */
+  fork(index: number): Sampler
   /** Goes back to the beginning: seed and steps as when the sampler was made. */
   reset(): void
   /** What {@link Sampler.restore} needs to continue from here. */
@@ -108,6 +116,16 @@ class Chain implements Sampler {
     return { id, logprob: logprobOf(id), sampledLogprob, top: logprobs === 0 ? [] : topTokens(candidates, logprobs, logprobOf) }
   }
 
+  probabilities(logits: ArrayLike<number>, into = new Float64Array(logits.length)): Float64Array {
+    if (into.length !== logits.length)
+      throw new SamplingError('VALUE', `probabilities: into must have ${logits.length} elements, one for each logit, got ${into.length}`)
+    const total = this.narrow(logits)
+    const { ids, weights, size } = this.candidates
+    into.fill(0)
+    for (let i = 0; i < size; i++) into[ids[i]!] = weights[i]! / total
+    return into
+  }
+
   accept(id: number): void {
     for (const step of this.steps) step.accept?.(id)
   }
@@ -118,6 +136,14 @@ class Chain implements Sampler {
       restoreRandom(this.stream.state()),
       this.start,
     )
+  }
+
+  fork(index: number): Sampler {
+    checkInteger('index', index, 0, Number.MAX_SAFE_INTEGER)
+    const stream = this.stream.stream('fork').fold(index)
+    const steps = this.steps.map((step) => step.clone?.() ?? step)
+    seedSteps(steps, stream)
+    return new Chain(steps, stream, stream.state())
   }
 
   reset(): void {
@@ -139,8 +165,8 @@ class Chain implements Sampler {
     for (const [i, step] of this.steps.entries()) step.restore?.(state.steps[i])
   }
 
-  /** The index of the chosen candidate; afterwards `weights` hold what it was drawn by. */
-  private draw(logits: ArrayLike<number>): number {
+  /** Applies the steps and writes the weights of what they leave; gives the sum of these. */
+  private narrow(logits: ArrayLike<number>): number {
     const { candidates, steps } = this
     candidates.begin(logits)
     for (let i = 0; i < steps.length; i++) steps[i]!.apply(candidates)
@@ -152,6 +178,13 @@ class Chain implements Sampler {
         `No token is left to sample: all ${logits.length} logits are −∞, or the steps [${names}] removed the rest`,
       )
     }
+    return total
+  }
+
+  /** The index of the chosen candidate; afterwards `weights` hold what it was drawn by. */
+  private draw(logits: ArrayLike<number>): number {
+    const total = this.narrow(logits)
+    const { candidates } = this
     const target = this.stream.uniform() * total
     const { weights, size } = candidates
     let sum = 0

@@ -60,14 +60,18 @@ describe('every step', () => {
   it('is one of the makers here', () => {
     const steps = Object.entries(sampling).flatMap(([name, value]) => {
       const others = [
-        'samplerChain',
-        'beamSearch',
-        'StopTexts',
-        'samplerFromPreset',
-        'sampler',
-        'detectWatermark',
         'Mt19937',
         'SamplingError',
+        'StopTexts',
+        'beamSearch',
+        'contrastiveSearch',
+        'detectWatermark',
+        'draftModel',
+        'promptLookup',
+        'sampler',
+        'samplerChain',
+        'samplerFromPreset',
+        'speculative',
       ]
       return typeof value === 'function' && !others.includes(name) ? [name] : []
     })
