@@ -5,6 +5,7 @@ export type SamplingErrorCode =
   | 'LOGITS' // logits that no token can be drawn from
   | 'VALUE' // a parameter out of its range
   | 'STATE' // a saved state that does not fit the sampler
+  | 'GRAMMAR' // a grammar that is none, or that a text does not follow
 
 /** An error of the sampling package. */
 export class SamplingError extends TesseraeError {

@@ -1,0 +1,512 @@
+/**
+ * Reads text by an expression, byte by byte. Where the text stands is a configuration: the bytes that may come next, each with what is to follow it. Configurations are made as text comes to them, and kept, so that
+ * a step that was made before is a look into a table. Where an expression calls rules within rules, what is to follow is a list that grows, shared by all who continue it.
+ */
+import { SamplingError } from '../errors.js'
+import type { ByteSet } from './bytes.js'
+import { EMPTY, type Node, type Nodes } from './nodes.js'
+
+/** The number of a configuration. */
+export type Config = number
+/** No text leads on from here, and none ends here. */
+export const DEAD: Config = 0
+const UNKNOWN = -1
+
+/** What follows: an expression and what follows that. */
+type Rest = number
+const END: Rest = 0
+
+interface Head {
+  /** One byte of these … */
+  readonly set: ByteSet | undefined
+  /** … or one of what several expressions together take. */
+  readonly product: number
+  readonly rest: Rest
+  /** Where it is the beginning of one of the characters that are told apart (`MachineOptions.character`): how many of them may come. */
+  readonly room: number
+}
+
+interface ConfigData {
+  readonly heads: readonly number[]
+  /** Text may end here. */
+  readonly accepting: boolean
+  /** Where bytes lead: a table once several were asked for. */
+  next: Map<number, Config> | Int32Array | undefined
+  /** Where only one byte leads on: that one. */
+  readonly only: number
+  onlyNext: Config
+}
+
+/** Expressions that are matched at the same time, as configurations. */
+interface Product {
+  readonly all: readonly Config[]
+  readonly not: readonly Config[]
+  readonly accepting: boolean
+  readonly next: Map<number, number>
+  /** Whether some text leads to an end; undefined until asked. */
+  alive: boolean | undefined
+}
+
+export interface MachineOptions {
+  /** An expression of one character. Of configurations that go on with a repetition of it is known how many may come. */
+  readonly character?: Node
+  /** States of expressions that are matched at the same time. Default 200,000. */
+  readonly products?: number
+}
+
+const NO_PRODUCT = -1
+/** Of a configuration that is asked for more bytes than this a table is made. */
+const FEW = 8
+
+export class Machine {
+  private readonly restNodes: Node[] = [EMPTY]
+  private readonly restNext: Rest[] = [END]
+  private readonly restIds = new Map<number, Rest>()
+  private readonly heads: Head[] = []
+  private readonly headIds = new Map<string, number>()
+  private readonly configs: ConfigData[] = []
+  private readonly configIds = new Map<string, Config>()
+  private readonly products: Product[] = []
+  private readonly productIds = new Map<string, number>()
+  private readonly productive = new Map<Node, boolean>()
+  readonly start: Config
+
+  /** @throws SamplingError `GRAMMAR` when no text matches the expression, or a rule begins with itself */
+  constructor(
+    readonly nodes: Nodes,
+    readonly root: Node,
+    private readonly options: MachineOptions = {},
+  ) {
+    this.intern([], false)
+    this.findProductive()
+    if (!this.isProductive(root))
+      throw new SamplingError(
+        'GRAMMAR',
+        'No text matches the grammar: each way through it asks for something impossible or for itself again',
+      )
+    this.start = this.configOf(root)
+  }
+
+  /** Where an expression begins. */
+  configOf(node: Node): Config {
+    const closure = new Closure()
+    this.close(this.push(node, END), closure)
+    return this.intern(closure.heads, closure.accepting)
+  }
+
+  accepts(config: Config): boolean {
+    return this.configs[config]!.accepting
+  }
+
+  /** Where a byte leads; {@link DEAD} where it must not come. */
+  step(config: Config, byte: number): Config {
+    const data = this.configs[config]!
+    if (data.only >= 0) {
+      if (data.only !== byte) return DEAD
+      return data.onlyNext !== UNKNOWN ? data.onlyNext : (data.onlyNext = this.follow(data, byte))
+    }
+    const { next } = data
+    if (next instanceof Int32Array) {
+      const found = next[byte]!
+      return found !== UNKNOWN ? found : (next[byte] = this.follow(data, byte))
+    }
+    const found = next?.get(byte)
+    if (found !== undefined) return found
+    const made = this.follow(data, byte)
+    const map = next ?? new Map<number, Config>()
+    map.set(byte, made)
+    data.next = map
+    if (map.size > FEW) {
+      const table = new Int32Array(256).fill(UNKNOWN)
+      for (const [one, to] of map) table[one] = to
+      data.next = table
+    }
+    return made
+  }
+
+  /** The byte that has to come; −1 where several may, or none, or text may end. */
+  forced(config: Config): number {
+    const { accepting, only } = this.configs[config]!
+    return accepting ? -1 : only
+  }
+
+  /**
+   * How many more of the characters that are told apart may come, where all text goes on with these or ends with what is none of them: 0 where it may go on otherwise. `isText` are the bytes that such a
+   * character may begin with.
+   */
+  roomOf(config: Config, isText: ByteSet): number {
+    let room = 0
+    for (const id of this.configs[config]!.heads) {
+      const head = this.heads[id]!
+      if (head.set === undefined) return 0
+      if (head.room > 0) room = Math.max(room, head.room)
+      else if (meet(head.set, isText)) return 0
+    }
+    return room
+  }
+
+  /** A configuration from which text of up to `far` bytes leads on just as from this one: counts that it cannot reach the end of are the same. */
+  blurred(config: Config, far: number): Config {
+    const { heads, accepting } = this.configs[config]!
+    let isSame = true
+    const blurred = heads.map((id) => {
+      const { set, product, rest, room } = this.heads[id]!
+      const other = this.blurredRest(rest, far, 6)
+      if (other === rest && room === (room > far ? Infinity : room)) return id
+      isSame = false
+      return this.head(set, product, other, room > far ? Infinity : room)
+    })
+    return isSame ? config : this.intern(new Set(blurred), accepting)
+  }
+
+  private blurredRest(rest: Rest, far: number, depth: number): Rest {
+    if (rest === END || depth === 0) return rest
+    const [node, next] = [this.restNodes[rest]!, this.restNext[rest]!]
+    const data = this.nodes.data[node]!
+    const below = this.blurredRest(next, far, depth - 1)
+    if (data.kind !== 'repeat' || data.max <= far || (data.max === Infinity && data.min <= far))
+      return below === next ? rest : this.push(node, below)
+    return this.push(this.nodes.repeat(data.item, Math.min(data.min, far), Infinity), below)
+  }
+
+  /** How many configurations there are. */
+  get size(): number {
+    return this.configs.length
+  }
+
+  private follow({ heads }: ConfigData, byte: number): Config {
+    const closure = new Closure()
+    for (const id of heads) {
+      const { set, product, rest } = this.heads[id]!
+      if (set !== undefined) {
+        if (set.has(byte)) this.close(rest, closure)
+      } else this.closeProduct(this.stepProduct(product, byte), rest, closure)
+    }
+    return this.intern(closure.heads, closure.accepting)
+  }
+
+  /** Finds the bytes that may come where `rest` is to follow. */
+  private close(rest: Rest, closure: Closure): void {
+    if (rest === END) {
+      closure.accepting = true
+      return
+    }
+    if (closure.seen.has(rest)) return
+    closure.seen.add(rest)
+    const [node, next] = [this.restNodes[rest]!, this.restNext[rest]!]
+    const data = this.nodes.data[node]!
+    switch (data.kind) {
+      case 'nothing':
+        return
+      case 'empty':
+        return this.close(next, closure)
+      case 'bytes':
+        return void closure.heads.add(this.head(data.set, NO_PRODUCT, next, closure.room))
+      case 'sequence':
+        return this.close(this.push(data.first, this.push(data.second, next)), closure)
+      case 'choice':
+        for (const one of data.nodes) if (this.isProductive(one)) this.close(this.push(one, next), closure)
+        return
+      case 'repeat': {
+        const { item, max } = data
+        const isNullable = this.isNullable(item)
+        const min = isNullable ? 0 : data.min
+        if (isNullable) {
+          // A turn without text would go round as often as the repetition may.
+          const key = `${item},${next}`
+          if ((closure.turns.get(key) ?? 0) >= max) return
+          closure.turns.set(key, max)
+        }
+        if (this.isProductive(item)) {
+          const left = this.nodes.repeat(item, Math.max(0, min - 1), max - 1)
+          const outer = closure.room
+          if (item === this.options.character) closure.room = max
+          this.close(this.push(item, this.push(left, next)), closure)
+          closure.room = outer
+        }
+        if (min === 0) this.close(next, closure)
+        return
+      }
+      case 'rule':
+        return this.close(this.push(this.nodes.rules[data.rule]!.body!, next), closure)
+      case 'lazy':
+        return this.close(this.push(data.expand(), next), closure)
+      case 'both':
+        return this.closeProduct(this.productOf(data.nodes, data.not), next, closure)
+      default:
+        data satisfies never
+    }
+  }
+
+  private push(node: Node, next: Rest): Rest {
+    if (node === EMPTY) return next
+    const key = node * 2 ** 26 + next
+    let rest = this.restIds.get(key)
+    if (rest === undefined) {
+      rest = this.restNodes.push(node) - 1
+      this.restNext.push(next)
+      this.restIds.set(key, rest)
+    }
+    return rest
+  }
+
+  private head(set: ByteSet | undefined, product: number, rest: Rest, room: number): number {
+    const key = `${set === undefined ? product : set.key},${rest},${room}`
+    let id = this.headIds.get(key)
+    if (id === undefined) {
+      id = this.heads.push({ set, product, rest, room }) - 1
+      this.headIds.set(key, id)
+    }
+    return id
+  }
+
+  private intern(heads: Set<number> | readonly number[], accepting: boolean): Config {
+    const sorted = Int32Array.from(heads).sort()
+    const key = `${accepting ? '+' : '-'}${sorted.join()}`
+    let config = this.configIds.get(key)
+    if (config === undefined) {
+      const list = [...sorted]
+      config = this.configs.push({ heads: list, accepting, next: undefined, only: this.onlyByte(list), onlyNext: UNKNOWN }) - 1
+      this.configIds.set(key, config)
+    }
+    return config
+  }
+
+  /** The byte that all heads ask for, −1 where there are several. */
+  private onlyByte(heads: readonly number[]): number {
+    let only = -1
+    for (const id of heads) {
+      const { set } = this.heads[id]!
+      if (set === undefined) return -1
+      const [first, second] = firstTwo(set)
+      if (second >= 0 || (only >= 0 && only !== first)) return -1
+      only = first
+    }
+    return only
+  }
+
+  private productOf(all: readonly Node[], not: readonly Node[]): number {
+    return this.internProduct(
+      all.map((node) => this.configOf(node)),
+      not.map((node) => this.configOf(node)),
+    )
+  }
+
+  private internProduct(all: readonly Config[], not: readonly Config[]): number {
+    // What can match no more forbids nothing, and what cannot match any more matches nothing.
+    if (all.includes(DEAD)) return NO_PRODUCT
+    const [some, none] = [all, not].map((list) => [...new Set(list)].filter((config) => config !== DEAD).sort((a, b) => a - b)) as [
+      Config[],
+      Config[],
+    ]
+    const key = `${some.join()}!${none.join()}`
+    let id = this.productIds.get(key)
+    if (id === undefined) {
+      const accepting = some.every((config) => this.accepts(config)) && !none.some((config) => this.accepts(config))
+      id = this.products.push({ all: some, not: none, accepting, next: new Map(), alive: accepting ? true : undefined }) - 1
+      this.productIds.set(key, id)
+      if (this.products.length > (this.options.products ?? 200_000))
+        throw new SamplingError(
+          'GRAMMAR',
+          `Expressions that are to match at the same time have more than ${this.products.length - 1} states together; simplify a pattern or its length`,
+        )
+    }
+    return id
+  }
+
+  private stepProduct(id: number, byte: number): number {
+    const product = this.products[id]!
+    const found = product.next.get(byte)
+    if (found !== undefined) return found
+    const next = this.internProduct(
+      product.all.map((config) => this.step(config, byte)),
+      product.not.map((config) => this.step(config, byte)),
+    )
+    product.next.set(byte, next)
+    return next
+  }
+
+  private closeProduct(id: number, rest: Rest, closure: Closure): void {
+    if (id === NO_PRODUCT || !this.isAlive(id)) return
+    closure.heads.add(this.head(undefined, id, rest, 0))
+    if (this.products[id]!.accepting) this.close(rest, closure)
+  }
+
+  /** Whether some text leads from a product to where all of it agrees: what is matched at the same time may contradict itself later on. */
+  private isAlive(id: number): boolean {
+    const known = this.products[id]!.alive
+    if (known !== undefined) return known
+    const from = new Map<number, number>([[id, NO_PRODUCT]])
+    const queue = [id]
+    for (let at = 0; at < queue.length; at++) {
+      const one = queue[at]!
+      if (this.products[one]!.alive === true) {
+        for (let step = one; step !== NO_PRODUCT; step = from.get(step)!) this.products[step]!.alive = true
+        return true
+      }
+      const { all, not } = this.products[one]!
+      for (const byte of this.representatives([...all, ...not])) {
+        const next = this.stepProduct(one, byte)
+        if (next === NO_PRODUCT || from.has(next) || this.products[next]!.alive === false) continue
+        from.set(next, one)
+        queue.push(next)
+      }
+    }
+    for (const one of queue) this.products[one]!.alive = false
+    return false
+  }
+
+  /** Bytes of which one is like any other for these configurations. */
+  private representatives(configs: readonly Config[]): number[] {
+    const sets = new Set<ByteSet>()
+    const collect = (config: Config): void => {
+      for (const id of this.configs[config]!.heads) {
+        const { set, product } = this.heads[id]!
+        if (set !== undefined) sets.add(set)
+        else [...this.products[product]!.all, ...this.products[product]!.not].forEach(collect)
+      }
+    }
+    configs.forEach(collect)
+    const list = [...sets]
+    const known = new Map<string, number>()
+    for (let byte = 0; byte < 256; byte++) {
+      let signature = ''
+      for (const set of list) signature += set.has(byte) ? '1' : '0'
+      if (!known.has(signature)) known.set(signature, byte)
+    }
+    return [...known.values()]
+  }
+
+  /** Which rules some text matches: those that only refer to each other match none. */
+  private findProductive(): void {
+    const { rules } = this.nodes
+    const good = new Set<number>()
+    for (let before = -1; before < good.size;) {
+      before = good.size
+      const known = new Map<Node, boolean>()
+      rules.forEach(({ body, name }, rule) => {
+        if (body === undefined) throw new SamplingError('GRAMMAR', `The rule ${name} is used and not defined`)
+        if (!good.has(rule) && this.looksProductive(body, good, known)) good.add(rule)
+      })
+    }
+    this.goodRules = good
+  }
+
+  private goodRules: ReadonlySet<number> = new Set()
+  private readonly nullable = new Map<Node, boolean>()
+
+  /** Whether an expression matches the empty text. */
+  private isNullable(node: Node): boolean {
+    const found = this.nullable.get(node)
+    if (found !== undefined) return found
+    this.nullable.set(node, false)
+    const data = this.nodes.data[node]!
+    const look = (one: Node): boolean => this.isNullable(one)
+    let result: boolean
+    switch (data.kind) {
+      case 'nothing':
+      case 'bytes':
+        result = false
+        break
+      case 'empty':
+        result = true
+        break
+      case 'sequence':
+        result = look(data.first) && look(data.second)
+        break
+      case 'choice':
+        result = data.nodes.some(look)
+        break
+      case 'repeat':
+        result = data.min === 0 || look(data.item)
+        break
+      case 'rule':
+        result = look(this.nodes.rules[data.rule]!.body!)
+        break
+      case 'lazy':
+        result = look(data.expand())
+        break
+      case 'both': {
+        const product = this.productOf(data.nodes, data.not)
+        result = product !== NO_PRODUCT && this.products[product]!.accepting
+        break
+      }
+      default:
+        result = data satisfies never
+    }
+    this.nullable.set(node, result)
+    return result
+  }
+
+  private isProductive(node: Node): boolean {
+    return this.looksProductive(node, this.goodRules, this.productive)
+  }
+
+  private looksProductive(node: Node, good: ReadonlySet<number>, known: Map<Node, boolean>): boolean {
+    const found = known.get(node)
+    if (found !== undefined) return found
+    // Where an expression comes back to itself it is not by this way that it ends.
+    known.set(node, false)
+    const data = this.nodes.data[node]!
+    const look = (one: Node): boolean => this.looksProductive(one, good, known)
+    let result: boolean
+    switch (data.kind) {
+      case 'nothing':
+        result = false
+        break
+      case 'empty':
+      case 'bytes':
+        result = true
+        break
+      case 'sequence':
+        result = look(data.first) && look(data.second)
+        break
+      case 'choice':
+        result = data.nodes.some(look)
+        break
+      case 'repeat':
+        result = data.min === 0 || look(data.item)
+        break
+      case 'rule':
+        result = good.has(data.rule)
+        break
+      case 'lazy':
+        result = look(data.expand())
+        break
+      case 'both': {
+        const product = this.productOf(data.nodes, data.not)
+        result = product !== NO_PRODUCT && this.isAlive(product)
+        break
+      }
+      default:
+        result = data satisfies never
+    }
+    known.set(node, result)
+    return result
+  }
+}
+
+/** What is found on the way to the bytes that come next. */
+class Closure {
+  readonly heads = new Set<number>()
+  readonly seen = new Set<Rest>()
+  /** Repetitions of what may be empty that were looked into, with how often they may still turn. */
+  readonly turns = new Map<string, number>()
+  accepting = false
+  /** Inside of a character that is told apart: how many of them may come. */
+  room = 0
+}
+
+function meet(a: ByteSet, b: ByteSet): boolean {
+  for (let i = 0; i < 8; i++) if ((a.words[i]! & b.words[i]!) !== 0) return true
+  return false
+}
+
+function firstTwo(set: ByteSet): readonly [number, number] {
+  let first = -1
+  for (const byte of set) {
+    if (first >= 0) return [first, byte]
+    first = byte
+  }
+  return [first, -1]
+}
