@@ -141,4 +141,27 @@ const ranges = (['f32', 'f16'] as const).flatMap((dtype) =>
   ),
 )
 
+/** Those of large blocks, which only products of many of them are cut into: few steps make them quick, on a real card. */
+export const largeEdges: readonly KernelEdge[] = (
+  [
+    [1400, 7, 1500],
+    [1409, 12, 1500],
+    [1500, 24, 1409],
+    [700, 16, 770],
+    [770, 33, 703],
+  ] as const
+).flatMap(([rows, inner, columns]) =>
+  transposes.map(([transA, transB]) =>
+    agrees(
+      `blocks of ${rows} rows, ${inner} steps, ${columns} columns${transA ? ', first transposed' : ''}${transB ? ', second transposed' : ''}`,
+      () => [
+        numbers(transA ? [inner, rows] : [rows, inner], 0.37),
+        numbers(transB ? [columns, inner] : [inner, columns], 0.71),
+        numbers([columns], 0.2),
+      ],
+      (a, b, bias) => a!.matmul(b!, { transA, transB }).add(bias!),
+    ),
+  ),
+)
+
 export const kernelEdges: readonly KernelEdge[] = [...products, ...together, ...quantised, ...rows, ...attended, ...ranges]

@@ -21,12 +21,11 @@ export interface Tile {
   readonly columns: number
   /** The threads of a workgroup share what they read; without it each reads for itself. */
   readonly block?: Block
-  /** So many threads of a workgroup share a tile: each takes every so many steps of the inner index. For products of few rows, which give too few tiles. */
-  readonly split?: number
+  /** The threads of a workgroup share the inner index. For products of few rows, which give too few tiles. */
+  readonly split?: Split
+  /** Products are added to their sums by one instruction that rounds once. */
+  readonly fused?: boolean
 }
-
-/** Threads of the workgroup that works out one tile or block; undefined where each thread has a tile of its own. */
-export const threadsOf = ({ block, split }: Tile): number | undefined => (block === undefined ? split : block.down * block.across)
 
 /** Tiles of a workgroup, and steps of the inner index that it loads at a time. */
 export interface Block {
@@ -34,6 +33,20 @@ export interface Block {
   readonly across: number
   readonly depth: number
 }
+
+/** So many threads have one tile, each some of the steps of the inner index, and so many tiles stand side by side in a workgroup. Both are powers of two. */
+export interface Split {
+  readonly slices: number
+  readonly across: number
+}
+
+/** Threads of the workgroup that works out a block, or tiles together; undefined where each thread has a tile of its own. */
+export const threadsOf = ({ block, split }: Tile): number | undefined =>
+  block === undefined ? split && split.slices * split.across : block.down * block.across
+
+/** Rows and columns that a workgroup works out together, or a thread where each has a tile of its own. */
+export const groupRows = ({ rows, block }: Tile): number => rows * (block?.down ?? 1)
+export const groupColumns = ({ columns, block, split }: Tile): number => columns * (block?.across ?? split?.across ?? 1)
 
 /** A product as its kernel sees it: `batch` times [rows, inner] · [inner, columns]. */
 export interface Product {
@@ -83,21 +96,25 @@ export interface ProductContext {
   readonly elements: Elements
   /** The memory of a value as vectors of four numbers; undefined where it has none, or has them otherwise. */
   readonly vectors: (value: Value) => Storage | undefined
-  /** The memory of a value, which has some, as words. */
-  readonly words: (value: Value) => Storage
+  /** The memory of a value as words; undefined where it has none. */
+  readonly words: (value: Value) => Storage | undefined
 }
 
 /** Where the tile of a thread lies. */
 export interface TilePlace {
   readonly batch: Expr
+  /** Its first row and column. */
   readonly row: Expr
   readonly column: Expr
+  /** How far each of its rows and columns is from the first. */
+  readonly rows: readonly number[]
+  readonly columns: readonly number[]
 }
 
 /** How many tiles, or blocks of them, there are. */
-export function tilesOf(symbols: SymbolUniforms, product: Product, { rows, columns, block }: Tile) {
-  const across = tilesAlong(symbols.dim(product.columns), columns * (block?.across ?? 1))
-  const down = tilesAlong(symbols.count(product.rows), rows * (block?.down ?? 1))
+export function tilesOf(symbols: SymbolUniforms, product: Product, tile: Tile) {
+  const across = tilesAlong(symbols.dim(product.columns), groupColumns(tile))
+  const down = tilesAlong(symbols.count(product.rows), groupRows(tile))
   return { across: atLeastOne(across), down: atLeastOne(down), count: times(times(across, down), symbols.count(product.batch)) }
 }
 
@@ -113,13 +130,16 @@ export function tilePlace(
     column: b.let('column', thread.rem(asExpr(across)).mul(tile.columns)),
     row: b.let('row', rest.rem(asExpr(down)).mul(tile.rows)),
     batch: b.let('batch', rest.div(asExpr(down))),
+    rows: numbersTo(tile.rows),
+    columns: numbersTo(tile.columns),
   }
 }
 
+export const numbersTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
 const tilesAlong = (size: Amount, tile: number): Amount =>
   tile === 1 ? size : typeof size === 'number' ? Math.ceil(size / tile) : size.add(tile - 1).div(tile)
 const atLeastOne = (amount: Amount): Amount => (typeof amount === 'number' ? Math.max(1, amount) : amount.max(1))
-const isMultiple = (dim: Dim | Amount, of: number): boolean => typeof dim === 'number' && dim > 0 && dim % of === 0
+export const isMultiple = (dim: Dim | Amount, of: number): boolean => typeof dim === 'number' && dim > 0 && dim % of === 0
 
 /** A matrix of one operand, [outer, inner] with the inner index of the product along its rows, or the other way round. */
 export interface Operand {
@@ -163,48 +183,33 @@ export function productTile(context: ProductContext, node: Node, tile: Tile, pla
     product.packed === undefined
       ? operand(context, node.inputs[1]!, rightLayout)
       : packedOperand(context, node, product.packed, rightLayout, indicesOf(b, rightLayout))
-  const sums: Cell[][] = Array.from({ length: tile.rows }, () => Array.from({ length: tile.columns }, () => b.var('sum', f32(0))))
-  const { split = 1 } = tile
-  const first = split === 1 ? u32(0) : b.let('firstStep', b.localIndex().mul(depth))
-  b.for('k', first, asExpr(length), depth * split, (k) =>
+  const sums = zeroSums(b, tile)
+  b.for('k', u32(0), asExpr(length), depth, (k) =>
     elements.inside(() => {
       const [left, across] = [a.read(k), right.read(k)]
       for (let step = 0; step < depth; step++)
-        sums.forEach((row, i) => row.forEach((sum, j) => sum.set(sum.value.add(left[step]![i]!.mul(across[step]![j]!)))))
+        sums.forEach((row, i) => row.forEach((sum, j) => sum.set(withProduct(sum.value, left[step]![i]!, across[step]![j]!, tile))))
     }),
   )
   const { dtype } = node.outputs[0]!
-  const whole = split === 1 ? sums.map((row) => row.map(({ value }) => value)) : gathered(b, sums, split)
-  return whole.map((row) =>
-    row.map((sum, j) => {
+  return sums.map((row) =>
+    row.map(({ value }, j) => {
       const at = clamped(b, place.column.add(j), width, tile.columns)
       return b.let(
         'product',
-        finished(b, sum, product, dtype, () => elements.at(node.inputs[2]!, at)),
+        finished(b, value, product, dtype, () => elements.at(node.inputs[2]!, at)),
       )
     }),
   )
 }
 
-/** The sums of a tile over the threads that share it: halving the threads that still have something to add until one has it all, which everybody reads. */
-function gathered(b: KernelBuilder, sums: readonly (readonly Cell[])[], threads: number): Expr[][] {
-  const cells = sums.flat()
-  const memory = b.sharedArray('sums', 'f32', cells.length * threads)
-  const lane = b.localIndex()
-  const at = (which: number): Expr => (which === 0 ? lane : lane.add(which * threads))
-  cells.forEach((cell, which) => b.store(memory, at(which), cell.value))
-  b.barrier()
-  for (let half = threads / 2; half >= 1; half /= 2) {
-    b.if(lane.lt(half), () => {
-      for (let which = 0; which < cells.length; which++) {
-        const [mine, other] = [b.load(memory, at(which)), b.load(memory, at(which).add(half))]
-        b.store(memory, at(which), mine.add(other))
-      }
-    })
-    b.barrier()
-  }
-  return sums.map((row, i) => row.map((_, j) => b.load(memory, u32((i * row.length + j) * threads))))
-}
+/** The sums of a tile, of nothing so far. */
+export const zeroSums = (b: KernelBuilder, { rows, columns }: Tile): Cell[][] =>
+  Array.from({ length: rows }, () => Array.from({ length: columns }, () => b.var('sum', f32(0))))
+
+/** A sum with one more product. */
+export const withProduct = (sum: Expr, left: Expr, right: Expr, { fused }: Tile): Expr =>
+  fused === true ? left.fma(right, sum) : sum.add(left.mul(right))
 
 /** A sum of products with what the operation does to it. */
 export function finished(b: KernelBuilder, sum: Expr, { attrs, hasBias }: Product, dtype: DType, biasAt: () => Expr): Expr {
@@ -226,21 +231,23 @@ export interface OperandLayout {
   /** The inner index runs along memory. */
   readonly innerLast: boolean
   readonly depth: number
+  /** Rows (or columns) that a workgroup has together, where its tiles may all lie behind the last; `count` where a tile begins in the matrix. */
+  readonly among?: number
 }
 
 /** The tile's rows or columns. */
-const indicesOf = (b: KernelBuilder, { first, count, outer }: OperandLayout): Expr[] =>
-  Array.from({ length: count }, (_, i) => clamped(b, i === 0 ? first : first.add(i), outer, count))
+export const indicesOf = (b: KernelBuilder, { first, count, outer, among = count }: OperandLayout): Expr[] =>
+  Array.from({ length: count }, (_, i) => clamped(b, i === 0 ? first : first.add(i), outer, among))
 
-function operand(context: ProductContext, value: Value, layout: OperandLayout): Operand {
+export function operand(context: ProductContext, value: Value, layout: OperandLayout): Operand {
   const { b, elements } = context
-  const { base, first, count, outer, length, innerLast, depth } = layout
+  const { base, first, count, outer, length, innerLast, depth, among = count } = layout
   const indices = (): Expr[] => indicesOf(b, layout)
   // Four at a time are all inside or all outside, as the tile begins at a multiple of four and the matrix ends at one.
   const groups = (): Expr[] =>
     Array.from({ length: count / 4 }, (_, part) => {
       const group = first.add(4 * part)
-      return isMultiple(outer, count) ? group : b.let('group', group.min(u32((outer as number) - 4)))
+      return isMultiple(outer, among) ? group : b.let('group', group.min(u32((outer as number) - 4)))
     })
   const starts = innerLast ? indices().map((index) => b.let('start', asExpr(plus(base, times(index, length))))) : []
   const along = innerLast ? length : outer
@@ -279,7 +286,7 @@ function operand(context: ProductContext, value: Value, layout: OperandLayout): 
 }
 
 /** An index that does not leave the matrix; as it is where every tile is whole. */
-function clamped(b: KernelBuilder, index: Expr, size: Amount, tile: number): Expr {
+export function clamped(b: KernelBuilder, index: Expr, size: Amount, tile: number): Expr {
   if (tile === 1 || isMultiple(size, tile)) return index
   const last = typeof size === 'number' ? u32(Math.max(1, size) - 1) : size.max(1).sub(1)
   return b.let('clamped', index.min(last))
