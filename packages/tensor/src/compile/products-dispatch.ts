@@ -2,20 +2,23 @@ import type { Node, Value } from '../graph/node.js'
 import { vector, type Expr, type Shared, type Storage } from '../kernel/ir.js'
 import { asExpr, plus, sameOrder, times, type Amount } from '../kernel/lib/indexing.js'
 import { encodeBits, joinParts, perWord } from '../kernel/lib/pack.js'
-import { blockMemory, blockPlace, productBlock, runsOf } from '../kernel/lib/product-blocks.js'
-import { productSlices, slicePlace, sliceWords } from '../kernel/lib/product-slices.js'
+import { addBlocks, blockMemory, blockPlace, joinSlices, runsOf } from '../kernel/lib/product-blocks.js'
+import { addSlice, gather, slicePlace, sliceWords } from '../kernel/lib/product-slices.js'
 import {
+  addTile,
+  finishedTile,
   groupColumns,
   groupRows,
   isMultiple,
   productOfNode,
-  productTile,
   tilePlace,
   tilesOf,
   threadsOf,
   type Product,
   type Tile,
+  type Sums,
   type TilePlace,
+  zeroSums,
 } from '../kernel/lib/products.js'
 import type { Tuning } from '../kernel/lib/tuning.js'
 import { dimMax, isSym, elementCountAt, type Shape, type SymValues } from '../shape.js'
@@ -31,22 +34,26 @@ interface Cut {
   readonly products: readonly Node[]
   readonly product: Product
   readonly tile: Tile
+  /** The sum of all products, where nothing else is made of them. */
+  readonly total: Node | undefined
 }
 
 const known = (shape: Shape): number => shape.reduce<number>((product, dim) => product * (isSym(dim) ? Infinity : dimMax(dim)), 1)
 
 /** How a value made of products is cut; undefined where tiles would not be written in whole words, or are of different matrices. */
-function cutOf({ node, cores, size }: Part, tuning: Tuning): Cut | undefined {
+function cutOf({ node, cores, size, reads }: Part, tuning: Tuning): Cut | undefined {
   const { shape, dtype } = node.outputs[0]!
   const products = cores.map(productOfNode)
   const product = products[0]!
+  const total = tuning.sums ? sumOf(node, cores, reads) : undefined
   const tile = tuning.tile({
     rows: known(product.rows),
     columns: known([product.columns]),
     inner: known([product.inner]),
     batch: known(product.batch),
+    leftAlong: product.attrs.transA !== true,
     along: product.attrs.transB === true,
-    products: cores.length,
+    products: total === undefined ? cores.length : 1,
     following: size - cores.length,
   })
   const same = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((dim, i) => dim === b[i])
@@ -55,7 +62,39 @@ function cutOf({ node, cores, size }: Part, tuning: Tuning): Cut | undefined {
   const alike =
     cores.every(({ outputs }) => sameOrder(outputs[0]!.shape, shape)) &&
     products.every(({ rows, batch, columns }) => same(rows, product.rows) && same(batch, product.batch) && columns === product.columns)
-  return whole && alike ? { node, products: cores, product, tile } : undefined
+  return whole && alike ? { node, products: cores, product, tile, total } : undefined
+}
+
+/** The value inside a kernel that is the sum of all its products and all that is made of them: they can be added up in one go. */
+function sumOf(node: Node, cores: readonly Node[], reads: Part['reads']): Node | undefined {
+  const plain = cores.every(
+    ({ op, inputs, attrs, outputs }) =>
+      op === 'matmul' &&
+      inputs.length === 2 &&
+      outputs[0]!.dtype === 'f32' &&
+      attrs['alpha'] === undefined &&
+      attrs['activation'] === undefined,
+  )
+  if (cores.length < 2 || !plain) return undefined
+  const termsOf = (at: Node): Node[] =>
+    cores.includes(at) ? [at] : at.op === 'add' && !reads.has(at) ? at.inputs.flatMap((input) => termsOf(input.node)) : []
+  const isTotal = (at: Node): boolean => {
+    const terms = termsOf(at)
+    return terms.length === cores.length && new Set(terms).size === cores.length
+  }
+  let total: Node | undefined
+  const seen = new Set<Node>()
+  const visit = (at: Node): boolean => {
+    if (seen.has(at) || reads.has(at)) return true
+    seen.add(at)
+    if (isTotal(at)) {
+      if (total !== undefined) return false
+      total = at
+      return true
+    }
+    return !cores.includes(at) && at.inputs.every((input) => visit(input.node))
+  }
+  return visit(node) ? total : undefined
 }
 
 /** Values that are worked out of products, a tile for each thread; undefined where one of them cannot be. */
@@ -69,7 +108,7 @@ export function productsDispatch(parts: readonly Part[], memory: Memory, tuning:
     kernelOf(title, memory, members ?? ELEMENT_GROUP, (kernelParts) => {
       const { b, symbols: sizes, thread, group, when, elements } = kernelParts
       const number = members === undefined ? thread : group
-      const sums = sharedBy(
+      const shared = sharedBy(
         cuts.map(({ tile }) => (tile.split === undefined ? 0 : sliceWords(tile, tile.split))),
         b,
       )
@@ -78,7 +117,7 @@ export function productsDispatch(parts: readonly Part[], memory: Memory, tuning:
         const { count } = tilesOf(sizes, cut.product, cut.tile)
         const own = before === 0 ? number : b.let('own', number.sub(asExpr(before)))
         // What comes before wraps around to something large.
-        when(own, count, () => elements.inside(() => writeTile(cut, own, { lanes, outLanes, sums }, kernelParts)))
+        when(own, count, () => elements.inside(() => writeTile(cut, own, { lanes, outLanes, memory: shared }, kernelParts)))
         before = plus(before, count)
       }
     })
@@ -112,51 +151,62 @@ interface WriteOptions {
   /** Numbers that are read of operands, and written, at a time. */
   readonly lanes: 1 | 4
   readonly outLanes: 1 | 4
-  readonly sums: Shared | undefined
+  readonly memory: Shared | undefined
 }
 
 /** Works out a tile and writes it, with what follows the products element by element. */
-function writeTile(cut: Cut, number: Expr, { lanes, outLanes, sums }: WriteOptions, parts: KernelParts): void {
+function writeTile(cut: Cut, number: Expr, { lanes, outLanes, memory }: WriteOptions, parts: KernelParts): void {
   const { node, products, product, tile } = cut
   const { b, symbols, arrays, elements } = parts
   const out = arrays.of({ node, index: 0 }, outLanes)!
   const counts = tilesOf(symbols, product, tile)
   const stored = (value: Value): Value => (tile.fused === true ? baseValue(value) : value)
-  const vectors = (value: Value) => (lanes === 4 ? arrays.of(stored(value), 4) : undefined)
+  const vectors = (value: Value, words: 2 | 4) => (lanes === 4 ? arrays.of(stored(value), words) : undefined)
   const context = { b, symbols, elements, vectors, words: (value: Value) => arrays.of(stored(value)) }
-  const write = (at: TilePlace, tiles: readonly Expr[][][]): void => writeSums(cut, at, tiles, out, parts)
   const { block, split } = tile
+  // What the sums of each kernel are of: one product, or all.
+  const summed = cut.total === undefined ? products.map((one) => ({ value: one, of: [one] })) : [{ value: cut.total, of: products }]
+  const write = (at: TilePlace, sums: readonly Sums[]): void => {
+    const tiles = summed.map(({ value }, which) => ({
+      value,
+      tile:
+        value === cut.total
+          ? sums[which]!.map((row) => row.map((cell) => cell.value))
+          : finishedTile(context, value, sums[which]!, tile, at),
+    }))
+    writeTiles(cut, at, tiles, out, parts)
+  }
+  const added = (add: (one: Node, sums: Sums) => void): Sums[] =>
+    summed.map(({ of }) => {
+      const sums = zeroSums(b, tile)
+      of.forEach((one) => add(one, sums))
+      return sums
+    })
   if (block !== undefined) {
     const at = blockPlace(b, number, { ...counts, tile, block, runs: runsOfCut(cut) })
     const shared = { tile, block, memory: blockMemory(b, tile, block) }
-    write(
-      at,
-      products.map((one) => productBlock(context, one, shared, at)),
-    )
+    const whole = added((one, sums) => addBlocks(context, one, sums, shared, at))
+    if (block.slices === undefined) return write(at, whole)
+    for (const sums of whole) joinSlices(context, sums, shared, at)
+    b.if(at.slice.eq(0), () => elements.inside(() => write(at, whole)))
   } else if (split !== undefined) {
     const at = slicePlace(b, number, counts, tile, split)
-    const found = products.map((one) => productSlices(context, one, { tile, split, memory: sums! }, at))
-    b.if(at.slice.eq(0), () =>
-      elements.inside(() =>
-        write(
-          at,
-          found.map((whole) => whole()),
-        ),
-      ),
-    )
+    const parts = added((one, sums) => addSlice(context, one, sums, { tile, split }, at))
+    const whole = parts.map((own) => gather(context, own, { tile, split, memory: memory! }, at))
+    b.if(at.slice.eq(0), () => elements.inside(() => write(at, whole)))
   } else {
     const at = tilePlace(b, number, counts, tile)
     write(
       at,
-      products.map((one) => productTile(context, one, tile, at)),
+      added((one, sums) => addTile(context, one, sums, tile, at)),
     )
   }
 }
 
-function writeSums(
-  { node, products, product, tile }: Cut,
+function writeTiles(
+  { node, product, tile }: Cut,
   at: TilePlace,
-  tiles: readonly Expr[][][],
+  tiles: readonly { readonly value: Node; readonly tile: readonly (readonly Expr[])[] }[],
   out: Storage,
   { b, symbols, elements, when }: KernelParts,
 ): void {
@@ -178,7 +228,7 @@ function writeSums(
             joinParts(elementsPerWord, (part) => {
               const own = which * elementsPerWord + part
               const index = own === 0 ? first : b.let('index', first.add(own))
-              products.forEach((one, which) => elements.know({ node: one, index: 0 }, index, tiles[which]![i]![j + own]!))
+              tiles.forEach(({ value, tile: found }) => elements.know({ node: value, index: 0 }, index, found[i]![j + own]!))
               return b.let('bits', encodeBits(b.let('element', elements.own({ node, index: 0 }, index)), dtype))
             }),
           )

@@ -81,6 +81,27 @@ const together = [
     () => [numbers([2, 160], 0.3), numbers([160, 24], 0.5), numbers([160, 24], 0.9)],
     (x, a, b) => x!.matmul(a!).silu().mul(x!.matmul(b!)),
   ),
+  ...[2, 40].flatMap((rows) => [
+    agrees(
+      `sum of products, ${rows} rows`,
+      () => [numbers([rows, 160], 0.3), numbers([160, 24], 0.5), numbers([24, 160], 0.9), numbers([rows, 24], 0.4)],
+      (x, a, b, rest) =>
+        x!
+          .matmul(a!)
+          .add(x!.matmul(b!, { transB: true }))
+          .silu()
+          .add(rest!),
+    ),
+    agrees(
+      `sum of products, one of which is wanted besides, ${rows} rows`,
+      () => [numbers([rows, 160], 0.3), numbers([160, 24], 0.5), numbers([24, 160], 0.9)],
+      (x, a, b) =>
+        x!
+          .matmul(a!)
+          .add(x!.matmul(b!, { transB: true }))
+          .mul(x!.matmul(a!).exp()),
+    ),
+  ]),
   agrees('products in batches', () => [numbers([3, 2, 9, 20], 0.3), numbers([3, 1, 20, 33], 0.5)], plain as never),
   ...[1, 9].map((rows) =>
     agrees(`products of halves, ${rows} rows`, () => [numbers([rows, 140], 0.3, 'f16'), numbers([140, 34], 0.5, 'f16')], plain as never),

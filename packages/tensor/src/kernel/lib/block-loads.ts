@@ -1,13 +1,10 @@
 /** Parts of matrices on their way from memory to the memory that a workgroup shares, four numbers at a time. */
-import { elementCount } from '../../shape.js'
 import type { Node } from '../../graph/node.js'
-import { dtypeOf, shapeOf } from '../../graph/node.js'
 import { f32, u32, type KernelBuilder } from '../builder.js'
 import type { Expr } from '../ir.js'
 import { asExpr, plus, times, type Amount } from './indexing.js'
-import { decodeBits, perWord } from './pack.js'
 import { packedElement, packedQuad, type Packed } from './quantised.js'
-import { clamped, isMultiple, type ProductContext } from './products.js'
+import { clamped, isMultiple, quadReader, type ProductContext } from './products.js'
 
 /** A matrix of which a workgroup has `count` rows (or columns of the right one) of `depth` steps at a time. */
 export interface Source {
@@ -20,6 +17,8 @@ export interface Source {
   /** Steps in all. */
   readonly length: Amount
   readonly depth: number
+  /** Steps that the workgroup has at a time: `depth` for each of its slices. */
+  readonly stride: number
   /** The steps lie side by side in memory; else the rows do. */
   readonly along: boolean
 }
@@ -35,11 +34,12 @@ export interface Reader {
 }
 
 export function readerOf(
-  { b, elements, vectors, words }: ProductContext,
+  context: ProductContext,
   node: Node,
   which: 0 | 1,
   { packed, source }: { readonly packed: Packed | undefined; readonly source: Source },
 ): Reader {
+  const { b, elements, words } = context
   const value = node.inputs[which]!
   if (which === 1 && packed !== undefined)
     return {
@@ -47,32 +47,9 @@ export function readerOf(
       quad: packedQuad({ b, elements, words }, node, packed),
     }
   const element = (index: Expr): Expr => elements.at(value, index)
-  const dtype = dtypeOf(value)
-  // What has no elements has no memory. What is not read in quads must not be bound in vectors.
-  if (elementCount(shapeOf(value)) === 0 || !hasQuads(source)) return { element }
-  if (dtype === 'f32') {
-    const array = vectors(value)
-    if (array === undefined) return { element }
-    return {
-      element,
-      quad: (index) => {
-        const vector = b.let('vector', b.load(array, index.div(4)).bits('f32'))
-        return [0, 1, 2, 3].map((lane) => vector.lane(lane))
-      },
-    }
-  }
-  const array = perWord(dtype) === 2 ? words(value) : undefined
-  if (array === undefined) return { element }
-  return {
-    element,
-    quad: (index) => {
-      const at = b.let('at', index.div(2))
-      return [b.load(array, at), b.load(array, at.add(1))].flatMap((word) => [
-        b.let('half', decodeBits(word.and(0xffff), dtype)),
-        b.let('half', decodeBits(word.shr(16), dtype)),
-      ])
-    },
-  }
+  // What is not read in quads must not be bound in vectors.
+  const quad = hasQuads(source) ? quadReader(context, value) : undefined
+  return quad === undefined ? { element } : { element, quad }
 }
 
 /**
@@ -86,9 +63,9 @@ export function quadsOf(
   thread: Expr,
   threads: number,
 ): readonly ((k: Expr) => readonly Expr[])[] {
-  const { base, first, count, outer, length, depth, along } = source
+  const { base, first, count, outer, length, depth, stride, along } = source
   const across = (along ? depth : count) / 4
-  const isWhole = isMultiple(length, depth)
+  const isWhole = isMultiple(length, stride)
   const last = (size: Amount): Expr => (typeof size === 'number' ? u32(Math.max(1, size) - 1) : size.max(1).sub(1))
   const { quad } = reader
   const zeroed = (inside: Expr | undefined, value: Expr): Expr =>

@@ -5,22 +5,20 @@
  */
 import type { Node } from '../../graph/node.js'
 import type { Shape } from '../../shape.js'
-import { f32, u32, type Cell, type KernelBuilder } from '../builder.js'
+import { f32, u32, type KernelBuilder } from '../builder.js'
 import { vector, type Expr, type Shared } from '../ir.js'
 import { quadsOf, readerOf, type Source } from './block-loads.js'
 import { asExpr, broadcastIndex, times, type Amount } from './indexing.js'
 import {
-  clamped,
-  finished,
   groupColumns,
   groupRows,
   numbersTo,
   productOfNode,
   withProduct,
-  zeroSums,
   type Block,
   type Product,
   type ProductContext,
+  type Sums,
   type Tile,
   type TilePlace,
 } from './products.js'
@@ -30,7 +28,8 @@ export interface BlockPlace extends TilePlace {
   /** The first row and column of the block. */
   readonly top: Expr
   readonly left: Expr
-  /** The thread's number in its workgroup, and where it stands among its threads. */
+  /** Which slice of the inner index the thread has, its number among those of the slice, and where it stands among them. */
+  readonly slice: Expr
   readonly thread: Expr
   readonly down: Expr
   readonly across: Expr
@@ -70,7 +69,9 @@ export function blockPlace(
     runs,
   }: { readonly across: Amount; readonly down: Amount; readonly tile: Tile; readonly block: Block; readonly runs: Runs },
 ): BlockPlace {
-  const thread = b.let('member', b.localIndex())
+  const own = block.down * block.across
+  const isWhole = slicesOf(block) === 1
+  const thread = b.let('member', isWhole ? b.localIndex() : b.localIndex().rem(own))
   const [wide, high] = [asExpr(across), asExpr(down)]
   const rest = b.let('rest', group.div(wide))
   const left = b.let('left', group.rem(wide).mul(groupColumns(tile)))
@@ -94,6 +95,7 @@ export function blockPlace(
       .add(thread.shr(1).and(1).or(thread.shr(3).and(2))),
   )
   return {
+    slice: isWhole ? u32(0) : b.let('slice', b.localIndex().div(own)),
     thread,
     top,
     left,
@@ -111,29 +113,36 @@ export function blockPlace(
 const offsetsOf = (count: number, run: number, threads: number): number[] =>
   numbersTo(count).map((i) => (i % run) + run * threads * Math.floor(i / run))
 
-/** Memory for two blocks of each matrix, for one product after another. */
+const slicesOf = ({ slices = 1 }: Block): number => slices
+
+/** Memory for two blocks of each matrix and slice, for one product after another. */
 export interface BlockMemory {
   readonly left: Shared
   readonly right: Shared
 }
 
-export const blockMemory = (b: KernelBuilder, tile: Tile, { depth }: Block): BlockMemory => ({
-  left: b.sharedArray('left', 'f32', (2 * groupRows(tile) * depth) / 4, 4),
-  right: b.sharedArray('right', 'f32', (2 * groupColumns(tile) * depth) / 4, 4),
-})
+export const blockMemory = (b: KernelBuilder, tile: Tile, block: Block): BlockMemory => {
+  const quads = (2 * slicesOf(block) * block.depth) / 4
+  return {
+    left: b.sharedArray('left', 'f32', quads * groupRows(tile), 4),
+    right: b.sharedArray('right', 'f32', quads * groupColumns(tile), 4),
+  }
+}
 
-/** The tile of a product, as `productTile` gives it. All threads of the workgroup must come by. */
-export function productBlock(
+/** Adds a product to the sums of this thread's tile. All threads of the workgroup must come by. */
+export function addBlocks(
   context: ProductContext,
   node: Node,
+  sums: Sums,
   { tile, block, memory }: { readonly tile: Tile; readonly block: Block; readonly memory: BlockMemory },
   place: BlockPlace,
-): Expr[][] {
+): void {
   const { b, symbols, elements } = context
   const product = productOfNode(node)
   const { attrs, batch, rows, columns, inner } = product
   const [height, width, length] = [symbols.count(rows), symbols.dim(columns), symbols.dim(inner)]
   const { depth } = block
+  const stride = depth * slicesOf(block)
   const base = (own: Shape, size: Amount): Amount =>
     batch.length === 0 ? 0 : times(broadcastIndex(b, symbols, own, batch, place.batch), size)
   const sides = [
@@ -150,6 +159,7 @@ export function productBlock(
         outer: height,
         length,
         depth,
+        stride,
         along: attrs.transA !== true,
       },
     ),
@@ -166,27 +176,28 @@ export function productBlock(
         outer: width,
         length,
         depth,
+        stride,
         along: attrs.transB === true,
       },
     ),
   ] as const
-  const sums = zeroSums(b, tile)
   const steps = asExpr(length)
   const load = (k: Expr): Expr[][][] => sides.map(({ loads }) => loads.map((quad) => [...quad(k)]))
   const store = (half: Expr, loaded: readonly (readonly (readonly Expr[])[])[]): void =>
     sides.forEach((side, which) => side.store(half, loaded[which]!))
-  const first = (): void => elements.inside(() => store(u32(0), load(u32(0))))
+  const start = b.let('start', place.slice.mul(depth))
+  const first = (): void => elements.inside(() => store(u32(0), load(start)))
   if (typeof length !== 'number') b.if(length.gt(0), first)
   else if (length > 0) first()
   b.barrier()
-  b.for('k', u32(0), steps, depth, (k) =>
+  b.for('k', u32(0), steps, stride, (k) =>
     elements.inside(() => {
-      const half = b.let('half', k.div(depth).and(1))
-      const next = b.let('next', k.add(depth))
+      const half = b.let('half', k.div(stride).and(1))
+      const next = b.let('next', k.add(stride))
       const waiting = sides.map(({ loads }) => loads.map(() => numbersTo(4).map(() => b.var('waiting', f32(0)))))
       b.if(next.lt(steps), () =>
         elements.inside(() =>
-          load(next).forEach((quads, which) =>
+          load(b.let('k', next.add(start))).forEach((quads, which) =>
             quads.forEach((quad, i) => quad.forEach((value, lane) => waiting[which]![i]![lane]!.set(value))),
           ),
         ),
@@ -201,18 +212,38 @@ export function productBlock(
       b.barrier()
     }),
   )
-  const { dtype } = node.outputs[0]!
-  const biasAt = place.columns.map((offset) =>
-    product.hasBias ? clamped(b, place.column.add(offset), width, groupColumns(tile)) : place.column,
-  )
-  return sums.map((row) =>
-    row.map((sum, j) =>
-      b.let(
-        'product',
-        finished(b, sum.value, product, dtype, () => elements.at(node.inputs[2]!, biasAt[j]!)),
-      ),
-    ),
-  )
+}
+
+/** Adds up the sums of all slices, always in the same order; those of the first slice are whole then. All threads of the workgroup must come by. */
+export function joinSlices(
+  { b, elements }: ProductContext,
+  sums: Sums,
+  { tile, block, memory: { left } }: { readonly tile: Tile; readonly block: Block; readonly memory: BlockMemory },
+  { slice, thread }: BlockPlace,
+): void {
+  const threads = block.down * block.across
+  const quads = numbersTo((tile.rows * tile.columns) / 4)
+  const cells = sums.flat()
+  for (let half = slicesOf(block) / 2; half >= 1; half /= 2) {
+    const at = (own: Expr, quad: number): Expr => own.add(quad * half * threads)
+    b.if(slice.ge(half).and(slice.lt(2 * half)), () =>
+      elements.inside(() => {
+        const own = b.let('own', slice.sub(half).mul(threads).add(thread))
+        for (const quad of quads) b.store(left, at(own, quad), vector(...numbersTo(4).map((i) => cells[4 * quad + i]!.value)))
+      }),
+    )
+    b.barrier()
+    b.if(slice.lt(half), () =>
+      elements.inside(() => {
+        const own = b.let('own', slice.mul(threads).add(thread))
+        for (const quad of quads) {
+          const other = b.load(left, at(own, quad))
+          numbersTo(4).forEach((i) => cells[4 * quad + i]!.set(cells[4 * quad + i]!.value.add(other.lane(i))))
+        }
+      }),
+    )
+    b.barrier()
+  }
 }
 
 /** One matrix of a product, as the block of a workgroup sees it. */
@@ -243,7 +274,8 @@ function sideOf(
   const [run, offsets] = grid === 'down' ? [place.runs.rows, place.rows] : [place.runs.columns, place.columns]
   const lane = place[grid]
   const half = (count * depth) / 4
-  const inHalf = (which: Expr, at: Expr): Expr => at.add(which.mul(half))
+  const slice = slicesOf(block) === 1 ? undefined : b.let('slice', place.slice.mul(2 * half))
+  const inHalf = (which: Expr, at: Expr): Expr => at.add(slice === undefined ? which.mul(half) : which.mul(half).add(slice))
   const loads = quadsOf(b, reader, source, place.thread, threads)
   const quads = depth / 4
   // Eight rows in a row have their quads of the same steps in the eight quads of banks: those of each row are turned by a number of its own.
@@ -288,7 +320,7 @@ function sideOf(
 }
 
 /** Adds the products of one block, so that few numbers wait in registers. */
-function multiply(sums: readonly (readonly Cell[])[], tile: Tile, depth: number, [left, right]: readonly [Fragments, Fragments]): void {
+function multiply(sums: Sums, tile: Tile, depth: number, [left, right]: readonly [Fragments, Fragments]): void {
   const add = (i: number, j: number, a: Expr, b: Expr): void => {
     const sum = sums[i]![j]!
     sum.set(withProduct(sum.value, a, b, tile))

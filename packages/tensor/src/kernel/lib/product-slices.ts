@@ -4,12 +4,10 @@
  */
 import type { Node } from '../../graph/node.js'
 import type { Shape } from '../../shape.js'
-import { f32, u32, type Cell, type KernelBuilder } from '../builder.js'
+import { f32, u32, type KernelBuilder } from '../builder.js'
 import type { Expr, Shared } from '../ir.js'
 import { asExpr, broadcastIndex, plus, times, type Amount } from './indexing.js'
 import {
-  clamped,
-  finished,
   groupColumns,
   indicesOf,
   isMultiple,
@@ -17,10 +15,10 @@ import {
   operand,
   productOfNode,
   withProduct,
-  zeroSums,
   type OperandLayout,
   type ProductContext,
   type Split,
+  type Sums,
   type Tile,
   type TilePlace,
 } from './products.js'
@@ -54,22 +52,30 @@ export function slicePlace(
   }
 }
 
+/** Words of shared memory that sums are handed over in, at most: the least that WebGPU allows a workgroup. */
+const MOST_WORDS = 4096
+
+/** Sums of each thread that are handed over at a time. */
+const cellsAtATime = ({ rows, columns }: Tile, { slices, across }: Split): number =>
+  Math.min(rows * columns, Math.floor(MOST_WORDS / (slices * across)))
+
 /** Words of shared memory that threads hand their sums over in. */
-export const sliceWords = ({ rows, columns }: Tile, { slices, across }: Split): number => rows * columns * slices * across
+export const sliceWords = (tile: Tile, split: Split): number => cellsAtATime(tile, split) * split.slices * split.across
 
 /** Numbers of each row that are read before the first is used: as many as registers have room for. */
-const readsAhead = ({ rows }: Tile): number => (rows <= 4 ? 2 : 1)
+const readsAhead = ({ rows }: Tile): number => (rows === 1 ? 4 : rows <= 4 ? 2 : 1)
 
 /** The sums that one thread adds up at a time. */
 const MOST_TAKEN = 16
 
-/** Works out the tile that threads share, and gives how the first slice gets it, as `productTile` gives it. All threads of the workgroup must come by. */
-export function productSlices(
+/** Adds this thread's part of a product to its sums. */
+export function addSlice(
   context: ProductContext,
   node: Node,
-  { tile, split, memory }: { readonly tile: Tile; readonly split: Split; readonly memory: Shared },
+  sums: Sums,
+  { tile, split }: { readonly tile: Tile; readonly split: Split },
   place: SlicePlace,
-): () => Expr[][] {
+): void {
   const { b, symbols, elements } = context
   const product = productOfNode(node)
   const { attrs, batch, rows, columns, inner, packed } = product
@@ -85,6 +91,7 @@ export function productSlices(
     length,
     innerLast: attrs.transA !== true,
     depth,
+    halves: true,
   })
   const layout: OperandLayout = {
     base: base(product.bBatch, times(width, length)),
@@ -95,10 +102,10 @@ export function productSlices(
     innerLast: attrs.transB === true,
     depth,
     among: groupColumns(tile),
+    halves: true,
   }
   const right =
     packed === undefined ? operand(context, node.inputs[1]!, layout).read : packedWords(context, node, packed, layout, indicesOf(b, layout))
-  const sums = zeroSums(b, tile)
   const stride = depth * split.slices
   const first = b.let('firstStep', place.slice.mul(depth))
   const steps = (from: Expr, to: Expr, ahead: number): void =>
@@ -116,26 +123,11 @@ export function productSlices(
   const main = typeof length === 'number' ? Math.floor(length / whole) * whole : b.let('main', length.div(whole).mul(whole))
   if (main !== 0) steps(first, asExpr(main), ahead)
   if (main !== length) steps(asExpr(plus(main, first)), asExpr(length), 1)
-  const { dtype } = node.outputs[0]!
-  const gathered = gather(b, sums, { split, memory, place, inside: (body) => elements.inside(body) })
-  return () => {
-    const biasAt = place.columns.map((offset) =>
-      product.hasBias ? clamped(b, place.column.add(offset), width, groupColumns(tile)) : place.column,
-    )
-    return gathered.map((row) =>
-      row.map(({ value }, j) =>
-        b.let(
-          'product',
-          finished(b, value, product, dtype, () => elements.at(node.inputs[2]!, biasAt[j]!)),
-        ),
-      ),
-    )
-  }
 }
 
 function addProducts(
   b: KernelBuilder,
-  sums: readonly (readonly Cell[])[],
+  sums: Sums,
   tile: Tile,
   left: readonly (readonly Expr[])[],
   right: readonly (readonly Expr[])[] | PackedWords,
@@ -167,40 +159,42 @@ function addProducts(
   })
 }
 
-/** Adds up the sums of all slices, always in the same order; the first slice gets what it gives. */
-function gather(
-  b: KernelBuilder,
-  sums: readonly (readonly Cell[])[],
-  {
-    split,
-    memory,
-    place: { slice },
-    inside,
-  }: { readonly split: Split; readonly memory: Shared; readonly place: SlicePlace; readonly inside: (body: () => void) => void },
-): readonly (readonly Cell[])[] {
-  const cells = sums.flat()
+/** Adds up the sums of all slices, always in the same order; the first slice gets what it gives. All threads of the workgroup must come by. */
+export function gather(
+  { b, elements }: ProductContext,
+  sums: Sums,
+  { tile, split, memory }: { readonly tile: Tile; readonly split: Split; readonly memory: Shared },
+  { slice }: SlicePlace,
+): Sums {
+  const whole = sums.map((row) => row.map(() => b.var('whole', f32(0))))
+  const [cells, results] = [sums.flat(), whole.flat()]
   const thread = b.localIndex()
   const at = (which: number, from = 0): Expr => {
     const offset = which * split.slices * split.across + from * split.across
     return offset === 0 ? thread : thread.add(offset)
   }
-  // Another product may have been added up here before.
-  b.barrier()
-  cells.forEach((cell, which) => b.store(memory, at(which), cell.value))
-  b.barrier()
   const total = (which: number, count: number, apart: number): Expr => {
     let sum = b.load(memory, at(which))
     for (let i = 1; i < count; i++) sum = b.let('sum', sum.add(b.load(memory, at(which, i * apart))))
     return sum
   }
-  let left = split.slices
-  while (left > MOST_TAKEN) {
-    const next = left / MOST_TAKEN
-    b.if(slice.lt(u32(next)), () => inside(() => cells.forEach((_, which) => b.store(memory, at(which), total(which, MOST_TAKEN, next)))))
+  const some = cellsAtATime(tile, split)
+  for (let start = 0; start < cells.length; start += some) {
+    const own = cells.slice(start, start + some)
+    // What was handed over here before has been read.
     b.barrier()
-    left = next
+    own.forEach((cell, which) => b.store(memory, at(which), cell.value))
+    b.barrier()
+    let left = split.slices
+    while (left > MOST_TAKEN) {
+      const next = left / MOST_TAKEN
+      b.if(slice.lt(u32(next)), () =>
+        elements.inside(() => own.forEach((_, which) => b.store(memory, at(which), total(which, MOST_TAKEN, next)))),
+      )
+      b.barrier()
+      left = next
+    }
+    b.if(slice.eq(0), () => elements.inside(() => own.forEach((_, which) => results[start + which]!.set(total(which, left, 1)))))
   }
-  const whole = sums.map((row) => row.map(() => b.var('whole', f32(0))))
-  b.if(slice.eq(0), () => inside(() => whole.forEach((row, i) => row.forEach((cell, j) => cell.set(total(i * row.length + j, left, 1))))))
   return whole
 }

@@ -12,7 +12,7 @@ import type { Expr, Storage } from '../ir.js'
 import { activated } from './activations.js'
 import type { ElementContext, ElementRule, Elements } from './elements.js'
 import { asExpr, broadcastIndex, plus, times, type Amount, type SymbolUniforms } from './indexing.js'
-import { rounded } from './pack.js'
+import { decodeBits, perWord, rounded } from './pack.js'
 import { packedElement, packedOperand, perPackedWord, type Packed } from './quantised.js'
 
 /** Rows and columns that one thread works out. */
@@ -32,6 +32,8 @@ export interface Block {
   readonly down: number
   readonly across: number
   readonly depth: number
+  /** So many threads have each tile, each of them every so many loads. For products of few blocks. Default 1; a power of two. */
+  readonly slices?: number
 }
 
 /** So many threads have one tile, each some of the steps of the inner index, and so many tiles stand side by side in a workgroup. Both are powers of two. */
@@ -42,7 +44,7 @@ export interface Split {
 
 /** Threads of the workgroup that works out a block, or tiles together; undefined where each thread has a tile of its own. */
 export const threadsOf = ({ block, split }: Tile): number | undefined =>
-  block === undefined ? split && split.slices * split.across : block.down * block.across
+  block === undefined ? split && split.slices * split.across : block.down * block.across * (block.slices ?? 1)
 
 /** Rows and columns that a workgroup works out together, or a thread where each has a tile of its own. */
 export const groupRows = ({ rows, block }: Tile): number => rows * (block?.down ?? 1)
@@ -94,8 +96,8 @@ export interface ProductContext {
   readonly b: KernelBuilder
   readonly symbols: SymbolUniforms
   readonly elements: Elements
-  /** The memory of a value as vectors of four numbers; undefined where it has none, or has them otherwise. */
-  readonly vectors: (value: Value) => Storage | undefined
+  /** The memory of a value as vectors of so many words; undefined where it has none, or has them otherwise. */
+  readonly vectors: (value: Value, lanes: 2 | 4) => Storage | undefined
   /** The memory of a value as words; undefined where it has none. */
   readonly words: (value: Value) => Storage | undefined
 }
@@ -149,11 +151,8 @@ export interface Operand {
   readonly depth: number
 }
 
-/**
- * The tile of a product: `sums[i][j]` for row i and column j of the tile, factor, bias and activation applied and rounded to the dtype.
- * Rows and columns beyond the matrix repeat its last; their sums are not to be written.
- */
-export function productTile(context: ProductContext, node: Node, tile: Tile, place: TilePlace): Expr[][] {
+/** Adds a product to the sums of a tile: `sums[i][j]` for row i and column j. Rows and columns beyond the matrix repeat its last; their sums are not to be written. */
+export function addTile(context: ProductContext, node: Node, sums: Sums, tile: Tile, place: TilePlace): void {
   const { b, symbols, elements } = context
   const product = productOfNode(node)
   const { attrs, batch, rows, columns, inner } = product
@@ -183,7 +182,6 @@ export function productTile(context: ProductContext, node: Node, tile: Tile, pla
     product.packed === undefined
       ? operand(context, node.inputs[1]!, rightLayout)
       : packedOperand(context, node, product.packed, rightLayout, indicesOf(b, rightLayout))
-  const sums = zeroSums(b, tile)
   b.for('k', u32(0), asExpr(length), depth, (k) =>
     elements.inside(() => {
       const [left, across] = [a.read(k), right.read(k)]
@@ -191,20 +189,30 @@ export function productTile(context: ProductContext, node: Node, tile: Tile, pla
         sums.forEach((row, i) => row.forEach((sum, j) => sum.set(withProduct(sum.value, left[step]![i]!, across[step]![j]!, tile))))
     }),
   )
+}
+
+/** Sums of a tile, one for each row and column. */
+export type Sums = readonly (readonly Cell[])[]
+
+/** The tile that its sums give: factor, bias and activation applied, and rounded to the dtype. */
+export function finishedTile({ b, symbols, elements }: ProductContext, node: Node, sums: Sums, tile: Tile, place: TilePlace): Expr[][] {
+  const product = productOfNode(node)
   const { dtype } = node.outputs[0]!
+  const width = symbols.dim(product.columns)
+  // Where several rows want the same bias, its place is found once.
+  const biasAt = product.hasBias ? place.columns.map((offset) => clamped(b, place.column.add(offset), width, groupColumns(tile))) : []
   return sums.map((row) =>
-    row.map(({ value }, j) => {
-      const at = clamped(b, place.column.add(j), width, tile.columns)
-      return b.let(
+    row.map(({ value }, j) =>
+      b.let(
         'product',
-        finished(b, value, product, dtype, () => elements.at(node.inputs[2]!, at)),
-      )
-    }),
+        finished(b, value, product, dtype, () => elements.at(node.inputs[2]!, biasAt[j]!)),
+      ),
+    ),
   )
 }
 
 /** The sums of a tile, of nothing so far. */
-export const zeroSums = (b: KernelBuilder, { rows, columns }: Tile): Cell[][] =>
+export const zeroSums = (b: KernelBuilder, { rows, columns }: Tile): Sums =>
   Array.from({ length: rows }, () => Array.from({ length: columns }, () => b.var('sum', f32(0))))
 
 /** A sum with one more product. */
@@ -233,15 +241,38 @@ export interface OperandLayout {
   readonly depth: number
   /** Rows (or columns) that a workgroup has together, where its tiles may all lie behind the last; `count` where a tile begins in the matrix. */
   readonly among?: number
+  /** Halves are read four at a time too. */
+  readonly halves?: boolean
 }
 
 /** The tile's rows or columns. */
 export const indicesOf = (b: KernelBuilder, { first, count, outer, among = count }: OperandLayout): Expr[] =>
   Array.from({ length: count }, (_, i) => clamped(b, i === 0 ? first : first.add(i), outer, among))
 
+/** How four numbers of a value are read, from a multiple of four on; undefined where memory does not give them together. */
+export function quadReader({ b, vectors }: ProductContext, value: Value): ((index: Expr) => readonly Expr[]) | undefined {
+  const dtype = dtypeOf(value)
+  // What has no elements has no memory that vectors could be bound to.
+  if (elementCount(shapeOf(value)) === 0 || perWord(dtype) > 2) return undefined
+  const words = perWord(dtype) === 1 ? 4 : 2
+  const array = vectors(value, words)
+  if (array === undefined) return undefined
+  const lanes = numbersTo(words)
+  return (index) => {
+    const vector = b.load(array, index.div(4))
+    if (words === 4) {
+      const numbers = b.let('vector', vector.bits('f32'))
+      return lanes.map((lane) => numbers.lane(lane))
+    }
+    return lanes.flatMap((lane) =>
+      [vector.lane(lane).and(0xffff), vector.lane(lane).shr(16)].map((bits) => b.let('half', decodeBits(bits, dtype))),
+    )
+  }
+}
+
 export function operand(context: ProductContext, value: Value, layout: OperandLayout): Operand {
   const { b, elements } = context
-  const { base, first, count, outer, length, innerLast, depth, among = count } = layout
+  const { base, first, count, outer, length, innerLast, depth, among = count, halves = false } = layout
   const indices = (): Expr[] => indicesOf(b, layout)
   // Four at a time are all inside or all outside, as the tile begins at a multiple of four and the matrix ends at one.
   const groups = (): Expr[] =>
@@ -251,36 +282,31 @@ export function operand(context: ProductContext, value: Value, layout: OperandLa
     })
   const starts = innerLast ? indices().map((index) => b.let('start', asExpr(plus(base, times(index, length))))) : []
   const along = innerLast ? length : outer
-  // What has no elements has no memory that vectors could be bound to.
-  const isWhole = elementCount(shapeOf(value)) > 0 && dtypeOf(value) === 'f32' && isMultiple(along, 4)
-  const vectors = isWhole && (innerLast ? depth % 4 === 0 : count % 4 === 0) ? context.vectors(value) : undefined
-  const steps = Array.from({ length: depth }, (_, step) => step)
-  const vectorAt = (index: Expr): Expr[] => {
-    const vector = b.let('vector', b.load(vectors!, index.div(4)).bits('f32'))
-    return [0, 1, 2, 3].map((lane) => vector.lane(lane))
-  }
+  const isWhole = isMultiple(along, 4) && (innerLast ? depth % 4 === 0 : count % 4 === 0)
+  const quad = isWhole && (dtypeOf(value) === 'f32' || halves) ? quadReader(context, value) : undefined
+  const steps = numbersTo(depth)
   if (innerLast) {
     return {
       depth,
       read: (k) => {
         const perIndex = starts.map((start) =>
-          vectors === undefined
+          quad === undefined
             ? steps.map((step) => elements.at(value, b.let('from', start.add(k).add(step))))
-            : Array.from({ length: depth / 4 }, (_, part) => vectorAt(b.let('from', start.add(k).add(4 * part)))).flat(),
+            : Array.from({ length: depth / 4 }, (_, part) => quad(b.let('from', start.add(k).add(4 * part)))).flat(),
         )
         return steps.map((step) => perIndex.map((own) => own[step]!))
       },
     }
   }
-  const parts = vectors === undefined ? [] : groups()
-  const places = vectors === undefined ? indices() : []
+  const parts = quad === undefined ? [] : groups()
+  const places = quad === undefined ? indices() : []
   return {
     depth,
     read: (k) =>
       steps.map((step) => {
         const line = b.let('line', asExpr(plus(base, times(step === 0 ? k : k.add(step), outer))))
-        if (vectors === undefined) return places.map((index) => elements.at(value, b.let('from', line.add(index))))
-        return parts.flatMap((part) => vectorAt(line.add(part)))
+        if (quad === undefined) return places.map((index) => elements.at(value, b.let('from', line.add(index))))
+        return parts.flatMap((part) => [...quad(line.add(part))])
       }),
   }
 }

@@ -6,7 +6,8 @@ export interface ProductSize {
   readonly columns: number
   readonly inner: number
   readonly batch: number
-  /** The inner index of the right matrix runs along memory. */
+  /** The inner index of the left matrix, and that of the right one, runs along memory. */
+  readonly leftAlong: boolean
   readonly along: boolean
   /** Products that are worked out for each element, as those of a gated layer. */
   readonly products: number
@@ -19,6 +20,8 @@ export interface Tuning {
   /** For people. */
   readonly name: string
   readonly tile: (product: ProductSize) => Tile
+  /** Products of which only the sum is wanted are added up in the same registers. */
+  readonly sums: boolean
   /** Threads that share a row of so many elements, of so many rows. */
   readonly rowThreads: (rows: number, size: number) => number
   /** Threads that share a query of attention, of heads of a width. */
@@ -35,6 +38,7 @@ const SHORT = 4
  */
 export const softwareTuning: Tuning = {
   name: 'software',
+  sums: false,
   tile({ rows, columns, following }) {
     // Each element of the tile has its own copy of what follows, so long ones get small tiles.
     if (rows >= 32 && columns >= 32 && following <= SHORT) return { rows: 8, columns: 8 }
@@ -67,21 +71,23 @@ interface BlockTile extends Tile {
  */
 export const blockTiles: readonly BlockTile[] = [
   { rows: 8, columns: 8, fused: true, block: { down: 16, across: 16, depth: 8 } },
+  { rows: 8, columns: 8, fused: true, block: { down: 8, across: 8, depth: 16 } },
   { rows: 4, columns: 4, fused: true, block: { down: 16, across: 16, depth: 16 } },
-  { rows: 4, columns: 4, fused: true, block: { down: 8, across: 8, depth: 16 } },
+  { rows: 4, columns: 4, fused: true, block: { down: 8, across: 8, depth: 8, slices: 4 } },
 ]
 
 /** The largest block that gives enough workgroups and wastes little behind the edges of the matrix. */
-function blockFor({ rows, columns, batch, products }: ProductSize): BlockTile {
+function blockFor({ rows, columns, batch, leftAlong, products }: ProductSize): BlockTile {
   const [height, width] = [rows, columns].map((size) => (size === Infinity ? SOME_ROWS : size)) as [number, number]
   const groups = (tile: BlockTile): number =>
     Math.ceil(height / groupRows(tile)) * Math.ceil(width / groupColumns(tile)) * (batch === Infinity ? 1 : batch)
   const waste = (tile: BlockTile): number =>
     (Math.ceil(height / groupRows(tile)) * groupRows(tile) * Math.ceil(width / groupColumns(tile)) * groupColumns(tile)) / (height * width)
-  const [large, medium, small] = blockTiles as readonly [BlockTile, BlockTile, BlockTile]
+  const [large, medium, fine, small] = blockTiles as readonly [BlockTile, BlockTile, BlockTile, BlockTile]
   // Two products have twice as many sums, for which large tiles leave no registers.
-  if (products === 1 && groups(large) >= BUSY_BLOCKS && waste(large) < 1.3) return large
-  return groups(medium) >= BUSY_BLOCKS && waste(medium) < 1.5 ? medium : small
+  if (products === 1 && !leftAlong && groups(large) >= 256 && waste(large) < 1.3) return large
+  if (products === 1 && groups(medium) >= 1024 && waste(medium) < 1.5) return medium
+  return groups(fine) >= BUSY_BLOCKS && waste(fine) < 1.5 ? fine : small
 }
 
 /** How few rows are shared: enough workgroups of enough slices, whose threads read at least 32 bytes side by side. */
@@ -92,12 +98,13 @@ function splitFor({ columns, inner, batch, along }: ProductSize): Split {
     return { slices, across: SPLIT_THREADS / slices }
   }
   const across = [8, 4].find((count) => (columns * batch) / (4 * count) >= BUSY) ?? 2
-  return { slices: SPLIT_THREADS / across, across }
+  return { slices: (2 * SPLIT_THREADS) / across, across }
 }
 
 /** Graphics processors hide the time of memory behind many threads, and share what a workgroup reads. */
 export const gpuTuning: Tuning = {
   name: 'gpu',
+  sums: true,
   tile(size) {
     const { rows, columns, inner } = size
     const width = columns < 4 ? 1 : 4
