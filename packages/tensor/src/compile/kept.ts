@@ -54,6 +54,13 @@ function baseOf(node: Node): Node {
   return base
 }
 
+/** The value that has the elements of a value in the same order, where that is a view. */
+export function baseValue(value: Value): Value {
+  let base = value
+  while (isView(base.node)) base = base.node.inputs[0]!
+  return base
+}
+
 /** Operations that make a value of constants, positions and symbols; Infinity for one made of anything else. */
 function madeOfNothing(node: Node): number {
   if (node.op === 'const' || node.op === 'iota' || node.op === 'symScalar') return 0

@@ -1,7 +1,7 @@
 /** NVIDIA's graphics cards by the driver alone: kernels are printed as PTX, which the driver compiles. Programs run as dispatches of kernels, in the order of one stream. */
 import { planDispatches } from '../../compile/dispatches.js'
 import { hasKernel } from '../../compile/kept.js'
-import { gpuTuning } from '../../kernel/lib/tuning.js'
+import { gpuTuning, type Tuning } from '../../kernel/lib/tuning.js'
 import type { Program } from '../../compile/program.js'
 import { debugLog } from '../../debug/log.js'
 import type { DType } from '../../dtype.js'
@@ -73,6 +73,7 @@ export class CudaDevice implements Device {
   constructor(
     private readonly driver: CudaDriver,
     private readonly opened: Opened,
+    private readonly tuning: Tuning = gpuTuning,
   ) {
     this.description = opened.description
     this.stream = driver.streamCreate()
@@ -124,7 +125,7 @@ export class CudaDevice implements Device {
 
   async compile(program: Program): Promise<Executable> {
     const { kernelCaps, target, mostGroups } = this.opened
-    const plan = this.enter(() => planDispatches(program, { maxBindings: kernelCaps.maxBindings, tuning: gpuTuning }))
+    const plan = this.enter(() => planDispatches(program, { maxBindings: kernelCaps.maxBindings, tuning: this.tuning }))
     const stages: Stage[] = []
     let words = 0
     let numbers: Numbers | undefined
@@ -378,7 +379,7 @@ const isOutOfMemory = (error: unknown): boolean => TensorError.isInstance(error)
  *
  * @throws TensorError `DEVICE` when there is none, when it is older than Turing, or has no pool of memory
  */
-export function openCuda(driver: CudaDriver): CudaDevice {
+export function openCuda(driver: CudaDriver, tuning?: Tuning): CudaDevice {
   const ordinal = 0
   let retained = false
   try {
@@ -398,7 +399,7 @@ export function openCuda(driver: CudaDriver): CudaDevice {
     // What was freed would go back to the system at each synchronisation, and be slow to get again.
     driver.keepFreedMemory?.(ordinal, Number.MAX_SAFE_INTEGER)
     const gibibytes = (driver.deviceTotalBytes(ordinal) / 2 ** 30).toFixed(1)
-    return new CudaDevice(driver, {
+    const opened: Opened = {
       ordinal,
       context,
       description: `${title}, compute capability ${major}.${minor}, ${gibibytes} GiB (${driver.description})`,
@@ -412,7 +413,8 @@ export function openCuda(driver: CudaDriver): CudaDevice {
       },
       target,
       mostGroups: ask(attribute.maxGridDimX),
-    })
+    }
+    return new CudaDevice(driver, opened, tuning)
   } catch (error) {
     try {
       if (retained) driver.primaryContextRelease(ordinal)
