@@ -135,7 +135,7 @@ export const checks = {
     readonly first?: boolean
     readonly form?: 'gpu'
   }) {
-    const device = form === undefined ? await resolveDevice(name) : await (await findWebGpu()).open(gpuTuning)
+    const device = form === undefined ? await resolveDevice(name) : await (await findWebGpu()).open({ tuning: gpuTuning })
     return checkTable(device, { first, ...(rows === undefined ? {} : { rows }), ...refused(name) })
   },
 
@@ -186,7 +186,7 @@ export const checks = {
 
   /** Where generation with a cache and without differ, by the length of the prompt. `form: 'gpu'` as for `conformance`. */
   async lengths({ lengths, form }: { readonly lengths: readonly number[]; readonly form?: 'gpu' }): Promise<string[]> {
-    const device = form === undefined ? await resolveDevice('webgpu') : await (await findWebGpu()).open(gpuTuning)
+    const device = form === undefined ? await resolveDevice('webgpu') : await (await findWebGpu()).open({ tuning: gpuTuning })
     return cacheProblems(device, lengths)
   },
 
