@@ -159,7 +159,7 @@ describe('kernels', () => {
     expect(titles(joined)).toEqual(['concat', 'concat'])
     expect(joined.dispatches.map(({ places }) => places.length)).toEqual([7, 4])
     expect(() => plan([where(input([2], 'bool'), input([2]), input([2]))], undefined, 3)).toThrow(
-      /where reads 3 tensors; the device reaches 2 at a time/,
+      /where reads and writes 4 tensors; the device reaches 3 at a time/,
     )
   })
 

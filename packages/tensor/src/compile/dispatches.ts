@@ -15,7 +15,7 @@ import { attendCachedDispatches, attentionDispatches } from './attention-dispatc
 import { writesDispatch } from './cache-dispatch.js'
 import { concatDispatches } from './concat-dispatch.js'
 import { ELEMENT_GROUP, kernelOf, placeInWord, titleOf, type BuiltKernel } from './kernel-parts.js'
-import { chooseKept, tooManyRanges } from './kept.js'
+import { chooseKept, outOfReach } from './kept.js'
 import { longReductionDispatches } from './long-reduction-dispatch.js'
 import { placeUnits, type Memory, type Place } from './places.js'
 import { productsDispatch } from './products-dispatch.js'
@@ -72,8 +72,7 @@ export function planDispatches(program: Program, options: DispatchOptions): Disp
   })
   for (const { title, places, kernel } of dispatches) {
     const bindings = bindingCount(kernel.storages)
-    if (bindings > maxBindings && bindings > places.length)
-      throw tooManyRanges(title, `reaches ${places.length} tensors in ${bindings}`, maxBindings, rangeBytes)
+    if (bindings > maxBindings) throw outOfReach(title, bindings, places.length, reach)
   }
   return { dispatches, arena: memory.arena }
 }

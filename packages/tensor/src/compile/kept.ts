@@ -198,27 +198,28 @@ function keepWithinLimits(program: Program, kept: ReadonlySet<Node>, keep: (node
       // What is written over an input is bound once, and the last binding is kept free only where that costs nothing.
       const own = overwritten.get(node)
       const shared = own !== undefined && joined.arrays.has(own) ? rangesOfNodes([own], reach) : 0
-      if (joined.bindings - shared > most + 1) throw outOfReach(node.op, joined.bindings, joined.arrays.size, most + 1, reach)
+      if (joined.bindings - shared > most + 1) {
+        const written = shared > 0 ? 0 : node.outputs.length
+        const bindings = joined.bindings - shared + rangesOf(node.outputs, reach)
+        throw outOfReach(node.op, bindings, joined.arrays.size + written, reach)
+      }
     }
     found.set(node, joined)
   }
 }
 
-function outOfReach(op: string, bindings: number, tensors: number, most: number, { rangeBytes }: Reach): TensorError {
+/** A kernel would take more bindings than a device has: for so many tensors, or because some are larger than one binding. */
+export function outOfReach(title: string, bindings: number, tensors: number, { maxBindings, rangeBytes }: Reach): TensorError {
   if (bindings === tensors)
     return new TensorError(
       'UNSUPPORTED',
-      `${op} reads ${tensors} tensors; the device reaches ${most} at a time. Put them together in parts`,
+      `${title} reads and writes ${tensors} tensors; the device reaches ${maxBindings} at a time. Put them together in parts`,
     )
-  return tooManyRanges(op, `reads ${tensors} tensors in ${bindings}`, most, rangeBytes)
-}
-
-/** Tensors of a kernel take more bindings than there are, because some are larger than one binding. */
-export const tooManyRanges = (title: string, does: string, most: number, rangeBytes: number): TensorError =>
-  new TensorError(
+  return new TensorError(
     'OUT_OF_MEMORY',
-    `${title} ${does} ranges of ${rangeBytes} bytes, and the device binds ${most} for it. Use smaller batches, split the largest tensors, or use device 'cpu'`,
+    `${title} reads and writes ${tensors} tensors in ${bindings} ranges of ${rangeBytes} bytes; the device reaches ${maxBindings} at a time. Use smaller batches, split the largest tensors, or use device 'cpu'`,
   )
+}
 
 /** What a kept node is worked out of: the values in memory that its kernel reads, and whether each of their elements is read for the element of its own number alone. */
 export function readsOf(node: Node, kept: ReadonlySet<Node>): ReadonlyMap<Node, boolean> {

@@ -1,5 +1,6 @@
 /** Where a WebGPU device's memory comes from and goes to: that of tensors by way of a pool, one for temporaries, and what programs need for themselves. */
 import { TensorError } from '../../errors.js'
+import type { DeviceMemory } from '../device.js'
 import { MemoryCount } from '../kernel-device.js'
 import { blocksOf, Memory, type Cut } from './memory.js'
 import type { Operation, Operations } from './operations.js'
@@ -52,7 +53,7 @@ export class Allocator {
 
   /** Memory that no tensor uses. */
   allocate(bytes: number, usage: GPUBufferUsageFlags, label: string): Memory {
-    const { blocks, born } = this.make(bytes, usage, label)
+    const { blocks, born } = this.make(bytes, usage, label, this.count.now)
     return new Memory(blocks, bytes, born, this.cut)
   }
 
@@ -87,9 +88,11 @@ export class Allocator {
     if (this.unsubmitted > 0 && !this.gone) this.submit(this.gpu.createCommandEncoder())
   }
 
-  /** Asks once more for the memory of a tensor that was not to be had. */
-  askAgain(memory: Memory): void {
-    const { blocks, born } = this.make(memory.bytes, tensorUsage(), 'a tensor')
+  /** Asks once more for the memory of a tensor of so many bytes that was not to be had. */
+  askAgain(memory: Memory, bytes: number): void {
+    const { liveBytes, liveBuffers } = this.count.now
+    const others = { liveBytes: liveBytes - bytes, liveBuffers: liveBuffers - 1 }
+    const { blocks, born } = this.make(memory.bytes, tensorUsage(), 'a tensor', others)
     memory.replace(blocks, born)
   }
 
@@ -105,10 +108,14 @@ export class Allocator {
     this.arena = undefined
   }
 
-  private make(bytes: number, usage: GPUBufferUsageFlags, label: string): { readonly blocks: Memory['blocks']; readonly born: Operation } {
+  /** @param others what is in use now: by the time the answer comes, what is asked for is counted too */
+  private make(
+    bytes: number,
+    usage: GPUBufferUsageFlags,
+    label: string,
+    { liveBytes, liveBuffers }: Pick<DeviceMemory, 'liveBytes' | 'liveBuffers'>,
+  ): { readonly blocks: Memory['blocks']; readonly born: Operation } {
     let blocks: Memory['blocks'] = []
-    // As they are now: by the time the answer comes, what was asked for is among them.
-    const { liveBytes, liveBuffers } = this.count.now
     const born = this.operations.issue(
       `allocating ${bytes} bytes for ${label}`,
       () => {

@@ -277,7 +277,7 @@ export class WebGpuDevice implements Device {
         const lasting = sources.flatMap(({ memory, origin }) => [memory.born, ...(origin === undefined ? [] : [origin])])
         if (lasting.every(({ error }) => error === undefined)) {
           this.operations.tell(first.error)
-          for (const { memory } of targets) if (memory.born.error !== undefined) this.allocator.askAgain(memory)
+          for (const { memory, bytes } of targets) if (memory.born.error !== undefined) this.allocator.askAgain(memory, bytes)
           operation = this.start(task).operation
           await operation.done
         }

@@ -14,7 +14,7 @@ const idle = 10_000
 /**
  * Memory that was freed, for the next of the same size: what a loop allocates at each turn is then the same memory every time, for which everything is prepared already.
  *
- * What is kept and what is in use are together never more than was in use at once a short time ago, so keeping takes nothing from anybody who could have had it then:
+ * What is kept and what is in use are together never much more than was in use at once a short time ago, so keeping takes nothing from anybody who could have had it then:
  * memory beyond that peak is made only after what is kept has gone. What nobody asks for goes after a while. The values are those that were there before.
  */
 export class MemoryPool {
@@ -93,13 +93,14 @@ export class MemoryPool {
   }
 
   private trim(): void {
-    this.shrink(Math.max(alwaysKept, Math.max(this.peak, this.peakBefore) - this.used))
+    this.shrink(alwaysKept + Math.max(this.peak, this.peakBefore, this.used) - this.used)
   }
 
-  /** Gives back the oldest until so many bytes are kept. */
-  private shrink(most: number): void {
+  /** Gives back the oldest, of those larger than a size, until so many bytes are kept. */
+  private shrink(most: number, above = 0): void {
     for (const oldest of this.ages) {
       if (this.held <= most && this.ages.size <= mostPieces) break
+      if (oldest.bytes <= above) continue
       this.sizes.get(oldest.bytes)!.shift()
       this.forget(oldest)
       this.destroy(oldest)
@@ -109,6 +110,8 @@ export class MemoryPool {
   private watch(): ReturnType<typeof setTimeout> {
     const timer = setTimeout(() => {
       if (!this.wasUsed) {
+        // What is prepared for small memory is worth more than the memory.
+        this.shrink(0, largeFrom)
         this.shrink(alwaysKept)
         this.missed.clear()
       }
