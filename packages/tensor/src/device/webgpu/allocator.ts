@@ -10,6 +10,8 @@ const mib = 2 ** 20
 /** Drivers give destroyed memory back with the next submission, which comes at once after this much. */
 const worthSubmitting = 16 * mib
 
+const whole = { blockBytes: Infinity }
+
 const tensorUsage = (): GPUBufferUsageFlags => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST
 
 export class Allocator {
@@ -119,7 +121,9 @@ export class Allocator {
     const born = this.operations.issue(
       `allocating ${bytes} bytes for ${label}`,
       () => {
-        blocks = blocksOf(bytes, this.cut, (size) => this.gpu.createBuffer({ size, usage, label }))
+        // The numbers of a program are few, and bound one by one.
+        const { blockBytes } = (usage & GPUBufferUsage.STORAGE) === 0 ? whole : this.cut
+        blocks = blocksOf(bytes, blockBytes, (size) => this.gpu.createBuffer({ size, usage, label }))
       },
       {
         outOfMemory: () => this.outOfMemory(bytes, label, liveBytes, liveBuffers),

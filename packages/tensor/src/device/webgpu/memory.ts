@@ -92,7 +92,7 @@ export class Memory {
 }
 
 /** Cuts bytes into blocks. */
-export function blocksOf(bytes: number, { blockBytes }: Cut, make: (bytes: number) => GPUBuffer): Block[] {
+export function blocksOf(bytes: number, blockBytes: number, make: (bytes: number) => GPUBuffer): Block[] {
   const blocks: Block[] = []
   for (let start = 0; start < bytes; start += blockBytes) {
     const size = Math.min(blockBytes, bytes - start)
