@@ -1,4 +1,5 @@
-// Bar 6, the part of WebGPU: the device lost in the middle of generation and of training, out of memory, no adapter, a weight beyond the limit of one buffer. Measured is what
+// Bar 6, the part of WebGPU: the device lost in the middle of generation and of training, out of memory, no adapter, a weight that takes more bindings than a kernel has (one beyond a single binding
+// or buffer is split). Measured is what
 // the user sees. Memory runs out for real (SwiftShader has none for the largest tensor it names), and the device is lost for real (the browser's GPU process is ended).
 import { execFile } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
@@ -84,9 +85,9 @@ async function memoryRows(page: WebGpuPage): Promise<Row[]> {
     await shown('out of memory in a computation', found.realized),
     await shown('out of memory in a jitted step with donated memory, which is as it was', found.jitted),
     await shown('out of memory for a tensor, told when it is read', found.allocated),
-    await shown('a tensor beyond the limit of one buffer', found.tooLarge),
-    await shown('a value between operations beyond that limit', found.betweenOperations),
-    await rowFor('a model with one weight beyond that limit, refused before anything is allocated', 'OUT_OF_MEMORY', async () => {
+    await shown('a tensor of more bindings than a kernel has', found.tooLarge),
+    await shown('an operation whose tensors take more', found.betweenOperations),
+    await rowFor('a model with one weight of more, refused before anything is allocated', 'OUT_OF_MEMORY', async () => {
       const { refused, peakBytes } = await page.run('page', 'largeWeight', {})
       return { seen: refused, left: leftOver({ peakBytes }, { peakBytes: 0 }) }
     }),
