@@ -15,7 +15,7 @@ import { attendCachedDispatches, attentionDispatches } from './attention-dispatc
 import { writesDispatch } from './cache-dispatch.js'
 import { concatDispatches } from './concat-dispatch.js'
 import { ELEMENT_GROUP, kernelOf, placeInWord, titleOf, type BuiltKernel } from './kernel-parts.js'
-import { chooseKept, outOfReach } from './kept.js'
+import { chooseKept } from './kept.js'
 import { longReductionDispatches } from './long-reduction-dispatch.js'
 import { placeUnits, type Memory, type Place } from './places.js'
 import { productsDispatch } from './products-dispatch.js'
@@ -75,6 +75,19 @@ export function planDispatches(program: Program, options: DispatchOptions): Disp
     if (bindings > maxBindings) throw outOfReach(title, bindings, places.length, reach)
   }
   return { dispatches, arena: memory.arena }
+}
+
+/** A kernel would take more bindings than a device has: for so many tensors, or because some are larger than one binding. */
+function outOfReach(title: string, bindings: number, tensors: number, { maxBindings, rangeBytes }: Reach): TensorError {
+  if (bindings === tensors)
+    return new TensorError(
+      'UNSUPPORTED',
+      `${title} reads and writes ${tensors} tensors; the device reaches ${maxBindings} at a time. Put them together in parts`,
+    )
+  return new TensorError(
+    'OUT_OF_MEMORY',
+    `${title} reads and writes ${tensors} tensors in ${bindings} ranges of ${rangeBytes} bytes; the device reaches ${maxBindings} at a time. Use smaller batches, split the largest tensors, or use device 'cpu'`,
+  )
 }
 
 function dispatchesOf(unit: Unit, memory: Memory, tuning: Tuning): Dispatch[] {

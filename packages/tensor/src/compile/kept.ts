@@ -3,7 +3,6 @@
  * several readers or is broadcast. Everything between is worked out inside the kernels that need it, and what follows a sum or a product element by element is worked out at its end.
  */
 import { elementCount } from '../shape.js'
-import { TensorError } from '../errors.js'
 import type { Node, TensorType, Value } from '../graph/node.js'
 import { shapeOf } from '../graph/node.js'
 import { sameOrder } from '../kernel/lib/indexing.js'
@@ -167,12 +166,9 @@ export function chooseKept(program: Program, reach: Reach): Set<Node> {
   return kept
 }
 
-/** Kernels that would reach too many arrays or grow too long are cut at their inputs. */
+/** Kernels that would reach too many arrays or grow too long are cut at their inputs. What reaches too many all the same is refused once it is a kernel. */
 function keepWithinLimits(program: Program, kept: ReadonlySet<Node>, keep: (node: Node) => void, reach: Reach): void {
   const found = new Map<Node, { readonly arrays: ReadonlySet<Node>; readonly size: number }>()
-  const overwritten = new Map(
-    program.outputs.flatMap(({ value, alias }) => (alias === undefined ? [] : [[value.node, program.inputs[alias]!.value.node] as const])),
-  )
   const foundOf = (node: Node): { readonly arrays: ReadonlySet<Node>; readonly size: number } =>
     node.op === 'input' || kept.has(node) ? { arrays: new Set([node]), size: 0 } : found.get(node)!
   for (const node of program.nodes) {
@@ -192,33 +188,14 @@ function keepWithinLimits(program: Program, kept: ReadonlySet<Node>, keep: (node
       return { arrays, size, bindings: rangesOfNodes(arrays, reach) }
     }
     let joined = join()
-    if (joined.bindings > most || joined.size > MOST_NODES) {
+    // What is made of little may be larger than all that it is made of.
+    const apart = rangesOfNodes(new Set(together.map(({ node: input }) => input)), reach)
+    if ((joined.bindings > most && joined.bindings > apart) || joined.size > MOST_NODES) {
       for (const { node: input } of together) if (input.inputs.length > 0) keep(input)
       joined = join()
-      // What is written over an input is bound once, and the last binding is kept free only where that costs nothing.
-      const own = overwritten.get(node)
-      const shared = own !== undefined && joined.arrays.has(own) ? rangesOfNodes([own], reach) : 0
-      if (joined.bindings - shared > most + 1) {
-        const written = shared > 0 ? 0 : node.outputs.length
-        const bindings = joined.bindings - shared + rangesOf(node.outputs, reach)
-        throw outOfReach(node.op, bindings, joined.arrays.size + written, reach)
-      }
     }
     found.set(node, joined)
   }
-}
-
-/** A kernel would take more bindings than a device has: for so many tensors, or because some are larger than one binding. */
-export function outOfReach(title: string, bindings: number, tensors: number, { maxBindings, rangeBytes }: Reach): TensorError {
-  if (bindings === tensors)
-    return new TensorError(
-      'UNSUPPORTED',
-      `${title} reads and writes ${tensors} tensors; the device reaches ${maxBindings} at a time. Put them together in parts`,
-    )
-  return new TensorError(
-    'OUT_OF_MEMORY',
-    `${title} reads and writes ${tensors} tensors in ${bindings} ranges of ${rangeBytes} bytes; the device reaches ${maxBindings} at a time. Use smaller batches, split the largest tensors, or use device 'cpu'`,
-  )
 }
 
 /** What a kept node is worked out of: the values in memory that its kernel reads, and whether each of their elements is read for the element of its own number alone. */

@@ -1,10 +1,10 @@
-// Bar 6, the part of WebGPU: the device lost in the middle of generation and of training, out of memory, no adapter, a weight that takes more bindings than a kernel has (one beyond a single binding
-// or buffer is split). Measured is what
-// the user sees. Memory runs out for real (SwiftShader has none for the largest tensor it names), and the device is lost for real (the browser's GPU process is ended).
+// Bar 6, the part of WebGPU: the device lost in the middle of generation and of training, out of memory, no adapter, a weight that takes more bindings than a kernel
+// has (one beyond a single binding or buffer is split, and works). Measured is what the user sees. Memory runs out for real (SwiftShader has none for one gibibyte at a time),
+// and the device is lost for real (the browser's GPU process is ended).
 import { execFile } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findChromium, noChromium } from '../../../../tests/browser/chromium.js'
 import type { Outcome } from '../../../../tests/browser/page/failures.js'
@@ -12,6 +12,7 @@ import { openWebGpuPage, sharedData, type WebGpuPage } from '../../../../tests/b
 import { row, unavailable, type Row, type RowSource } from '../../lib/row.js'
 
 const leave = fileURLToPath(new URL('../../../../packages/tensor/src/device/webgpu/testing/leave.ts', import.meta.url))
+const exhaust = fileURLToPath(new URL('../../../../packages/tensor/src/device/webgpu/testing/exhaust.ts', import.meta.url))
 const longest = 120_000
 
 const source: RowSource = async ({ log }) => {
@@ -34,6 +35,7 @@ const source: RowSource = async ({ log }) => {
     )
   }
   add(
+    await rowFor('out of memory in Node, on the driver that comes with Chromium', 'OUT_OF_MEMORY', () => exhaustedInNode(executable)),
     await rowFor('Node without the package webgpu', 'DEVICE', withoutPackage),
     await rowFor('Node without a driver', 'DEVICE', withoutDriver),
   )
@@ -119,10 +121,10 @@ async function lossRows(page: WebGpuPage): Promise<Row[]> {
   ]
 }
 
-/** What a program sees that opens the device with these settings of the environment. */
-const opening = (env: Readonly<Record<string, string>>): Promise<string> =>
+/** What a script says with these settings of the environment; by default what a program sees that opens the device. */
+const opening = (env: Readonly<Record<string, string>>, script: readonly string[] = [leave, 'ends']): Promise<string> =>
   new Promise((resolve, reject) => {
-    const args = ['--conditions=@tesserae/source', '--import', 'tsx', leave, 'ends']
+    const args = ['--conditions=@tesserae/source', '--import', 'tsx', ...script]
     execFile(process.execPath, args, { env: { ...process.env, ...env } }, (error, stdout) =>
       error === null ? resolve(stdout.trim()) : reject(new Error(error.message)),
     )
@@ -131,6 +133,17 @@ const opening = (env: Readonly<Record<string, string>>): Promise<string> =>
 const split = (said: string): Outcome => {
   const at = said.indexOf(' ')
   return { code: said.slice(0, at), message: said.slice(at + 1) }
+}
+
+async function exhaustedInNode(chromium: string | undefined): Promise<Shown> {
+  const driver = ['/usr/lib/chromium', dirname(chromium ?? '/nowhere/chromium')]
+    .map((folder) => join(folder, 'vk_swiftshader_icd.json'))
+    .find((path) => existsSync(path))
+  if (driver === undefined) throw new Error("it needs SwiftShader's driver, which Debian's package chromium-common has")
+  const said = await opening({ VK_ICD_FILENAMES: driver }, [exhaust])
+  if (!said.startsWith('{')) throw new Error(said)
+  const { realized, ...found } = JSON.parse(said) as { readonly realized: Outcome } & Readonly<Record<string, unknown>>
+  return { seen: realized, left: leftOver(found, { live: 0, donated: [5], retried: [3], computes: 2 }) }
 }
 
 async function withoutPackage(): Promise<Shown> {

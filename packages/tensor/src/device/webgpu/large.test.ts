@@ -58,7 +58,15 @@ describe.each([
     needed(context)
     const device = await open(limits)
     const n = sym('n', { max: 190 })
-    const f = jit((x: Tensor) => x.slice(0, 0, n).cumsum(0).add(x.slice(0, 0, n).cumsum(0).max()).sum(), { device })
+    const f = jit(
+      (x: Tensor) =>
+        x
+          .slice(0, 0, n)
+          .cumsum(0)
+          .add(x.slice(0, 0, n).cumsum(0).max())
+          .sum(),
+      { device },
+    )
     using x = await tensor(new Float32Array(190).fill(1)).to(device)
     for (const count of [190, 65, 64, 1]) {
       using sum = await f.run([x], { symbols: new Map([[n, count]]) })
