@@ -4,7 +4,6 @@ import { hasKernel } from '../../compile/kept.js'
 import { gpuTuning, type Tuning } from '../../kernel/lib/tuning.js'
 import type { Program } from '../../compile/program.js'
 import { debugLog } from '../../debug/log.js'
-import type { DType } from '../../dtype.js'
 import { TensorError } from '../../errors.js'
 import type { Attrs, TensorType } from '../../graph/node.js'
 import type { KernelCaps } from '../../kernel/ir.js'
@@ -12,6 +11,7 @@ import { dynamicSharedBytes, printPtx, ptxTargetOf, type PtxTarget } from '../..
 import { verifyKernel } from '../../kernel/verify.js'
 import type { SymValues } from '../../shape.js'
 import {
+  checkStart,
   markUnstarted,
   type Device,
   type DeviceBuffer,
@@ -20,7 +20,7 @@ import {
   type Executable,
   type RunOptions,
 } from '../device.js'
-import { checkRead, checkWrite, MemoryCount, wholeWords } from '../kernel-device.js'
+import { checkRead, checkWrite, kernelDeviceCaps, MemoryCount, wholeWords } from '../kernel-device.js'
 import { deviceAttribute as attribute, type CudaDriver, type DevicePointer, type Handle } from './driver.js'
 import { CudaExecutable, type Numbers, type Stage } from './executable.js'
 import { Modules } from './modules.js'
@@ -28,7 +28,6 @@ import { Replay } from './replay.js'
 import { Staging } from './staging.js'
 import { turnOfLoop } from './waiting.js'
 
-const dtypes: readonly DType[] = ['f32', 'f16', 'bf16', 'i32', 'u32', 'i8', 'u8', 'bool']
 /** Parameters of a kernel are 4096 bytes at most, 8 for each array; this many keep a kernel readable. */
 const MOST_ARRAYS = 128
 
@@ -55,7 +54,7 @@ interface Opened {
 export class CudaDevice implements Device {
   readonly name = 'cuda' as const
   readonly description: string
-  readonly caps = { dtypes, alias: true, outputsInPlace: true, threads: 1 }
+  readonly caps = kernelDeviceCaps
   private readonly stream: Handle
   private readonly staging: Staging
   private readonly modules: Modules
@@ -166,10 +165,8 @@ export class CudaDevice implements Device {
     symbols: SymValues,
     options: RunOptions = {},
   ): void {
-    if (options.signal?.aborted === true)
-      throw markUnstarted(new TensorError('ABORTED', 'the run was aborted before it started', { cause: options.signal.reason }))
     const own = executable as CudaExecutable
-    if (own.disposed) throw markUnstarted(new TensorError('DISPOSED', 'run: this program was disposed'))
+    checkStart(own, options)
     this.enter(() => {
       if (!this.executables.has(own))
         throw markUnstarted(new TensorError('DEVICE', `run: the program was not compiled by this device (${this.description})`))
