@@ -7,7 +7,6 @@ import type { Expr, Kernel } from '../kernel/ir.js'
 import type { ElementContext, Elements } from '../kernel/lib/elements.js'
 import { asExpr } from '../kernel/lib/indexing.js'
 import { encodeBits, perWord, wordsOf } from '../kernel/lib/pack.js'
-import { sortedPlace } from '../kernel/lib/reductions.js'
 import { elementRules } from '../kernel/lib/rules.js'
 import { softwareTuning, type Tuning } from '../kernel/lib/tuning.js'
 import { elementCountAt, type Sym, type SymValues } from '../shape.js'
@@ -21,6 +20,9 @@ import { placeUnits, type Memory, type Place } from './places.js'
 import { productsDispatch } from './products-dispatch.js'
 import type { Program } from './program.js'
 import { rowsDispatch } from './rows-dispatch.js'
+import { scanDispatches } from './scan-dispatch.js'
+import { orderScatters } from './scatter-order.js'
+import { indexOrderDispatches, sortDispatches } from './sort-dispatch.js'
 import { chooseUnits, type Part, type Unit } from './units.js'
 
 export type { Place } from './places.js'
@@ -50,7 +52,8 @@ export interface DispatchOptions {
   readonly tuning?: Tuning
 }
 
-export function planDispatches(program: Program, { maxBindings, tuning = softwareTuning }: DispatchOptions): DispatchPlan {
+export function planDispatches(asked: Program, { maxBindings, tuning = softwareTuning }: DispatchOptions): DispatchPlan {
+  const program = orderScatters(asked)
   const kept = chooseKept(program, maxBindings)
   const units = chooseUnits(program, kept, maxBindings)
   const memory = placeUnits(program, units, tuning)
@@ -89,7 +92,11 @@ function dispatchesOf(unit: Unit, memory: Memory, options: Required<DispatchOpti
 function ownDispatches(node: Node, memory: Memory, { maxBindings, tuning }: Required<DispatchOptions>): Dispatch[] {
   switch (node.op) {
     case 'sort':
-      return sortDispatches(node, memory)
+      return sortedDispatches(node, memory)
+    case 'indexOrder':
+      return indexOrderDispatches(node, memory)
+    case 'cumsum':
+      return scanDispatches(node, memory, tuning)
     case 'reduceSum':
     case 'reduceMax':
       return longReductionDispatches(node, memory)
@@ -160,22 +167,13 @@ const elementsDispatch = (parts: readonly Part[], memory: Memory): Dispatch =>
 const copyDispatch = (value: Value, place: Place, memory: Memory): Dispatch =>
   writeDispatch('copy', [{ type: typeOf(value), place, element: (elements, index) => elements.at(value, index) }], memory)
 
-/** First where each element goes, by a thread for each; then the elements from there. */
-function sortDispatches(node: Node, memory: Memory): Dispatch[] {
+/** First where each element goes; then the elements from there, where somebody asks for them. */
+function sortedDispatches(node: Node, memory: Memory): Dispatch[] {
   const [type, positionType] = node.outputs as readonly [TensorType, TensorType]
-  const first = kernelOf('sort', memory, ELEMENT_GROUP, ({ b, symbols, arrays, elements, thread, when }) => {
-    const out = arrays.of({ node, index: 1 })!
-    when(thread, symbols.count(type.shape), () => {
-      const { to, from } = sortedPlace(elements.contextOf(node), thread)
-      b.store(out, to, from.bits('u32'))
-    })
-  })
+  const place = memory.of({ node, index: 0 })
   const element: Written['element'] = (elements, index) => {
     const input: ElementContext['input'] = (which, at) => elements.at(which === 0 ? node.inputs[0]! : { node, index: 1 }, at)
     return elementRules.get('gatherAlong')!({ ...elements.contextOf(node), inputs: [type, positionType], input }, index)
   }
-  return [
-    { ...asDispatch(first), threads: countOf(positionType), title: 'sort' },
-    writeDispatch('sorted', [{ type, place: memory.of({ node, index: 0 }), element }], memory),
-  ]
+  return [...sortDispatches(node, memory), ...(place === undefined ? [] : [writeDispatch('sorted', [{ type, place, element }], memory)])]
 }
