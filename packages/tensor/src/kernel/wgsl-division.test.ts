@@ -21,7 +21,7 @@ it('scales before it divides by what may be near the ends of the range, by one f
   expect(text.match(/fn quotient_1/g)).toHaveLength(1)
   expect(text.match(/fn remainder_1/g)).toHaveLength(1)
   expect(text).toContain('quotient_1(x_0_at_0, y_0_at_0)')
-  expect(text).toContain('quotient_1(x_0_at_0, f32(2.9999999')
+  expect(text).toContain('quotient_1(x_0_at_0, f32(3.0000000')
   expect(text).not.toMatch(/_at_0 [/%]/)
 })
 
