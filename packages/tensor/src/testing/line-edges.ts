@@ -1,6 +1,6 @@
 /** Edges of what goes through lines: sorts by tiles and merges, running sums by spans, additions at indices few and many. */
 import type { DType } from '../dtype.js'
-import { tensor, type Tensor } from '../index.js'
+import { sym, tensor, type Tensor } from '../index.js'
 import { agrees, numbers } from './edge.js'
 
 /** Around a thread's share, a workgroup, a tile, and a line of several. */
@@ -149,4 +149,46 @@ const scatters = [
   ),
 ]
 
-export const lineEdges = [...sorts, ...sums, ...scatters]
+const n = sym('n', { max: 2100 })
+const lines = sym('lines', { max: 300 })
+const lengths = [0, 1, 17, 2048, 2049, 2100].map((length) => new Map([[n, length]]))
+const symbols = [
+  agrees(
+    'order of a line of any length',
+    () => [whole([2100], 300)],
+    (x) => x!.slice(0, 0, n).sort(0).indices,
+    lengths,
+  ),
+  agrees(
+    'order of any number of lines',
+    () => [whole([2100, 5], 300)],
+    (x) => x!.slice(0, 0, n).sort(1).indices,
+    lengths,
+  ),
+  agrees(
+    'running sum of a line of any length, reverse',
+    () => [numbers([2100, 2], 0.3)],
+    (x) => x!.slice(0, 0, n).cumsum(0, { reverse: true }),
+    lengths,
+  ),
+  agrees(
+    'any number of updates',
+    () => [numbers([70, 2], 0.2), whole([2100], 70), numbers([2100, 2], 0.7)],
+    (x, indices, values) => x!.scatterAdd(indices!.slice(0, 0, n), values!.slice(0, 0, n), 0),
+    lengths,
+  ),
+  agrees(
+    'any number of updates of each line, and any number of lines',
+    () => [numbers([300, 9], 0.2), whole([300, 40], 9), numbers([300, 40], 0.7)],
+    (x, indices, values) => x!.slice(0, 0, lines).scatterAddAlong(indices!.slice(0, 0, lines), values!.slice(0, 0, lines), 1),
+    [0, 1, 300].map((count) => new Map([[lines, count]])),
+  ),
+  agrees(
+    'updates of a table of any size',
+    () => [numbers([2100, 2], 0.2), whole([50], 2000), numbers([50, 2], 0.7)],
+    (x, indices, values) => x!.slice(0, 0, n).scatterAdd(indices!, values!, 0),
+    lengths,
+  ),
+]
+
+export const lineEdges = [...sorts, ...sums, ...scatters, ...symbols]
