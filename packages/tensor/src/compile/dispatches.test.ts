@@ -7,12 +7,15 @@ import {
   cast,
   concat,
   constant,
+  cumsum,
   exp,
+  expand,
   flip,
   mul,
   permute,
   reduceSum,
   reshape,
+  scatterAdd,
   slice,
   sort,
   updateSlice,
@@ -140,9 +143,42 @@ describe('kernels', () => {
     expect(titles(plan([reshape(y, [3, 1]), y]))).toEqual(['exp_reshape'])
   })
 
-  it('sort in two', () => {
+  it('sort in two, and one for the order alone; longer lines are merged', () => {
     const [values, positions] = sort(input([2, 5]), 1)
     expect(titles(plan([values!, positions!]))).toEqual(['sort', 'sorted'])
+    expect(titles(plan([positions!]))).toEqual(['sort'])
+    // A workgroup takes a tile, whose runs are as long as the line.
+    expect(threads(plan(sort(input([200, 5]), 1)))).toEqual([128 * Math.ceil((200 * 8) / 256), 1000])
+    const long = plan(sort(input([3, 40_000]), 1))
+    expect(titles(long)).toEqual(['sort', 'sortMerge', 'sortMerge', 'sortMerge', 'sorted'])
+    // Two pairs of keys and places take turns.
+    expect(long.arena).toBe(4 * 480_000)
+  })
+
+  it('add running sums up by spans, and short ones with what follows', () => {
+    expect(titles(plan([exp(cumsum(input([7, 16]), 1))]))).toEqual(['cumsum_exp'])
+    expect(titles(plan([exp(cumsum(input([7, 17]), 1))]))).toEqual(['cumsum in parts', 'cumsum', 'exp'])
+    expect(titles(plan([cumsum(input([4096, 17]), 1)]))).toEqual(['cumsum'])
+    expect(titles(plan([cumsum(input([17], 'f16'), 0)]))).toEqual(['cumsum in parts', 'cumsum', 'cumsumPack'])
+  })
+
+  it('sort the indices of many updates once for all that add there, and look through few', () => {
+    const [table, more] = [input([50, 4]), input([50, 4])]
+    const added = (count: number): Value[] => {
+      const indices = input([count], 'i32')
+      return [scatterAdd(table, indices, input([count, 4]), 0), exp(scatterAdd(more, indices, input([count, 4]), 0))]
+    }
+    expect(titles(plan(added(16), undefined, 12))).toEqual(['scatterAdd_exp'])
+    expect(titles(plan(added(17), undefined, 12))).toEqual(['indexOrder', 'scatterOrdered_exp'])
+    const indices = input([17], 'i32')
+    const apart = [scatterAdd(table, indices, input([17, 4]), 0), scatterAdd(input([9, 4]), indices, input([17, 4]), 0)]
+    // Tables of other sizes clamp other indices.
+    expect(titles(plan(apart)).filter((title) => title === 'indexOrder')).toHaveLength(2)
+    // Zeros are worked out where something is added to them.
+    const zeros = expand(constant(0, 'f32'), [50, 4])
+    const gradient = plan([scatterAdd(zeros, indices, input([17, 4]), 0)])
+    expect(titles(gradient)).toEqual(['indexOrder', 'scatterOrdered'])
+    expect(gradient.arena).toBe(512)
   })
 
   it('give temporaries memory that is free again', () => {
