@@ -92,9 +92,9 @@ function dispatchesOf(unit: Unit, memory: Memory, options: Required<DispatchOpti
 function ownDispatches(node: Node, memory: Memory, { maxBindings, tuning }: Required<DispatchOptions>): Dispatch[] {
   switch (node.op) {
     case 'sort':
-      return sortedDispatches(node, memory)
+      return sortedDispatches(node, memory, tuning)
     case 'indexOrder':
-      return indexOrderDispatches(node, memory)
+      return indexOrderDispatches(node, memory, tuning)
     case 'cumsum':
       return scanDispatches(node, memory, tuning)
     case 'reduceSum':
@@ -168,12 +168,15 @@ const copyDispatch = (value: Value, place: Place, memory: Memory): Dispatch =>
   writeDispatch('copy', [{ type: typeOf(value), place, element: (elements, index) => elements.at(value, index) }], memory)
 
 /** First where each element goes; then the elements from there, where somebody asks for them. */
-function sortedDispatches(node: Node, memory: Memory): Dispatch[] {
+function sortedDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {
   const [type, positionType] = node.outputs as readonly [TensorType, TensorType]
   const place = memory.of({ node, index: 0 })
   const element: Written['element'] = (elements, index) => {
     const input: ElementContext['input'] = (which, at) => elements.at(which === 0 ? node.inputs[0]! : { node, index: 1 }, at)
     return elementRules.get('gatherAlong')!({ ...elements.contextOf(node), inputs: [type, positionType], input }, index)
   }
-  return [...sortDispatches(node, memory), ...(place === undefined ? [] : [writeDispatch('sorted', [{ type, place, element }], memory)])]
+  return [
+    ...sortDispatches(node, memory, tuning),
+    ...(place === undefined ? [] : [writeDispatch('sorted', [{ type, place, element }], memory)]),
+  ]
 }

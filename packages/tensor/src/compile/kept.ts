@@ -86,6 +86,7 @@ const rereading: Readonly<Record<string, readonly number[]>> = {
   sort: [0],
   scatterAdd: [1, 2],
   scatterAddAlong: [1, 2],
+  indexOrder: [0],
   scatterOrdered: [1, 2, 3],
   gather: [0, 1],
   gatherAlong: [0],

@@ -5,6 +5,7 @@ import { perWord } from '../kernel/lib/pack.js'
 import { EACH } from '../kernel/lib/scan.js'
 import { sortCut } from '../kernel/lib/sorting.js'
 import type { Tuning } from '../kernel/lib/tuning.js'
+import { dimMax, type Dim } from '../shape.js'
 import { align } from './memory.js'
 import type { Place } from './places.js'
 
@@ -26,16 +27,24 @@ export function sortedLines(node: Node): Lines | undefined {
   return new Lines(input.node.outputs[input.index]!.shape, node.attrs['axis'] as number | undefined)
 }
 
-/** Arrays that the passes of a sort hand to each other: a key and a place for each element, twice where there is more than one merge. */
-export const sortArrays = (lines: Lines): readonly [count: number, length: number] => [
-  Math.min(sortCut(lines.mostSize).passes, 2) * 2,
-  lines.mostLines * lines.mostSize,
-]
+/**
+ * Arrays that the dispatches of a sort hand to each other: a key and a place for each element, twice where passes take turns. Whoever searches the sorted keys needs
+ * them behind the last pass too.
+ */
+export function sortArrays(node: Node, lines: Lines, tuning: Tuning): readonly [count: number, length: number] {
+  const { passes } = sortCut(lines.mostSize, tuning.sortsInTiles)
+  if (node.op === 'sort') return [Math.min(passes, 2) * 2, lines.mostLines * lines.mostSize]
+  return [isCounted(node, lines, tuning) ? 0 : Math.min(passes + 1, 2) * 2, lines.mostLines * lines.mostSize]
+}
+
+/** Whether indices are put in order by comparing each with all, and every index that there could be too. */
+export function isCounted(node: Node, lines: Lines, tuning: Tuning): boolean {
+  const { mostSize: count } = lines
+  return lines.mostLines * count * Math.max(count, dimMax(node.attrs['size'] as Dim)) <= tuning.fewComparisons
+}
 
 /** Lines of so few elements are added up by each element, where what follows can be worked out too. */
 const FEW_ELEMENTS = 16
-/** Lines that keep a device busy without being cut. */
-const MANY_LINES = { threads: 4096, workgroups: 512 } as const
 /** Spans of a line, each of which adds up the sums of those before. */
 const MOST_SPANS = 1024
 
@@ -60,7 +69,7 @@ export interface ScanCut {
 export function scanCut(node: Node, lines: Lines, tuning: Tuning): ScanCut {
   const { mostSize: size, mostLines } = lines
   const threads = tuning.scanThreads(size, lines.mostStride)
-  const isMany = mostLines >= (threads === 1 ? MANY_LINES.threads : MANY_LINES.workgroups)
+  const isMany = mostLines * threads >= tuning.busyThreads
   const block = threads * EACH
   // A thread that goes through √n elements has as many sums before it at most.
   const span = isMany ? size : threads === 1 ? Math.ceil(Math.sqrt(size)) : block * Math.ceil(size / block / MOST_SPANS)
@@ -79,7 +88,7 @@ export function scanArrays({ sums, wide }: ScanCut, scratch: Place | undefined):
 /** Words between the dispatches of sorts and running sums; 0 for other operations. */
 export function lineWords(node: Node, tuning: Tuning): number {
   const sorted = sortedLines(node)
-  if (sorted !== undefined) return wordsOfArrays(...sortArrays(sorted))
+  if (sorted !== undefined) return wordsOfArrays(...sortArrays(node, sorted, tuning))
   const scanned = scannedLines(node)
   if (scanned === undefined) return 0
   const { sums, wide } = scanCut(node, scanned, tuning)

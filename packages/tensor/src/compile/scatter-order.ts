@@ -1,4 +1,4 @@
-/** Additions at many indices are found by searching sorted indices; this puts the sorting into the program. */
+/** Additions at many indices go by the order of the indices; this puts the finding of that order into the program. */
 import { makeNode } from '../graph/build.js'
 import type { Node, Value } from '../graph/node.js'
 import { shapeOf, typeOf } from '../graph/node.js'
@@ -6,12 +6,12 @@ import { ValueMap } from '../graph/walk.js'
 import { dimMax, elementCount, indexKey } from '../shape.js'
 import type { Program } from './program.js'
 
-/** Updates that every element looks through, rather than have them sorted. */
+/** Updates that every element looks through, rather than have them in order. */
 const FEW_UPDATES = 16
 
 /**
- * The program with every `scatterAdd` and `scatterAddAlong` of many updates as two operations of devices with kernels: `indexOrder`, which gives the clamped indices
- * sorted and the number of the update of each, and `scatterOrdered`. What adds at the same indices shares the first.
+ * The program with every `scatterAdd` and `scatterAddAlong` of many updates as two operations of devices with kernels: `indexOrder`, which gives the numbers of the
+ * updates in the order of their clamped indices and, for each index that there could be, where its updates begin and end among them, and `scatterOrdered`. What adds at the same indices shares the first.
  */
 export function orderScatters(program: Program): Program {
   if (!program.nodes.some(hasMany)) return program
@@ -32,8 +32,9 @@ export function orderScatters(program: Program): Program {
     const key = `${along.axis} ${indexKey(size)}`
     const found = known.get(key)
     if (found !== undefined) return found
-    const type = { shape: shapeOf(indices), dtype: 'u32' } as const
-    const order = add(makeNode('indexOrder', [indices], { ...along, size }, [type, type]))
+    const lines = node.op === 'scatterAddAlong' ? shapeOf(indices).filter((_, i) => i !== axis) : []
+    const ranges = { shape: [...lines, size, 2], dtype: 'u32' } as const
+    const order = add(makeNode('indexOrder', [indices], { ...along, size }, [ranges, { shape: shapeOf(indices), dtype: 'u32' }]))
     known.set(key, order)
     return order
   }
@@ -43,8 +44,8 @@ export function orderScatters(program: Program): Program {
       const [x, indices, updates] = [inputs[0]!, inputs[1]!, inputs[2]!]
       const order = orderOf(node, indices)
       const attrs = { axis: node.attrs['axis'], along: node.op === 'scatterAddAlong' }
-      const sorted = [0, 1].map((index): Value => ({ node: order, index }))
-      made.set(node, add(makeNode('scatterOrdered', [x, ...sorted, updates], attrs, node.outputs)))
+      const [ranges, which] = [0, 1].map((index): Value => ({ node: order, index })) as [Value, Value]
+      made.set(node, add(makeNode('scatterOrdered', [x, ranges, which, updates], attrs, node.outputs)))
     } else if (inputs.every((value, i) => value.node === node.inputs[i]!.node)) add(node)
     else made.set(node, add(makeNode(node.op, inputs, node.attrs, node.outputs, node.source)))
   }

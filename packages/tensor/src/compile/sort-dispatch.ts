@@ -1,16 +1,17 @@
-/** Sorting, of values and of the indices of a scatter: tiles by workgroups, then merges of neighbouring runs until a line is one. */
+/** Sorting, of values and of the indices of additions: runs by workgroups or by counting, then merges of neighbouring runs until a line is one. */
 import type { Node } from '../graph/node.js'
 import { dtypeOf } from '../graph/node.js'
 import { u32 } from '../kernel/builder.js'
-import type { Expr, Storage } from '../kernel/ir.js'
+import type { Expr } from '../kernel/ir.js'
 import { asExpr, plus, times } from '../kernel/lib/indexing.js'
 import type { Lines } from '../kernel/lib/lines.js'
 import { clampedIndex } from '../kernel/lib/movement.js'
-import { mergedPlace, sortCut, sortKey, sortRuns, WAYS } from '../kernel/lib/sorting.js'
-import type { Dim, SymValues } from '../shape.js'
+import { comesBefore, countWhere, mergedPlace, sortCut, sortKey, sortRuns, WAYS } from '../kernel/lib/sorting.js'
+import type { Tuning } from '../kernel/lib/tuning.js'
+import { resolveIndex, type Dim, type SymValues } from '../shape.js'
 import type { Dispatch } from './dispatches.js'
 import { ELEMENT_GROUP, kernelOf, type BuiltKernel, type KernelParts } from './kernel-parts.js'
-import { arraysOf, sortArrays, sortedLines } from './line-cuts.js'
+import { arraysOf, isCounted, sortArrays, sortedLines } from './line-cuts.js'
 import type { Memory, Place } from './places.js'
 
 /** What is sorted, and where it goes. */
@@ -25,26 +26,35 @@ interface Sorted {
 }
 
 /** The dispatches that find the order of the elements along an axis: `sort` without its values. */
-export function sortDispatches(node: Node, memory: Memory): Dispatch[] {
+export function sortDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {
   const [x] = node.inputs
   const descending = node.attrs['descending'] === true
   const key: Sorted['key'] = ({ b, elements }, element) => sortKey(b, elements.at(x!, element), dtypeOf(x!), descending)
-  const places = memory.of({ node, index: 1 })!
-  return dispatchesOf(node, { lines: sortedLines(node)!, key, places, keys: undefined, inOrder: true }, memory)
+  const lines = sortedLines(node)!
+  const arrays = arraysOf(memory.between(node), ...sortArrays(node, lines, tuning))
+  return passesOf(node, { lines, key, places: memory.of({ node, index: 1 })!, keys: undefined, inOrder: true }, arrays, memory, tuning)
 }
 
-/** The dispatches of `indexOrder`: indices as they are used, sorted, and the number of the update of each. */
-export function indexOrderDispatches(node: Node, memory: Memory): Dispatch[] {
+/** The dispatches of `indexOrder`: the numbers of the updates in the order of their indices, and the range of each index among them. */
+export function indexOrderDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {
+  const size = node.attrs['size'] as Dim
   const key: Sorted['key'] = ({ b, symbols, elements }, element) =>
-    b.let('key', clampedIndex(elements.at(node.inputs[0]!, element), symbols.dim(node.attrs['size'] as Dim)))
-  const [keys, places] = [memory.of({ node, index: 0 }), memory.of({ node, index: 1 })]
-  return dispatchesOf(node, { lines: sortedLines(node)!, key, places: places!, keys, inOrder: false }, memory)
+    b.let('key', clampedIndex(elements.at(node.inputs[0]!, element), symbols.dim(size)))
+  const lines = sortedLines(node)!
+  const [ranges, places] = [memory.of({ node, index: 0 })!, memory.of({ node, index: 1 })!]
+  if (isCounted(node, lines, tuning)) return [countDispatch(node, { lines, key, size, ranges, places }, memory)]
+  const arrays = arraysOf(memory.between(node), ...sortArrays(node, lines, tuning))
+  const { passes } = sortCut(lines.mostSize, tuning.sortsInTiles)
+  const keys = arrays[(passes % 2) * 2]!
+  return [
+    ...passesOf(node, { lines, key, places, keys, inOrder: false }, arrays, memory, tuning),
+    rangesDispatch(node, { lines, size, keys, ranges }, memory),
+  ]
 }
 
-function dispatchesOf(node: Node, sorted: Sorted, memory: Memory): Dispatch[] {
+function passesOf(node: Node, sorted: Sorted, arrays: readonly Place[], memory: Memory, tuning: Tuning): Dispatch[] {
   const { lines } = sorted
-  const { passes, run } = sortCut(lines.mostSize)
-  const arrays = arraysOf(memory.between(node), ...sortArrays(lines))
+  const { passes, run, tile } = sortCut(lines.mostSize, tuning.sortsInTiles)
   /** Keys and places behind a pass; the last one writes the results. */
   const behind = (pass: number): Held => {
     if (pass === passes) return { keys: sorted.keys, places: sorted.places, inOrder: sorted.inOrder }
@@ -54,7 +64,7 @@ function dispatchesOf(node: Node, sorted: Sorted, memory: Memory): Dispatch[] {
   const merges = Array.from({ length: passes }, (_, pass) =>
     mergeDispatch(node, lines, run * WAYS ** pass, behind(pass), behind(pass + 1), memory),
   )
-  return [tileDispatch(node, sorted, behind(0), memory), ...merges]
+  return [tile > 0 ? tileDispatch(node, sorted, behind(0), memory) : runDispatch(node, sorted, run, behind(0), memory), ...merges]
 }
 
 /** Where a pass leaves what it sorted. */
@@ -77,7 +87,7 @@ function writer({ b, symbols, arrays }: KernelParts, lines: Lines, { keys, place
 
 /** A workgroup sorts a tile: several short lines, a line, or a part of one. */
 function tileDispatch(node: Node, { lines, key }: Sorted, to: Held, memory: Memory): Dispatch {
-  const cut = sortCut(lines.mostSize)
+  const cut = sortCut(lines.mostSize, true)
   const { tile, run, threads } = cut
   const isCut = cut.passes > 0
   const perTile = tile / run
@@ -124,29 +134,149 @@ function tileDispatch(node: Node, { lines, key }: Sorted, to: Held, memory: Memo
   return { ...asDispatch(built), threads: (values) => groups(values) * threads, title }
 }
 
+/** A thread for each element of the lines. */
+function eachElement(
+  title: string,
+  lines: Lines,
+  memory: Memory,
+  build: (parts: KernelParts) => (line: Expr, place: Expr) => void,
+): Dispatch {
+  const built = kernelOf(title, memory, ELEMENT_GROUP, (parts) => {
+    const { b, symbols, thread, when } = parts
+    // Arrays are bound before anything is read.
+    const body = build(parts)
+    const size = asExpr(lines.size(symbols))
+    when(thread, times(asExpr(lines.lines(symbols)), size), () => {
+      const line = b.let('line', thread.div(size.max(1)))
+      body(line, b.let('place', thread.rem(size.max(1))))
+    })
+  })
+  return { ...asDispatch(built), threads: (values) => lines.linesAt(values) * lines.sizeAt(values), title }
+}
+
+/** A thread for each element counts those that come before it in its run. */
+function runDispatch(node: Node, { lines, key }: Sorted, run: number, to: Held, memory: Memory): Dispatch {
+  return eachElement(node.op, lines, memory, (parts) => {
+    const { b, symbols, elements } = parts
+    const write = writer(parts, lines, to)
+    return (line, place) => {
+      const at = lines.elementsOf(b, symbols, line)
+      const own = key(parts, at(place))
+      const start = b.let('start', place.sub(place.rem(run)))
+      const rank = b.var('rank', start)
+      b.for('other', start, b.let('end', start.add(run).min(asExpr(lines.size(symbols)))), 1, (other) =>
+        elements.inside(() => b.if(comesBefore(key(parts, at(other)), other, own, place), () => rank.set(rank.value.add(1)))),
+      )
+      write(line, b.let('to', rank.value), own, place)
+    }
+  })
+}
+
 /** A thread for each element finds where it goes when neighbouring runs of a width become one. */
 function mergeDispatch(node: Node, lines: Lines, width: number, from: Held, to: Held, memory: Memory): Dispatch {
-  const title = `${node.op}Merge`
-  const built = kernelOf(title, memory, ELEMENT_GROUP, (parts) => {
-    const { b, symbols, arrays, elements, thread, when } = parts
-    const [keys, places] = [arrays.at(from.keys!), arrays.at(from.places)] as readonly [Storage, Storage]
+  return eachElement(`${node.op}Merge`, lines, memory, (parts) => {
+    const { b, symbols, arrays, elements } = parts
+    const [keys, places] = [arrays.at(from.keys!), arrays.at(from.places)]
     const write = writer(parts, lines, to)
     const size = lines.size(symbols)
-    when(thread, times(asExpr(lines.lines(symbols)), size), () => {
-      const line = b.let('line', thread.div(asExpr(size).max(1)))
+    return (line, place) => {
       const start = b.let('line_at', asExpr(times(line, size)))
-      const place = b.let('place', thread.sub(start))
-      const key = b.load(keys, thread)
+      const own = b.let('own', start.add(place))
+      const key = b.load(keys, own)
       const keyAt = (at: Expr): Expr => b.load(keys, b.let('key_at', start.add(at)))
       write(
         line,
         mergedPlace(b, { key, place, size, width }, keyAt, (body) => elements.inside(body)),
         key,
-        b.load(places, thread),
+        b.load(places, own),
+      )
+    }
+  })
+}
+
+/** What is found of indices, and where it goes. */
+interface Ordered {
+  readonly lines: Lines
+  /** Indices that there could be. */
+  readonly size: Dim
+  readonly ranges: Place
+}
+
+/** A thread for each index that there could be, and for each update of a line, compares all of the line with its own. */
+function countDispatch(
+  node: Node,
+  { lines, key, size, ranges, places }: Ordered & Pick<Sorted, 'key' | 'places'>,
+  memory: Memory,
+): Dispatch {
+  const most = (values: SymValues): number => Math.max(lines.sizeAt(values), resolveIndex(size, values))
+  const title = node.op
+  const built = kernelOf(title, memory, ELEMENT_GROUP, (parts) => {
+    const { b, symbols, arrays, elements, thread, when } = parts
+    const [rangeArray, placeArray] = [arrays.at(ranges), arrays.at(places)]
+    const [count, words] = [asExpr(lines.size(symbols)), asExpr(symbols.dim(size))]
+    const width = b.let('width', count.max(words).max(1))
+    when(thread, times(asExpr(lines.lines(symbols)), width), () => {
+      const [line, mine] = [b.let('line', thread.div(width)), b.let('mine', thread.rem(width))]
+      const at = lines.elementsOf(b, symbols, line)
+      const isUpdate = b.let('is_update', mine.lt(count))
+      const own = b.var('own', u32(0xffffffff))
+      b.if(isUpdate, () => elements.inside(() => own.set(key(parts, at(mine)))))
+      const [rank, from, to] = [b.var('rank', u32(0)), b.var('from', u32(0)), b.var('to', u32(0))]
+      b.for('other', u32(0), count, 1, (other) =>
+        elements.inside(() => {
+          const theirs = key(parts, at(other))
+          const one = (counts: Expr): Expr => counts.select(u32(1), u32(0))
+          rank.set(rank.value.add(one(comesBefore(theirs, other, own.value, mine))))
+          from.set(from.value.add(one(theirs.lt(mine))))
+          to.set(to.value.add(one(theirs.le(mine))))
+        }),
+      )
+      b.if(isUpdate, () => b.store(placeArray, b.let('place_at', line.mul(count).add(rank.value)), mine))
+      b.if(mine.lt(words), () => {
+        const range = b.let('range', line.mul(words).add(mine).mul(2))
+        b.store(rangeArray, range, from.value)
+        b.store(rangeArray, range.add(1), to.value)
+      })
+    })
+  })
+  return { ...asDispatch(built), threads: (values) => lines.linesAt(values) * most(values), title }
+}
+
+/** A thread for each index that there could be searches the sorted ones for its own. */
+function rangesDispatch(node: Node, { lines, size, keys, ranges }: Ordered & { readonly keys: Place }, memory: Memory): Dispatch {
+  const title = `${node.op}Ranges`
+  const built = kernelOf(title, memory, ELEMENT_GROUP, (parts) => {
+    const { b, symbols, arrays, elements, thread, when } = parts
+    const [rangeArray, keyArray] = [arrays.at(ranges), arrays.at(keys)]
+    const [count, words] = [lines.size(symbols), asExpr(symbols.dim(size))]
+    when(thread, times(asExpr(lines.lines(symbols)), words), () => {
+      const line = b.let('line', thread.div(words.max(1)))
+      const mine = b.let('mine', thread.rem(words.max(1)))
+      const start = b.let('line_at', asExpr(times(line, count)))
+      const search = (holds: (key: Expr) => Expr): Expr => {
+        const keyAt = (place: Expr): Expr => b.load(keyArray, b.let('key_at', start.add(place)))
+        return countWhere(
+          b,
+          count,
+          lines.mostSize,
+          (place) => holds(keyAt(place)),
+          (body) => elements.inside(body),
+        )
+      }
+      const range = b.let('range', thread.mul(2))
+      b.store(
+        rangeArray,
+        range,
+        search((key) => key.lt(mine)),
+      )
+      b.store(
+        rangeArray,
+        range.add(1),
+        search((key) => key.le(mine)),
       )
     })
   })
-  return { ...asDispatch(built), threads: (values) => lines.linesAt(values) * lines.sizeAt(values), title }
+  return { ...asDispatch(built), threads: (values) => lines.linesAt(values) * resolveIndex(size, values), title }
 }
 
 const asDispatch = ({ kernel, places, symbols }: BuiltKernel): Omit<Dispatch, 'threads' | 'title'> => ({ kernel, places, symbols })

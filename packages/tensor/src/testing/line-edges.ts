@@ -102,8 +102,8 @@ const sums = [
   ),
 ]
 
-/** Updates: few are looked through, more are sorted, by one workgroup or several. */
-const counts = [1, 16, 17, 257, 2047, 2049, 5000]
+/** Updates: few are looked through, of more each is compared with all, many are sorted. */
+const counts = [1, 16, 17, 257, 1023, 12_001]
 const scatters = [
   ...counts.flatMap((updates) =>
     (
@@ -137,7 +137,7 @@ const scatters = [
       (x, indices, values) => x.scatterAdd(indices, values, 0),
     ),
   ),
-  ...[17, 300, 2500].flatMap((updates) =>
+  ...[17, 300, 6801].flatMap((updates) =>
     [0, 1].map((axis) => {
       const shape = (size: number): number[] => (axis === 0 ? [size, 3] : [3, size])
       return agrees(
@@ -150,7 +150,7 @@ const scatters = [
 ]
 
 const n = sym('n', { max: 2100 })
-const lines = sym('lines', { max: 300 })
+const [few, many] = [sym('few', { max: 300 }), sym('many', { max: 12_001 })]
 const lengths = [0, 1, 17, 2048, 2049, 2100].map((length) => new Map([[n, length]]))
 const symbols = [
   agrees(
@@ -171,17 +171,20 @@ const symbols = [
     (x) => x!.slice(0, 0, n).cumsum(0, { reverse: true }),
     lengths,
   ),
-  agrees(
-    'any number of updates',
-    () => [numbers([70, 2], 0.2), whole([2100], 70), numbers([2100, 2], 0.7)],
-    (x, indices, values) => x!.scatterAdd(indices!.slice(0, 0, n), values!.slice(0, 0, n), 0),
-    lengths,
+  // Compared with each other where there may be a few hundred, sorted where there may be thousands.
+  ...[few, many].map((symbol) =>
+    agrees(
+      `any number of updates up to ${symbol.max}`,
+      () => [numbers([70, 2], 0.2), whole([symbol.max], 70), numbers([symbol.max, 2], 0.7)],
+      (x, indices, values) => x!.scatterAdd(indices!.slice(0, 0, symbol), values!.slice(0, 0, symbol), 0),
+      [0, 1, 300].map((length) => new Map([[symbol, length]])),
+    ),
   ),
   agrees(
     'any number of updates of each line, and any number of lines',
     () => [numbers([300, 9], 0.2), whole([300, 40], 9), numbers([300, 40], 0.7)],
-    (x, indices, values) => x!.slice(0, 0, lines).scatterAddAlong(indices!.slice(0, 0, lines), values!.slice(0, 0, lines), 1),
-    [0, 1, 300].map((count) => new Map([[lines, count]])),
+    (x, indices, values) => x!.slice(0, 0, few).scatterAddAlong(indices!.slice(0, 0, few), values!.slice(0, 0, few), 1),
+    [0, 1, 300].map((count) => new Map([[few, count]])),
   ),
   agrees(
     'updates of a table of any size',

@@ -16,25 +16,38 @@ const LEAST_TILE = 256
 /** Runs that one pass merges into one. */
 export const WAYS = 4
 
-/** How lines are cut into tiles. */
+/** Elements among which each counts those before it. */
+const COUNTED = 32
+/** Lines of so many elements are not cut for it. */
+const MOST_COUNTED = 128
+
+/** How lines are sorted: first runs, in tiles or by counting, then passes that merge them. */
 export interface SortCut {
-  /** Elements of a tile. */
-  readonly tile: number
-  /** Elements that are sorted together: a tile, or one of its lines. A power of two. */
+  /** Elements that are sorted together at first. */
   readonly run: number
+  /** Elements that a workgroup sorts at once, run by run; 0 where each element counts those before it in its run. */
+  readonly tile: number
   readonly threads: number
   /** Passes that merge runs. */
   readonly passes: number
 }
 
-/** @param size elements of the longest line */
-export function sortCut(size: number): SortCut {
-  const run = Math.min(MOST_TILE, 2 ** Math.ceil(Math.log2(Math.max(1, size))))
-  const tile = Math.max(LEAST_TILE, run)
+/**
+ * @param size elements of the longest line
+ * @param tiles whether workgroups sort tiles, in which threads meet at barriers
+ */
+export function sortCut(size: number, tiles: boolean): SortCut {
+  const power = 2 ** Math.ceil(Math.log2(Math.max(1, size)))
+  const run = tiles ? Math.min(MOST_TILE, power) : size <= MOST_COUNTED ? MOST_COUNTED : COUNTED
+  const tile = tiles ? Math.max(LEAST_TILE, run) : 0
   let passes = 0
   for (let width = run; width < size; width *= WAYS) passes++
   return { tile, run, threads: Math.min(MOST_THREADS, tile / 2), passes }
 }
+
+/** Whether an element with a key comes before another: of two equal ones that with the lower place. */
+export const comesBefore = (key: Expr, place: Expr, other: Expr, otherPlace: Expr): Expr =>
+  key.lt(other).or(key.eq(other).and(place.lt(otherPlace)))
 
 /** A number whose order as a u32 is that of the values: NaN last, no difference between the zeros; all the other way round when descending. */
 export function sortKey(b: KernelBuilder, value: Expr, dtype: DType, descending: boolean): Expr {
@@ -77,7 +90,7 @@ export function sortRuns(b: KernelBuilder, { keys, places }: Tile, { tile, run, 
         const high = b.let('high', low.add(distance))
         const [lowKey, highKey] = [b.load(keys, low), b.load(keys, high)]
         const [lowPlace, highPlace] = [b.load(places, low), b.load(places, high)]
-        const after = lowKey.gt(highKey).or(lowKey.eq(highKey).and(lowPlace.gt(highPlace)))
+        const after = comesBefore(highKey, highPlace, lowKey, lowPlace)
         // Every other part goes down, so that two of them go up and down; the whole run goes up.
         const up = low
           .and(run - 1)
