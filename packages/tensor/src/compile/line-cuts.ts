@@ -28,19 +28,21 @@ export function sortedLines(node: Node): Lines | undefined {
 }
 
 /**
- * Arrays that the dispatches of a sort hand to each other: a key and a place for each element, twice where passes take turns. Whoever searches the sorted keys needs
- * them behind the last pass too.
+ * Arrays that the dispatches of a sort hand to each other: a key and a place for each element, twice where passes take turns. The keys of
+ * ranges are needed behind the last pass too.
  */
 export function sortArrays(node: Node, lines: Lines, tuning: Tuning): readonly [count: number, length: number] {
   const { passes } = sortCut(lines.mostSize, tuning.sortsInTiles)
-  if (node.op === 'sort') return [Math.min(passes, 2) * 2, lines.mostLines * lines.mostSize]
-  return [isCounted(node, lines, tuning) ? 0 : Math.min(passes + 1, 2) * 2, lines.mostLines * lines.mostSize]
+  const isOrder = node.op === 'indexOrder'
+  const pairs = isOrder && isCounted(node, lines, tuning) ? 0 : isOrder && node.attrs['ranged'] === true ? passes + 1 : passes
+  return [Math.min(pairs, 2) * 2, lines.mostLines * lines.mostSize]
 }
 
-/** Whether indices are put in order by comparing each with all, and every index that there could be too. */
+/** Whether indices are put in order by comparing each with all, and every index that there could be too, where each has a range. */
 export function isCounted(node: Node, lines: Lines, tuning: Tuning): boolean {
   const { mostSize: count } = lines
-  return lines.mostLines * count * Math.max(count, dimMax(node.attrs['size'] as Dim)) <= tuning.fewComparisons
+  const most = node.attrs['ranged'] === true ? Math.max(count, dimMax(node.attrs['size'] as Dim)) : count
+  return lines.mostLines * count * most <= tuning.fewComparisons
 }
 
 /** Lines of so few elements are added up by each element, where what follows can be worked out too. */

@@ -41,14 +41,16 @@ export function indexOrderDispatches(node: Node, memory: Memory, tuning: Tuning)
   const key: Sorted['key'] = ({ b, symbols, elements }, element) =>
     b.let('key', clampedIndex(elements.at(node.inputs[0]!, element), symbols.dim(size)))
   const lines = sortedLines(node)!
-  const [ranges, places] = [memory.of({ node, index: 0 })!, memory.of({ node, index: 1 })!]
-  if (isCounted(node, lines, tuning)) return [countDispatch(node, { lines, key, size, ranges, places }, memory)]
+  const [found, places] = [memory.of({ node, index: 0 })!, memory.of({ node, index: 1 })!]
+  const isRanged = node.attrs['ranged'] === true
+  if (isCounted(node, lines, tuning))
+    return [countDispatch(node, { lines, key, size, places, ...(isRanged ? { ranges: found } : { keys: found }) }, memory)]
   const arrays = arraysOf(memory.between(node), ...sortArrays(node, lines, tuning))
   const { passes } = sortCut(lines.mostSize, tuning.sortsInTiles)
-  const keys = arrays[(passes % 2) * 2]!
+  const keys = isRanged ? arrays[(passes % 2) * 2]! : found
   return [
     ...passesOf(node, { lines, key, places, keys, inOrder: false }, arrays, memory, tuning),
-    rangesDispatch(node, { lines, size, keys, ranges }, memory),
+    ...(isRanged ? [rangesDispatch(node, { lines, size, keys, ranges: found }, memory)] : []),
   ]
 }
 
@@ -194,26 +196,24 @@ function mergeDispatch(node: Node, lines: Lines, width: number, from: Held, to: 
   })
 }
 
-/** What is found of indices, and where it goes. */
-interface Ordered {
-  readonly lines: Lines
+/** What is found of indices by counting, and where it goes. */
+interface Counted extends Pick<Sorted, 'lines' | 'key' | 'places'> {
   /** Indices that there could be. */
   readonly size: Dim
-  readonly ranges: Place
+  /** The range of each of them, or the indices in order. */
+  readonly ranges?: Place
+  readonly keys?: Place
 }
 
-/** A thread for each index that there could be, and for each update of a line, compares all of the line with its own. */
-function countDispatch(
-  node: Node,
-  { lines, key, size, ranges, places }: Ordered & Pick<Sorted, 'key' | 'places'>,
-  memory: Memory,
-): Dispatch {
-  const most = (values: SymValues): number => Math.max(lines.sizeAt(values), resolveIndex(size, values))
+/** A thread for each update of a line, and for each index that there could be where these have ranges, compares all of the line with its own. */
+function countDispatch(node: Node, { lines, key, size, places, ranges, keys }: Counted, memory: Memory): Dispatch {
+  const most = (values: SymValues): number => Math.max(lines.sizeAt(values), ranges === undefined ? 0 : resolveIndex(size, values))
   const title = node.op
   const built = kernelOf(title, memory, ELEMENT_GROUP, (parts) => {
     const { b, symbols, arrays, elements, thread, when } = parts
-    const [rangeArray, placeArray] = [arrays.at(ranges), arrays.at(places)]
-    const [count, words] = [asExpr(lines.size(symbols)), asExpr(symbols.dim(size))]
+    const [placeArray, rangeArray, keyArray] = [arrays.at(places), ranges && arrays.at(ranges), keys && arrays.at(keys)]
+    const count = asExpr(lines.size(symbols))
+    const words = rangeArray === undefined ? u32(0) : asExpr(symbols.dim(size))
     const width = b.let('width', count.max(words).max(1))
     when(thread, times(asExpr(lines.lines(symbols)), width), () => {
       const [line, mine] = [b.let('line', thread.div(width)), b.let('mine', thread.rem(width))]
@@ -222,16 +222,22 @@ function countDispatch(
       const own = b.var('own', u32(0xffffffff))
       b.if(isUpdate, () => elements.inside(() => own.set(key(parts, at(mine)))))
       const [rank, from, to] = [b.var('rank', u32(0)), b.var('from', u32(0)), b.var('to', u32(0))]
+      const one = (counts: Expr): Expr => counts.select(u32(1), u32(0))
       b.for('other', u32(0), count, 1, (other) =>
         elements.inside(() => {
           const theirs = key(parts, at(other))
-          const one = (counts: Expr): Expr => counts.select(u32(1), u32(0))
           rank.set(rank.value.add(one(comesBefore(theirs, other, own.value, mine))))
+          if (rangeArray === undefined) return
           from.set(from.value.add(one(theirs.lt(mine))))
           to.set(to.value.add(one(theirs.le(mine))))
         }),
       )
-      b.if(isUpdate, () => b.store(placeArray, b.let('place_at', line.mul(count).add(rank.value)), mine))
+      b.if(isUpdate, () => {
+        const place = b.let('place_at', line.mul(count).add(rank.value))
+        b.store(placeArray, place, mine)
+        if (keyArray !== undefined) b.store(keyArray, place, own.value)
+      })
+      if (rangeArray === undefined) return
       b.if(mine.lt(words), () => {
         const range = b.let('range', line.mul(words).add(mine).mul(2))
         b.store(rangeArray, range, from.value)
@@ -242,8 +248,16 @@ function countDispatch(
   return { ...asDispatch(built), threads: (values) => lines.linesAt(values) * most(values), title }
 }
 
+/** Sorted indices, and where their ranges go. */
+interface Ranged {
+  readonly lines: Lines
+  readonly size: Dim
+  readonly keys: Place
+  readonly ranges: Place
+}
+
 /** A thread for each index that there could be searches the sorted ones for its own. */
-function rangesDispatch(node: Node, { lines, size, keys, ranges }: Ordered & { readonly keys: Place }, memory: Memory): Dispatch {
+function rangesDispatch(node: Node, { lines, size, keys, ranges }: Ranged, memory: Memory): Dispatch {
   const title = `${node.op}Ranges`
   const built = kernelOf(title, memory, ELEMENT_GROUP, (parts) => {
     const { b, symbols, arrays, elements, thread, when } = parts

@@ -137,13 +137,23 @@ const scatters = [
       (x, indices, values) => x.scatterAdd(indices, values, 0),
     ),
   ),
-  ...[17, 300, 6801].flatMap((updates) =>
-    [0, 1].map((axis) => {
-      const shape = (size: number): number[] => (axis === 0 ? [size, 3] : [3, size])
+  // Each index that there could be has a range; where these are many for the updates, the updates are searched.
+  ...(
+    [
+      [17, 20],
+      [17, 500],
+      [300, 50],
+      [6801, 50],
+      [12_001, 50_000],
+    ] as const
+  ).flatMap(([updates, size]) =>
+    (updates > 10_000 ? [0] : [0, 1]).map((axis) => {
+      const lines = updates > 10_000 ? 1 : 3
+      const shape = (along: number): number[] => (axis === 0 ? [along, lines] : [lines, along])
       return agrees(
-        `${updates} updates on each line along ${axis}`,
-        () => [numbers(shape(50), 0.2), whole(shape(updates), 50), numbers(shape(updates), 0.7)],
-        (x, indices, values) => x.scatterAddAlong(indices, values, axis),
+        `${updates} updates on each line of ${size} along ${axis}`,
+        () => [numbers(shape(size), 0.2), whole(shape(updates), size), numbers(shape(updates), 0.7)],
+        (x, indices, values) => x!.scatterAddAlong(indices!, values!, axis),
       )
     }),
   ),

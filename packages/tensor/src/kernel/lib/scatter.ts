@@ -1,5 +1,5 @@
 /** Rules of additions at indices. Sums are in the order of the updates, so they are the same each time. */
-import type { Shape } from '../../shape.js'
+import { elementCount, type Shape } from '../../shape.js'
 import { u32 } from '../builder.js'
 import type { Expr } from '../ir.js'
 import type { ElementContext, ElementRule } from './elements.js'
@@ -7,6 +7,7 @@ import { asExpr, coordinatesOf, flatIndex, plus, times, type Amount } from './in
 import { lineThrough } from './lines.js'
 import { clampedIndex } from './movement.js'
 import { computedConstant } from './pack.js'
+import { countWhere } from './sorting.js'
 
 /** Where the updates of an element are looked for. */
 interface Updates {
@@ -67,23 +68,43 @@ function lineOf({ b, symbols, attrs, output: { shape } }: ElementContext, index:
 }
 
 /**
- * Additions at indices whose order is known: x, for each index (of each line) where its updates begin and end among those in order, the numbers of the updates in order,
- * the updates.
+ * Additions at indices whose order is known: x, for each index (of each line) where its updates begin and end among those in order, or the sorted indices where these are
+ * searched, the numbers of the updates in order, the updates.
  */
 const scatterOrdered: ElementRule = (context, index) => {
   const { b, symbols, attrs, inputs, output } = context
   const isAlong = attrs['along'] === true
-  const { mine, count, valueAt } = (isAlong ? updatesAlong : updatesOf)(context, inputs[2]!.shape, index)
+  const indices = inputs[2]!.shape
+  const { mine, count, valueAt } = (isAlong ? updatesAlong : updatesOf)(context, indices, index)
   const line = isAlong ? lineOf(context, index) : 0
-  const range = b.let('range', asExpr(plus(times(line, symbols.dim(output.shape[attrs['axis'] as number]!)), mine)).mul(2))
-  const [from, to] = [context.input(1, range), context.input(1, b.let('end_at', range.add(1)))]
   const first = b.let('line_at', asExpr(times(line, count)))
+  const inOrder = (place: Expr): Expr => b.let('at', asExpr(plus(first, place)))
+  const ranged = (): readonly [Expr, Expr] => {
+    const range = b.let('range', asExpr(plus(times(line, symbols.dim(output.shape[attrs['axis'] as number]!)), mine)).mul(2))
+    return [context.input(1, range), context.input(1, b.let('end_at', range.add(1)))]
+  }
+  const searched = (): readonly [Expr, Expr] => {
+    const sorted = (place: Expr): Expr => context.input(1, inOrder(place))
+    const search = (holds: (chosen: Expr) => Expr): Expr =>
+      countWhere(
+        b,
+        count,
+        elementCount(indices),
+        (place) => holds(sorted(place)),
+        (body) => context.inside(body),
+      )
+    const begin = search((chosen) => chosen.lt(mine))
+    const end = b.var('end', begin)
+    // Most elements have no update, and search once.
+    b.if(begin.lt(asExpr(count)), () =>
+      context.inside(() => b.if(sorted(begin).eq(mine), () => context.inside(() => end.set(search((chosen) => chosen.le(mine)))))),
+    )
+    return [begin, end.value]
+  }
+  const [from, to] = attrs['ranged'] === true ? ranged() : searched()
   const sum = b.var('sum', computedConstant(0, output.dtype))
   b.for('ordered', from, to, 1, (ordered) =>
-    context.inside(() => {
-      const which = context.input(2, b.let('at', asExpr(plus(first, ordered))))
-      sum.set(sum.value.add(context.input(3, valueAt(which))))
-    }),
+    context.inside(() => sum.set(sum.value.add(context.input(3, valueAt(context.input(2, inOrder(ordered))))))),
   )
   return context.input(0, index).add(sum.value)
 }
