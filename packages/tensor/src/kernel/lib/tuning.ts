@@ -28,6 +28,14 @@ export interface Tuning {
   readonly attentionThreads: (width: number) => number
   /** Ranges that the keys of so many queries are split into. */
   readonly keyRanges: (queries: number, keys: number) => number
+  /** Threads that keep the device busy. */
+  readonly busyThreads: number
+  /** Threads that share a line of so many elements for its running sum, of which each is so many elements from the next. */
+  readonly scanThreads: (size: number, stride: number) => number
+  /** Whether workgroups sort in shared memory. */
+  readonly sortsInTiles: boolean
+  /** Comparisons of indices with each other that take less time than another dispatch or two. */
+  readonly fewComparisons: number
 }
 
 /** Operations behind a product that are few. */
@@ -47,6 +55,10 @@ export const softwareTuning: Tuning = {
   rowThreads: () => 1,
   attentionThreads: () => 1,
   keyRanges: () => 1,
+  busyThreads: 1024,
+  scanThreads: () => 1,
+  sortsInTiles: false,
+  fewComparisons: 2 ** 20,
 }
 
 /** Threads of a workgroup that share tiles of few rows. */
@@ -115,4 +127,9 @@ export const gpuTuning: Tuning = {
   rowThreads: (_, size) => (size <= 64 ? 32 : size <= 1024 ? 64 : 128),
   attentionThreads: (width) => (width > 64 ? 128 : 64),
   keyRanges: (queries, keys) => (queries > 256 || keys < 1024 ? 1 : Math.min(16, Math.floor(keys / 256))),
+  busyThreads: 2 ** 16,
+  // Threads with neighbouring lines read neighbouring elements, unless the lines themselves lie next to each other.
+  scanThreads: (size, stride) => (stride >= 32 ? 1 : size <= 128 ? 32 : size <= 512 ? 128 : 256),
+  sortsInTiles: true,
+  fewComparisons: 2 ** 27,
 }
