@@ -1,12 +1,8 @@
 /** A program as dispatches of kernels, for devices that run kernels: which values they work out together is decided in `units.ts`, where these lie in `places.ts`. */
 import { TensorError } from '../errors.js'
-import type { Node, TensorType, Value } from '../graph/node.js'
-import { typeOf } from '../graph/node.js'
-import { u32 } from '../kernel/builder.js'
-import type { Expr, Kernel } from '../kernel/ir.js'
-import type { ElementContext, Elements } from '../kernel/lib/elements.js'
-import { asExpr } from '../kernel/lib/indexing.js'
-import { encodeBits, perWord, wordsOf } from '../kernel/lib/pack.js'
+import type { Node, TensorType } from '../graph/node.js'
+import type { Kernel } from '../kernel/ir.js'
+import type { ElementContext } from '../kernel/lib/elements.js'
 import { sortedPlace } from '../kernel/lib/reductions.js'
 import { elementRules } from '../kernel/lib/rules.js'
 import { softwareTuning, type Tuning } from '../kernel/lib/tuning.js'
@@ -14,7 +10,8 @@ import { elementCountAt, type Sym, type SymValues } from '../shape.js'
 import { attendCachedDispatches, attentionDispatches } from './attention-dispatch.js'
 import { writesDispatch } from './cache-dispatch.js'
 import { concatDispatches } from './concat-dispatch.js'
-import { ELEMENT_GROUP, kernelOf, placeInWord, titleOf, type BuiltKernel } from './kernel-parts.js'
+import { copyDispatch, elementsDispatch, writeDispatch, type Written } from './elements-dispatch.js'
+import { ELEMENT_GROUP, kernelOf } from './kernel-parts.js'
 import { chooseKept } from './kept.js'
 import { longReductionDispatches } from './long-reduction-dispatch.js'
 import { placeUnits, type Memory, type Place } from './places.js'
@@ -60,7 +57,7 @@ export function planDispatches(program: Program, { maxBindings, tuning = softwar
     const own = memory.of(value)
     if (own?.kind === 'output' && own.index === index) return
     if (alias !== undefined && own?.kind === 'input' && own.index === alias) return
-    dispatches.push(copyDispatch(value, { kind: 'output', index }, memory))
+    dispatches.push(copyDispatch(value, { kind: 'output', index }, memory, tuning))
   })
   return { dispatches, arena: memory.arena }
 }
@@ -76,11 +73,11 @@ function dispatchesOf(unit: Unit, memory: Memory, options: Required<DispatchOpti
     case 'products': {
       const together = productsDispatch(unit.parts, memory, tuning)
       return together === undefined
-        ? unit.parts.map((part) => productsDispatch([part], memory, tuning) ?? elementsDispatch([part], memory))
+        ? unit.parts.map((part) => productsDispatch([part], memory, tuning) ?? elementsDispatch([part], memory, tuning))
         : [together]
     }
     case 'elements':
-      return [elementsDispatch(unit.parts, memory)]
+      return [elementsDispatch(unit.parts, memory, tuning)]
     default:
       return unit.kind satisfies never
   }
@@ -89,7 +86,7 @@ function dispatchesOf(unit: Unit, memory: Memory, options: Required<DispatchOpti
 function ownDispatches(node: Node, memory: Memory, { maxBindings, tuning }: Required<DispatchOptions>): Dispatch[] {
   switch (node.op) {
     case 'sort':
-      return sortDispatches(node, memory)
+      return sortDispatches(node, memory, tuning)
     case 'reduceSum':
     case 'reduceMax':
       return longReductionDispatches(node, memory)
@@ -106,62 +103,8 @@ function ownDispatches(node: Node, memory: Memory, { maxBindings, tuning }: Requ
   }
 }
 
-const countOf =
-  ({ shape }: TensorType) =>
-  (values: SymValues): number =>
-    elementCountAt(shape, values)
-
-const asDispatch = ({ kernel, places, symbols }: BuiltKernel): Omit<Dispatch, 'threads' | 'title'> => ({ kernel, places, symbols })
-
-interface Written {
-  readonly type: TensorType
-  /** Where it is written; nowhere where only what follows asks for it. */
-  readonly place: Place | undefined
-  readonly element: (elements: Elements, index: Expr) => Expr
-}
-
-/** Works out values of one order and writes them: each thread a word of each, which holds up to four elements. */
-function writeDispatch(title: string, written: readonly Written[], memory: Memory): Dispatch {
-  const { type } = written[0]!
-  const elementsPerWord = perWord(type.dtype)
-  const count = countOf(type)
-  const built = kernelOf(title, memory, ELEMENT_GROUP, ({ b, symbols, arrays, elements, thread, when }) => {
-    const total = asExpr(symbols.count(type.shape))
-    // Bound first, so that what is written into an input's memory is that input's array.
-    const outs = written.map(({ place }) => place && arrays.at(place))
-    when(thread, total.add(elementsPerWord - 1).div(elementsPerWord), () => {
-      const words: Expr[] = written.map(() => u32(0))
-      for (let i = 0; i < elementsPerWord; i++) {
-        const index = placeInWord(b, thread, i, elementsPerWord, total)
-        written.forEach(({ type: own, place, element }, which) => {
-          const value = b.let('element', element(elements, index))
-          if (place === undefined) return
-          const bits = b.let('bits', encodeBits(value, own.dtype))
-          words[which] = i === 0 ? bits : words[which]!.or(bits.shl((32 / elementsPerWord) * i))
-        })
-      }
-      outs.forEach((out, which) => out && b.store(out, thread, words[which]!))
-    })
-  })
-  return { ...asDispatch(built), threads: (values) => wordsOf(type.dtype, count(values)), title }
-}
-
-const elementsDispatch = (parts: readonly Part[], memory: Memory): Dispatch =>
-  writeDispatch(
-    parts.length === 1 ? titleOf(parts[0]!.node, parts[0]!.cores) : parts.map(({ node }) => node.op).join('_'),
-    parts.map(({ node }) => ({
-      type: node.outputs[0]!,
-      place: memory.of({ node, index: 0 }),
-      element: (elements, index) => elements.own({ node, index: 0 }, index),
-    })),
-    memory,
-  )
-
-const copyDispatch = (value: Value, place: Place, memory: Memory): Dispatch =>
-  writeDispatch('copy', [{ type: typeOf(value), place, element: (elements, index) => elements.at(value, index) }], memory)
-
 /** First where each element goes, by a thread for each; then the elements from there. */
-function sortDispatches(node: Node, memory: Memory): Dispatch[] {
+function sortDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {
   const [type, positionType] = node.outputs as readonly [TensorType, TensorType]
   const first = kernelOf('sort', memory, ELEMENT_GROUP, ({ b, symbols, arrays, elements, thread, when }) => {
     const out = arrays.of({ node, index: 1 })!
@@ -175,7 +118,7 @@ function sortDispatches(node: Node, memory: Memory): Dispatch[] {
     return elementRules.get('gatherAlong')!({ ...elements.contextOf(node), inputs: [type, positionType], input }, index)
   }
   return [
-    { ...asDispatch(first), threads: countOf(positionType), title: 'sort' },
-    writeDispatch('sorted', [{ type, place: memory.of({ node, index: 0 }), element }], memory),
+    { ...first, threads: (values) => elementCountAt(positionType.shape, values), title: 'sort' },
+    writeDispatch('sorted', [{ type, place: memory.of({ node, index: 0 }), element }], memory, tuning.elements),
   ]
 }

@@ -14,6 +14,8 @@ export interface Tuning {
   /** For people. */
   readonly name: string
   readonly tile: (product: ProductSize) => Tile
+  /** Threads of a workgroup that goes through elements, and words of each result that a thread writes where they lie side by side. */
+  readonly elements: { readonly threads: number; readonly words: 1 | 2 | 4 }
   /** Threads that share a row of so many elements, of so many rows. */
   readonly rowThreads: (rows: number, size: number) => number
   /** Threads that share a query of attention, of heads of a width. */
@@ -35,6 +37,7 @@ export const softwareTuning: Tuning = {
     if (rows >= 32 && columns >= 32 && following <= SHORT) return { rows: 8, columns: 8 }
     return { rows: rows === 1 ? 1 : rows < 4 ? 2 : 4, columns: columns < 4 ? 1 : 4 }
   },
+  elements: { threads: 64, words: 1 },
   rowThreads: () => 1,
   attentionThreads: () => 1,
   keyRanges: () => 1,
@@ -53,6 +56,7 @@ export const gpuTuning: Tuning = {
     const tile = { rows: rows === 1 ? 1 : 2, columns: columns < 4 ? 1 : 4 }
     return rows <= 4 && inner >= 128 ? { ...tile, split: 64 } : tile
   },
+  elements: { threads: 256, words: 4 },
   rowThreads: (_, size) => (size <= 64 ? 32 : size <= 1024 ? 64 : 128),
   attentionThreads: (width) => (width > 64 ? 128 : 64),
   keyRanges: (queries, keys) => (queries > 256 || keys < 1024 ? 1 : Math.min(16, Math.floor(keys / 256))),
