@@ -2,10 +2,10 @@
 import type { Node, TensorType, Value } from '../graph/node.js'
 import { typeOf } from '../graph/node.js'
 import { u32 } from '../kernel/builder.js'
-import { vector, type Expr } from '../kernel/ir.js'
+import type { Expr } from '../kernel/ir.js'
 import type { Elements } from '../kernel/lib/elements.js'
 import { asExpr } from '../kernel/lib/indexing.js'
-import { encodeBits, joinParts, perWord, wordsOf } from '../kernel/lib/pack.js'
+import { encodeBits, joinParts, perWord, storeRun, wordsOf } from '../kernel/lib/pack.js'
 import type { Tuning } from '../kernel/lib/tuning.js'
 import { elementCountAt, type Shape, type SymValues } from '../shape.js'
 import type { Dispatch } from './dispatches.js'
@@ -92,8 +92,7 @@ function ofRuns(title: string, written: readonly Written[], memory: Memory, { th
         const joined = Array.from({ length: words }, (_, word) =>
           joinParts(elementsPerWord, (part) => bits[which]![word * elementsPerWord + part]!),
         )
-        if (out.element.lanes === words) b.store(out, thread, vector(...joined))
-        else joined.forEach((word, i) => b.store(out, b.let('to', thread.mul(words).add(i)), word))
+        storeRun(b, out, run.members[0]!, joined, elementsPerWord)
       })
     })
   })

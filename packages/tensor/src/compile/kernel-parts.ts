@@ -35,7 +35,7 @@ export class Arrays {
   readonly places: Place[] = []
   private readonly made = new Map<string, Storage>()
   /** Made as vectors where words would do. */
-  private readonly preferred = new Set<string>()
+  private readonly asVectors = new Set<string>()
 
   constructor(
     private readonly b: KernelBuilder,
@@ -53,7 +53,7 @@ export class Arrays {
       this.places.push(place)
     }
     if (array.element.lanes === lanes) return array
-    throw this.preferred.has(key) ? new Mixed(key) : new Clash(`${key} in vectors and in words`)
+    throw this.asVectors.has(key) ? new Mixed(key) : new Clash(`${key} in vectors and in words`)
   }
 
   /** A place in vectors if nothing else of the kernel asks for it otherwise, else in words. */
@@ -61,8 +61,14 @@ export class Arrays {
     const key = keyOf(place)
     const array = this.made.get(key)
     if (lanes === 1 || this.inWords.has(key) || array?.element.lanes === 1) return this.at(place)
-    if (array === undefined) this.preferred.add(key)
+    if (array === undefined) this.asVectors.add(key)
     return this.at(place, lanes)
+  }
+
+  /** The array of a value, as `preferably`. */
+  preferred(value: Value, lanes: Lanes): Storage | undefined {
+    const place = this.memory.of(value)
+    return place === undefined ? undefined : this.preferably(place, lanes)
   }
 
   of(value: Value, lanes: Lanes = 1): Storage | undefined {
@@ -127,10 +133,7 @@ function builtOnce(
   const kernel = buildKernel({ name: title.replaceAll(/\W/g, '_'), workgroup: [threads, 1, 1] }, (b) => {
     symbols = new SymbolUniforms(b)
     arrays = new Arrays(b, memory, inWords)
-    const stored = (value: Value, lanes: Lanes = 1): Storage | undefined => {
-      const place = memory.of(value)
-      return place === undefined ? undefined : arrays.preferably(place, lanes)
-    }
+    const stored = (value: Value, lanes: Lanes = 1): Storage | undefined => arrays.preferred(value, lanes)
     const elements = new Elements({ b, symbols, rules: elementRules, stored })
     // More workgroups than one axis holds go on along the second.
     const group = b.let('group', b.workgroupId(1).mul(b.workgroups(0)).add(b.workgroupId(0)))

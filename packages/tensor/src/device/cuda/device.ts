@@ -1,7 +1,7 @@
 /** NVIDIA's graphics cards by the driver alone: kernels are printed as PTX, which the driver compiles. Programs run as dispatches of kernels, in the order of one stream. */
 import { planDispatches } from '../../compile/dispatches.js'
 import { hasKernel } from '../../compile/kept.js'
-import { gpuTuning } from '../../kernel/lib/tuning.js'
+import { cudaTuning } from '../../kernel/lib/tuning.js'
 import type { Program } from '../../compile/program.js'
 import { debugLog } from '../../debug/log.js'
 import type { DType } from '../../dtype.js'
@@ -124,7 +124,7 @@ export class CudaDevice implements Device {
 
   async compile(program: Program): Promise<Executable> {
     const { kernelCaps, target, mostGroups } = this.opened
-    const plan = this.enter(() => planDispatches(program, { maxBindings: kernelCaps.maxBindings, tuning: gpuTuning }))
+    const plan = this.enter(() => planDispatches(program, { maxBindings: kernelCaps.maxBindings, tuning: cudaTuning }))
     const stages: Stage[] = []
     let words = 0
     let numbers: Numbers | undefined

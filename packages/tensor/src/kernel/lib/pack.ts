@@ -1,6 +1,6 @@
 import { byteSize, type DType } from '../../dtype.js'
 import { f32, i32, u32, type KernelBuilder } from '../builder.js'
-import { constant, type Expr, type Scalar, type Storage } from '../ir.js'
+import { constant, vector, type Expr, type Scalar, type Storage } from '../ir.js'
 
 /** How the values of a dtype are computed: halves as f32, bytes as 32-bit integers. */
 export function computedAs(dtype: DType): Scalar {
@@ -42,6 +42,17 @@ export function joinParts(count: number, bits: (part: number) => Expr): Expr {
   let word = bits(0)
   for (let part = 1; part < count; part++) word = word.or(bits(part).shl((32 / count) * part))
   return word
+}
+
+/** Stores words side by side, of which the first holds the element `first`; their number is a multiple of the array's lanes, and the first lies at a multiple of it. */
+export function storeRun(b: KernelBuilder, array: Storage, first: Expr, words: readonly Expr[], elementsPerWord: number): void {
+  const { lanes } = array.element
+  const together = elementsPerWord * lanes
+  const start = together === 1 ? first : b.let('place', first.shr(Math.log2(together)))
+  for (let at = 0; at < words.length; at += lanes) {
+    const value = lanes === 1 ? words[at]! : vector(...words.slice(at, at + lanes))
+    b.store(array, at === 0 ? start : b.let('to', start.add(at / lanes)), value)
+  }
 }
 
 /** The element `index` of an array of words. */

@@ -16,8 +16,10 @@ export interface Tuning {
   readonly tile: (product: ProductSize) => Tile
   /** Threads of a workgroup that goes through elements, and words of each result that a thread writes where they lie side by side. */
   readonly elements: { readonly threads: number; readonly words: 1 | 2 | 4 }
-  /** Threads that share a row of so many elements, of so many rows. */
-  readonly rowThreads: (rows: number, size: number) => number
+  /** The most threads that share a row; 1 where each row is a thread's own. */
+  readonly rowThreads: number
+  /** Threads of a subgroup that are numbered one after another, which kernels count on; 0 where a device does not say. */
+  readonly subgroup: 0 | 32
   /** Threads that share a query of attention, of heads of a width. */
   readonly attentionThreads: (width: number) => number
   /** Ranges that the keys of so many queries are split into. */
@@ -38,7 +40,8 @@ export const softwareTuning: Tuning = {
     return { rows: rows === 1 ? 1 : rows < 4 ? 2 : 4, columns: columns < 4 ? 1 : 4 }
   },
   elements: { threads: 64, words: 1 },
-  rowThreads: () => 1,
+  rowThreads: 1,
+  subgroup: 0,
   attentionThreads: () => 1,
   keyRanges: () => 1,
 }
@@ -57,7 +60,11 @@ export const gpuTuning: Tuning = {
     return rows <= 4 && inner >= 128 ? { ...tile, split: 64 } : tile
   },
   elements: { threads: 256, words: 4 },
-  rowThreads: (_, size) => (size <= 64 ? 32 : size <= 1024 ? 64 : 128),
+  rowThreads: 256,
+  subgroup: 0,
   attentionThreads: (width) => (width > 64 ? 128 : 64),
   keyRanges: (queries, keys) => (queries > 256 || keys < 1024 ? 1 : Math.min(16, Math.floor(keys / 256))),
 }
+
+/** CUDA has larger workgroups than WebGPU promises, and says how its warps are numbered. */
+export const cudaTuning: Tuning = { ...gpuTuning, name: 'cuda', rowThreads: 1024, subgroup: 32 }
