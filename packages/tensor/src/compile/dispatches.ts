@@ -17,6 +17,7 @@ import { longReductionDispatches } from './long-reduction-dispatch.js'
 import { placeUnits, type Memory, type Place } from './places.js'
 import { productsDispatch } from './products-dispatch.js'
 import type { Program } from './program.js'
+import { reductionsDispatch } from './reductions-dispatch.js'
 import { rowsDispatch } from './rows-dispatch.js'
 import { chooseUnits, type Part, type Unit } from './units.js'
 
@@ -77,7 +78,7 @@ function dispatchesOf(unit: Unit, memory: Memory, options: Required<DispatchOpti
         : [together]
     }
     case 'elements':
-      return [elementsDispatch(unit.parts, memory, tuning)]
+      return [reductionsDispatch(unit.parts, memory, tuning) ?? elementsDispatch(unit.parts, memory, tuning)]
     default:
       return unit.kind satisfies never
   }

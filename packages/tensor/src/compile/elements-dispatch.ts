@@ -38,12 +38,16 @@ export function wordsOfThread(shape: Shape, elementsPerWord: number, most: 1 | 2
 }
 
 /** Works out values of one order and writes them. */
-export function writeDispatch(title: string, written: readonly Written[], memory: Memory, { threads, words: most }: WriteOptions): Dispatch {
+export function writeDispatch(
+  title: string,
+  written: readonly Written[],
+  memory: Memory,
+  { threads, words: most }: WriteOptions,
+): Dispatch {
   const { type } = written[0]!
   const elementsPerWord = perWord(type.dtype)
   const words = wordsOfThread(type.shape, elementsPerWord, most)
-  const built =
-    words === 1 ? ofWords(title, written, memory, threads) : ofRuns(title, written, memory, { threads, words })
+  const built = words === 1 ? ofWords(title, written, memory, threads) : ofRuns(title, written, memory, { threads, words })
   const count = (values: SymValues): number => wordsOf(type.dtype, elementCountAt(type.shape, values))
   return { ...built, threads: (values) => Math.ceil(count(values) / words), title }
 }

@@ -27,7 +27,12 @@ export function rowsDispatch(node: Node, core: Node, memory: Memory, tuning: Tun
   if (tuning.rowThreads === 1) {
     const built = kernelOf(title, memory, ELEMENT_GROUP, (parts) =>
       parts.when(parts.thread, rowCount(parts.symbols, type), () =>
-        writeRow({ node, core, row: parts.thread, guard: (store) => store() }, parts, 1, (inside) => new AloneReader(parts.b, size, inside)),
+        writeRow(
+          { node, core, row: parts.thread, guard: (store) => store() },
+          parts,
+          1,
+          (inside) => new AloneReader(parts.b, size, inside),
+        ),
       ),
     )
     return { ...built, threads: rows, title }

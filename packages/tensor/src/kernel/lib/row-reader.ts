@@ -65,8 +65,7 @@ export class AloneReader implements RowReader {
   write(perWord: number, write: (words: RowWords) => void): void {
     const { b } = this
     this.each(
-      (word) =>
-        write({ count: perWord, index: (part) => (perWord === 1 ? word : b.let('i', word.mul(perWord).add(part))), word }),
+      (word) => write({ count: perWord, index: (part) => (perWord === 1 ? word : b.let('i', word.mul(perWord).add(part))), word }),
       perWord === 1 ? this.size : (this.size as number) / perWord,
     )
   }
@@ -102,12 +101,17 @@ export interface RowsSize {
   readonly perWord: number
   /** Rows of a workgroup are a multiple of this. */
   readonly together?: number
+  /** Whether the size is what it is, and not the most that it may be. */
+  readonly isKnown?: boolean
 }
 
 const powerFrom = (count: number): number => 2 ** Math.ceil(Math.log2(Math.max(1, count)))
 
 /** Cuts rows of which `size` is the longest that there may be. */
-export function cutRows({ rows, size, multiple, perWord, together = 1 }: RowsSize, { rowThreads, subgroup }: Tuning): RowCut {
+export function cutRows(
+  { rows, size, multiple, perWord, together = 1, isKnown = true }: RowsSize,
+  { rowThreads, subgroup }: Tuning,
+): RowCut {
   const run = ([4, 2, 1] as const).map((words) => words * perWord).find((count) => multiple % count === 0) ?? 1
   const runs = Math.ceil(size / run)
   const most = Math.max(1, Math.floor((run === 1 ? MOST_HELD / 2 : MOST_HELD) / run))
@@ -115,7 +119,7 @@ export function cutRows({ rows, size, multiple, perWord, together = 1 }: RowsSiz
   let threads = Math.max(Math.min(32, powerFrom(runs)), powerFrom(Math.ceil(runs / most)))
   while (threads < Math.min(limit, powerFrom(runs)) && rows * threads < ENOUGH_THREADS) threads *= 2
   threads = Math.min(threads, limit)
-  const held = multiple === size && runs <= threads * most ? Math.ceil(runs / threads) : 0
+  const held = isKnown && runs <= threads * most ? Math.ceil(runs / threads) : 0
   const teams = Math.max(powerFrom(together), Math.min(LEAST_GROUP, rowThreads) / threads)
   return { threads, teams, subgroup, run, held }
 }
@@ -193,8 +197,7 @@ export class TeamReader implements RowReader {
 
   write(_: number, write: (words: RowWords) => void): void {
     const { b, elements } = this
-    const each = (indices: readonly Expr[]): void =>
-      write({ count: indices.length, index: (which) => indices[which]!, word: undefined })
+    const each = (indices: readonly Expr[]): void => write({ count: indices.length, index: (which) => indices[which]!, word: undefined })
     if (this.cut.held === 0) return this.stream(each, false)
     for (const { indices, valid } of this.held) {
       if (valid === undefined) each(indices)

@@ -74,7 +74,12 @@ export class Team {
     const shuffled = (state: State, from: number): State => {
       let joined = state
       for (let mask = from; mask >= 1; mask /= 2)
-        joined = this.named(join(joined, joined.map((value) => b.subgroup('shuffleXor', value, mask))))
+        joined = this.named(
+          join(
+            joined,
+            joined.map((value) => b.subgroup('shuffleXor', value, mask)),
+          ),
+        )
       return joined
     }
     const mine = shuffled(own, Math.min(threads, subgroup) / 2)
@@ -118,11 +123,18 @@ export interface Going {
 }
 
 /** Goes through numbers, each thread at every so many of them. The body is given the first numbers of each turn. */
-export function goThrough(b: KernelBuilder, { from, count, lane, threads, size, turns, inside }: Going, body: (firsts: readonly Expr[]) => void): void {
+export function goThrough(
+  b: KernelBuilder,
+  { from, count, lane, threads, size, turns, inside }: Going,
+  body: (firsts: readonly Expr[]) => void,
+): void {
   const step = threads * size
   const mine = asExpr(plus(from, asExpr(times(lane, size))))
   const start = b.let('start', mine)
-  const whole: Amount = typeof count === 'number' ? Math.floor(count / (step * turns)) * step * turns : b.let('whole', count.div(step * turns).mul(step * turns))
+  const whole: Amount =
+    typeof count === 'number'
+      ? Math.floor(count / (step * turns)) * step * turns
+      : b.let('whole', count.div(step * turns).mul(step * turns))
   if (turns > 1 && whole !== 0) {
     const end = b.let('end', asExpr(plus(from, whole)))
     b.for('i', start, end, step * turns, (i) =>
@@ -130,5 +142,7 @@ export function goThrough(b: KernelBuilder, { from, count, lane, threads, size, 
     )
   }
   if (turns > 1 && whole === count) return
-  b.for('i', turns > 1 ? b.let('rest', start.add(asExpr(whole))) : start, b.let('end', asExpr(plus(from, count))), step, (i) => inside(() => body([i])))
+  b.for('i', turns > 1 ? b.let('rest', start.add(asExpr(whole))) : start, b.let('end', asExpr(plus(from, count))), step, (i) =>
+    inside(() => body([i])),
+  )
 }
