@@ -90,7 +90,7 @@ function ownDispatches(node: Node, memory: Memory, { maxBindings, tuning }: Requ
       return sortDispatches(node, memory, tuning)
     case 'reduceSum':
     case 'reduceMax':
-      return longReductionDispatches(node, memory)
+      return longReductionDispatches([node], memory, tuning)
     case 'concat':
       return concatDispatches(node, memory, maxBindings - 2)
     case 'cacheWrite':

@@ -12,7 +12,7 @@ import { hasRows, rowOps } from '../kernel/lib/rows.js'
 import { elementRules, loopingOps } from '../kernel/lib/rules.js'
 import type { Attrs } from '../graph/node.js'
 import { hasAttention } from './attention-dispatch.js'
-import { partialWords } from './long-reductions.js'
+import { isLong } from './long-reductions.js'
 import type { Program } from './program.js'
 
 /** Operations worked out in one kernel, beyond which compilers take long. */
@@ -22,7 +22,7 @@ const ownKernels = new Set(['sort', 'cacheWrite', 'attendCached', 'attention'])
 
 /** Whether an operation takes several dispatches, or a kernel that nothing joins. */
 export const isOwn = (node: Node, maxBindings: number): boolean =>
-  ownKernels.has(node.op) || isWideConcat(node, maxBindings) || partialWords(node) > 0
+  ownKernels.has(node.op) || isWideConcat(node, maxBindings) || isLong(node)
 
 /** A concatenation of more tensors than a kernel reaches. */
 const isWideConcat = (node: Node, maxBindings: number): boolean => node.op === 'concat' && node.inputs.length > maxBindings - 2
@@ -106,7 +106,7 @@ export const isAligned = (node: Node, input: Node): boolean =>
     (value) => value.node !== input || (value.index === 0 && (isView(node) || sameOrder(shapeOf(value), node.outputs[0]!.shape))),
   )
 
-const isHeavy = (node: Node): boolean => (loopingOps.has(node.op) || rowOps.has(node.op)) && partialWords(node) === 0
+const isHeavy = (node: Node): boolean => (loopingOps.has(node.op) || rowOps.has(node.op)) && !isLong(node)
 
 /** The nodes whose values are in memory. */
 export function chooseKept(program: Program, maxBindings: number): Set<Node> {

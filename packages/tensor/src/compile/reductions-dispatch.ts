@@ -206,6 +206,13 @@ export function cutColumns(groupsOf: (width: number) => number, multiple: number
   return groupsOf(32 * elementsPerWord) >= ENOUGH_GROUPS ? of(32, elementsPerWord) : of(8, elementsPerWord)
 }
 
+/** How the columns of a long reduction are cut, whose rows are in parts; undefined where rows are reduced. */
+export function columnsAcross(node: Node, { inner }: Axes): ColumnCut | undefined {
+  if (inner.length === 0) return undefined
+  const multiple = knownFactor(inner)
+  return cutColumns(() => 0, multiple, Math.min(perWordOf(node, multiple), 4), mostColumns(1))
+}
+
 function columnsDispatch(reduced: Reduced): Dispatch | undefined {
   const { axes, cores, elementsPerWord } = reduced
   const { outer, reduced: shape, inner } = axes
