@@ -19,6 +19,7 @@ import { productsDispatch } from './products-dispatch.js'
 import type { Program } from './program.js'
 import { reductionsDispatch } from './reductions-dispatch.js'
 import { rowsDispatch } from './rows-dispatch.js'
+import { turnedDispatch } from './turned-dispatch.js'
 import { chooseUnits, type Part, type Unit } from './units.js'
 
 export type { Place } from './places.js'
@@ -78,7 +79,11 @@ function dispatchesOf(unit: Unit, memory: Memory, options: Required<DispatchOpti
         : [together]
     }
     case 'elements':
-      return [reductionsDispatch(unit.parts, memory, tuning) ?? elementsDispatch(unit.parts, memory, tuning)]
+      return [
+        reductionsDispatch(unit.parts, memory, tuning) ??
+          turnedDispatch(unit.parts, memory, tuning) ??
+          elementsDispatch(unit.parts, memory, tuning),
+      ]
     default:
       return unit.kind satisfies never
   }
