@@ -51,7 +51,7 @@ export interface DispatchOptions {
 
 export function planDispatches(program: Program, { maxBindings, tuning = softwareTuning }: DispatchOptions): DispatchPlan {
   const kept = chooseKept(program, maxBindings)
-  const units = chooseUnits(program, kept, maxBindings)
+  const units = chooseUnits(program, kept, maxBindings, tuning.rowThreads > 1)
   const memory = placeUnits(program, units, tuning)
   const dispatches = units.flatMap((unit) => dispatchesOf(unit, memory, { maxBindings, tuning }))
   // Outputs that are inputs, or the same value as another output.
@@ -70,6 +70,12 @@ function dispatchesOf(unit: Unit, memory: Memory, options: Required<DispatchOpti
   switch (unit.kind) {
     case 'own':
       return ownDispatches(node, memory, options)
+    case 'long':
+      return longReductionDispatches(
+        unit.parts.map((part) => part.node),
+        memory,
+        tuning,
+      )
     case 'rows':
       return [rowsDispatch(node, cores[0]!, memory, tuning)]
     case 'products': {
@@ -93,9 +99,6 @@ function ownDispatches(node: Node, memory: Memory, { maxBindings, tuning }: Requ
   switch (node.op) {
     case 'sort':
       return sortDispatches(node, memory, tuning)
-    case 'reduceSum':
-    case 'reduceMax':
-      return longReductionDispatches([node], memory, tuning)
     case 'concat':
       return concatDispatches(node, memory, maxBindings - 2)
     case 'cacheWrite':

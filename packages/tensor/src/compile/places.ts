@@ -17,7 +17,7 @@ export type Place =
 
 export interface Memory {
   readonly of: (value: Value) => Place | undefined
-  /** What a node's dispatches hand to each other. */
+  /** What a unit's dispatches hand to each other, by the first of its nodes. */
   readonly between: (node: Node) => Place | undefined
   /** Bytes of the memory that temporaries share. */
   readonly arena: number
@@ -68,7 +68,8 @@ export function placeUnits(program: Program, units: readonly Unit[], tuning: Tun
       })
     }
     const [{ node: first }] = unit.parts as readonly [Part]
-    const words = unit.kind === 'own' ? scratchWords(first, tuning) : 0
+    const hands = unit.kind === 'own' || unit.kind === 'long'
+    const words = hands ? unit.parts.reduce((sum, { node }) => sum + scratchWords(node, tuning), 0) : 0
     if (words > 0) {
       const bytes = align(words * 4)
       const offset = arena.take(bytes)
