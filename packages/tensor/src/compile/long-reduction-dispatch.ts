@@ -93,7 +93,7 @@ interface InGroup {
   readonly group: Expr
 }
 
-/** Where a part begins and how many elements it has, of which a thread looks at so many together. */
+/** Where a part begins and how many elements it has: all but the last a multiple of so many. */
 function partOf(
   { b }: KernelParts,
   size: Amount,
@@ -132,8 +132,16 @@ function partOfRow(
   const fold = foldingIn(kernel, node)
   const cells = fold.first.map((value) => b.var('state', value))
   const inside = (body: () => void): void => elements.inside(body)
-  const going = { ...partOf(kernel, size, part, parts, run), lane: team.lane, threads: PART_THREADS, size: run, inside }
-  goThrough(b, { ...going, turns: Math.max(1, UNDER_WAY / run) }, (firsts) => {
+  const turns = Math.max(1, UNDER_WAY / run)
+  // Parts of whole turns, so that all loads but the last part's are under way together.
+  const going = {
+    ...partOf(kernel, size, part, parts, PART_THREADS * run * turns),
+    lane: team.lane,
+    threads: PART_THREADS,
+    size: run,
+    inside,
+  }
+  goThrough(b, { ...going, turns }, (firsts) => {
     const indices = firsts.flatMap((first) => (run === 1 ? [first] : elements.run(first, run).members))
     const before = cells.map(({ value }) => b.let('before', value))
     const next = indices.reduce<State>((state, i) => fold.take(state, elements.at(node.inputs[0]!, elements.index(start, i)), i), before)

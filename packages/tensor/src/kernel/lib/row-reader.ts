@@ -15,10 +15,21 @@ export interface RowReader {
   sum(of: readonly Of[]): readonly Expr[]
   /** The largest, NaN where one is, −∞ of none. */
   max(of: Of): Expr
-  /** The largest, and Σ e^(value − largest). */
-  powers(of: Of): { readonly peak: Expr; readonly total: Expr }
+  /** Powers of e of what lies below the largest of some values. */
+  powers(of: Of): Powers
   /** Goes through the row's words of so many elements, one or some of them at a time. */
   write(perWord: number, write: (words: RowWords) => void): void
+}
+
+export interface Powers {
+  /** The largest value. */
+  readonly peak: Expr
+  /** e^(value − peak) of an element. */
+  readonly power: Of
+  /** Their sum. */
+  readonly total: Expr
+  /** Quotients by the sum. */
+  readonly share: (x: Expr) => Expr
 }
 
 /** Elements of a row side by side. */
@@ -31,7 +42,7 @@ export interface RowWords {
 }
 
 /** e^x; devices may take NaN for any number. */
-export const exp = (x: Expr): Expr => isNaNExpr(x).select(x, x.unary('exp'))
+const exp = (x: Expr): Expr => isNaNExpr(x).select(x, x.unary('exp'))
 const larger = (a: Expr, b: Expr): Expr => isNaNExpr(a).select(a, isNaNExpr(b).select(b, a.max(b)))
 
 /** A row by one thread, as often as it takes. */
@@ -56,10 +67,11 @@ export class AloneReader implements RowReader {
     return b.let('whole', most.value)
   }
 
-  powers(of: Of): { readonly peak: Expr; readonly total: Expr } {
+  powers(of: Of): Powers {
     const peak = this.max(of)
-    const [total] = this.sum([(i) => exp(this.b.let('shifted', of(i).sub(peak)))]) as [Expr]
-    return { peak, total }
+    const power = (i: Expr): Expr => exp(this.b.let('shifted', of(i).sub(peak)))
+    const [total] = this.sum([power]) as [Expr]
+    return { peak, power, total, share: (x) => x.div(total) }
   }
 
   write(perWord: number, write: (words: RowWords) => void): void {
@@ -163,14 +175,32 @@ export class TeamReader implements RowReader {
     )[0]!
   }
 
-  powers(of: Of): { readonly peak: Expr; readonly total: Expr } {
+  powers(of: Of): Powers {
     const { b } = this
+    const powerOf = (i: Expr, peak: Expr): Expr => exp(b.let('shifted', of(i).sub(peak)))
+    // One division for the row: the quotients differ from those of divisions by their last bit.
+    const shares = (total: Expr): Powers['share'] => {
+      const inverse = b.let('inverse', f32(1).div(total))
+      return (x) => x.mul(inverse)
+    }
     if (this.cut.held > 0) {
       const peak = this.max(of)
-      const [total] = this.sum([(i) => exp(b.let('shifted', of(i).sub(peak)))]) as [Expr]
-      return { peak, total }
+      const known = new Map<Expr, Expr>()
+      const power = (i: Expr): Expr => {
+        const found = known.get(i) ?? b.let('power', powerOf(i, peak))
+        known.set(i, found)
+        return found
+      }
+      const [total] = this.sum([power]) as [Expr]
+      return { peak, power, total, share: shares(total) }
     }
-    // In one go: when a larger one is met, what was added up is made smaller.
+    const { peak, total } = this.largestAndPowers(of)
+    return { peak, power: (i) => powerOf(i, peak), total, share: shares(total) }
+  }
+
+  /** In one go: when a larger one is met, what was added up is made smaller. */
+  private largestAndPowers(of: Of): { readonly peak: Expr; readonly total: Expr } {
+    const { b } = this
     const shiftOf = (peak: Expr): Expr => b.let('shift', peak.eq(-Infinity).select(f32(0), peak))
     const [peak, total] = this.fold(
       [f32(-Infinity), f32(0)],

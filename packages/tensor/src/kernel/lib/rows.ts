@@ -8,7 +8,7 @@ import { f32, u32, type KernelBuilder } from '../builder.js'
 import { constant, type Expr } from '../ir.js'
 import type { Amount, SymbolUniforms } from './indexing.js'
 import { isNaNExpr, perWord } from './pack.js'
-import { exp } from './row-reader.js'
+import type { Powers } from './row-reader.js'
 
 /** How a row operation reads its row, and what it may ask of all of it. */
 export interface RowContext {
@@ -30,8 +30,8 @@ export interface RowContext {
   readonly shared: (input: number, i: Expr) => Expr
   /** Σ over the row of some values. */
   readonly sum: (...of: readonly ((i: Expr) => Expr)[]) => readonly Expr[]
-  /** The largest of the row, NaN where one is, −∞ of none, and Σ e^(value − largest). */
-  readonly powers: (of: (i: Expr) => Expr) => { readonly peak: Expr; readonly total: Expr }
+  /** Powers of e of what lies below the largest of the row. */
+  readonly powers: (of: (i: Expr) => Expr) => Powers
 }
 
 /** What a row operation gives: elements of its first output, or one number for each row, as the output's shape says. */
@@ -43,10 +43,9 @@ const single = (value: Expr): RowResult => ({ kind: 'single', value })
 /** Of a sum that is positive, or NaN or 0. */
 const logOf = (x: Expr): Expr => isNaNExpr(x).select(x, x.eq(0).select(f32(-Infinity), x.unary('log')))
 
-const softmax: RowRule = ({ b, at, powers }) => {
-  const { peak, total } = powers((i) => at(0, i))
-  const power = (i: Expr): Expr => exp(b.let('shifted', at(0, i).sub(peak)))
-  return [elements((i) => power(i).div(total))]
+const softmax: RowRule = ({ at, powers }) => {
+  const { power, share } = powers((i) => at(0, i))
+  return [elements((i) => share(power(i)))]
 }
 
 const logSoftmax: RowRule = ({ b, at, powers }) => {
@@ -96,12 +95,11 @@ const crossEntropy: RowRule = (context) => {
 }
 
 const crossEntropyGrad: RowRule = ({ b, attrs, size, at, single: one, powers }) => {
-  const { peak, total } = powers((i) => at(0, i))
-  const power = (i: Expr): Expr => exp(b.let('shifted', at(0, i).sub(peak)))
+  const { power, share } = powers((i) => at(0, i))
   const label = one(1)
   const weight = b.let('weight', ignored(attrs, label, one(2)))
   const place = b.let('place', clampedLabel(b, label, size))
-  const scale = b.let('scale', weight.div(total))
+  const scale = b.let('scale', share(weight))
   return [
     elements((i) =>
       power(i)
