@@ -20,6 +20,7 @@ import {
 } from '../graph/primitives.js'
 import type { DType } from '../dtype.js'
 import type { KernelCaps } from '../kernel/ir.js'
+import { gpuTuning, softwareTuning, type Tuning } from '../kernel/lib/tuning.js'
 import { printWgsl } from '../kernel/print-wgsl.js'
 import { verifyKernel } from '../kernel/verify.js'
 import { sym, type Shape } from '../shape.js'
@@ -46,14 +47,19 @@ const caps: KernelCaps = {
 const input = (shape: Shape, dtype: DType = 'f32'): Value => placeholder({ shape, dtype })
 
 /** Plans the kernels of a graph, each of which must be valid. */
-function plan(outputs: readonly Value[], aliases?: readonly (Value | undefined)[], maxBindings = caps.maxBindings): DispatchPlan {
+function plan(
+  outputs: readonly Value[],
+  aliases?: readonly (Value | undefined)[],
+  maxBindings = caps.maxBindings,
+  tuning: Tuning = softwareTuning,
+): DispatchPlan {
   const lowered = lower(outputs, device)
   const stands = new Map([...lowered.leaves].map(([stand, leaf]) => [leaf, stand]))
   const program = buildProgram(lowered.outputs, {
     ...lowered,
     ...(aliases === undefined ? {} : { aliases: aliases.map((value) => value && { node: stands.get(value.node)!, index: value.index }) }),
   })
-  const planned = planDispatches(program, { maxBindings })
+  const planned = planDispatches(program, { maxBindings, tuning })
   for (const { kernel } of planned.dispatches) {
     verifyKernel(kernel, { ...caps, maxBindings })
     expect(printWgsl(kernel)).toContain('@compute')
@@ -166,6 +172,33 @@ describe('kernels', () => {
   it('find sums of many elements in parts', () => {
     expect(titles(plan([reduceSum(exp(input([64, 64])), [0, 1])]))).toEqual(['reduceSum in parts', 'reduceSum'])
     expect(titles(plan([reduceSum(input([64, 64]), [0])]))).toEqual(['reduceSum'])
+  })
+
+  it('find long sums of several tensors in the same two, on graphics processors', () => {
+    const gradients = [64, 80, 33].map((size) => exp(input([size, 64])))
+    const squares = gradients.map((gradient) => reduceSum(mul(gradient, gradient), [0, 1]))
+    const norm = add(add(squares[0]!, squares[1]!), squares[2]!)
+    const scaled = gradients.map((gradient) => mul(gradient, reshape(norm, [1, 1])))
+    const of = (tuning: Tuning): string[] => titles(plan(scaled, undefined, 10, tuning))
+    expect(of(softwareTuning).filter((title) => title.startsWith('reduceSum'))).toHaveLength(6)
+    expect(of(gpuTuning).filter((title) => title.startsWith('reduceSum'))).toEqual(['reduceSum in parts', 'reduceSum'])
+    // One that is written over is read before.
+    const x = input([64, 64])
+    const [sum, doubled] = [reduceSum(x, [0, 1]), mul(x, constant(2, 'f32'))]
+    const late = plan([sum, doubled, add(sum, constant(1, 'f32'))], [undefined, x, undefined], 10, gpuTuning)
+    expect(titles(late).slice(0, 3)).toEqual(['reduceSum in parts', 'reduceSum', 'mul'])
+  })
+
+  it('read and write vectors where elements lie in the order of threads, on graphics processors', () => {
+    const lanes = (outputs: readonly Value[]): number[] =>
+      plan(outputs, undefined, 10, gpuTuning).dispatches[0]!.kernel.storages.map(({ element }) => element.lanes)
+    const [x, row, column] = [input([6, 8]), input([8]), input([6, 1])]
+    expect(lanes([mul(add(x, row), column)])).toEqual([4, 4, 4, 1])
+    expect(lanes([add(input([3, 3]), input([3, 3]))])).toEqual([1, 1, 1])
+    // Read in two ways, an array is one of words.
+    expect(lanes([add(x, flip(x, [1]))])).toEqual([4, 1])
+    const n = sym('n', { max: 10 })
+    expect(lanes([cast(input([n, 8], 'f16'), 'f32')])).toEqual([4, 2])
   })
 
   it('are nine for a layer of Llama that decodes', () => {

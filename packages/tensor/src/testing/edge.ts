@@ -34,4 +34,3 @@ export const agrees = (name: string, make: () => readonly Tensor[], compute: (..
     return mismatch(dtype, values[0] as never, values[1] as never)
   },
 })
-

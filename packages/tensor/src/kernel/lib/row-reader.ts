@@ -4,7 +4,7 @@ import type { Expr } from '../ir.js'
 import type { Elements } from './elements.js'
 import { asExpr, type Amount } from './indexing.js'
 import { isNaNExpr } from './pack.js'
-import { goThrough, Team, type Join, type State, type TeamSize } from './team.js'
+import { goThrough, type Join, type State, type Team, type TeamSize } from './team.js'
 import type { Tuning } from './tuning.js'
 
 type Of = (i: Expr) => Expr
