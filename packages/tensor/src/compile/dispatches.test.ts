@@ -156,7 +156,7 @@ describe('kernels', () => {
     expect(titles(plan([positions!]))).toEqual(['sort'])
     // Each element counts those before it; on graphics processors a workgroup takes a tile, here of lines of eight.
     expect(threads(plan(sort(input([200, 5]), 1)))).toEqual([1000, 1000])
-    expect(threads(onGpu(sort(input([200, 5]), 1)))).toEqual([128 * Math.ceil((200 * 8) / 256), 1000])
+    expect(threads(onGpu(sort(input([200, 5]), 1)))).toEqual([128 * Math.ceil((200 * 8) / 256), 1000 / 4])
     const long = onGpu(sort(input([3, 40_000]), 1))
     expect(titles(long)).toEqual(['sort', 'sortMerge', 'sortMerge', 'sortMerge', 'sorted'])
     // Two pairs of keys and places take turns.
@@ -225,6 +225,33 @@ describe('kernels', () => {
   it('find sums of many elements in parts', () => {
     expect(titles(plan([reduceSum(exp(input([64, 64])), [0, 1])]))).toEqual(['reduceSum in parts', 'reduceSum'])
     expect(titles(plan([reduceSum(input([64, 64]), [0])]))).toEqual(['reduceSum'])
+  })
+
+  it('find long sums of several tensors in the same two, on graphics processors', () => {
+    const gradients = [64, 80, 33].map((size) => exp(input([size, 64])))
+    const squares = gradients.map((gradient) => reduceSum(mul(gradient, gradient), [0, 1]))
+    const norm = add(add(squares[0]!, squares[1]!), squares[2]!)
+    const scaled = gradients.map((gradient) => mul(gradient, reshape(norm, [1, 1])))
+    const of = (tuning: Tuning): string[] => titles(plan(scaled, undefined, 10, tuning))
+    expect(of(softwareTuning).filter((title) => title.startsWith('reduceSum'))).toHaveLength(6)
+    expect(of(gpuTuning).filter((title) => title.startsWith('reduceSum'))).toEqual(['reduceSum in parts', 'reduceSum'])
+    // One that is written over is read before.
+    const x = input([64, 64])
+    const [sum, doubled] = [reduceSum(x, [0, 1]), mul(x, constant(2, 'f32'))]
+    const late = plan([sum, doubled, add(sum, constant(1, 'f32'))], [undefined, x, undefined], 10, gpuTuning)
+    expect(titles(late).slice(0, 3)).toEqual(['reduceSum in parts', 'reduceSum', 'mul'])
+  })
+
+  it('read and write vectors where elements lie in the order of threads, on graphics processors', () => {
+    const lanes = (outputs: readonly Value[]): number[] =>
+      plan(outputs, undefined, 10, gpuTuning).dispatches[0]!.kernel.storages.map(({ element }) => element.lanes)
+    const [x, row, column] = [input([6, 8]), input([8]), input([6, 1])]
+    expect(lanes([mul(add(x, row), column)])).toEqual([4, 4, 4, 1])
+    expect(lanes([add(input([3, 3]), input([3, 3]))])).toEqual([1, 1, 1])
+    // Read in two ways, an array is one of words.
+    expect(lanes([add(x, flip(x, [1]))])).toEqual([4, 1])
+    const n = sym('n', { max: 10 })
+    expect(lanes([cast(input([n, 8], 'f16'), 'f32')])).toEqual([4, 2])
   })
 
   it('are nine for a layer of Llama that decodes', () => {

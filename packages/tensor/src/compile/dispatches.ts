@@ -1,29 +1,28 @@
 /** A program as dispatches of kernels, for devices that run kernels: which values they work out together is decided in `units.ts`, where these lie in `places.ts`. */
 import { TensorError } from '../errors.js'
-import type { Node, TensorType, Value } from '../graph/node.js'
-import { typeOf } from '../graph/node.js'
-import { u32 } from '../kernel/builder.js'
-import { bindingCount, type Expr, type Kernel } from '../kernel/ir.js'
-import type { ElementContext, Elements } from '../kernel/lib/elements.js'
-import { asExpr } from '../kernel/lib/indexing.js'
-import { encodeBits, perWord, wordsOf } from '../kernel/lib/pack.js'
+import type { Node, TensorType } from '../graph/node.js'
+import { bindingCount, type Kernel } from '../kernel/ir.js'
+import type { ElementContext } from '../kernel/lib/elements.js'
 import { elementRules } from '../kernel/lib/rules.js'
 import { softwareTuning, type Tuning } from '../kernel/lib/tuning.js'
 import { elementCountAt, type Sym, type SymValues } from '../shape.js'
 import { attendCachedDispatches, attentionDispatches } from './attention-dispatch.js'
 import { writesDispatch } from './cache-dispatch.js'
 import { concatDispatches } from './concat-dispatch.js'
-import { ELEMENT_GROUP, kernelOf, placeInWord, titleOf, type BuiltKernel } from './kernel-parts.js'
+import { copyDispatch, elementsDispatch, writeDispatch, type Written } from './elements-dispatch.js'
+import { ELEMENT_GROUP, kernelOf } from './kernel-parts.js'
 import { chooseKept } from './kept.js'
 import { longReductionDispatches } from './long-reduction-dispatch.js'
 import { placeUnits, type Memory, type Place } from './places.js'
 import { productsDispatch } from './products-dispatch.js'
 import type { Program } from './program.js'
 import type { Reach } from './reach.js'
+import { reductionsDispatch } from './reductions-dispatch.js'
 import { rowsDispatch } from './rows-dispatch.js'
 import { scanDispatches } from './scan-dispatch.js'
 import { orderScatters } from './scatter-order.js'
 import { indexOrderDispatches, sortDispatches } from './sort-dispatch.js'
+import { turnedDispatch } from './turned-dispatch.js'
 import { chooseUnits, type Part, type Unit } from './units.js'
 
 export type { Place } from './places.js'
@@ -63,7 +62,7 @@ export function planDispatches(asked: Program, options: DispatchOptions): Dispat
   const program = orderScatters(asked)
   const reach: Reach = { maxBindings, rangeBytes, blockBytes }
   const kept = chooseKept(program, reach)
-  const units = chooseUnits(program, kept, reach)
+  const units = chooseUnits(program, kept, reach, tuning.rowThreads > 1)
   const memory = placeUnits(program, units, tuning, reach)
   const dispatches = units.flatMap((unit) => dispatchesOf(unit, memory, tuning))
   // Outputs that are inputs, or the same value as another output.
@@ -71,7 +70,7 @@ export function planDispatches(asked: Program, options: DispatchOptions): Dispat
     const own = memory.of(value)
     if (own?.kind === 'output' && own.index === index) return
     if (alias !== undefined && own?.kind === 'input' && own.index === alias) return
-    dispatches.push(copyDispatch(value, memory.output(index), memory))
+    dispatches.push(copyDispatch(value, memory.output(index), memory, tuning))
   })
   for (const { title, places, kernel } of dispatches) {
     const bindings = bindingCount(kernel.storages)
@@ -98,16 +97,26 @@ function dispatchesOf(unit: Unit, memory: Memory, tuning: Tuning): Dispatch[] {
   switch (unit.kind) {
     case 'own':
       return ownDispatches(node, memory, tuning)
+    case 'long':
+      return longReductionDispatches(
+        unit.parts.map((part) => part.node),
+        memory,
+        tuning,
+      )
     case 'rows':
       return [rowsDispatch(node, cores[0]!, memory, tuning)]
     case 'products': {
       const together = productsDispatch(unit.parts, memory, tuning)
       return together === undefined
-        ? unit.parts.map((part) => productsDispatch([part], memory, tuning) ?? elementsDispatch([part], memory))
+        ? unit.parts.map((part) => productsDispatch([part], memory, tuning) ?? elementsDispatch([part], memory, tuning))
         : [together]
     }
     case 'elements':
-      return [elementsDispatch(unit.parts, memory)]
+      return [
+        reductionsDispatch(unit.parts, memory, tuning) ??
+          turnedDispatch(unit.parts, memory, tuning) ??
+          elementsDispatch(unit.parts, memory, tuning),
+      ]
     default:
       return unit.kind satisfies never
   }
@@ -121,9 +130,6 @@ function ownDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {
       return indexOrderDispatches(node, memory, tuning)
     case 'cumsum':
       return scanDispatches(node, memory, tuning)
-    case 'reduceSum':
-    case 'reduceMax':
-      return longReductionDispatches(node, memory)
     case 'concat':
       return concatDispatches(node, memory)
     case 'cacheWrite':
@@ -137,60 +143,6 @@ function ownDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {
   }
 }
 
-const countOf =
-  ({ shape }: TensorType) =>
-  (values: SymValues): number =>
-    elementCountAt(shape, values)
-
-const asDispatch = ({ kernel, places, symbols }: BuiltKernel): Omit<Dispatch, 'threads' | 'title'> => ({ kernel, places, symbols })
-
-interface Written {
-  readonly type: TensorType
-  /** Where it is written; nowhere where only what follows asks for it. */
-  readonly place: Place | undefined
-  readonly element: (elements: Elements, index: Expr) => Expr
-}
-
-/** Works out values of one order and writes them: each thread a word of each, which holds up to four elements. */
-function writeDispatch(title: string, written: readonly Written[], memory: Memory): Dispatch {
-  const { type } = written[0]!
-  const elementsPerWord = perWord(type.dtype)
-  const count = countOf(type)
-  const built = kernelOf(title, memory, ELEMENT_GROUP, ({ b, symbols, arrays, elements, thread, when }) => {
-    const total = asExpr(symbols.count(type.shape))
-    // Bound first, so that what is written into an input's memory is that input's array.
-    const outs = written.map(({ place }) => place && arrays.at(place))
-    when(thread, total.add(elementsPerWord - 1).div(elementsPerWord), () => {
-      const words: Expr[] = written.map(() => u32(0))
-      for (let i = 0; i < elementsPerWord; i++) {
-        const index = placeInWord(b, thread, i, elementsPerWord, total)
-        written.forEach(({ type: own, place, element }, which) => {
-          const value = b.let('element', element(elements, index))
-          if (place === undefined) return
-          const bits = b.let('bits', encodeBits(value, own.dtype))
-          words[which] = i === 0 ? bits : words[which]!.or(bits.shl((32 / elementsPerWord) * i))
-        })
-      }
-      outs.forEach((out, which) => out && b.store(out, thread, words[which]!))
-    })
-  })
-  return { ...asDispatch(built), threads: (values) => wordsOf(type.dtype, count(values)), title }
-}
-
-const elementsDispatch = (parts: readonly Part[], memory: Memory): Dispatch =>
-  writeDispatch(
-    parts.length === 1 ? titleOf(parts[0]!.node, parts[0]!.cores) : parts.map(({ node }) => node.op).join('_'),
-    parts.map(({ node }) => ({
-      type: node.outputs[0]!,
-      place: memory.of({ node, index: 0 }),
-      element: (elements, index) => elements.own({ node, index: 0 }, index),
-    })),
-    memory,
-  )
-
-const copyDispatch = (value: Value, place: Place, memory: Memory): Dispatch =>
-  writeDispatch('copy', [{ type: typeOf(value), place, element: (elements, index) => elements.at(value, index) }], memory)
-
 /** First where each element goes; then the elements from there, where somebody asks for them. */
 function sortedDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {
   const [type, positionType] = node.outputs as readonly [TensorType, TensorType]
@@ -201,6 +153,6 @@ function sortedDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[
   }
   return [
     ...sortDispatches(node, memory, tuning),
-    ...(place === undefined ? [] : [writeDispatch('sorted', [{ type, place, element }], memory)]),
+    ...(place === undefined ? [] : [writeDispatch('sorted', [{ type, place, element }], memory, tuning.elements)]),
   ]
 }

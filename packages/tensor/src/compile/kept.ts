@@ -12,7 +12,7 @@ import { elementRules, loopingOps } from '../kernel/lib/rules.js'
 import type { Attrs } from '../graph/node.js'
 import { hasAttention } from './attention-dispatch.js'
 import { scannedLines } from './line-cuts.js'
-import { partialWords } from './long-reductions.js'
+import { isLong } from './long-reductions.js'
 import type { Program } from './program.js'
 import { rangesOf, rangesOfNodes, rangesOfValue, type Reach } from './reach.js'
 
@@ -23,7 +23,7 @@ const ownKernels = new Set(['sort', 'indexOrder', 'cacheWrite', 'attendCached', 
 
 /** Whether an operation takes several dispatches, or a kernel that nothing joins. */
 export const isOwn = (node: Node, reach: Reach): boolean =>
-  ownKernels.has(node.op) || isWideConcat(node, reach) || partialWords(node) > 0 || scannedLines(node) !== undefined
+  ownKernels.has(node.op) || isWideConcat(node, reach) || isLong(node) || scannedLines(node) !== undefined
 
 /** A concatenation of more tensors than a kernel reaches. */
 const isWideConcat = (node: Node, reach: Reach): boolean =>

@@ -20,7 +20,7 @@ export type Place = (
 
 export interface Memory {
   readonly of: (value: Value) => Place | undefined
-  /** What a node's dispatches hand to each other. */
+  /** What a unit's dispatches hand to each other, by the first of its nodes. */
   readonly between: (node: Node) => Place | undefined
   /** Where the program's output with a number is written. */
   readonly output: (index: number) => Place
@@ -82,7 +82,8 @@ export function placeUnits(program: Program, units: readonly Unit[], tuning: Tun
       })
     }
     const [{ node: first }] = unit.parts as readonly [Part]
-    const words = unit.kind === 'own' ? scratchWords(first, tuning, reach) : 0
+    const hands = unit.kind === 'own' || unit.kind === 'long'
+    const words = hands ? unit.parts.reduce((sum, { node }) => sum + scratchWords(node, tuning, reach), 0) : 0
     if (words > 0) {
       const place = take(words * 4)
       between.set(first, place)

@@ -23,7 +23,7 @@ export function keyRanges(node: Node, tuning: Tuning): number {
 /** Words between the dispatches of a node; 0 for most. */
 export function scratchWords(node: Node, tuning: Tuning, reach: Reach): number {
   const ranges = keyRanges(node, tuning)
-  if (ranges === 1) return partialWords(node) + lineWords(node, tuning, reach)
+  if (ranges === 1) return partialWords(node, tuning) + lineWords(node, tuning, reach)
   const [batch, heads, tokens, width] = shapeAt(node, 0)
   // For each query and range the sums of the values, the peak and the total.
   return elementCount([batch!, heads!, tokens!]) * ranges * (dimMax(width!) + 2)

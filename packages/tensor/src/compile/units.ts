@@ -1,17 +1,21 @@
 /** Which kept values are worked out by one kernel, and in which order. */
 import type { Node } from '../graph/node.js'
+import { shapeOf } from '../graph/node.js'
 import { sameOrder } from '../kernel/lib/indexing.js'
 import { perWord } from '../kernel/lib/pack.js'
 import { productOps } from '../kernel/lib/products.js'
 import { rowOps } from '../kernel/lib/rows.js'
 import { loopingOps } from '../kernel/lib/rules.js'
+import { isSym } from '../shape.js'
 import { insideOf, isOwn, MOST_NODES, readsOf } from './kept.js'
+import { isLong } from './long-reductions.js'
 import type { Program } from './program.js'
 import { rangesOfNodes, type Reach } from './reach.js'
+import { axesOf } from './reductions-dispatch.js'
 
-/** Values that one dispatch works out: of one shape, where there are several. */
+/** Values that one dispatch works out: of one shape, where there are several. Long reductions are of any, and take two. */
 export interface Unit {
-  readonly kind: 'own' | 'products' | 'rows' | 'elements'
+  readonly kind: 'own' | 'products' | 'rows' | 'long' | 'elements'
   readonly parts: readonly Part[]
 }
 
@@ -39,9 +43,11 @@ const LOOK_BACK = 16
 /** Products of so few rows are worked out side by side: each alone would keep too few threads busy. */
 const FEW_ROWS = 4
 
-export function chooseUnits(program: Program, kept: ReadonlySet<Node>, reach: Reach): Unit[] {
-  const parts = program.nodes.filter((node) => kept.has(node)).map((node) => partOf(node, kept))
-  const search = new Search(program, parts, reach)
+/** @param joinsLong whether long reductions share their dispatches */
+export function chooseUnits(program: Program, kept: ReadonlySet<Node>, reach: Reach, joinsLong: boolean): Unit[] {
+  const inOrder = program.nodes.filter((node) => kept.has(node)).map((node) => partOf(node, kept))
+  const parts = joinsLong ? withLateReductions(inOrder, program) : inOrder
+  const search = new Search(program, parts, reach, joinsLong)
   for (const part of parts) search.add(part)
   return search.units
 }
@@ -53,6 +59,41 @@ function partOf(node: Node, kept: ReadonlySet<Node>): Part {
   const products = those((op) => productOps.has(op))
   const cores = rows.length > 0 ? rows : products.length > 0 ? products : those((op) => loopingOps.has(op))
   return { node, cores, reads: readsOf(node, kept), size: inside.length }
+}
+
+/**
+ * Long reductions right before they are first asked for, where what they read is in memory until then anyway: so those of many tensors come to stand side by side, as the
+ * norm of all gradients needs them.
+ */
+function withLateReductions(parts: readonly Part[], program: Program): Part[] {
+  const last = new Map<Node, number>()
+  const first = new Map<Node, number>()
+  const places = new Map(parts.map(({ node }, i) => [node, i] as const))
+  parts.forEach(({ reads }, i) => {
+    for (const read of reads.keys()) {
+      last.set(read, i)
+      if (!first.has(read)) first.set(read, i)
+    }
+  })
+  for (const { value } of program.outputs) last.set(value.node, parts.length)
+  const before = Array.from({ length: parts.length + 1 }, (): Part[] => [])
+  const stays = parts.map((part, i) => {
+    if (!isLong(part.node)) return true
+    const ends = [...part.reads.keys()].map((read) =>
+      read.op === 'input' ? (overwrittenAt(read, program, places) ?? parts.length) : last.get(read)!,
+    )
+    const to = Math.min(first.get(part.node) ?? parts.length, ...ends)
+    if (to <= i + 1) return true
+    before[to]!.push(part)
+    return false
+  })
+  return [...parts.flatMap((part, i) => [...before[i]!, ...(stays[i] === true ? [part] : [])]), ...before[parts.length]!]
+}
+
+/** Where an input is written over. */
+function overwrittenAt(input: Node, program: Program, places: ReadonlyMap<Node, number>): number | undefined {
+  const output = program.outputs.find(({ alias }) => alias !== undefined && program.inputs[alias]!.value.node === input)
+  return output === undefined ? undefined : places.get(output.value.node)
 }
 
 /** Puts kept values into units, one after another. */
@@ -68,6 +109,7 @@ class Search {
     program: Program,
     parts: readonly Part[],
     private readonly reach: Reach,
+    private readonly joinsLong: boolean,
   ) {
     this.outputs = new Set(program.outputs.map(({ value }) => value.node))
     for (const { value, alias } of program.outputs) if (alias !== undefined) this.writers.set(program.inputs[alias]!.value.node, value.node)
@@ -85,6 +127,7 @@ class Search {
   }
 
   private kindOf({ node, cores }: Part): Unit['kind'] {
+    if (isLong(node)) return 'long'
     if (isOwn(node, this.reach)) return 'own'
     if (cores.some(({ op }) => rowOps.has(op))) return 'rows'
     return cores.some(({ op }) => productOps.has(op)) ? 'products' : 'elements'
@@ -93,6 +136,7 @@ class Search {
   /** The last unit that a value can be worked out in together with others. */
   private roomFor(part: Part, kind: Unit['kind']): Open | undefined {
     if (kind === 'own' || kind === 'rows' || (kind === 'products' && !hasFewRows(part))) return undefined
+    if (kind === 'long' && !(this.joinsLong && standsBeside(part))) return undefined
     for (let i = this.units.length - 1; i >= Math.max(0, this.units.length - LOOK_BACK); i--) {
       const unit = this.units[i]!
       // What an element is made of has to be there: worked out before, or by the same thread.
@@ -105,6 +149,8 @@ class Search {
   }
 
   private fits(unit: Open, part: Part, made: readonly (readonly [Node, boolean])[]): boolean {
+    if (unit.kind === 'long')
+      return made.length === 0 && standsBeside(unit.parts[0]!) && this.readsOf([...unit.parts, part]) < this.reach.maxBindings
     const [first, type] = [unit.parts[0]!, part.node.outputs[0]!]
     const own = first.node.outputs[0]!
     const parts = [...unit.parts, part]
@@ -113,6 +159,11 @@ class Search {
         ? made.length === 0 && hasFewRows(first)
         : sameOrder(own.shape, type.shape) && made.every(([, aligned]) => aligned)
     return joins && perWord(own.dtype) === perWord(type.dtype) && this.bindingsOf(parts) <= this.reach.maxBindings && this.keepsOld(parts)
+  }
+
+  /** Bindings of what the first dispatch of long reductions reads, and no fewer than the second writes; each reaches one array more. */
+  private readsOf(parts: readonly Part[]): number {
+    return Math.max(parts.length, rangesOfNodes(new Set(parts.flatMap(({ reads }) => [...reads.keys()])), this.reach))
   }
 
   /** Bindings of the arrays that a kernel reaches: what it reads and what it writes, an input that it writes over being one, what only it reads being none. */
@@ -137,6 +188,11 @@ class Search {
       }),
     )
   }
+}
+
+/** Whether a long reduction can share dispatches: it is cut into workgroups, of which the number is known. */
+function standsBeside({ node }: Part): boolean {
+  return axesOf(node) !== undefined && ![...shapeOf(node.inputs[0]!), ...node.outputs[0]!.shape].some(isSym)
 }
 
 /** Whether a value is made of products of few rows, so many of them. */

@@ -101,6 +101,8 @@ export type ExprNode =
   | { readonly kind: 'select'; readonly condition: Expr; readonly yes: Expr; readonly no: Expr }
   | { readonly kind: 'convert'; readonly x: Expr }
   | { readonly kind: 'bitcast'; readonly x: Expr }
+  /** Bits of a half, in the low ones of a u32, as a float, and back: `plain` says the same in other operations, for languages that promise less than IEEE 754 here. */
+  | { readonly kind: 'half'; readonly op: 'decode' | 'encode'; readonly x: Expr; readonly plain: Expr }
   | { readonly kind: 'vector'; readonly parts: readonly Expr[] }
   | { readonly kind: 'lane'; readonly x: Expr; readonly lane: number }
   // These see memory or other threads, so they are the whole value of a `let`, which says when.

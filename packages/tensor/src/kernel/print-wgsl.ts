@@ -220,6 +220,9 @@ function printExpr(expr: Expr, special: Set<number>): string {
       return `${typeName(type)}(${print(node.x)})`
     case 'bitcast':
       return `bitcast<${typeName(type)}>(${print(node.x)})`
+    // Conversions of halves may lose what is subnormal here, and make anything of infinities and NaN.
+    case 'half':
+      return print(node.plain)
     case 'vector':
       return `${typeName(type)}(${node.parts.map(print).join(', ')})`
     case 'lane':

@@ -172,6 +172,8 @@ export function partsOf({ node }: Expr): readonly Expr[] {
     case 'lane':
     case 'subgroup':
       return [node.x]
+    case 'half':
+      return [node.plain]
     case 'binary':
       return [node.a, node.b]
     case 'fma':

@@ -1,7 +1,11 @@
-/** Every edge of the tiles, blocks and splits that products are cut into for graphics processors, and rows and attention by workgroups, against the reference interpreter. */
+/**
+ * Every edge of the tiles, blocks and splits that products are cut into for graphics processors, and attention by workgroups, against the reference interpreter. Rows and
+ * whatever else is bound by memory are in `memory-edges.ts`, sorts, running sums and additions at indices in `line-edges.ts`.
+ */
 import { attention, qmatmul, tensor, type Tensor } from '../index.js'
 import { agrees, numbers, type KernelEdge } from './edge.js'
 import { lineEdges } from './line-edges.js'
+import { memoryEdges } from './memory-edges.js'
 
 export type { KernelEdge } from './edge.js'
 
@@ -96,14 +100,6 @@ const quantised = ([4, 8] as const).flatMap((bits) =>
   ),
 )
 
-const rows = [1, 31, 32, 33, 64, 65, 130, 1025].map((size) =>
-  agrees(
-    `softmax of ${size} elements`,
-    () => [numbers([3, size], 0.3)],
-    (x) => x!.mul(3).softmax(-1),
-  ),
-)
-
 const attended = (
   [
     [1, 70, 8],
@@ -155,4 +151,12 @@ export const largeEdges: readonly KernelEdge[] = (
   ),
 )
 
-export const kernelEdges: readonly KernelEdge[] = [...products, ...together, ...quantised, ...rows, ...attended, ...ranges, ...lineEdges]
+export const kernelEdges: readonly KernelEdge[] = [
+  ...products,
+  ...together,
+  ...quantised,
+  ...attended,
+  ...ranges,
+  ...lineEdges,
+  ...memoryEdges,
+]

@@ -1,7 +1,7 @@
 /** NVIDIA's graphics cards by the driver alone: kernels are printed as PTX, which the driver compiles. Programs run as dispatches of kernels, in the order of one stream. */
 import { planDispatches } from '../../compile/dispatches.js'
 import { hasKernel } from '../../compile/kept.js'
-import { gpuTuning, type Tuning } from '../../kernel/lib/tuning.js'
+import { cudaTuning, type Tuning } from '../../kernel/lib/tuning.js'
 import type { Program } from '../../compile/program.js'
 import { debugLog } from '../../debug/log.js'
 import { TensorError } from '../../errors.js'
@@ -72,7 +72,7 @@ export class CudaDevice implements Device {
   constructor(
     private readonly driver: CudaDriver,
     private readonly opened: Opened,
-    private readonly tuning: Tuning = gpuTuning,
+    private readonly tuning: Tuning = cudaTuning,
   ) {
     this.description = opened.description
     this.stream = driver.streamCreate()

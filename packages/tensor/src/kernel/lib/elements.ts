@@ -6,9 +6,10 @@ import { TensorError } from '../../errors.js'
 import type { Attrs, Node, TensorType, Value } from '../../graph/node.js'
 import { dtypeOf, typeOf } from '../../graph/node.js'
 import type { KernelBuilder } from '../builder.js'
-import type { Expr, Storage } from '../ir.js'
+import type { Expr, Lanes, Storage } from '../ir.js'
 import type { SymbolUniforms } from './indexing.js'
-import { loadElement, rounded } from './pack.js'
+import { decodeBits, loadElement, perWord, rounded } from './pack.js'
+import { isMultiple, makeRun, nameOf, placeInRun, Scopes, type Run } from './runs.js'
 
 /** How the elements of one operation are worked out. */
 export interface ElementContext<A extends Attrs = Attrs> {
@@ -30,15 +31,15 @@ export interface ElementsOptions {
   readonly b: KernelBuilder
   readonly symbols: SymbolUniforms
   readonly rules: ReadonlyMap<string, ElementRule>
-  /** The array that holds a value, for those that are kept in memory. */
-  readonly stored: (value: Value) => Storage | undefined
+  /** The array that holds a value, for those that are kept in memory: of vectors where they are asked for and may be had. */
+  readonly stored: (value: Value, lanes?: Lanes) => Storage | undefined
 }
 
 /** The elements of values in one kernel, each worked out at most once where it is asked for again. */
 export class Elements {
   /** What is known in each block that is open, by value and index. */
   private readonly known: Map<Node, Map<number, Map<Expr, Expr>>>[] = [new Map()]
-  private readonly sums: Map<Expr, Map<Expr, Expr>>[] = [new Map()]
+  private readonly scopes = new Scopes()
 
   constructor(private readonly options: ElementsOptions) {}
 
@@ -46,8 +47,10 @@ export class Elements {
     const found = this.found(value, index)
     if (found !== undefined) return found
     const { b } = this.options
-    const array = this.options.stored(value)
     const dtype = dtypeOf(value)
+    const run = placeInRun(index)?.run
+    if (run !== undefined && run.size >= perWord(dtype) && this.loadRun(value, run)) return this.found(value, index)!
+    const array = this.options.stored(value)
     const computed = array === undefined ? this.compute(value.node, index) : loadElement(b, array, dtype, index)
     const element = computed.node.kind === 'const' || computed.node.kind === 'variable' ? computed : b.let(value.node.op, computed)
     this.know(value, index, element)
@@ -73,16 +76,19 @@ export class Elements {
     scope.set(value.node, outputs.set(value.index, indices.set(index, element)))
   }
 
+  /** The indices from `first` on, which must be a multiple of their number. */
+  run(first: Expr, size: number): Run {
+    return makeRun(this.options.b, this.scopes, first, size)
+  }
+
   /** A sum of two numbers as one expression, the same for the same two until the block ends, so that what lies there is found again. */
   index(start: Expr, offset: Expr): Expr {
-    for (const scope of this.sums) {
-      const found = scope.get(start)?.get(offset)
-      if (found !== undefined) return found
-    }
-    const sum = this.options.b.let('at', start.add(offset))
-    const scope = this.sums.at(-1)!
-    scope.set(start, (scope.get(start) ?? new Map<Expr, Expr>()).set(offset, sum))
-    return sum
+    const { b } = this.options
+    const place = placeInRun(offset)
+    if (place === undefined || !isMultiple(start, place.run.size))
+      return this.scopes.once(`sum ${nameOf(start)} ${nameOf(offset)}`, () => b.let('at', start.add(offset)))
+    const { run, at } = place
+    return this.scopes.once(`sum ${nameOf(start)} ${nameOf(run)}`, () => this.run(start.add(run.members[0]!), run.size)).members[at]!
   }
 
   private found(value: Value, index: Expr): Expr | undefined {
@@ -91,6 +97,30 @@ export class Elements {
       if (found !== undefined) return found
     }
     return undefined
+  }
+
+  /** Loads the elements of a run where they are in memory. */
+  private loadRun(value: Value, run: Run): boolean {
+    const { b } = this.options
+    const dtype = dtypeOf(value)
+    const count = perWord(dtype)
+    const words = run.size / count
+    const array = this.options.stored(value, Math.min(4, words) as Lanes)
+    if (array === undefined) return false
+    const { lanes } = array.element
+    const first = count * lanes === 1 ? run.members[0]! : b.let('place', run.members[0]!.shr(Math.log2(count * lanes)))
+    for (let at = 0; at < words; at += lanes) {
+      const vector = b.load(array, at === 0 ? first : first.add(at / lanes))
+      for (let lane = 0; lane < lanes; lane++) {
+        const word = lanes === 1 ? vector : b.let('word', vector.lane(lane))
+        for (let part = 0; part < count; part++) {
+          const bits = count === 1 ? word : word.shr((32 / count) * part).and(count === 2 ? 0xffff : 0xff)
+          const element = b.let('value', decodeBits(count === 1 ? bits : b.let('bits', bits), dtype))
+          this.know(value, run.members[(at + lane) * count + part]!, element)
+        }
+      }
+    }
+    return true
   }
 
   /** The element as an operation gives it, also where it is kept in memory. */
@@ -117,12 +147,10 @@ export class Elements {
 
   inside(body: () => void): void {
     this.known.push(new Map())
-    this.sums.push(new Map())
     try {
-      body()
+      this.scopes.inside(body)
     } finally {
       this.known.pop()
-      this.sums.pop()
     }
   }
 }

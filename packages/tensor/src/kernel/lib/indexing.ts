@@ -2,6 +2,7 @@
 import { isSym, type Dim, type Index, type Shape, type Sym } from '../../shape.js'
 import { u32, type KernelBuilder } from '../builder.js'
 import type { Expr } from '../ir.js'
+import { isMultiple, makeRun, markMultiple, markShared, multipleOf, nameOf, placeInRun, sharedIn, type Run } from './runs.js'
 
 /** A number of elements, of which what is known is known now. */
 export type Amount = number | Expr
@@ -11,7 +12,7 @@ export const times = (a: Amount, b: Amount): Amount => {
   if (a === 1) return b
   if (b === 1) return a
   if (a === 0 || b === 0) return 0
-  return asExpr(a).mul(asExpr(b))
+  return markMultiple(asExpr(a).mul(asExpr(b)), multipleOf(a) * multipleOf(b))
 }
 export const plus = (a: Amount, b: Amount): Amount => {
   if (typeof a === 'number' && typeof b === 'number') return a + b
@@ -65,8 +66,23 @@ export class SymbolUniforms {
   }
 }
 
-/** The coordinates of the element `index` of a shape. Those along axes of one element are 0. */
+/** The coordinates of the element `index` of a shape. Those along axes of one element are 0. Of the indices of a run all but the last are worked out once. */
 export function coordinatesOf(b: KernelBuilder, symbols: SymbolUniforms, shape: Shape, index: Expr): Amount[] {
+  const place = placeInRun(index)
+  const axis = shape.findLastIndex((dim) => dim !== 1)
+  const last = shape[axis]
+  if (place === undefined || typeof last !== 'number' || last % place.run.size !== 0) return separateCoordinates(b, symbols, shape, index)
+  const { run, at } = place
+  const [first, ends] = run.scopes.once(`coordinates ${nameOf(run)} ${shape.map(nameOf).join()}`, (): readonly [Amount[], Run] => {
+    const coordinates = separateCoordinates(b, symbols, shape, run.members[0]!)
+    for (const coordinate of coordinates) if (typeof coordinate !== 'number') markShared(coordinate, run.scopes)
+    const own = coordinates[axis] as Expr
+    return [coordinates, own === run.members[0] ? run : makeRun(b, run.scopes, own, run.size)]
+  })
+  return first.map((coordinate, i) => (i === axis ? ends.members[at]! : coordinate))
+}
+
+function separateCoordinates(b: KernelBuilder, symbols: SymbolUniforms, shape: Shape, index: Expr): Amount[] {
   const coordinates: Amount[] = shape.map(() => 0)
   const axes = shape.flatMap((dim, axis) => (dim === 1 ? [] : [axis]))
   let rest = index
@@ -85,8 +101,36 @@ export function coordinatesOf(b: KernelBuilder, symbols: SymbolUniforms, shape: 
 /** Nothing is computed of an empty tensor, but its kernel must not divide by its size. */
 const atLeastOne = (amount: Amount): Amount => (typeof amount === 'number' ? Math.max(1, amount) : amount.max(1))
 
-/** The flat index of coordinates. */
+/** The flat index of coordinates: a run where the last of them is one and strides leave it one, and worked out once where all are the same for a run. */
 export function flatIndex(b: KernelBuilder, coordinates: readonly Amount[], strides: readonly Amount[]): Expr {
+  const used = coordinates.map((coordinate, axis): Amount => (strides[axis] === 0 ? 0 : coordinate))
+  const moving = used.flatMap((coordinate, axis) => {
+    const place = typeof coordinate === 'number' ? undefined : placeInRun(coordinate)
+    return place === undefined ? [] : [{ axis, place }]
+  })
+  const key = (): string => `flat ${used.map(nameOf).join()} ${strides.map(nameOf).join()}`
+  const [first] = moving
+  if (first === undefined) {
+    const scopes = used.map((coordinate) => (typeof coordinate === 'number' ? undefined : sharedIn(coordinate))).find((own) => own)
+    if (scopes === undefined) return separateIndex(b, used, strides)
+    return scopes.once(key(), () => {
+      const index = separateIndex(b, used, strides)
+      markShared(index, scopes)
+      return index
+    })
+  }
+  const { run, at } = first.place
+  const keepsRuns = used.every((coordinate, axis) =>
+    axis === first.axis ? strides[axis] === 1 : coordinate === 0 || isMultiple(strides[axis]!, run.size),
+  )
+  if (moving.length > 1 || !keepsRuns) return separateIndex(b, used, strides)
+  if (used.every((coordinate, axis) => axis === first.axis || coordinate === 0)) return run.members[at]!
+  const start = used.map((coordinate, axis) => (axis === first.axis ? run.members[0]! : coordinate))
+  const name = `run ${start.map(nameOf).join()} ${strides.map(nameOf).join()}`
+  return run.scopes.once(name, () => makeRun(b, run.scopes, separateIndex(b, start, strides), run.size)).members[at]!
+}
+
+function separateIndex(b: KernelBuilder, coordinates: readonly Amount[], strides: readonly Amount[]): Expr {
   const index = coordinates.reduce<Amount>((sum, coordinate, axis) => plus(sum, times(coordinate, strides[axis]!)), 0)
   return typeof index === 'number' ? u32(index) : b.let('index', index)
 }

@@ -1,6 +1,6 @@
 import { byteSize, type DType } from '../../dtype.js'
 import { f32, i32, u32, type KernelBuilder } from '../builder.js'
-import { constant, type Expr, type Scalar, type Storage } from '../ir.js'
+import { constant, Expr, scalarOf, vector, type Scalar, type Storage } from '../ir.js'
 
 /** How the values of a dtype are computed: halves as f32, bytes as 32-bit integers. */
 export function computedAs(dtype: DType): Scalar {
@@ -44,6 +44,17 @@ export function joinParts(count: number, bits: (part: number) => Expr): Expr {
   return word
 }
 
+/** Stores words side by side, of which the first holds the element `first`; their number is a multiple of the array's lanes, and the first lies at a multiple of it. */
+export function storeRun(b: KernelBuilder, array: Storage, first: Expr, words: readonly Expr[], elementsPerWord: number): void {
+  const { lanes } = array.element
+  const together = elementsPerWord * lanes
+  const start = together === 1 ? first : b.let('place', first.shr(Math.log2(together)))
+  for (let at = 0; at < words.length; at += lanes) {
+    const value = lanes === 1 ? words[at]! : vector(...words.slice(at, at + lanes))
+    b.store(array, at === 0 ? start : b.let('to', start.add(at / lanes)), value)
+  }
+}
+
 /** The element `index` of an array of words. */
 export function loadElement(b: KernelBuilder, words: Storage, dtype: DType, index: Expr): Expr {
   const count = perWord(dtype)
@@ -82,7 +93,7 @@ export function decodeBits(bits: Expr, dtype: DType): Expr {
         .mul(2 ** -24)
         .bits('u32')
       const size = magnitude.lt(0x400).select(tiny, magnitude.ge(0x7c00).select(special, normal))
-      return size.or(sign).bits('f32')
+      return new Expr({ kind: 'half', op: 'decode', x: bits, plain: size.or(sign).bits('f32') }, scalarOf('f32'))
     }
     default:
       throw new RangeError(`${dtype} is not computed in kernels`)
@@ -121,7 +132,7 @@ export function encodeBits(value: Expr, dtype: DType): Expr {
       // Below 2^-14: the number of units of 2^-24, which the addition to 0.5 rounds. 0.5 + 2^-24·n has n as its last bits.
       const tiny = magnitude.bits('f32').add(0.5).bits('u32').sub(0x3f000000)
       const size = magnitude.ge(0x477ff000).select(nan.select(u32(0x7e00), u32(0x7c00)), magnitude.lt(0x38800000).select(tiny, normal))
-      return size.or(sign)
+      return new Expr({ kind: 'half', op: 'encode', x: value, plain: size.or(sign) }, scalarOf('u32'))
     }
     default:
       throw new RangeError(`${dtype} is not computed in kernels`)

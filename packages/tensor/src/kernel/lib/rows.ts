@@ -6,8 +6,9 @@ import type { Attrs, TensorType } from '../../graph/node.js'
 import { isFloat } from '../../dtype.js'
 import { f32, u32, type KernelBuilder } from '../builder.js'
 import { constant, type Expr } from '../ir.js'
-import { asExpr, type Amount, type SymbolUniforms } from './indexing.js'
+import type { Amount, SymbolUniforms } from './indexing.js'
 import { isNaNExpr, perWord } from './pack.js'
+import type { Powers } from './row-reader.js'
 
 /** How a row operation reads its row, and what it may ask of all of it. */
 export interface RowContext {
@@ -21,14 +22,16 @@ export interface RowContext {
   readonly size: Amount
   /** Element `i` of this row of an input whose last axis is the row. */
   readonly at: (input: number, i: Expr) => Expr
+  /** The same of an element at a place that is worked out. */
+  readonly pick: (input: number, i: Expr) => Expr
   /** The one element that an input has for this row, [...] or [..., 1]. */
   readonly single: (input: number) => Expr
   /** Element `i` of an input of one axis, the same for all rows. */
   readonly shared: (input: number, i: Expr) => Expr
   /** Σ over the row of some values. */
   readonly sum: (...of: readonly ((i: Expr) => Expr)[]) => readonly Expr[]
-  /** The largest of the row, NaN where one is, −∞ of none. */
-  readonly max: (of: (i: Expr) => Expr) => Expr
+  /** Powers of e of what lies below the largest of the row. */
+  readonly powers: (of: (i: Expr) => Expr) => Powers
 }
 
 /** What a row operation gives: elements of its first output, or one number for each row, as the output's shape says. */
@@ -37,20 +40,16 @@ export type RowRule = (context: RowContext) => readonly RowResult[]
 
 const elements = (at: (i: Expr) => Expr): RowResult => ({ kind: 'elements', at })
 const single = (value: Expr): RowResult => ({ kind: 'single', value })
-const exp = (x: Expr): Expr => isNaNExpr(x).select(x, x.unary('exp'))
 /** Of a sum that is positive, or NaN or 0. */
 const logOf = (x: Expr): Expr => isNaNExpr(x).select(x, x.eq(0).select(f32(-Infinity), x.unary('log')))
 
-const softmax: RowRule = ({ b, at, sum, max }) => {
-  const peak = max((i) => at(0, i))
-  const power = (i: Expr): Expr => exp(b.let('shifted', at(0, i).sub(peak)))
-  const [total] = sum(power) as [Expr]
-  return [elements((i) => power(i).div(total))]
+const softmax: RowRule = ({ at, powers }) => {
+  const { power, share } = powers((i) => at(0, i))
+  return [elements((i) => share(power(i)))]
 }
 
-const logSoftmax: RowRule = ({ b, at, sum, max }) => {
-  const peak = max((i) => at(0, i))
-  const [total] = sum((i) => exp(b.let('shifted', at(0, i).sub(peak)))) as [Expr]
+const logSoftmax: RowRule = ({ b, at, powers }) => {
+  const { peak, total } = powers((i) => at(0, i))
   const log = b.let('log', logOf(total))
   return [elements((i) => at(0, i).sub(peak).sub(log))]
 }
@@ -87,23 +86,20 @@ const rmsNorm: RowRule = ({ b, attrs, size, at, shared, sum }) => {
 const rootOf = (meanSquare: Expr, eps: number): Expr => f32(1).div(meanSquare.add(eps).unary('sqrt'))
 
 const crossEntropy: RowRule = (context) => {
-  const { b, attrs, size, at, single: one, sum, max } = context
-  const peak = max((i) => at(0, i))
-  const [total] = sum((i) => exp(b.let('shifted', at(0, i).sub(peak)))) as [Expr]
+  const { b, attrs, size, at, pick, single: one, powers } = context
+  const { peak, total } = powers((i) => at(0, i))
   const label = one(1)
-  const picked = b.let('picked', at(0, clampedLabel(b, label, size)))
+  const picked = b.let('picked', pick(0, clampedLabel(b, label, size)))
   const loss = b.let('loss', peak.sub(picked).add(logOf(total)))
   return [single(ignored(attrs, label, loss))]
 }
 
-const crossEntropyGrad: RowRule = ({ b, attrs, size, at, single: one, sum, max }) => {
-  const peak = max((i) => at(0, i))
-  const power = (i: Expr): Expr => exp(b.let('shifted', at(0, i).sub(peak)))
-  const [total] = sum(power) as [Expr]
+const crossEntropyGrad: RowRule = ({ b, attrs, size, at, single: one, powers }) => {
+  const { power, share } = powers((i) => at(0, i))
   const label = one(1)
   const weight = b.let('weight', ignored(attrs, label, one(2)))
   const place = b.let('place', clampedLabel(b, label, size))
-  const scale = b.let('scale', weight.div(total))
+  const scale = b.let('scale', share(weight))
   return [
     elements((i) =>
       power(i)
@@ -151,64 +147,6 @@ export function hasRows(op: string, inputs: readonly TensorType[], outputs: read
     own.at(-1) !== last || perWord(dtype) === 1 || Number(last) % perWord(dtype) === 0
   return typeof last === 'number' && last > 0 && outputs.every((output) => isFloat(output.dtype) && whole(output))
 }
-
-/** Finds sums and maxima of a row: by one thread, or by the threads of a workgroup, each of which looks at every so many elements. */
-export class RowReader {
-  private readonly lane: Expr
-  private readonly memory: ReturnType<KernelBuilder['sharedArray']> | undefined
-
-  /**
-   * @param threads of a workgroup for each row; 1 where a thread has a row for itself
-   * @param inside runs statements of a loop: what they name is forgotten behind it
-   */
-  constructor(
-    private readonly b: KernelBuilder,
-    private readonly size: Amount,
-    private readonly threads: number,
-    private readonly inside: (body: () => void) => void,
-  ) {
-    this.lane = threads === 1 ? u32(0) : b.localIndex()
-    this.memory = threads === 1 ? undefined : b.sharedArray('found', 'f32', threads)
-  }
-
-  /** Each element that this thread looks at. */
-  each(body: (i: Expr) => void, size: Amount = this.size): void {
-    this.b.for('i', this.lane, asExpr(size), this.threads, (i) => this.inside(() => body(i)))
-  }
-
-  sum(of: readonly ((i: Expr) => Expr)[]): Expr[] {
-    const sums = of.map(() => this.b.var('sum', f32(0)))
-    this.each((i) => of.forEach((value, which) => sums[which]!.set(sums[which]!.value.add(value(i)))))
-    return sums.map((sum) => this.combined(sum.value, (a, b) => a.add(b)))
-  }
-
-  max(of: (i: Expr) => Expr): Expr {
-    const most = this.b.var('most', f32(-Infinity))
-    this.each((i) => most.set(larger(most.value, this.b.let('element', of(i)))))
-    return this.combined(most.value, larger)
-  }
-
-  /** Halves the threads that still have something to say until one has it all, and lets everybody read that. */
-  private combined(own: Expr, combine: (a: Expr, b: Expr) => Expr): Expr {
-    const { b, memory, lane, threads } = this
-    if (memory === undefined) return b.let('whole', own)
-    b.store(memory, lane, own)
-    b.barrier()
-    for (let half = threads / 2; half >= 1; half /= 2) {
-      b.if(lane.lt(half), () => {
-        const [mine, other] = [b.load(memory, lane), b.load(memory, lane.add(half))]
-        b.store(memory, lane, combine(mine, other))
-      })
-      b.barrier()
-    }
-    const whole = b.load(memory, u32(0))
-    // Nobody writes the next before everybody has read this.
-    b.barrier()
-    return whole
-  }
-}
-
-const larger = (a: Expr, b: Expr): Expr => isNaNExpr(a).select(a, isNaNExpr(b).select(b, a.max(b)))
 
 /** Rows of a tensor whose last axis is one. */
 export const rowCount = (symbols: SymbolUniforms, { shape }: TensorType): Amount => symbols.count(shape.slice(0, -1))

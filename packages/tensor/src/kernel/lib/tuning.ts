@@ -22,8 +22,12 @@ export interface Tuning {
   readonly tile: (product: ProductSize) => Tile
   /** Products of which only the sum is wanted are added up in the same registers. */
   readonly sums: boolean
-  /** Threads that share a row of so many elements, of so many rows. */
-  readonly rowThreads: (rows: number, size: number) => number
+  /** Threads of a workgroup that goes through elements, and words of each result that a thread writes where they lie side by side. */
+  readonly elements: { readonly threads: number; readonly words: 1 | 2 | 4 }
+  /** The most threads that share a row; 1 where each row is a thread's own. */
+  readonly rowThreads: number
+  /** Threads of a subgroup that are numbered one after another, which kernels count on; 0 where a device does not say. */
+  readonly subgroup: 0 | 32
   /** Threads that share a query of attention, of heads of a width. */
   readonly attentionThreads: (width: number) => number
   /** Ranges that the keys of so many queries are split into. */
@@ -52,7 +56,9 @@ export const softwareTuning: Tuning = {
     if (rows >= 32 && columns >= 32 && following <= SHORT) return { rows: 8, columns: 8 }
     return { rows: rows === 1 ? 1 : rows < 4 ? 2 : 4, columns: columns < 4 ? 1 : 4 }
   },
-  rowThreads: () => 1,
+  elements: { threads: 64, words: 1 },
+  rowThreads: 1,
+  subgroup: 0,
   attentionThreads: () => 1,
   keyRanges: () => 1,
   busyThreads: 1024,
@@ -124,7 +130,9 @@ export const gpuTuning: Tuning = {
     if (rows > 4 && columns > 8) return blockFor(size)
     return { rows: rows === 1 ? 1 : 2, columns: width, fused: true }
   },
-  rowThreads: (_, size) => (size <= 64 ? 32 : size <= 1024 ? 64 : 128),
+  elements: { threads: 256, words: 4 },
+  rowThreads: 256,
+  subgroup: 0,
   attentionThreads: (width) => (width > 64 ? 128 : 64),
   keyRanges: (queries, keys) => (queries > 256 || keys < 1024 ? 1 : Math.min(16, Math.floor(keys / 256))),
   busyThreads: 2 ** 16,
@@ -133,3 +141,6 @@ export const gpuTuning: Tuning = {
   sortsInTiles: true,
   fewComparisons: 2 ** 27,
 }
+
+/** CUDA has larger workgroups than WebGPU promises, and says how its warps are numbered. */
+export const cudaTuning: Tuning = { ...gpuTuning, name: 'cuda', rowThreads: 1024, subgroup: 32 }

@@ -136,6 +136,12 @@ export class Expressions {
         const [from, to] = [kindOf(node.x.type.scalar), kindOf(type.scalar)]
         return this.print(node.x).map((x) => (from === to && x.startsWith('%') ? x : w.op(to, 'mov.b32', x)))
       }
+      case 'half':
+        return this.print(node.x).map((x) =>
+          node.op === 'decode'
+            ? w.op('f', 'cvt.f32.f16', w.op('h', 'cvt.u16.u32', this.asRegister(x, 'r')))
+            : w.op('r', 'cvt.u32.u16', this.half(x)),
+        )
       case 'vector':
         return node.parts.map((part) => this.print(part)[0]!)
       case 'lane':
