@@ -31,6 +31,7 @@ import { buildProgram } from './build-program.js'
 import { launchKernel } from '../device/cuda/testing/launch-ptx.js'
 import { planDispatches, type DispatchPlan } from './dispatches.js'
 import { hasKernel } from './kept.js'
+import { Arena } from './memory.js'
 import { lower } from './lower.js'
 import '../ops/table.js'
 
@@ -286,5 +287,23 @@ describe('kernels', () => {
     ])
     // Of the caches only the new rows are written.
     expect(threads(planned)[3]).toBe(keyHeads * size)
+  })
+})
+
+describe('memory that is bound in ranges', () => {
+  it('lies so that no binding goes from one block to the next', () => {
+    const arena = new Arena()
+    const taken: (readonly [offset: number, bytes: number])[] = []
+    for (let i = 0; i < 400; i++) {
+      const bytes = 256 * (1 + ((i * 7919) % 9))
+      const split = bytes > 1024
+      const offset = arena.take(bytes, split ? { step: 1024 } : { within: 2048 })
+      if (split) expect(offset % 1024).toBe(0)
+      else expect(Math.floor(offset / 2048)).toBe(Math.floor((offset + bytes - 1) / 2048))
+      for (const [other, size] of taken) expect(offset >= other + size || other >= offset + bytes).toBe(true)
+      expect(offset + bytes).toBeLessThanOrEqual(arena.size)
+      taken.push([offset, bytes])
+      if (i % 3 > 0) arena.give(...taken.splice((i * 31) % taken.length, 1)[0]!)
+    }
   })
 })
