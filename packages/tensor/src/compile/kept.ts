@@ -14,6 +14,7 @@ import type { Attrs } from '../graph/node.js'
 import { hasAttention } from './attention-dispatch.js'
 import { partialWords } from './long-reductions.js'
 import type { Program } from './program.js'
+import { baseOf, isView } from './views.js'
 
 /** Operations worked out in one kernel, beyond which compilers take long. */
 export const MOST_NODES = 48
@@ -44,16 +45,6 @@ function isCheap(node: Node): boolean {
   return madeOfNothing(node) <= MOST_CHEAP
 }
 
-/** The same elements in the same order. */
-const isView = (node: Node): boolean => node.op === 'reshape' || (node.op === 'permute' && keepsOrder(node))
-
-/** What a view is a view of. */
-function baseOf(node: Node): Node {
-  let base = node
-  while (isView(base)) base = base.inputs[0]!.node
-  return base
-}
-
 /** Operations that make a value of constants, positions and symbols; Infinity for one made of anything else. */
 function madeOfNothing(node: Node): number {
   if (node.op === 'const' || node.op === 'iota' || node.op === 'symScalar') return 0
@@ -66,12 +57,6 @@ function madeOfNothing(node: Node): number {
   return total
 }
 
-/** A permutation that moves axes of one element only. */
-function keepsOrder(node: Node): boolean {
-  const { shape } = node.inputs[0]!.node.outputs[node.inputs[0]!.index]!
-  const moved = (node.attrs['perm'] as readonly number[]).filter((axis) => shape[axis] !== 1)
-  return moved.every((axis, i) => i === 0 || moved[i - 1]! < axis)
-}
 /** Operations that read elements of the inputs named again and again. */
 const rereading: Readonly<Record<string, readonly number[]>> = {
   cumsum: [0],

@@ -124,7 +124,9 @@ export class CudaDevice implements Device {
 
   async compile(program: Program): Promise<Executable> {
     const { kernelCaps, target, mostGroups } = this.opened
-    const plan = this.enter(() => planDispatches(program, { maxBindings: kernelCaps.maxBindings, tuning: gpuTuning }))
+    const plan = this.enter(() =>
+      planDispatches(program, { maxBindings: kernelCaps.maxBindings, tuning: { ...gpuTuning, sharedBytes: kernelCaps.sharedBytes } }),
+    )
     const stages: Stage[] = []
     let words = 0
     let numbers: Numbers | undefined

@@ -169,7 +169,10 @@ export class WebGpuDevice implements Device {
 
   async compile(program: Program): Promise<Executable> {
     this.check()
-    const plan = planDispatches(program, { maxBindings: this.kernelCaps.maxBindings, tuning: this.tuning })
+    const plan = planDispatches(program, {
+      maxBindings: this.kernelCaps.maxBindings,
+      tuning: { ...this.tuning, sharedBytes: this.kernelCaps.sharedBytes },
+    })
     this.checkPlan(plan)
     const taken = await this.operations.guard(
       Promise.allSettled(

@@ -1,3 +1,4 @@
+import { blockBytes, blockQueries, threadColumns, type AttentionBlock } from './attention-block.js'
 import type { Tile } from './products.js'
 
 /** A product as its cut depends on it; `Infinity` where only a symbol says. */
@@ -16,11 +17,26 @@ export interface Tuning {
   readonly tile: (product: ProductSize) => Tile
   /** Threads that share a row of so many elements, of so many rows. */
   readonly rowThreads: (rows: number, size: number) => number
-  /** Threads that share a query of attention, of heads of a width. */
+  /** Threads that share some rows of attention, of heads of a width; 1 where each query has a thread of its own. */
   readonly attentionThreads: (width: number) => number
-  /** Ranges that the keys of so many queries are split into. */
-  readonly keyRanges: (queries: number, keys: number) => number
+  /** How attention of many queries is cut into blocks; undefined where rows are to be shared. */
+  readonly attentionBlock: (size: AttentionSize, sharedBytes: number) => AttentionBlock | undefined
+  /** Ranges that so many keys are split into, where so many workgroups go through them. */
+  readonly keyRanges: (workgroups: number, keys: number) => number
+  /** Bytes that the threads of a workgroup may share. */
+  readonly sharedBytes: number
 }
+
+/** An attention as its cut depends on it. */
+export interface AttentionSize {
+  /** Heads of queries, of all batches. */
+  readonly heads: number
+  readonly queries: number
+  readonly width: number
+}
+
+/** What every WebGPU device has. */
+const LEAST_SHARED = 16384
 
 /** Operations behind a product that are few. */
 const SHORT = 4
@@ -37,8 +53,18 @@ export const softwareTuning: Tuning = {
   },
   rowThreads: () => 1,
   attentionThreads: () => 1,
+  attentionBlock: () => undefined,
   keyRanges: () => 1,
+  sharedBytes: LEAST_SHARED,
 }
+
+/** Workgroups that keep a large card busy. */
+const ENOUGH_GROUPS = 256
+/** Queries from which on blocks of them are worth their barriers. */
+const BLOCK_QUERIES = 16
+/** Keys that are worth a workgroup. */
+const LEAST_KEYS = 64
+const MOST_RANGES = 32
 
 /**
  * Graphics processors hide the time of memory behind many threads, and share what a workgroup reads.
@@ -54,6 +80,26 @@ export const gpuTuning: Tuning = {
     return rows <= 4 && inner >= 128 ? { ...tile, split: 64 } : tile
   },
   rowThreads: (_, size) => (size <= 64 ? 32 : size <= 1024 ? 64 : 128),
-  attentionThreads: (width) => (width > 64 ? 128 : 64),
-  keyRanges: (queries, keys) => (queries > 256 || keys < 1024 ? 1 : Math.min(16, Math.floor(keys / 256))),
+  attentionThreads: () => 128,
+  attentionBlock({ heads, queries, width }, sharedBytes) {
+    if (queries < BLOCK_QUERIES) return undefined
+    const columns = Math.ceil(width / 4)
+    // What a thread holds of the result stays in registers.
+    const fits = (block: AttentionBlock): boolean =>
+      block.rows * threadColumns(block, columns) <= 16 && block.across <= 2 * columns && blockBytes(block, columns) <= sharedBytes
+    const fitting = [WIDE_BLOCKS, NARROW_BLOCKS].map((blocks) => blocks.filter(fits)).find(({ length }) => length > 0)
+    // The largest of which there are enough, or the smallest.
+    const groups = (block: AttentionBlock): number => heads * Math.ceil(queries / blockQueries(block))
+    return fitting?.find((block) => groups(block) >= ENOUGH_GROUPS) ?? fitting?.at(-1)
+  },
+  keyRanges(workgroups, keys) {
+    if (keys < 256) return 1
+    const most = Math.min(ENOUGH_GROUPS / workgroups, keys / LEAST_KEYS, MOST_RANGES)
+    return most < 2 ? 1 : 2 ** Math.floor(Math.log2(most))
+  },
+  sharedBytes: LEAST_SHARED,
 }
+
+/** Blocks of attention from the largest on; the narrow ones are for devices that share little, and for narrow heads. */
+const WIDE_BLOCKS: readonly AttentionBlock[] = [8, 4, 2].map((rows) => ({ down: 8, across: 8, rows }))
+const NARROW_BLOCKS: readonly AttentionBlock[] = [4, 2].map((rows) => ({ down: 8, across: 4, rows }))
