@@ -141,104 +141,74 @@ const ranges = (['f32', 'f16'] as const).flatMap((dtype) =>
   ),
 )
 
-const heads = (queries: number, keys: number, width: number, dtype: 'f32' | 'f16' = 'f32', shared = 2) => [
-  numbers([1, 2 * shared, queries, width], 0.3, dtype),
-  numbers([1, 2, keys, width], 0.5, dtype),
-  numbers([1, 2, keys, width], 0.7, dtype),
+const heads = (queries: number, keys: number, width: number, { dtype = 'f32' as 'f32' | 'f16', shared = 2, keyHeads = 1 } = {}) => [
+  numbers([1, keyHeads * shared, queries, width], 0.3, dtype),
+  numbers([1, keyHeads, keys, width], 0.5, dtype),
+  numbers([1, keyHeads, keys, width], 0.7, dtype),
 ]
 
 /** Queries and keys at the ends of blocks, and widths that are and are not whole vectors. */
 const blocks = (
   [
-    [16, 16, 4],
-    [16, 33, 8],
-    [17, 31, 16],
-    [40, 40, 20],
-    [31, 65, 64],
-    [33, 32, 6],
-    [65, 64, 7],
-    [19, 70, 128],
-    [16, 35, 130],
-    [18, 20, 256],
+    [16, 33, 8, { causal: true }],
+    [17, 31, 16, { causal: true }],
+    [31, 33, 64, { causal: true }],
+    [33, 32, 6, { softcap: 2, length: 29 }],
+    [65, 64, 7, { causal: true }],
+    [19, 35, 128, { softcap: 2, length: 33 }],
+    [16, 20, 130, { causal: true }],
+    [18, 20, 256, { causal: true }],
+    [40, 25, 8, { causal: true }],
+    [50, 90, 16, { causal: true, window: 1 }],
+    [50, 90, 4, { causal: true, window: 40 }],
+    [17, 300, 12, { causal: true, window: 280 }],
   ] as const
-).flatMap(([queries, keys, width]) => [
+).map(([queries, keys, width, options]) =>
   agrees(
-    `attention of a block of ${queries} queries, ${keys} keys and a width of ${width}, causal`,
+    `attention of a block of ${queries} queries, ${keys} keys and a width of ${width}, ${JSON.stringify(options)}`,
     () => heads(queries, keys, width),
-    (q, k, v) => attention(q!, k!, v!, { causal: true }),
+    (q, k, v) => attention(q!, k!, v!, options),
   ),
-  agrees(
-    `attention of a block of ${queries} queries, ${keys} keys and a width of ${width}, without an order, capped`,
-    () => heads(queries, keys, width),
-    (q, k, v) => attention(q!, k!, v!, { softcap: 2, length: keys - 3 }),
-  ),
-])
+)
 
-const hiding = (shape: readonly number[]): Tensor => numbers(shape, 0.9).lt(0.3)
-const blockOptions = [
-  ...([1, 5, 40] as const).map((window) =>
+const masks = (
+  [
+    ['each score', [1, 2, 19, 37]],
+    ['keys', [37]],
+    ['queries of heads', [2, 19, 1]],
+  ] as const
+).flatMap(([name, shape]) =>
+  [true, false].map((causal) =>
     agrees(
-      `attention of a block, a window of ${window}`,
-      () => heads(50, 90, 16),
-      (q, k, v) => attention(q!, k!, v!, { causal: true, window }),
+      `attention of a block, ${causal ? 'a mask' : 'a bias'} of ${name}`,
+      () => [...heads(19, 37, 12), causal ? numbers(shape, 0.9).lt(0.3) : numbers(shape, 0.9)],
+      (q, k, v, mask) => attention(q!, k!, v!, { mask: mask!, causal }),
     ),
   ),
+)
+
+const halves = [6, 32].map((width) =>
   agrees(
-    'attention of a block, more queries than keys',
-    () => heads(40, 25, 8),
+    `attention of a block of halves, a width of ${width}`,
+    () => heads(20, 40, width, { dtype: 'f16', shared: 1 }),
     (q, k, v) => attention(q!, k!, v!, { causal: true }),
   ),
-  ...(
-    [
-      ['each score', [1, 4, 33, 37]],
-      ['keys', [37]],
-      ['queries', [33, 1]],
-      ['heads', [4, 1, 37]],
-    ] as const
-  ).flatMap(([name, shape]) => [
-    agrees(
-      `attention of a block, a mask of ${name}`,
-      () => [...heads(33, 37, 12), hiding(shape)],
-      (q, k, v, mask) => attention(q!, k!, v!, { mask: mask!, causal: true }),
-    ),
-    agrees(
-      `attention of a block, a bias of ${name}`,
-      () => [...heads(33, 37, 12), numbers(shape, 0.9)],
-      (q, k, v, mask) => attention(q!, k!, v!, { mask: mask! }),
-    ),
-  ]),
-  ...[6, 64].map((width) =>
-    agrees(
-      `attention of a block of halves, a width of ${width}`,
-      () => heads(20, 40, width, 'f16'),
-      (q, k, v) => attention(q!, k!, v!, { causal: true }),
-    ),
-  ),
-  ...[300, 513].map((keys) =>
-    agrees(
-      `attention of a block in ranges of ${keys} keys`,
-      () => heads(17, keys, 32),
-      (q, k, v) => attention(q!, k!, v!, { causal: true, window: 280 }),
-    ),
-  ),
-]
+)
 
 /** Heads that share their keys, one to many rows for a workgroup, with and without ranges. */
-const few = ([1, 3, 8] as const).flatMap((shared) =>
-  (
-    [
-      [1, 63, 64],
-      [1, 300, 20],
-      [2, 257, 64],
-      [5, 40, 6],
-      [15, 20, 256],
-    ] as const
-  ).map(([queries, keys, width]) =>
-    agrees(
-      `attention of ${queries} queries of ${shared} heads that share ${keys} keys, a width of ${width}`,
-      () => heads(queries, keys, width, 'f32', shared),
-      (q, k, v) => attention(q!, k!, v!, { causal: true, window: 260 }),
-    ),
+const few = (
+  [
+    [1, 1, 257, 64],
+    [3, 1, 300, 20],
+    [8, 1, 63, 64],
+    [3, 5, 40, 6],
+    [1, 15, 20, 256],
+  ] as const
+).map(([shared, queries, keys, width]) =>
+  agrees(
+    `attention of ${queries} queries of ${shared} heads that share ${keys} keys, a width of ${width}`,
+    () => heads(queries, keys, width, { shared, keyHeads: 2 }),
+    (q, k, v) => attention(q!, k!, v!, { causal: true, window: 260 }),
   ),
 )
 
@@ -250,6 +220,7 @@ export const kernelEdges: readonly KernelEdge[] = [
   ...attended,
   ...ranges,
   ...blocks,
-  ...blockOptions,
+  ...masks,
+  ...halves,
   ...few,
 ]

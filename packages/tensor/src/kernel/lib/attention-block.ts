@@ -83,10 +83,8 @@ export function attendBlock(rows: Rows, block: AttentionBlock, write: (found: Fo
   const sums = own.map(() => Array.from({ length: threadColumns(block, columns) }, () => b.var('sum', f32(0).splat(4))))
   b.for('base', from, to, blockKeys(block), (base) =>
     inside(() => {
-      // Rows of keys lie so that those of which the threads of a line read at the same time are side by side.
-      const place = (row: Expr): Expr => row.rem(KEYS).mul(across).add(row.div(KEYS))
       const existing = (row: Expr): Expr => b.let('existing', base.add(row).min(last))
-      tile.copy(blockKeys(block), keys, odd(columns), (row, column) => rows.key(existing(row), column), place)
+      tile.copy(blockKeys(block), keys, odd(columns), (row, column) => rows.key(existing(row), column), true)
       // What is behind the last value may be anything, and 0 · NaN is NaN.
       tile.copy(blockKeys(block), values, columns, (row, column) =>
         base
@@ -184,33 +182,41 @@ class Tile {
     private readonly memory: TileMemory,
   ) {}
 
-  /** Copies rows into shared memory, neighbours what lies side by side: all reads before the first write, so that they are on their way together. */
-  copy(
-    count: number,
-    memory: Shared,
-    stride: number,
-    read: (row: Expr, column: Expr) => Expr,
-    place: (row: Expr) => Expr = (row) => row,
-  ): void {
+  /**
+   * Copies rows into shared memory, neighbours what lies side by side: some reads before the first write, so that they are on their way together.
+   *
+   * @param spread keys lie so that those of which the threads of a line read at the same time are side by side
+   */
+  copy(count: number, memory: Shared, stride: number, read: (row: Expr, column: Expr) => Expr, spread = false): void {
     const { b, columns, inside } = this.rows
+    const { across } = this.block
     const threads = blockThreads(this.block)
     const turns = Math.ceil((count * columns) / threads)
-    const number = (turn: number): Expr => (turn === 0 ? b.localIndex() : b.localIndex().add(turn * threads))
-    for (let start = 0; start < turns; start += LOADS) {
-      const some = Array.from({ length: Math.min(LOADS, turns - start) }, (_, i) => {
-        const at = b.let('number', number(start + i))
-        // The last turn may have more threads than there is left to copy: these copy the first again.
-        const whole = (start + i + 1) * threads <= count * columns
-        const existing = whole ? at : b.let('number', at.lt(count * columns).select(at, 0))
-        const [row, column] = [b.let('row', existing.div(columns)), b.let('column', existing.rem(columns))]
-        return { at, whole, to: b.let('to', place(row).mul(stride).add(column)), numbers: b.let('numbers', read(row, column)) }
-      })
-      for (const { at, whole, to, numbers } of some) {
-        const store = (): void => b.store(memory, to, numbers)
-        if (whole) store()
-        else b.if(at.lt(count * columns), () => inside(store))
+    const perTurn = threads / columns
+    const member = b.localIndex()
+    // Where each turn takes whole rows, places are a number and a constant apart, which costs no registers.
+    if (turns * threads === count * columns && (perTurn % KEYS === 0 || KEYS % perTurn === 0)) {
+      const [first, column] = [b.let('first', member.div(columns)), b.let('column', member.rem(columns))]
+      const place = b.let('place', (spread ? first.rem(KEYS).mul(across).add(first.div(KEYS)) : first).mul(stride).add(column))
+      const placeOf = (row: number): number => (spread ? (row % KEYS) * across + Math.floor(row / KEYS) : row) * stride
+      const some = (row: Expr, to: Expr, now: number): void => {
+        const numbers = Array.from({ length: now }, (_, i) => b.let('numbers', read(offset(row, i * perTurn), column)))
+        numbers.forEach((one, i) => b.store(memory, offset(to, placeOf(i * perTurn)), one))
       }
+      if (turns <= LOADS || turns % LOADS !== 0) return some(first, place, turns)
+      const step = LOADS * perTurn
+      b.for('turn', u32(0), u32(turns / LOADS), 1, (turn) =>
+        inside(() => some(b.let('row', first.add(turn.mul(step))), b.let('to', place.add(turn.mul(placeOf(step)))), LOADS)),
+      )
+      return
     }
+    b.for('number', member, u32(count * columns), threads, (number) =>
+      inside(() => {
+        const [row, column] = [b.let('row', number.div(columns)), b.let('column', number.rem(columns))]
+        const place = spread ? row.rem(KEYS).mul(across).add(row.div(KEYS)) : row
+        b.store(memory, b.let('to', place.mul(stride).add(column)), read(row, column))
+      }),
+    )
   }
 
   /** Products of the thread's queries with its keys. */
@@ -247,7 +253,7 @@ class Tile {
     b.store(keys, offset(line.mul(stride).add(lane), i * this.block.down * stride), weights)
   }
 
-  /** Adds the values in shared memory, times their weights. */
+  /** Adds the values in shared memory, times their weights: some columns after others, so that all that is on its way has room in registers. */
   addValues(sums: readonly (readonly Cell[])[]): void {
     const { b, columns, inside } = this.rows
     const { down, across } = this.block
@@ -258,28 +264,26 @@ class Tile {
       (which + 1) * across <= columns ? undefined : b.let('column', lane.add(which * across).min(columns - 1)),
     )
     const base = b.let('weightBase', line.mul(stride))
-    b.for('four', u32(0), u32(across), 1, (four) =>
-      inside(() => {
-        const at = b.let('weightAt', base.add(four))
-        const weights = sums.map((_, i) => b.load(keys, offset(at, i * down * stride)))
-        const valueAt = b.let('valueAt', four.mul(KEYS * columns).add(lane))
-        for (let k = 0; k < KEYS; k++)
-          held.forEach((column, which) => {
-            const index =
-              column === undefined
-                ? offset(valueAt, k * columns + which * across)
-                : four
-                    .mul(KEYS * columns)
-                    .add(column)
-                    .add(k * columns)
-            const value = b.load(values, index)
-            sums.forEach((row, i) => row[which]!.set(weights[i]!.lane(k).splat(4).fma(value, row[which]!.value)))
-          })
-      }),
-    )
+    for (let start = 0; start < held.length; start += COLUMNS)
+      b.for('four', u32(0), u32(across), 1, (four) =>
+        inside(() => {
+          const at = b.let('weightAt', base.add(four))
+          const weights = sums.map((_, i) => b.load(keys, offset(at, i * down * stride)))
+          const [rowAt, valueAt] = [b.let('rowAt', four.mul(KEYS * columns)), b.let('valueAt', four.mul(KEYS * columns).add(lane))]
+          for (let k = 0; k < KEYS; k++)
+            held.slice(start, start + COLUMNS).forEach((column, i) => {
+              const which = start + i
+              const index = column === undefined ? offset(valueAt, k * columns + which * across) : offset(rowAt.add(column), k * columns)
+              const value = b.load(values, index)
+              sums.forEach((row, r) => row[which]!.set(weights[r]!.lane(k).splat(4).fma(value, row[which]!.value)))
+            })
+        }),
+      )
   }
 }
 
+/** Columns of a thread that go through the weights together. */
+const COLUMNS = 4
 /** Vectors that a thread has on their way at a time. */
 const LOADS = 8
 
