@@ -1,7 +1,7 @@
 /** Every edge of the tiles, blocks and splits that products are cut into for graphics processors, and rows and attention by workgroups, against the reference interpreter. */
 import type { Device } from '../device/device.js'
 import { referenceDevice } from '../device/reference/device.js'
-import { attention, jit, qmatmul, tensor, type Tensor } from '../index.js'
+import { attendCached, attention, jit, qmatmul, tensor, type Tensor } from '../index.js'
 import { mismatch } from './compare.js'
 
 export interface KernelEdge {
@@ -212,6 +212,27 @@ const few = (
   ),
 )
 
+/** Chunks of a prompt, of which each begins where the last ended; rows of caches that nobody wrote are not looked at. */
+const cached = (
+  [
+    [1, 300, [13, 270]],
+    [20, 60, [13, 35]],
+  ] as const
+).flatMap(([tokens, capacity, positions]) =>
+  [{}, { window: 9, softcap: 3 }].map((options) =>
+    agrees(
+      `attention of ${tokens} tokens with caches, ${JSON.stringify(options)}`,
+      () => [
+        numbers([2, 2, tokens, 12], 0.3),
+        ...[0.5, 0.7].map((step) => numbers([2, 1, tokens, 12], step)),
+        ...[0.4, 0.6].map((step) => numbers([2, 1, capacity, 12], step)),
+        tensor(Int32Array.from(positions), { dtype: 'i32' }),
+      ],
+      (q, k, v, cacheK, cacheV, position) => attendCached(q!, k!, v!, { k: cacheK!, v: cacheV!, position: position! }, options).out,
+    ),
+  ),
+)
+
 export const kernelEdges: readonly KernelEdge[] = [
   ...products,
   ...together,
@@ -223,4 +244,5 @@ export const kernelEdges: readonly KernelEdge[] = [
   ...masks,
   ...halves,
   ...few,
+  ...cached,
 ]
