@@ -6,13 +6,14 @@ import { joinRanges, type Span } from '../kernel/lib/attention-rows.js'
 import { attendAlone, windowStart, type Query } from '../kernel/lib/attention.js'
 import { asExpr, plus, times, type Amount, type SymbolUniforms } from '../kernel/lib/indexing.js'
 import { encodeBits, joinParts, perWord, rounded } from '../kernel/lib/pack.js'
-import type { Tuning } from '../kernel/lib/tuning.js'
+import { softwareTuning, type Tuning } from '../kernel/lib/tuning.js'
 import type { AttentionAttrs } from '../ops/attention.js'
 import { elementCount, elementCountAt, type Dim, type Index, type SymValues } from '../shape.js'
 import { writesDispatch } from './cache-dispatch.js'
-import type { Dispatch } from './dispatches.js'
+import { backwardBlock } from './attention-backward.js'
+import type { Dispatch, DispatchOptions } from './dispatches.js'
 import { ELEMENT_GROUP, inVectors, kernelOf, placeInWord, type BuiltKernel, type KernelParts } from './kernel-parts.js'
-import { attendGroup, biasAt, groupCount, rangePlaces, type Attended } from './attention-groups.js'
+import { attendGroup, attentionEnds, biasAt, groupCount, rangePlaces, type Attended } from './attention-groups.js'
 import { attentionCut } from './attention-cut.js'
 import type { Memory } from './places.js'
 
@@ -20,12 +21,20 @@ import type { Memory } from './places.js'
 const MOST_WIDTH = 256
 
 /** Whether attention of these shapes has a kernel of its own. */
-export function hasAttention(op: string, inputs: readonly TensorType[]): boolean {
+export function hasAttention(
+  op: string,
+  inputs: readonly TensorType[],
+  { maxBindings, tuning = softwareTuning }: DispatchOptions,
+): boolean {
   const [q] = inputs
-  if ((op !== 'attention' && op !== 'attendCached') || q === undefined) return false
+  const isTrained = op === 'attentionForward' || op === 'attentionGrad'
+  if ((op !== 'attention' && op !== 'attendCached' && !isTrained) || q === undefined) return false
   // What has no elements has no memory that could be bound as vectors.
   if (inputs.some(({ shape }) => elementCount(shape) === 0)) return false
   const width = q.shape[3]
+  // Both passes or none: what one keeps the other has to understand. The backward pass reads a mask and six more, and writes two.
+  const masks = inputs.length - (op === 'attentionForward' ? 3 : 6)
+  if (isTrained && (backwardBlock(inputs, tuning) === undefined || 8 + masks > maxBindings)) return false
   return typeof width === 'number' && width > 0 && width <= MOST_WIDTH && width % perWord(q.dtype) === 0 && Number(q.shape[1]) > 0
 }
 
@@ -58,24 +67,8 @@ export function attendCachedDispatches(node: Node, memory: Memory, tuning: Tunin
 /** The dispatches of `attention`. */
 export function attentionDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {
   const [q, keys, values, mask] = node.inputs as readonly [Value, Value, Value, Value | undefined]
-  const attrs = node.attrs as AttentionAttrs
-  const ends = ({ b, symbols }: KernelParts, _: Expr, token: Expr): Span => {
-    const length = asExpr(lengthOf(symbols, attrs.length ?? shapeOf(keys)[2]!))
-    if (attrs.causal !== true) return { from: u32(0), to: length }
-    // The last query stands at the last key.
-    const behind = length
-      .bits('i32')
-      .sub(asExpr(symbols.dim(shapeOf(q)[2]!)).bits('i32'))
-      .add(token.bits('i32'))
-      .add(1)
-    const to = b.let('to', behind.max(0).bits('u32').min(length))
-    return { from: windowStart(b, to, attrs.window), to }
-  }
-  return attend({ node, q, keys, values, ends, mask }, memory, tuning)
+  return attend({ node, q, keys, values, ends: attentionEnds(node), mask }, memory, tuning)
 }
-
-const lengthOf = (symbols: SymbolUniforms, length: Index | Dim): Amount =>
-  typeof length === 'number' ? length : symbols.index(length).max(0).bits('u32')
 
 function attend(attended: Attended, memory: Memory, tuning: Tuning): Dispatch[] {
   const { node, q } = attended

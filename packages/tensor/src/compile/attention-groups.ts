@@ -5,10 +5,11 @@ import { f32, u32 } from '../kernel/builder.js'
 import { vector, type Expr } from '../kernel/ir.js'
 import { attendBlock } from '../kernel/lib/attention-block.js'
 import { attendRows, type FoundRow, type Rows, type Span } from '../kernel/lib/attention-rows.js'
-import { divisorOf, type Bias } from '../kernel/lib/attention.js'
-import { asExpr, flatIndex, plus, times, type Amount } from '../kernel/lib/indexing.js'
+import { divisorOf, windowStart, type Bias } from '../kernel/lib/attention.js'
+import { asExpr, flatIndex, plus, times, type Amount, type SymbolUniforms } from '../kernel/lib/indexing.js'
 import { decodeBits, encodeBits, joinParts, perWord, rounded } from '../kernel/lib/pack.js'
-import { elementCountAt, type Dim, type SymValues } from '../shape.js'
+import type { AttentionAttrs } from '../ops/attention.js'
+import { elementCountAt, type Dim, type Index, type SymValues } from '../shape.js'
 import type { AttentionCut } from './attention-cut.js'
 import type { KernelParts } from './kernel-parts.js'
 import type { Memory, Place } from './places.js'
@@ -24,6 +25,28 @@ export interface Attended {
   readonly ends: (parts: KernelParts, batch: Expr, token: Expr) => Span
   readonly mask: Value | undefined
 }
+
+/** What queries of `attention` see. */
+export function attentionEnds(node: Node): Attended['ends'] {
+  const [q, keys] = node.inputs as readonly [Value, Value]
+  const attrs = node.attrs as AttentionAttrs
+  return ({ b, symbols }, _, token) => {
+    const length = asExpr(lengthOf(symbols, attrs.length ?? shapeOf(keys)[2]!))
+    if (attrs.causal !== true) return { from: u32(0), to: length }
+    // The last query stands at the last key.
+    const behind = length
+      .bits('i32')
+      .sub(asExpr(symbols.dim(shapeOf(q)[2]!)).bits('i32'))
+      .add(token.bits('i32'))
+      .add(1)
+    const to = b.let('to', behind.max(0).bits('u32').min(length))
+    return { from: windowStart(b, to, attrs.window), to }
+  }
+}
+
+/** Keys that count. */
+export const lengthOf = (symbols: SymbolUniforms, length: Index | Dim): Amount =>
+  typeof length === 'number' ? length : symbols.index(length).max(0).bits('u32')
 
 export type GroupCut = Exclude<AttentionCut, { readonly kind: 'alone' }>
 
@@ -100,7 +123,7 @@ export function attendGroup(attended: Attended, cut: GroupCut, parts: KernelPart
             },
       inside: (body) => elements.inside(body),
     }
-    const out = cut.ranges === 1 ? resultWriter(parts, node, width, lanes) : undefined
+    const out = cut.ranges === 1 ? resultWriter(parts, node, lanes) : undefined
     const ranged = out === undefined ? rangeWriter(parts, attended, cut.ranges, memory.between(node)!) : undefined
     const write = (found: FoundRow): void =>
       when(top.add(found.row), rowCount, () => {
@@ -127,10 +150,10 @@ function rangeOf({ b }: KernelParts, { from, to }: Span, range: Expr, ranges: nu
 }
 
 /** Four numbers of a row of a matrix. */
-type Read = (row: Expr, column: Expr) => Expr
+export type Read = (row: Expr, column: Expr) => Expr
 
 /** Reads rows of a width, as vectors where they are in memory and of whole vectors. */
-function reader({ b, arrays, elements }: KernelParts, memory: Memory, value: Value, width: number, lanes: 1 | 4): Read {
+export function reader({ b, arrays, elements }: KernelParts, memory: Memory, value: Value, width: number, lanes: 1 | 4): Read {
   const { dtype } = typeOf(value)
   const base = baseValue(value)
   if (lanes === 4 && width % 4 === 0 && memory.of(base) !== undefined) {
@@ -155,35 +178,51 @@ function reader({ b, arrays, elements }: KernelParts, memory: Memory, value: Val
   }
 }
 
-/** Writes a row of the result. */
-function resultWriter(
-  { b, arrays, elements }: KernelParts,
-  node: Node,
-  width: number,
-  lanes: 1 | 4,
-): (query: Expr, found: FoundRow) => void {
-  const { dtype } = node.outputs[0]!
+/** Writes four numbers of a row of a matrix, as far as it is wide. */
+export type Write = (row: Expr, column: Expr, numbers: Expr) => void
+
+/** Writes rows of a width where they have memory, as vectors where they are of whole ones. */
+export function writer({ b, arrays, elements }: KernelParts, value: Value, lanes: 1 | 4): Write | undefined {
+  const { dtype, shape } = typeOf(value)
+  const width = shape.at(-1) as number
   const elementsPerWord = perWord(dtype)
   const whole = width % 4 === 0 && lanes === 4
   const perVector = 4 / elementsPerWord
-  const out = arrays.of({ node, index: 0 }, whole ? (perVector as 2 | 4) : 1)!
-  return (query, { total, each }) => {
-    const factor = b.let('factor', f32(1).div(divisorOf(b, total)))
-    each((column, sum) => {
-      const numbers = b.let('attended', sum.mul(factor.splat(4)))
-      const words = Array.from({ length: perVector }, (_, word) =>
-        joinParts(elementsPerWord, (part) => {
-          const number = rounded(b, numbers.lane(word * elementsPerWord + part), dtype)
-          return b.let('bits', encodeBits(b.let('rounded', number), dtype))
-        }),
-      )
-      if (whole) return b.store(out, b.let('to', query.mul(width / 4).add(column)), vector(...words))
-      words.forEach((bits, word) => {
-        const w = b.let('w', column.mul(perVector).add(word))
-        const perRow = width / elementsPerWord
-        b.if(w.lt(perRow), () => elements.inside(() => b.store(out, b.let('to', query.mul(perRow).add(w)), bits)))
-      })
+  const out = arrays.of(value, whole ? (perVector as 2 | 4) : 1)
+  if (out === undefined) return undefined
+  return (row, column, numbers) => {
+    const words = Array.from({ length: perVector }, (_, word) =>
+      joinParts(elementsPerWord, (part) => {
+        const number = rounded(b, numbers.lane(word * elementsPerWord + part), dtype)
+        return b.let('bits', encodeBits(b.let('rounded', number), dtype))
+      }),
+    )
+    if (whole) return b.store(out, b.let('to', row.mul(width / 4).add(column)), vector(...words))
+    words.forEach((bits, word) => {
+      const w = b.let('w', column.mul(perVector).add(word))
+      const perRow = width / elementsPerWord
+      b.if(w.lt(perRow), () => elements.inside(() => b.store(out, b.let('to', row.mul(perRow).add(w)), bits)))
     })
+  }
+}
+
+/** Writes a row of the result, and where it has memory log Σ e^score. */
+function resultWriter(parts: KernelParts, node: Node, lanes: 1 | 4): (query: Expr, found: FoundRow) => void {
+  const { b, arrays, elements } = parts
+  const write = writer(parts, { node, index: 0 }, lanes)
+  const sums = node.outputs.length > 1 && node.op === 'attentionForward' ? arrays.of({ node, index: 1 }) : undefined
+  return (query, { peak, total, first, each }) => {
+    if (write !== undefined) {
+      const factor = b.let('factor', f32(1).div(divisorOf(b, total)))
+      each((column, sum) => write(query, column, b.let('attended', sum.mul(factor.splat(4)))))
+    }
+    if (sums === undefined) return
+    b.if(first, () =>
+      elements.inside(() => {
+        const sum = peak.mul(Math.LN2).add(divisorOf(b, total).unary('log'))
+        b.store(sums, query, total.eq(0).select(f32(0), sum).bits('u32'))
+      }),
+    )
   }
 }
 

@@ -11,6 +11,7 @@ import { sortedPlace } from '../kernel/lib/reductions.js'
 import { elementRules } from '../kernel/lib/rules.js'
 import { softwareTuning, type Tuning } from '../kernel/lib/tuning.js'
 import { elementCountAt, type Sym, type SymValues } from '../shape.js'
+import { attentionGradDispatches } from './attention-backward.js'
 import { attendCachedDispatches, attentionDispatches } from './attention-dispatch.js'
 import { writesDispatch } from './cache-dispatch.js'
 import { concatDispatches } from './concat-dispatch.js'
@@ -100,7 +101,10 @@ function ownDispatches(node: Node, memory: Memory, { maxBindings, tuning }: Requ
     case 'attendCached':
       return attendCachedDispatches(node, memory, tuning)
     case 'attention':
+    case 'attentionForward':
       return attentionDispatches(node, memory, tuning)
+    case 'attentionGrad':
+      return attentionGradDispatches(node, memory, tuning)
     default:
       throw new TensorError('KERNEL', `${node.op} has no dispatches of its own`)
   }

@@ -12,6 +12,7 @@ import { hasRows, rowOps } from '../kernel/lib/rows.js'
 import { elementRules, loopingOps } from '../kernel/lib/rules.js'
 import type { Attrs } from '../graph/node.js'
 import { hasAttention } from './attention-dispatch.js'
+import type { DispatchOptions } from './dispatches.js'
 import { partialWords } from './long-reductions.js'
 import type { Program } from './program.js'
 import { baseOf, isView } from './views.js'
@@ -19,7 +20,7 @@ import { baseOf, isView } from './views.js'
 /** Operations worked out in one kernel, beyond which compilers take long. */
 export const MOST_NODES = 48
 
-const ownKernels = new Set(['sort', 'cacheWrite', 'attendCached', 'attention'])
+const ownKernels = new Set(['sort', 'cacheWrite', 'attendCached', 'attention', 'attentionForward', 'attentionGrad'])
 
 /** Whether an operation takes several dispatches, or a kernel that nothing joins. */
 export const isOwn = (node: Node, maxBindings: number): boolean =>
@@ -28,9 +29,18 @@ export const isOwn = (node: Node, maxBindings: number): boolean =>
 /** A concatenation of more tensors than a kernel reaches. */
 const isWideConcat = (node: Node, maxBindings: number): boolean => node.op === 'concat' && node.inputs.length > maxBindings - 2
 
-/** Whether kernels can be made of an operation. */
-export function hasKernel(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean {
-  const own = op === 'sort' || op === 'cacheWrite' || hasAttention(op, inputs)
+/** Arrays that a kernel reaches on every device. */
+const LEAST_BINDINGS = 8
+
+/** Whether kernels can be made of an operation, as devices are by these options. */
+export function hasKernel(
+  op: string,
+  inputs: readonly TensorType[],
+  outputs: readonly TensorType[],
+  attrs: Attrs,
+  options: DispatchOptions = { maxBindings: LEAST_BINDINGS },
+): boolean {
+  const own = op === 'sort' || op === 'cacheWrite' || hasAttention(op, inputs, options)
   if (!own && !elementRules.has(op) && !hasRows(op, inputs, outputs, attrs)) return false
   return [...inputs, ...outputs].every(({ dtype, shape }) => dtype !== 'f64' && elementCount(shape) < 2 ** 32)
 }
@@ -70,6 +80,8 @@ const rereading: Readonly<Record<string, readonly number[]>> = {
   matmul: [0, 1],
   qmatmul: [0, 1, 2, 3],
   attention: [0, 1, 2, 3],
+  attentionForward: [0, 1, 2, 3],
+  attentionGrad: [0, 1, 2, 3, 4, 5, 6],
   attendCached: [0, 5],
   cacheWrite: [2],
   ...Object.fromEntries([...rowOps].map(([op, { rows }]) => [op, rows])),
@@ -160,7 +172,8 @@ function keepWithinLimits(program: Program, kept: ReadonlySet<Node>, keep: (node
     // The dispatch that writes the caches reads neither queries nor, where it writes in place, what the caches held.
     const isCached = node.op === 'attendCached'
     const together = isCached ? [node.inputs[1]!, node.inputs[2]!, node.inputs[5]!] : node.inputs
-    const most = maxBindings - 1 - (isCached ? 3 : node.outputs.length)
+    // Keys and values have their gradients from one dispatch, queries from another.
+    const most = node.op === 'attentionGrad' ? maxBindings - 2 : maxBindings - 1 - (isCached ? 3 : node.outputs.length)
     const join = () => {
       const arrays = new Set<Node>()
       let size = 1

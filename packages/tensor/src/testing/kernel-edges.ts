@@ -1,7 +1,7 @@
 /** Every edge of the tiles, blocks and splits that products are cut into for graphics processors, and rows and attention by workgroups, against the reference interpreter. */
 import type { Device } from '../device/device.js'
 import { referenceDevice } from '../device/reference/device.js'
-import { attendCached, attention, jit, qmatmul, tensor, type Tensor } from '../index.js'
+import { attendCached, attention, concat, jit, qmatmul, tensor, valueAndGrad, type AttentionOptions, type Tensor } from '../index.js'
 import { mismatch } from './compare.js'
 
 export interface KernelEdge {
@@ -233,6 +233,37 @@ const cached = (
   ),
 )
 
+/** The gradients of queries, keys and values one behind the other. */
+function attentionGradients(inputs: readonly Tensor[], weight: Tensor, options: AttentionOptions): Tensor {
+  const loss = (own: readonly Tensor[]): Tensor => attention(own[0]!, own[1]!, own[2]!, options).mul(weight).sum()
+  const flat = (grad: Tensor): Tensor => grad.reshape(grad.shape.reduce<number>((count, dim) => count * Number(dim), 1))
+  return concat(valueAndGrad(loss)(inputs).grads.map(flat), 0)
+}
+
+const gradients = (
+  [
+    [20, 20, 8, { causal: true }, 1],
+    [17, 40, 64, { causal: true, window: 9 }, 2],
+    [33, 19, 6, { causal: true, softcap: 2 }, 1],
+    [3, 35, 128, { length: 30 }, 2],
+    [40, 24, 4, { causal: true, length: 21 }, 3],
+  ] as const
+).map(([queries, keys, width, options, shared]) =>
+  agrees(
+    `gradients of attention of ${queries} queries of ${shared} heads that share ${keys} keys, a width of ${width}, ${JSON.stringify(options)}`,
+    () => [...heads(queries, keys, width, { shared }), numbers([1, shared, queries, width], 1.9)],
+    (q, k, v, weight) => attentionGradients([q!, k!, v!], weight!, options),
+  ),
+)
+
+const maskedGradients = [true, false].map((isBool) =>
+  agrees(
+    `gradients of attention with ${isBool ? 'a mask' : 'a bias'}`,
+    () => [...heads(19, 37, 12), numbers([1, 2, 19, 12], 1.9), isBool ? numbers([2, 19, 37], 0.9).lt(0.3) : numbers([19, 37], 0.9)],
+    (q, k, v, weight, mask) => attentionGradients([q!, k!, v!], weight!, { mask: mask! }),
+  ),
+)
+
 export const kernelEdges: readonly KernelEdge[] = [
   ...products,
   ...together,
@@ -245,4 +276,6 @@ export const kernelEdges: readonly KernelEdge[] = [
   ...halves,
   ...few,
   ...cached,
+  ...gradients,
+  ...maskedGradients,
 ]

@@ -1,5 +1,5 @@
 /** NVIDIA's graphics cards by the driver alone: kernels are printed as PTX, which the driver compiles. Programs run as dispatches of kernels, in the order of one stream. */
-import { planDispatches } from '../../compile/dispatches.js'
+import { planDispatches, type DispatchOptions } from '../../compile/dispatches.js'
 import { hasKernel } from '../../compile/kept.js'
 import { gpuTuning } from '../../kernel/lib/tuning.js'
 import type { Program } from '../../compile/program.js'
@@ -85,8 +85,14 @@ export class CudaDevice implements Device {
     return this.disposed || this.lost !== undefined
   }
 
+  /** How kernels are cut. */
+  private get cut(): DispatchOptions {
+    const { maxBindings, sharedBytes } = this.opened.kernelCaps
+    return { maxBindings, tuning: { ...gpuTuning, sharedBytes } }
+  }
+
   supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean {
-    return hasKernel(op, inputs, outputs, attrs)
+    return hasKernel(op, inputs, outputs, attrs, this.cut)
   }
 
   alloc(bytes: number): DeviceBuffer {
@@ -124,9 +130,7 @@ export class CudaDevice implements Device {
 
   async compile(program: Program): Promise<Executable> {
     const { kernelCaps, target, mostGroups } = this.opened
-    const plan = this.enter(() =>
-      planDispatches(program, { maxBindings: kernelCaps.maxBindings, tuning: { ...gpuTuning, sharedBytes: kernelCaps.sharedBytes } }),
-    )
+    const plan = this.enter(() => planDispatches(program, this.cut))
     const stages: Stage[] = []
     let words = 0
     let numbers: Numbers | undefined

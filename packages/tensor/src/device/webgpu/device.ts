@@ -1,5 +1,5 @@
 /** WebGPU in browsers and, by the npm package `webgpu`, in Node. Programs run as kernels of elements, in the order of one queue. */
-import { planDispatches, type DispatchPlan } from '../../compile/dispatches.js'
+import { planDispatches, type DispatchOptions, type DispatchPlan } from '../../compile/dispatches.js'
 import { hasKernel } from '../../compile/kept.js'
 import type { Program } from '../../compile/program.js'
 import { debugLog } from '../../debug/log.js'
@@ -91,8 +91,14 @@ export class WebGpuDevice implements Device {
     return this.disposed || this.lost !== undefined
   }
 
+  /** How kernels are cut. */
+  private get cut(): DispatchOptions {
+    const { maxBindings, sharedBytes } = this.kernelCaps
+    return { maxBindings, tuning: { ...this.tuning, sharedBytes } }
+  }
+
   supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean {
-    return hasKernel(op, inputs, outputs, attrs)
+    return hasKernel(op, inputs, outputs, attrs, this.cut)
   }
 
   /** Whether there was memory is known later: what uses the buffer fails with OUT_OF_MEMORY when there was none. */
@@ -169,10 +175,7 @@ export class WebGpuDevice implements Device {
 
   async compile(program: Program): Promise<Executable> {
     this.check()
-    const plan = planDispatches(program, {
-      maxBindings: this.kernelCaps.maxBindings,
-      tuning: { ...this.tuning, sharedBytes: this.kernelCaps.sharedBytes },
-    })
+    const plan = planDispatches(program, this.cut)
     this.checkPlan(plan)
     const taken = await this.operations.guard(
       Promise.allSettled(

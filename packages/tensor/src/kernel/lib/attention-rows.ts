@@ -54,6 +54,12 @@ const LOG2E = Math.LOG2E
 /** What queries are multiplied by beforehand, so that their products with keys need nothing more; with a soft cap they are what tanh takes. */
 export const queryFactor = ({ scale, softcap }: Rows): number => (softcap === undefined ? scale * LOG2E : scale / softcap)
 
+/** Four numbers of a query, multiplied by it. */
+export function scaledQuery(rows: Rows, row: Expr, column: Expr): Expr {
+  const query = rows.query(row, column)
+  return query.mul(query.like(queryFactor(rows)))
+}
+
 /** The score of such a product, without what a mask adds. */
 export function cappedScore({ softcap }: Rows, dot: Expr): Expr {
   return softcap === undefined
@@ -151,8 +157,7 @@ export function attendRows(rows: Rows, count: number, threads: number, write: (f
   b.for('place', member, u32(count * columns), threads, (place) =>
     inside(() => {
       const row = b.let('row', place.div(columns))
-      const query = rows.query(row, b.let('column', place.rem(columns)))
-      b.store(queries, place, query.mul(query.like(queryFactor(rows))))
+      b.store(queries, place, scaledQuery(rows, row, b.let('column', place.rem(columns))))
     }),
   )
   const { from, to } = commonSpan(rows)
@@ -237,7 +242,7 @@ export function attendRows(rows: Rows, count: number, threads: number, write: (f
 /** Products of all queries with a key: as many columns at a time as there are loads that one likes to have on their way. */
 function scoresOf({ b, columns, key, inside }: Rows, queries: Shared, count: number, s: Expr): Expr[] {
   const dots = Array.from({ length: count }, () => b.var('dot', f32(0)))
-  const step = [8, 4, 2].find((size) => columns % size === 0) ?? 1
+  const step = [4, 2].find((size) => columns % size === 0) ?? 1
   b.for('column', u32(0), u32(columns), step, (start) =>
     inside(() => {
       const columnsHere = Array.from({ length: step }, (_, i) => (i === 0 ? start : b.let('column', start.add(i))))

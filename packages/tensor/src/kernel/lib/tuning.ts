@@ -1,4 +1,6 @@
-import { blockBytes, blockQueries, threadColumns, type AttentionBlock } from './attention-block.js'
+import { backwardBytes } from './attention-backward.js'
+import { blockBytes } from './attention-block.js'
+import { blockQueries, threadColumns, type AttentionBlock } from './attention-tile.js'
 import type { Tile } from './products.js'
 
 /** A product as its cut depends on it; `Infinity` where only a symbol says. */
@@ -18,9 +20,11 @@ export interface Tuning {
   /** Threads that share a row of so many elements, of so many rows. */
   readonly rowThreads: (rows: number, size: number) => number
   /** Threads that share some rows of attention, of heads of a width; 1 where each query has a thread of its own. */
-  readonly attentionThreads: (width: number) => number
+  readonly attentionThreads: (width: number, sharedBytes: number) => number
   /** How attention of many queries is cut into blocks; undefined where rows are to be shared. */
   readonly attentionBlock: (size: AttentionSize, sharedBytes: number) => AttentionBlock | undefined
+  /** How its backward pass is cut, for queries of all heads or keys of all heads, whichever are fewer; undefined where it is decomposed. */
+  readonly attentionBackward: (size: { readonly rows: number; readonly width: number }, sharedBytes: number) => AttentionBlock | undefined
   /** Ranges that so many keys are split into, where so many workgroups go through them. */
   readonly keyRanges: (workgroups: number, keys: number) => number
   /** Bytes that the threads of a workgroup may share. */
@@ -54,6 +58,7 @@ export const softwareTuning: Tuning = {
   rowThreads: () => 1,
   attentionThreads: () => 1,
   attentionBlock: () => undefined,
+  attentionBackward: () => undefined,
   keyRanges: () => 1,
   sharedBytes: LEAST_SHARED,
 }
@@ -80,20 +85,29 @@ export const gpuTuning: Tuning = {
     return rows <= 4 && inner >= 128 ? { ...tile, split: 64 } : tile
   },
   rowThreads: (_, size) => (size <= 64 ? 32 : size <= 1024 ? 64 : 128),
-  attentionThreads: () => 128,
+  attentionThreads: (width, sharedBytes) => (width > 64 && sharedBytes > LEAST_SHARED ? 256 : 128),
   attentionBlock({ heads, queries, width }, sharedBytes) {
     if (queries < BLOCK_QUERIES) return undefined
     const columns = Math.ceil(width / 4)
     // What a thread holds of the result stays in registers.
     const fits = (block: AttentionBlock): boolean =>
-      block.rows * threadColumns(block, columns) <= 16 && block.across <= 2 * columns && blockBytes(block, columns) <= sharedBytes
+      block.rows * threadColumns(block, columns) <= 16 && block.across <= 4 * columns && blockBytes(block, columns) <= sharedBytes
     const fitting = [WIDE_BLOCKS, NARROW_BLOCKS].map((blocks) => blocks.filter(fits)).find(({ length }) => length > 0)
     // The largest of which there are enough, or the smallest.
     const groups = (block: AttentionBlock): number => heads * Math.ceil(queries / blockQueries(block))
     return fitting?.find((block) => groups(block) >= ENOUGH_GROUPS) ?? fitting?.at(-1)
   },
+  attentionBackward({ rows, width }, sharedBytes) {
+    const columns = Math.ceil(width / 4)
+    // Two sums for each row, of keys and of values.
+    const fits = (block: AttentionBlock): boolean =>
+      2 * block.rows * threadColumns(block, columns) <= 16 && block.across <= 4 * columns && backwardBytes(block, columns) <= sharedBytes
+    const fitting = [WIDE_BLOCKS, NARROW_BLOCKS].map((blocks) => blocks.filter(fits)).find(({ length }) => length > 0)
+    return fitting?.find((block) => rows >= ENOUGH_GROUPS * blockQueries(block)) ?? fitting?.at(-1)
+  },
   keyRanges(workgroups, keys) {
-    if (keys < 256) return 1
+    // A second dispatch costs as much as some hundred keys.
+    if (keys < 512) return 1
     const most = Math.min(ENOUGH_GROUPS / workgroups, keys / LEAST_KEYS, MOST_RANGES)
     return most < 2 ? 1 : 2 ** Math.floor(Math.log2(most))
   },
@@ -101,5 +115,9 @@ export const gpuTuning: Tuning = {
 }
 
 /** Blocks of attention from the largest on; the narrow ones are for devices that share little, and for narrow heads. */
-const WIDE_BLOCKS: readonly AttentionBlock[] = [8, 4, 2].map((rows) => ({ down: 8, across: 8, rows }))
+const WIDE_BLOCKS: readonly AttentionBlock[] = [
+  { down: 16, across: 8, rows: 4 },
+  { down: 8, across: 8, rows: 4 },
+  { down: 8, across: 8, rows: 2 },
+]
 const NARROW_BLOCKS: readonly AttentionBlock[] = [4, 2].map((rows) => ({ down: 8, across: 4, rows }))
