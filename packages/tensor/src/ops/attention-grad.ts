@@ -10,15 +10,7 @@ import type { Dim } from '../shape.js'
 import { differentiate } from '../transform/backward.js'
 import { attentionGradSamples } from './attention-grad-samples.js'
 import { attentionSamples } from './attention-samples.js'
-import {
-  decomposeAttention,
-  decomposeWithScores,
-  HIDDEN_LIMIT,
-  inferAttention,
-  maskReader,
-  referenceAttention,
-  type AttentionAttrs,
-} from './attention.js'
+import { decomposeWithScores, HIDDEN_LIMIT, inferAttention, maskReader, referenceAttention, type AttentionAttrs } from './attention.js'
 import { defineOp, type OpRow, type ReferenceContext, type RefTensor } from './row.js'
 import { checkCount, checkDTypeIs, checkShapeIs, wideDType, widen, zerosLike } from './wide.js'
 

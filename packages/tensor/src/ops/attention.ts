@@ -179,9 +179,7 @@ function cutTail(x: Value, length: Index): Value {
   return where(lt(iota([shapeOf(x)[2]!, 1], 0, 'i32'), scalarOf(length, 0)), x, like(x, 0))
 }
 
-export const decomposeAttention = (inputs: readonly Value[], attrs: AttentionAttrs): readonly Value[] => [
-  decomposeWithScores(inputs, attrs).out,
-]
+const decomposeAttention = (inputs: readonly Value[], attrs: AttentionAttrs): readonly Value[] => [decomposeWithScores(inputs, attrs).out]
 
 /** The result, with the scores [B, H, T, S] as the softmax sees them, and where queries see some key at all if not everywhere. */
 export function decomposeWithScores(
