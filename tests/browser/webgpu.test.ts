@@ -72,6 +72,25 @@ describe('WebGPU in Chromium', () => {
     })
   })
 
+  it('computes samples whose tensors take several bindings and buffers', async ({ skip }) => {
+    skip(executable === undefined, noChromium)
+    const limits = { maxStorageBufferBindingSize: 256, maxBufferSize: 512 }
+    const rows = ['add', 'matmul', 'softmax', 'layerNorm', 'concat', 'gather', 'attention', 'attendCached', 'cumsum', 'sort']
+    const { count, problems, split } = await opened.run('page', 'largeTable', { limits, rows })
+    expect(problems).toEqual([])
+    expect(count).toBe(rows.length)
+    expect(split).toBeGreaterThan(3)
+  })
+
+  it('generates and trains with weights that take several bindings and buffers', async ({ skip }) => {
+    skip(executable === undefined, noChromium)
+    const limits = { maxStorageBufferBindingSize: 4096, maxBufferSize: 4096 }
+    const { apart, split, splitInTraining, ...found } = await opened.run('page', 'large', { limits })
+    expect(found).toEqual({ same: true, steps: 3, liveBytes: 0 })
+    expect(apart).toBeLessThan(1e-5)
+    expect(Math.min(split, splitInTraining)).toBeGreaterThan(3)
+  }, 120_000)
+
   it('moves tensors between all devices, bit for bit', async ({ skip }) => {
     skip(executable === undefined, noChromium)
     expect(await opened.run('page', 'moves', {})).toEqual([])

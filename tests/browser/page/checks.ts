@@ -20,6 +20,7 @@ import { checkGoldens, checkTable } from '../../../packages/tensor/src/testing/o
 import { webGpuOf } from '../../../packages/tensor/src/testing/webgpu.js'
 import { firstLosses, shakespeareOf } from '../../../tools/acceptance/foundation/shakespeare/model.js'
 import { failureChecks } from './failures.js'
+import { largeSamples, largeWeights } from './large.js'
 import { cacheProblems } from './lengths.js'
 
 const warnings: string[] = []
@@ -135,7 +136,7 @@ export const checks = {
     readonly first?: boolean
     readonly form?: 'gpu'
   }) {
-    const device = form === undefined ? await resolveDevice(name) : await (await findWebGpu()).open(gpuTuning)
+    const device = form === undefined ? await resolveDevice(name) : await (await findWebGpu()).open({ tuning: gpuTuning })
     return checkTable(device, { first, ...(rows === undefined ? {} : { rows }), ...refused(name) })
   },
 
@@ -186,8 +187,18 @@ export const checks = {
 
   /** Where generation with a cache and without differ, by the length of the prompt. `form: 'gpu'` as for `conformance`. */
   async lengths({ lengths, form }: { readonly lengths: readonly number[]; readonly form?: 'gpu' }): Promise<string[]> {
-    const device = form === undefined ? await resolveDevice('webgpu') : await (await findWebGpu()).open(gpuTuning)
+    const device = form === undefined ? await resolveDevice('webgpu') : await (await findWebGpu()).open({ tuning: gpuTuning })
     return cacheProblems(device, lengths)
+  },
+
+  /** Weights that take several bindings and buffers, see `large.ts`. */
+  async large({ limits }: { readonly limits: Parameters<typeof largeWeights>[0] }) {
+    return largeWeights(limits, await resolveDevice('cpu'))
+  },
+
+  /** Samples whose tensors do. */
+  async largeTable({ limits, rows }: { readonly limits: Parameters<typeof largeSamples>[0]; readonly rows?: readonly string[] }) {
+    return largeSamples(limits, rows)
   },
 
   /** The first losses of the tiny GPT's training on characters of a text of the server. */

@@ -63,7 +63,7 @@ export const failureChecks = {
     return problems
   },
 
-  /** A model one of whose weights is larger than the device takes, and whose weights nobody has: nothing of it is needed to refuse it. */
+  /** A model one of whose weights is larger than all that a kernel binds, and whose weights nobody has: nothing of it is needed to refuse it. */
   async largeWeight(_: Record<string, never>) {
     const device = await resolveDevice('webgpu', { threads: 6 })
     const { largestTensor } = webGpuOf(device).room()
@@ -96,9 +96,10 @@ export const failureChecks = {
     const allocated = await outcome(() => device.read(buffer, 4))
     device.free(buffer)
     const tooLarge = await outcome(() => full([elements + 1], 1).realize({ device }))
+    // Two bindings more than a kernel has.
     const betweenOperations = await outcome(() =>
       one
-        .expand(elements * 2)
+        .expand(elements + webGpuOf(device).gpu.limits.maxStorageBufferBindingSize / 2)
         .cumsum(0)
         .sum()
         .item({ device }),

@@ -11,9 +11,10 @@ import type { Tuning } from '../kernel/lib/tuning.js'
 import type { AttentionAttrs } from '../ops/attention.js'
 import { dimMax, elementCount, elementCountAt, type Dim, type SymValues } from '../shape.js'
 import { attentionEnds, biasAt, lengthOf, reader, writer, type Write } from './attention-groups.js'
-import type { Dispatch } from './dispatches.js'
+import type { Dispatch, DispatchOptions } from './dispatches.js'
 import { inVectors, kernelOf, type KernelParts } from './kernel-parts.js'
 import type { Memory } from './places.js'
+import { rangesOf } from './reach.js'
 
 type Inputs = readonly [q: Value, k: Value, v: Value, gradient: Value, sums: Value, delta: Value, mask: Value | undefined]
 
@@ -23,6 +24,16 @@ export function backwardBlock([q, k]: readonly TensorType[], tuning: Tuning): At
   const [, keyHeads, keys] = k!.shape as readonly [Dim, number, Dim]
   const least = Math.min(elementCount([batch, heads]) * dimMax(tokens), elementCount([batch, keyHeads]) * dimMax(keys))
   return tuning.attentionBackward({ rows: least, width }, tuning.sharedBytes)
+}
+
+/** Bindings that the larger of its dispatches takes, by the inputs of either pass. */
+export function backwardBindings(op: string, inputs: readonly TensorType[], options: DispatchOptions): number {
+  const { maxBindings, rangeBytes = Infinity, blockBytes = Infinity } = options
+  const [q, k] = inputs as readonly [TensorType, TensorType]
+  const perQuery: TensorType = { shape: q.shape.slice(0, 3), dtype: 'f32' }
+  // Queries and their gradient, keys and values with what is written of them, sums and deltas, and a mask.
+  const bound = [q, q, k, k, k, k, perQuery, perQuery, ...inputs.slice(op === 'attentionForward' ? 3 : 6)]
+  return rangesOf(bound, { maxBindings, rangeBytes, blockBytes })
 }
 
 export function attentionGradDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {

@@ -9,7 +9,7 @@ import { encodeBits, joinParts, perWord, rounded } from '../kernel/lib/pack.js'
 import { softwareTuning, type Tuning } from '../kernel/lib/tuning.js'
 import { elementCount, elementCountAt, type Dim, type SymValues } from '../shape.js'
 import { writesDispatch } from './cache-dispatch.js'
-import { backwardBlock } from './attention-backward.js'
+import { backwardBindings, backwardBlock } from './attention-backward.js'
 import type { Dispatch, DispatchOptions } from './dispatches.js'
 import { ELEMENT_GROUP, inVectors, kernelOf, placeInWord, type BuiltKernel, type KernelParts } from './kernel-parts.js'
 import { attendGroup, attentionEnds, biasAt, groupCount, rangePlaces, type Attended } from './attention-groups.js'
@@ -20,20 +20,17 @@ import type { Memory } from './places.js'
 const MOST_WIDTH = 256
 
 /** Whether attention of these shapes has a kernel of its own. */
-export function hasAttention(
-  op: string,
-  inputs: readonly TensorType[],
-  { maxBindings, tuning = softwareTuning }: DispatchOptions,
-): boolean {
+export function hasAttention(op: string, inputs: readonly TensorType[], options: DispatchOptions): boolean {
   const [q] = inputs
+  const { tuning = softwareTuning } = options
   const isTrained = op === 'attentionForward' || op === 'attentionGrad'
   if ((op !== 'attention' && op !== 'attendCached' && !isTrained) || q === undefined) return false
   // What has no elements has no memory that could be bound as vectors.
   if (inputs.some(({ shape }) => elementCount(shape) === 0)) return false
   const width = q.shape[3]
-  // Both passes or none: what one keeps the other has to understand. The backward pass reads a mask and six more, and writes two.
-  const masks = inputs.length - (op === 'attentionForward' ? 3 : 6)
-  if (isTrained && (backwardBlock(inputs, tuning) === undefined || 8 + masks > maxBindings)) return false
+  // Both passes or none: what one keeps the other has to understand.
+  if (isTrained && (backwardBlock(inputs, tuning) === undefined || backwardBindings(op, inputs, options) > options.maxBindings))
+    return false
   return typeof width === 'number' && width > 0 && width <= MOST_WIDTH && width % perWord(q.dtype) === 0 && Number(q.shape[1]) > 0
 }
 

@@ -8,6 +8,7 @@ import { elementCountAt, type Dim, type SymValues } from '../shape.js'
 import type { Dispatch } from './dispatches.js'
 import { ELEMENT_GROUP, kernelOf, placeInWord } from './kernel-parts.js'
 import type { Memory, Place } from './places.js'
+import { rangesOf } from './reach.js'
 
 /** Rows that are written into a cache. */
 export interface CacheWrite {
@@ -27,8 +28,10 @@ export function writesDispatch(writes: readonly CacheWrite[], positions: Value, 
       dtypeOf(rows) === dtypeOf(writes[0]!.rows),
   )
   const others = writes.filter((write) => !inPlace.includes(write))
+  const together = [positions, ...inPlace.flatMap(({ rows, out }) => [rows, out])]
+  const fit = rangesOf(together.map(typeOf), memory.reach) <= memory.reach.maxBindings
   return [
-    ...(inPlace.length === 0 ? [] : [rowsOnly(inPlace, positions, memory)]),
+    ...(inPlace.length === 0 ? [] : fit ? [inPlace] : inPlace.map((write) => [write])).map((group) => rowsOnly(group, positions, memory)),
     ...others.map((write) => wholeCache(write, positions, memory)),
   ]
 }

@@ -1,4 +1,4 @@
-import type { Node } from '../graph/node.js'
+import type { Node, Value } from '../graph/node.js'
 import { shapeOf } from '../graph/node.js'
 import { u32 } from '../kernel/builder.js'
 import type { Expr } from '../kernel/ir.js'
@@ -8,15 +8,16 @@ import { elementCountAt } from '../shape.js'
 import type { Dispatch } from './dispatches.js'
 import { ELEMENT_GROUP, kernelOf, placeInWord } from './kernel-parts.js'
 import type { Memory } from './places.js'
+import { rangesOf, rangesOfValue, type Reach } from './reach.js'
 
 /** A concatenation of more tensors than a kernel reaches: some at a time, each dispatch leaving what others write. */
-export function concatDispatches(node: Node, memory: Memory, most: number): Dispatch[] {
+export function concatDispatches(node: Node, memory: Memory): Dispatch[] {
   const axis = node.attrs['axis'] as number
   const { shape, dtype } = node.outputs[0]!
   const elementsPerWord = perWord(dtype)
   const dispatches: Dispatch[] = []
-  for (let first = 0, start = 0; first < node.inputs.length; first += most) {
-    const chosen = node.inputs.slice(first, first + most)
+  let start = 0
+  for (const [turn, chosen] of groupsOf(node, memory.reach).entries()) {
     const from = start
     const { kernel, places, symbols } = kernelOf(
       'concat',
@@ -26,7 +27,7 @@ export function concatDispatches(node: Node, memory: Memory, most: number): Disp
         const out = arrays.of({ node, index: 0 })!
         const total = asExpr(sizes.count(shape))
         when(thread, elementsPerWord === 1 ? total : total.add(elementsPerWord - 1).div(elementsPerWord), () => {
-          const word = b.var('word', first === 0 ? u32(0) : b.load(out, thread))
+          const word = b.var('word', turn === 0 ? u32(0) : b.load(out, thread))
           for (let part = 0; part < elementsPerWord; part++) {
             const shift = (32 / elementsPerWord) * part
             const index = placeInWord(b, thread, part, elementsPerWord, total)
@@ -64,4 +65,21 @@ export function concatDispatches(node: Node, memory: Memory, most: number): Disp
     })
   }
   return dispatches
+}
+
+/** Inputs that a kernel reaches at a time, in their order. */
+function groupsOf(node: Node, reach: Reach): Value[][] {
+  const most = reach.maxBindings - 1 - rangesOf(node.outputs, reach)
+  const groups: Value[][] = []
+  let bindings = Infinity
+  for (const value of node.inputs) {
+    const own = rangesOfValue(value, reach)
+    if (bindings + own > most) {
+      groups.push([])
+      bindings = 0
+    }
+    groups.at(-1)!.push(value)
+    bindings += own
+  }
+  return groups
 }

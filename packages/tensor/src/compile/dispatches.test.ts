@@ -122,8 +122,8 @@ describe('kernels', () => {
     const { dispatches } = plan([updateSlice(x, update, [1, 0])], [x])
     expect(dispatches[0]!.places).toEqual(
       expect.arrayContaining([
-        { kind: 'input', index: 0 },
-        { kind: 'input', index: 1 },
+        { kind: 'input', index: 0, ranges: 1 },
+        { kind: 'input', index: 1, ranges: 1 },
       ]),
     )
     expect(dispatches[0]!.places).toHaveLength(2)
@@ -159,7 +159,7 @@ describe('kernels', () => {
     expect(titles(joined)).toEqual(['concat', 'concat'])
     expect(joined.dispatches.map(({ places }) => places.length)).toEqual([7, 4])
     expect(() => plan([where(input([2], 'bool'), input([2]), input([2]))], undefined, 3)).toThrow(
-      /where reads 3 tensors; the device reaches 1 at a time/,
+      /where reads and writes 4 tensors; the device reaches 3 at a time/,
     )
   })
 

@@ -3,7 +3,7 @@ import { TensorError } from '../errors.js'
 import type { Node, TensorType, Value } from '../graph/node.js'
 import { typeOf } from '../graph/node.js'
 import { u32 } from '../kernel/builder.js'
-import type { Expr, Kernel } from '../kernel/ir.js'
+import { bindingCount, type Expr, type Kernel } from '../kernel/ir.js'
 import type { ElementContext, Elements } from '../kernel/lib/elements.js'
 import { asExpr } from '../kernel/lib/indexing.js'
 import { encodeBits, perWord, wordsOf } from '../kernel/lib/pack.js'
@@ -21,6 +21,7 @@ import { longReductionDispatches } from './long-reduction-dispatch.js'
 import { placeUnits, type Memory, type Place } from './places.js'
 import { productsDispatch } from './products-dispatch.js'
 import type { Program } from './program.js'
+import type { Reach } from './reach.js'
 import { rowsDispatch } from './rows-dispatch.js'
 import { chooseUnits, type Part, type Unit } from './units.js'
 
@@ -45,33 +46,56 @@ export interface DispatchPlan {
 }
 
 export interface DispatchOptions {
-  /** Arrays that one kernel may reach. */
+  /** Arrays that one kernel may reach, or ranges of larger ones. */
   readonly maxBindings: number
+  /** Bytes of an array that are bound at a time, a multiple of 256; default no limit. */
+  readonly rangeBytes?: number
+  /** Bytes of a block of memory, a multiple of `rangeBytes`; default no limit. */
+  readonly blockBytes?: number
   /** How kernels are cut for the processor underneath. Default: for adapters in software. */
   readonly tuning?: Tuning
 }
 
-export function planDispatches(program: Program, { maxBindings, tuning = softwareTuning }: DispatchOptions): DispatchPlan {
-  const kept = chooseKept(program, maxBindings)
-  const units = chooseUnits(program, kept, maxBindings)
-  const memory = placeUnits(program, units, tuning)
-  const dispatches = units.flatMap((unit) => dispatchesOf(unit, memory, { maxBindings, tuning }))
+/** @throws TensorError `UNSUPPORTED` where an operation reads more tensors than a kernel reaches, `OUT_OF_MEMORY` where it is their size that takes too many bindings */
+export function planDispatches(program: Program, options: DispatchOptions): DispatchPlan {
+  const { maxBindings, rangeBytes = Infinity, blockBytes = Infinity, tuning = softwareTuning } = options
+  const reach: Reach = { maxBindings, rangeBytes, blockBytes }
+  const kept = chooseKept(program, reach)
+  const units = chooseUnits(program, kept, reach)
+  const memory = placeUnits(program, units, tuning, reach)
+  const dispatches = units.flatMap((unit) => dispatchesOf(unit, memory, tuning))
   // Outputs that are inputs, or the same value as another output.
   program.outputs.forEach(({ value, alias }, index) => {
     const own = memory.of(value)
     if (own?.kind === 'output' && own.index === index) return
     if (alias !== undefined && own?.kind === 'input' && own.index === alias) return
-    dispatches.push(copyDispatch(value, { kind: 'output', index }, memory))
+    dispatches.push(copyDispatch(value, memory.output(index), memory))
   })
+  for (const { title, places, kernel } of dispatches) {
+    const bindings = bindingCount(kernel.storages)
+    if (bindings > maxBindings) throw outOfReach(title, bindings, places.length, reach)
+  }
   return { dispatches, arena: memory.arena }
 }
 
-function dispatchesOf(unit: Unit, memory: Memory, options: Required<DispatchOptions>): Dispatch[] {
+/** A kernel would take more bindings than a device has: for so many tensors, or because some are larger than one binding. */
+function outOfReach(title: string, bindings: number, tensors: number, { maxBindings, rangeBytes }: Reach): TensorError {
+  if (bindings === tensors)
+    return new TensorError(
+      'UNSUPPORTED',
+      `${title} reads and writes ${tensors} tensors; the device reaches ${maxBindings} at a time. Put them together in parts`,
+    )
+  return new TensorError(
+    'OUT_OF_MEMORY',
+    `${title} reads and writes ${tensors} tensors in ${bindings} ranges of ${rangeBytes} bytes; the device reaches ${maxBindings} at a time. Use smaller batches, split the largest tensors, or use device 'cpu'`,
+  )
+}
+
+function dispatchesOf(unit: Unit, memory: Memory, tuning: Tuning): Dispatch[] {
   const [{ node, cores }] = unit.parts as readonly [Part]
-  const { tuning } = options
   switch (unit.kind) {
     case 'own':
-      return ownDispatches(node, memory, options)
+      return ownDispatches(node, memory, tuning)
     case 'rows':
       return [rowsDispatch(node, cores[0]!, memory, tuning)]
     case 'products': {
@@ -87,7 +111,7 @@ function dispatchesOf(unit: Unit, memory: Memory, options: Required<DispatchOpti
   }
 }
 
-function ownDispatches(node: Node, memory: Memory, { maxBindings, tuning }: Required<DispatchOptions>): Dispatch[] {
+function ownDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {
   switch (node.op) {
     case 'sort':
       return sortDispatches(node, memory)
@@ -95,7 +119,7 @@ function ownDispatches(node: Node, memory: Memory, { maxBindings, tuning }: Requ
     case 'reduceMax':
       return longReductionDispatches(node, memory)
     case 'concat':
-      return concatDispatches(node, memory, maxBindings - 2)
+      return concatDispatches(node, memory)
     case 'cacheWrite':
       return writesDispatch([{ cache: node.inputs[0]!, rows: node.inputs[1]!, out: { node, index: 0 } }], node.inputs[2]!, memory)
     case 'attendCached':

@@ -3,7 +3,6 @@
  * several readers or is broadcast. Everything between is worked out inside the kernels that need it, and what follows a sum or a product element by element is worked out at its end.
  */
 import { elementCount } from '../shape.js'
-import { TensorError } from '../errors.js'
 import type { Node, TensorType, Value } from '../graph/node.js'
 import { shapeOf } from '../graph/node.js'
 import { sameOrder } from '../kernel/lib/indexing.js'
@@ -15,6 +14,7 @@ import { hasAttention } from './attention-dispatch.js'
 import type { DispatchOptions } from './dispatches.js'
 import { partialWords } from './long-reductions.js'
 import type { Program } from './program.js'
+import { rangesOf, rangesOfNodes, rangesOfValue, type Reach } from './reach.js'
 import { baseOf, isView } from './views.js'
 
 /** Operations worked out in one kernel, beyond which compilers take long. */
@@ -23,11 +23,12 @@ export const MOST_NODES = 48
 const ownKernels = new Set(['sort', 'cacheWrite', 'attendCached', 'attention', 'attentionForward', 'attentionGrad'])
 
 /** Whether an operation takes several dispatches, or a kernel that nothing joins. */
-export const isOwn = (node: Node, maxBindings: number): boolean =>
-  ownKernels.has(node.op) || isWideConcat(node, maxBindings) || partialWords(node) > 0
+export const isOwn = (node: Node, reach: Reach): boolean => ownKernels.has(node.op) || isWideConcat(node, reach) || partialWords(node) > 0
 
 /** A concatenation of more tensors than a kernel reaches. */
-const isWideConcat = (node: Node, maxBindings: number): boolean => node.op === 'concat' && node.inputs.length > maxBindings - 2
+const isWideConcat = (node: Node, reach: Reach): boolean =>
+  node.op === 'concat' &&
+  node.inputs.reduce((sum, value) => sum + rangesOfValue(value, reach), 0) > reach.maxBindings - 1 - rangesOf(node.outputs, reach)
 
 /** Arrays that a kernel reaches on every device. */
 const LEAST_BINDINGS = 8
@@ -106,7 +107,7 @@ export const isAligned = (node: Node, input: Node): boolean =>
 const isHeavy = (node: Node): boolean => (loopingOps.has(node.op) || rowOps.has(node.op)) && partialWords(node) === 0
 
 /** The nodes whose values are in memory. */
-export function chooseKept(program: Program, maxBindings: number): Set<Node> {
+export function chooseKept(program: Program, reach: Reach): Set<Node> {
   const kept = new Set<Node>()
   const readers = new Map<Node, Set<Node>>()
   const usedBeside = new Set<Node>()
@@ -129,14 +130,14 @@ export function chooseKept(program: Program, maxBindings: number): Set<Node> {
   for (const { value } of program.outputs) keep(value.node)
   const overwritten = new Set(program.outputs.flatMap(({ alias }) => (alias === undefined ? [] : [program.inputs[alias]!.value.node])))
   for (const node of program.nodes) {
-    if (isOwn(node, maxBindings) || usedBeside.has(node)) keep(node)
+    if (isOwn(node, reach) || usedBeside.has(node)) keep(node)
     // What an input held has to be read before it is written over.
     if (node.inputs.some((value) => overwritten.has(value.node))) keep(node)
     if (!isCheap(node) && (readers.get(node)?.size ?? 0) > 1) keepBase(node)
     node.inputs.forEach((value, which) => {
       const again =
         rereading[node.op]?.includes(which) === true ||
-        isWideConcat(node, maxBindings) ||
+        isWideConcat(node, reach) ||
         (!unequal.has(node.op) && elementCount(shapeOf(value)) < elementCount(node.outputs[0]!.shape))
       if (again && !isCheap(value.node)) keepBase(value.node)
     })
@@ -158,43 +159,44 @@ export function chooseKept(program: Program, maxBindings: number): Set<Node> {
     ends.set(end, [...(ends.get(end) ?? []), node])
     keep(end)
   }
-  keepWithinLimits(program, kept, keep, maxBindings)
+  keepWithinLimits(program, kept, keep, reach)
   return kept
 }
 
-/** Kernels that would reach too many arrays or grow too long are cut at their inputs. */
-function keepWithinLimits(program: Program, kept: ReadonlySet<Node>, keep: (node: Node) => void, maxBindings: number): void {
-  const reach = new Map<Node, { readonly arrays: ReadonlySet<Node>; readonly size: number }>()
-  const reachOf = (node: Node): { readonly arrays: ReadonlySet<Node>; readonly size: number } =>
-    node.op === 'input' || kept.has(node) ? { arrays: new Set([node]), size: 0 } : reach.get(node)!
+/** Kernels that would reach too many arrays or grow too long are cut at their inputs. What reaches too many all the same is refused once it is a kernel. */
+function keepWithinLimits(program: Program, kept: ReadonlySet<Node>, keep: (node: Node) => void, reach: Reach): void {
+  const found = new Map<Node, { readonly arrays: ReadonlySet<Node>; readonly size: number }>()
+  const foundOf = (node: Node): { readonly arrays: ReadonlySet<Node>; readonly size: number } =>
+    node.op === 'input' || kept.has(node) ? { arrays: new Set([node]), size: 0 } : found.get(node)!
   for (const node of program.nodes) {
-    if (isWideConcat(node, maxBindings)) continue
+    if (isWideConcat(node, reach)) continue
     // The dispatch that writes the caches reads neither queries nor, where it writes in place, what the caches held.
     const isCached = node.op === 'attendCached'
     const together = isCached ? [node.inputs[1]!, node.inputs[2]!, node.inputs[5]!] : node.inputs
-    // Keys and values have their gradients from one dispatch, queries from another.
-    const most = node.op === 'attentionGrad' ? maxBindings - 2 : maxBindings - 1 - (isCached ? 3 : node.outputs.length)
+    // Of attention's backward pass one dispatch writes the gradient of the queries, another those of keys and values.
+    const written =
+      node.op === 'attentionGrad'
+        ? Math.max(rangesOf(node.outputs.slice(0, 1), reach), rangesOf(node.outputs.slice(1), reach)) - 1
+        : rangesOf(node.outputs, reach)
+    const most = reach.maxBindings - 1 - written
     const join = () => {
       const arrays = new Set<Node>()
       let size = 1
       for (const { node: input } of together) {
-        const own = reachOf(input)
+        const own = foundOf(input)
         own.arrays.forEach((array) => arrays.add(array))
         size += own.size
       }
-      return { arrays, size }
+      return { arrays, size, bindings: rangesOfNodes(arrays, reach) }
     }
     let joined = join()
-    if (joined.arrays.size > most || joined.size > MOST_NODES) {
+    // What is made of little may be larger than all that it is made of.
+    const apart = rangesOfNodes(new Set(together.map(({ node: input }) => input)), reach)
+    if ((joined.bindings > most && joined.bindings > apart) || joined.size > MOST_NODES) {
       for (const { node: input } of together) if (input.inputs.length > 0) keep(input)
       joined = join()
-      if (joined.arrays.size > most)
-        throw new TensorError(
-          'UNSUPPORTED',
-          `${node.op} reads ${joined.arrays.size} tensors; the device reaches ${most} at a time. Put them together in parts`,
-        )
     }
-    reach.set(node, joined)
+    found.set(node, joined)
   }
 }
 

@@ -38,7 +38,7 @@ export class Arrays {
     const key = place.kind === 'temporary' ? `t${place.offset}` : `${place.kind}${place.index}`
     let array = this.made.get(key)
     if (array === undefined) {
-      array = this.b.storage(place.kind, 'u32', { lanes })
+      array = this.b.storage(place.kind, 'u32', { lanes, ranges: place.ranges, rangeBytes: this.memory.reach.rangeBytes })
       this.made.set(key, array)
       this.places.push(place)
     }

@@ -24,36 +24,49 @@ interface Hole {
 /** Offsets at which every device binds memory. */
 export const align = (bytes: number): number => Math.ceil(bytes / 256) * 256
 
+export interface TakeOptions {
+  /** The offset is a multiple of this. */
+  readonly step?: number
+  /** The bytes do not go across a multiple of this, which they must fit in. */
+  readonly within?: number
+}
+
 /** First-come placement into the smallest hole that fits; neighbouring holes are joined. */
 export class Arena {
   size = 0
   private holes: Hole[] = []
 
-  take(bytes: number): number {
+  take(bytes: number, { step = 1, within = Infinity }: TakeOptions = {}): number {
+    /** The first offset from one on where the bytes may lie. */
+    const from = (offset: number): number => {
+      const first = Math.ceil(offset / step) * step
+      return within === Infinity || Math.floor(first / within) === Math.floor((first + bytes - 1) / within)
+        ? first
+        : Math.ceil(first / within) * within
+    }
     let best = -1
     for (let i = 0; i < this.holes.length; i++) {
       const hole = this.holes[i]!
-      if (hole.bytes >= bytes && (best < 0 || hole.bytes < this.holes[best]!.bytes)) best = i
+      if (from(hole.offset) + bytes <= hole.offset + hole.bytes && (best < 0 || hole.bytes < this.holes[best]!.bytes)) best = i
     }
     if (best < 0) {
       // The last hole may lie at the end, and then only the difference is new.
       const last = this.holes.at(-1)
-      if (last !== undefined && last.offset + last.bytes === this.size) {
-        this.holes.pop()
-        this.size = last.offset + bytes
-        return last.offset
-      }
-      const offset = this.size
-      this.size += bytes
+      const isLast = last !== undefined && last.offset + last.bytes === this.size
+      const start = isLast ? last.offset : this.size
+      const offset = from(start)
+      if (isLast) this.holes.pop()
+      if (offset > start) this.holes.push({ offset: start, bytes: offset - start })
+      this.size = offset + bytes
       return offset
     }
-    const hole = this.holes[best]!
-    const { offset } = hole
-    if (hole.bytes === bytes) this.holes.splice(best, 1)
-    else {
-      hole.offset += bytes
-      hole.bytes -= bytes
-    }
+    const { offset: start, bytes: room } = this.holes[best]!
+    const offset = from(start)
+    const rest = [
+      { offset: start, bytes: offset - start },
+      { offset: offset + bytes, bytes: start + room - offset - bytes },
+    ]
+    this.holes.splice(best, 1, ...rest.filter((hole) => hole.bytes > 0))
     return offset
   }
 

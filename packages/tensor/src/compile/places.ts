@@ -1,43 +1,50 @@
 /** Where the values of a program lie on a device with kernels. */
-import { elementCount } from '../shape.js'
-import type { Node, TensorType, Value } from '../graph/node.js'
-
-import { wordsOf } from '../kernel/lib/pack.js'
+import { TensorError } from '../errors.js'
+import type { Node, Value } from '../graph/node.js'
 import { align, Arena } from './memory.js'
 import type { Program } from './program.js'
+import { bytesInWords, MOST_BYTES, rangesOfBytes, rangesOfValue, type Reach } from './reach.js'
 import type { Tuning } from '../kernel/lib/tuning.js'
 import { scratchWords } from './scratch.js'
 import type { Part, Unit } from './units.js'
 
 /** Memory that a dispatch reaches. */
-export type Place =
+export type Place = (
   | { readonly kind: 'input' | 'output'; readonly index: number }
   /** Bytes of the memory that the program's temporaries share. */
   | { readonly kind: 'temporary'; readonly offset: number; readonly bytes: number }
+) & {
+  /** Bindings that it takes. */
+  readonly ranges: number
+}
 
 export interface Memory {
   readonly of: (value: Value) => Place | undefined
   /** What a node's dispatches hand to each other. */
   readonly between: (node: Node) => Place | undefined
+  /** Where the program's output with a number is written. */
+  readonly output: (index: number) => Place
   /** Bytes of the memory that temporaries share. */
   readonly arena: number
+  /** What a kernel reaches of all this. */
+  readonly reach: Reach
 }
 
-const bytesOf = ({ shape, dtype }: TensorType): number => wordsOf(dtype, elementCount(shape)) * 4
-
 /** Inputs and outputs in memory of their own, the others in one block, in which what is no longer read makes room. What only its own dispatch reads has no memory. */
-export function placeUnits(program: Program, units: readonly Unit[], tuning: Tuning): Memory {
+export function placeUnits(program: Program, units: readonly Unit[], tuning: Tuning, reach: Reach): Memory {
   const places = new Map<Node, (Place | undefined)[]>()
   const placesOf = (node: Node): (Place | undefined)[] => {
     const own = places.get(node) ?? node.outputs.map(() => undefined)
     places.set(node, own)
     return own
   }
-  program.inputs.forEach(({ value }, index) => places.set(value.node, [{ kind: 'input', index }]))
+  const inputs = program.inputs.map(({ value }, index): Place => ({ kind: 'input', index, ranges: rangesOfValue(value, reach) }))
+  const outputs = program.outputs.map(({ value }, index): Place => ({ kind: 'output', index, ranges: rangesOfValue(value, reach) }))
+  program.inputs.forEach(({ value }, index) => places.set(value.node, [inputs[index]]))
   program.outputs.forEach(({ value, alias }, index) => {
     if (value.node.op === 'input') return
     // One buffer must not be bound twice, so an output in an input's memory is that input.
-    placesOf(value.node)[value.index] ??= alias === undefined ? { kind: 'output', index } : { kind: 'input', index: alias }
+    placesOf(value.node)[value.index] ??= alias === undefined ? outputs[index] : inputs[alias]
   })
   const wanted = new Map<Node, Set<number>>()
   const isWanted = ({ node, index }: Value): void => void wanted.set(node, (wanted.get(node) ?? new Set()).add(index))
@@ -50,6 +57,15 @@ export function placeUnits(program: Program, units: readonly Unit[], tuning: Tun
   })
   const between = new Map<Node, Place>()
   const arena = new Arena()
+  const take = (size: number): Place & { readonly kind: 'temporary' } => {
+    const bytes = align(Math.max(4, size))
+    if (bytes > MOST_BYTES)
+      throw new TensorError('OUT_OF_MEMORY', `${bytes} bytes between dispatches; kernels reach ${MOST_BYTES}. Use smaller batches`)
+    const ranges = rangesOfBytes(bytes, reach)
+    // Ranges are counted from where the array begins, and none of them goes from one block of memory to the next.
+    const offset = arena.take(bytes, ranges > 1 ? { step: reach.rangeBytes } : { within: reach.blockBytes })
+    return { kind: 'temporary', offset, bytes, ranges }
+  }
   const ending = new Map<number, { offset: number; bytes: number }[]>()
   units.forEach((unit, i) => {
     for (const { node } of unit.parts) {
@@ -60,22 +76,25 @@ export function placeUnits(program: Program, units: readonly Unit[], tuning: Tun
         const between = node.op === 'sort' || (node.op === 'attendCached' && index > 0)
         const needed = between || (wanted.get(node)?.has(index) === true && readLater)
         if (own[index] !== undefined || !needed) return
-        const bytes = align(Math.max(4, bytesOf(type)))
-        const offset = arena.take(bytes)
-        own[index] = { kind: 'temporary', offset, bytes }
+        const place = (own[index] = take(bytesInWords(type)))
         const end = Math.max(i, lastRead.get(node) ?? i)
-        ending.set(end, [...(ending.get(end) ?? []), { offset, bytes }])
+        ending.set(end, [...(ending.get(end) ?? []), place])
       })
     }
     const [{ node: first }] = unit.parts as readonly [Part]
     const words = unit.kind === 'own' ? scratchWords(first, tuning) : 0
     if (words > 0) {
-      const bytes = align(words * 4)
-      const offset = arena.take(bytes)
-      between.set(first, { kind: 'temporary', offset, bytes })
-      ending.set(i, [...(ending.get(i) ?? []), { offset, bytes }])
+      const place = take(words * 4)
+      between.set(first, place)
+      ending.set(i, [...(ending.get(i) ?? []), place])
     }
     for (const { offset, bytes } of ending.get(i) ?? []) arena.give(offset, bytes)
   })
-  return { of: ({ node, index }) => places.get(node)?.[index], between: (node) => between.get(node), arena: arena.size }
+  return {
+    of: ({ node, index }) => places.get(node)?.[index],
+    between: (node) => between.get(node),
+    output: (index) => outputs[index]!,
+    arena: arena.size,
+    reach,
+  }
 }

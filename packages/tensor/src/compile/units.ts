@@ -7,6 +7,7 @@ import { rowOps } from '../kernel/lib/rows.js'
 import { loopingOps } from '../kernel/lib/rules.js'
 import { insideOf, isOwn, MOST_NODES, readsOf } from './kept.js'
 import type { Program } from './program.js'
+import { rangesOfNodes, type Reach } from './reach.js'
 
 /** Values that one dispatch works out: of one shape, where there are several. */
 export interface Unit {
@@ -38,9 +39,9 @@ const LOOK_BACK = 16
 /** Products of so few rows are worked out side by side: each alone would keep too few threads busy. */
 const FEW_ROWS = 4
 
-export function chooseUnits(program: Program, kept: ReadonlySet<Node>, maxBindings: number): Unit[] {
+export function chooseUnits(program: Program, kept: ReadonlySet<Node>, reach: Reach): Unit[] {
   const parts = program.nodes.filter((node) => kept.has(node)).map((node) => partOf(node, kept))
-  const search = new Search(program, parts, maxBindings)
+  const search = new Search(program, parts, reach)
   for (const part of parts) search.add(part)
   return search.units
 }
@@ -66,7 +67,7 @@ class Search {
   constructor(
     program: Program,
     parts: readonly Part[],
-    private readonly maxBindings: number,
+    private readonly reach: Reach,
   ) {
     this.outputs = new Set(program.outputs.map(({ value }) => value.node))
     for (const { value, alias } of program.outputs) if (alias !== undefined) this.writers.set(program.inputs[alias]!.value.node, value.node)
@@ -84,7 +85,7 @@ class Search {
   }
 
   private kindOf({ node, cores }: Part): Unit['kind'] {
-    if (isOwn(node, this.maxBindings)) return 'own'
+    if (isOwn(node, this.reach)) return 'own'
     if (cores.some(({ op }) => rowOps.has(op))) return 'rows'
     return cores.some(({ op }) => productOps.has(op)) ? 'products' : 'elements'
   }
@@ -111,11 +112,11 @@ class Search {
       unit.kind === 'products'
         ? made.length === 0 && hasFewRows(first)
         : sameOrder(own.shape, type.shape) && made.every(([, aligned]) => aligned)
-    return joins && perWord(own.dtype) === perWord(type.dtype) && this.arraysOf(parts) <= this.maxBindings && this.keepsOld(parts)
+    return joins && perWord(own.dtype) === perWord(type.dtype) && this.bindingsOf(parts) <= this.reach.maxBindings && this.keepsOld(parts)
   }
 
-  /** Arrays that a kernel reaches: what it reads and what it writes, an input that it writes over being one, what only it reads being none. */
-  private arraysOf(parts: readonly Part[]): number {
+  /** Bindings of the arrays that a kernel reaches: what it reads and what it writes, an input that it writes over being one, what only it reads being none. */
+  private bindingsOf(parts: readonly Part[]): number {
     const nodes = new Set(parts.map(({ node }) => node))
     const isInside = (node: Node): boolean => !this.outputs.has(node) && (this.readers.get(node) ?? []).every((reader) => nodes.has(reader))
     const arrays = new Set([...nodes].filter((node) => !isInside(node)))
@@ -124,7 +125,7 @@ class Search {
         const writer = this.writers.get(read)
         if (!nodes.has(read) && (writer === undefined || !nodes.has(writer))) arrays.add(read)
       }
-    return arrays.size
+    return rangesOfNodes(arrays, this.reach)
   }
 
   /** An input that is written over by one of the nodes is read by no other thread than the one that writes. */

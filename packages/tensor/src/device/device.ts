@@ -1,4 +1,5 @@
 import type { DType } from '../dtype.js'
+import { TensorError } from '../errors.js'
 import type { TensorType } from '../graph/node.js'
 import type { Program } from '../compile/program.js'
 import type { Attrs } from '../graph/node.js'
@@ -69,6 +70,17 @@ const unstarted = new WeakSet<object>()
 export function markUnstarted<E extends object>(error: E): E {
   unstarted.add(error)
   return error
+}
+
+/**
+ * What every device looks at before a run.
+ *
+ * @throws TensorError `ABORTED` when the signal has come, `DISPOSED` when the program was; both marked as unstarted
+ */
+export function checkStart(executable: { readonly disposed: boolean }, { signal }: RunOptions): void {
+  if (signal?.aborted === true)
+    throw markUnstarted(new TensorError('ABORTED', 'the run was aborted before it started', { cause: signal.reason }))
+  if (executable.disposed) throw markUnstarted(new TensorError('DISPOSED', 'run: this program was disposed'))
 }
 
 export const isUnstarted = (error: unknown): boolean => typeof error === 'object' && error !== null && unstarted.has(error)

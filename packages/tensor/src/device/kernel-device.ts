@@ -2,7 +2,15 @@
 import type { Dispatch } from '../compile/dispatches.js'
 import { TensorError } from '../errors.js'
 import { resolveIndex, type SymValues } from '../shape.js'
-import type { DeviceBuffer, DeviceMemory } from './device.js'
+import type { DeviceBuffer, DeviceCaps, DeviceMemory } from './device.js'
+
+/** Kernels hold every dtype but f64, and write where they are told to. */
+export const kernelDeviceCaps: DeviceCaps = {
+  dtypes: ['f32', 'f16', 'bf16', 'i32', 'u32', 'i8', 'u8', 'bool'],
+  alias: true,
+  outputsInPlace: true,
+  threads: 1,
+}
 
 /** Counts buffers by the bytes that were asked for, and programs. */
 export class MemoryCount {

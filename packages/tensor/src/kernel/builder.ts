@@ -5,6 +5,7 @@ import {
   printType,
   sameType,
   scalarOf,
+  typeBytes,
   type Builtin,
   type Kernel,
   type Lanes,
@@ -22,6 +23,15 @@ export interface KernelOptions {
   readonly name: string
   /** Threads of a workgroup along each axis; default `[64, 1, 1]`. */
   readonly workgroup?: readonly [number, number, number]
+}
+
+export interface StorageOptions {
+  readonly lanes?: Lanes
+  /** For arrays that `atomicAdd` writes to. */
+  readonly atomic?: boolean
+  /** Bindings that it takes, each but the last of `rangeBytes` bytes; default 1. */
+  readonly ranges?: number
+  readonly rangeBytes?: number
 }
 
 /** A variable that the kernel changes as it runs. */
@@ -42,12 +52,14 @@ export class KernelBuilder {
 
   constructor(private readonly options: Required<KernelOptions>) {}
 
-  /** An array in memory, bound in the order of these calls. `atomic` where `atomicAdd` writes to it. */
-  storage(name: string, scalar: Exclude<Scalar, 'bool'>, options: { readonly lanes?: Lanes; readonly atomic?: boolean } = {}): Storage {
-    const { lanes = 1, atomic = false } = options
+  /** An array in memory, bound in the order of these calls. */
+  storage(name: string, scalar: Exclude<Scalar, 'bool'>, options: StorageOptions = {}): Storage {
+    const { lanes = 1, atomic = false, ranges = 1, rangeBytes = Infinity } = options
     if (atomic && (lanes !== 1 || (scalar !== 'i32' && scalar !== 'u32')))
       throw new TensorError('KERNEL', `${name}: atomic arrays hold i32 or u32, not ${printType(scalarOf(scalar, lanes))}`)
-    const storage: Storage = { kind: 'storage', name: this.fresh(name), element: scalarOf(scalar, lanes), atomic }
+    const element = scalarOf(scalar, lanes)
+    const rangeLength = ranges === 1 ? 0 : rangeBytes / typeBytes(element)
+    const storage: Storage = { kind: 'storage', name: this.fresh(name), element, atomic, ranges, rangeLength }
     this.storages.push(storage)
     return storage
   }

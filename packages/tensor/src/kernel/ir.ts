@@ -32,7 +32,14 @@ export interface Storage {
   readonly element: ValueType
   /** Written by `atomicAdd`; then every access is atomic, and the element an integer. */
   readonly atomic: boolean
+  /** Bindings that it takes where a device binds only so much at a time; 1 for most. Printers for devices that address memory as a whole have no need of it. */
+  readonly ranges: number
+  /** Elements of each of them but the last; 0 where there is one. */
+  readonly rangeLength: number
 }
+
+/** Bindings that a kernel's arrays take. */
+export const bindingCount = (storages: readonly Storage[]): number => storages.reduce((sum, { ranges }) => sum + ranges, 0)
 
 /** An array that the threads of one workgroup share, undefined at first. */
 export interface Shared {

@@ -1,15 +1,27 @@
 import { fromHalfBits, toHalfBits } from '../dtype.js'
 import { partsOf } from './verify.js'
-import { type BinaryOp, type Builtin, type Expr, type Kernel, type Scalar, type Stmt, type Storage, type ValueType } from './ir.js'
+import {
+  bindingCount,
+  type BinaryOp,
+  type Builtin,
+  type Expr,
+  type Kernel,
+  type Scalar,
+  type Shared,
+  type Stmt,
+  type Storage,
+  type ValueType,
+} from './ir.js'
 
 /** Where a kernel's numbers are bound: behind its arrays. */
-export const uniformBinding = (kernel: Kernel): number => kernel.storages.length
+export const uniformBinding = (kernel: Kernel): number => bindingCount(kernel.storages)
 /** Bytes of the kernel's numbers, 4 each, in the order of `kernel.uniforms`. */
 export const uniformBytes = (kernel: Kernel): number => Math.ceil(Math.max(1, kernel.uniforms.length) / 4) * 16
 
 /**
  * A kernel as WGSL with the entry point `main`: arrays at bindings from 0 on, all `read_write` since WebGPU refuses one buffer bound both ways, and behind them a
- * uniform buffer with the kernel's numbers when it has any. The kernel must have passed `verifyKernel`.
+ * uniform buffer with the kernel's numbers when it has any. An array of several ranges takes as many bindings, which functions choose from by the index. The kernel must
+ * have passed `verifyKernel`.
  *
  * Source of the rules followed: W3C, "WebGPU Shading Language", sections on conversion, division and const-expressions.
  */
@@ -42,14 +54,16 @@ export function printWgsl(kernel: Kernel): string {
   const lines: string[] = []
   if (half) lines.push('enable f16;')
   if (subgroups) lines.push('enable subgroups;')
-  kernel.storages.forEach((storage, i) =>
-    lines.push(`@group(0) @binding(${i}) var<storage, read_write> ${storage.name}: array<${elementType(storage)}>;`),
-  )
+  let binding = 0
+  for (const storage of kernel.storages)
+    for (let range = 0; range < storage.ranges; range++)
+      lines.push(`@group(0) @binding(${binding++}) var<storage, read_write> ${rangeName(storage, range)}: array<${elementType(storage)}>;`)
   if (kernel.uniforms.length > 0) {
     lines.push('struct Numbers {', ...kernel.uniforms.map(({ name, scalar }) => `  ${name}: ${scalar},`), '}')
     lines.push(`@group(0) @binding(${uniformBinding(kernel)}) var<uniform> numbers: Numbers;`)
   }
   for (const { name, element, length } of kernel.shared) lines.push(`var<workgroup> ${name}: array<${typeName(element)}, ${length}>;`)
+  for (const storage of kernel.storages) if (storage.ranges > 1) lines.push(...printRanges(storage))
   lines.push(`@compute @workgroup_size(${kernel.workgroup.join(', ')})`)
   lines.push(`fn main(${[...used].map((name) => builtins[name]).join(', ')}) {`)
   const special = new Set<number>()
@@ -71,6 +85,30 @@ const builtins: Record<Builtin, string> = {
 
 const typeName = ({ scalar, lanes }: ValueType): string => (lanes === 1 ? scalar : `vec${lanes}<${scalar}>`)
 const elementType = ({ element, atomic }: Storage): string => (atomic ? `atomic<${typeName(element)}>` : typeName(element))
+const isRanged = (array: Storage | Shared): boolean => array.kind === 'storage' && array.ranges > 1
+/** Names of a kernel end in a number, so these are none of them. */
+const rangeName = ({ name, ranges }: Storage, range: number): string => (ranges === 1 ? name : `${name}_range${range}x`)
+
+/** Functions that read and write an array of several ranges. */
+function printRanges(storage: Storage): string[] {
+  const { name, ranges, rangeLength, element, atomic } = storage
+  const type = typeName(element)
+  const choose = (access: (place: string) => string): string[] =>
+    Array.from({ length: ranges }, (_, range) => {
+      const index = range === 0 ? 'i' : `i - ${range * rangeLength}u`
+      const statement = access(`${rangeName(storage, range)}[${index}]`)
+      return range === ranges - 1 ? `  ${statement}` : `  if (i < ${(range + 1) * rangeLength}u) { ${statement} }`
+    })
+  return [
+    `fn ${name}_load(i: u32) -> ${type} {`,
+    ...choose((place) => (atomic ? `return atomicLoad(&${place});` : `return ${place};`)),
+    '}',
+    ...(atomic
+      ? [`fn ${name}_add(i: u32, value: ${type}) {`, ...choose((place) => `atomicAdd(&${place}, value); return;`)]
+      : [`fn ${name}_store(i: u32, value: ${type}) {`, ...choose((place) => `${place} = value; return;`)]),
+    '}',
+  ]
+}
 const specialName = (bits: number): string => `bits_${bits.toString(16)}`
 
 function printBlock(statements: readonly Stmt[], indent: string, special: Set<number>): string[] {
@@ -84,9 +122,13 @@ function printBlock(statements: readonly Stmt[], indent: string, special: Set<nu
       case 'assign':
         return [`${indent}${statement.variable.name} = ${print(statement.value)};`]
       case 'store':
-        return [`${indent}${statement.array.name}[${print(statement.index)}] = ${print(statement.value)};`]
+        return isRanged(statement.array)
+          ? [`${indent}${statement.array.name}_store(u32(${print(statement.index)}), ${print(statement.value)});`]
+          : [`${indent}${statement.array.name}[${print(statement.index)}] = ${print(statement.value)};`]
       case 'atomicAdd':
-        return [`${indent}atomicAdd(&${statement.array.name}[${print(statement.index)}], ${print(statement.value)});`]
+        return isRanged(statement.array)
+          ? [`${indent}${statement.array.name}_add(u32(${print(statement.index)}), ${print(statement.value)});`]
+          : [`${indent}atomicAdd(&${statement.array.name}[${print(statement.index)}], ${print(statement.value)});`]
       case 'barrier':
         return [`${indent}storageBarrier();`, `${indent}workgroupBarrier();`]
       case 'if': {
@@ -172,6 +214,7 @@ function printExpr(expr: Expr, special: Set<number>): string {
     case 'lane':
       return `${print(node.x)}.${lanes[node.lane]}`
     case 'load':
+      if (isRanged(node.array)) return `${node.array.name}_load(u32(${print(node.index)}))`
       return node.array.kind === 'storage' && node.array.atomic
         ? `atomicLoad(&${node.array.name}[${print(node.index)}])`
         : `${node.array.name}[${print(node.index)}]`

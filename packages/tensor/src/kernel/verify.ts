@@ -1,5 +1,5 @@
 import { TensorError } from '../errors.js'
-import { typeBytes, type Expr, type Kernel, type KernelCaps, type Stmt, type Variable } from './ir.js'
+import { bindingCount, typeBytes, type Expr, type Kernel, type KernelCaps, type Stmt, type Variable } from './ir.js'
 
 /**
  * Checks what types alone do not: that the device can do what the kernel asks, that every name is set before it is read, that loads and subgroup operations stand
@@ -18,7 +18,14 @@ export function verifyKernel(kernel: Kernel, caps: KernelCaps): void {
     fail(
       `a workgroup of ${workgroup.join('x')} threads; the device allows ${caps.maxInvocations}, ${caps.maxWorkgroup.join('x')} along the axes`,
     )
-  if (storages.length > caps.maxBindings) fail(`${storages.length} arrays in memory; the device allows ${caps.maxBindings}`)
+  const bindings = bindingCount(storages)
+  if (bindings > caps.maxBindings)
+    fail(
+      `${storages.length} arrays in memory${bindings > storages.length ? ` in ${bindings} ranges` : ''}; the device allows ${caps.maxBindings}`,
+    )
+  for (const { name, ranges, rangeLength } of storages)
+    if (!(Number.isInteger(ranges) && ranges >= 1 && (ranges === 1 || (Number.isInteger(rangeLength) && rangeLength >= 1))))
+      fail(`${name} is bound in ${ranges} ranges of ${rangeLength} elements`)
   const bytes = shared.reduce((sum, { element, length }) => sum + typeBytes(element) * length, 0)
   if (bytes > caps.sharedBytes) fail(`${bytes} bytes of shared memory; the device has ${caps.sharedBytes}`)
   if (!caps.f16 && [...storages, ...shared].some(({ element }) => element.scalar === 'f16')) fail('uses f16, which the device has not')

@@ -81,6 +81,27 @@ const together = [
     () => [numbers([2, 160], 0.3), numbers([160, 24], 0.5), numbers([160, 24], 0.9)],
     (x, a, b) => x!.matmul(a!).silu().mul(x!.matmul(b!)),
   ),
+  ...[2, 40].flatMap((rows) => [
+    agrees(
+      `sum of products, ${rows} rows`,
+      () => [numbers([rows, 160], 0.3), numbers([160, 24], 0.5), numbers([24, 160], 0.9), numbers([rows, 24], 0.4)],
+      (x, a, b, rest) =>
+        x!
+          .matmul(a!)
+          .add(x!.matmul(b!, { transB: true }))
+          .silu()
+          .add(rest!),
+    ),
+    agrees(
+      `sum of products, one of which is wanted besides, ${rows} rows`,
+      () => [numbers([rows, 160], 0.3), numbers([160, 24], 0.5), numbers([24, 160], 0.9)],
+      (x, a, b) =>
+        x!
+          .matmul(a!)
+          .add(x!.matmul(b!, { transB: true }))
+          .mul(x!.matmul(a!).exp()),
+    ),
+  ]),
   agrees('products in batches', () => [numbers([3, 2, 9, 20], 0.3), numbers([3, 1, 20, 33], 0.5)], plain as never),
   ...[1, 9].map((rows) =>
     agrees(`products of halves, ${rows} rows`, () => [numbers([rows, 140], 0.3, 'f16'), numbers([140, 34], 0.5, 'f16')], plain as never),
@@ -261,6 +282,29 @@ const maskedGradients = [true, false].map((isBool) =>
     `gradients of attention with ${isBool ? 'a mask' : 'a bias'}`,
     () => [...heads(19, 37, 12), numbers([1, 2, 19, 12], 1.9), isBool ? numbers([2, 19, 37], 0.9).lt(0.3) : numbers([19, 37], 0.9)],
     (q, k, v, weight, mask) => attentionGradients([q!, k!, v!], weight!, { mask: mask! }),
+  ),
+)
+
+/** Those of large blocks, which only products of many of them are cut into: few steps make them quick, on a real card. */
+export const largeEdges: readonly KernelEdge[] = (
+  [
+    [1400, 7, 1500],
+    [1409, 12, 1500],
+    [1500, 24, 1409],
+    [700, 16, 770],
+    [770, 33, 703],
+  ] as const
+).flatMap(([rows, inner, columns]) =>
+  transposes.map(([transA, transB]) =>
+    agrees(
+      `blocks of ${rows} rows, ${inner} steps, ${columns} columns${transA ? ', first transposed' : ''}${transB ? ', second transposed' : ''}`,
+      () => [
+        numbers(transA ? [inner, rows] : [rows, inner], 0.37),
+        numbers(transB ? [columns, inner] : [inner, columns], 0.71),
+        numbers([columns], 0.2),
+      ],
+      (a, b, bias) => a!.matmul(b!, { transA, transB }).add(bias!),
+    ),
   ),
 )
 

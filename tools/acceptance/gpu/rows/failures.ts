@@ -1,9 +1,10 @@
-// Bar 6, the part of WebGPU: the device lost in the middle of generation and of training, out of memory, no adapter, a weight beyond the limit of one buffer. Measured is what
-// the user sees. Memory runs out for real (SwiftShader has none for the largest tensor it names), and the device is lost for real (the browser's GPU process is ended).
+// Bar 6, the part of WebGPU: the device lost in the middle of generation and of training, out of memory, no adapter, a weight that takes more bindings than a kernel
+// has (one beyond a single binding or buffer is split, and works). Measured is what the user sees. Memory runs out for real (SwiftShader has none for one gibibyte at a time),
+// and the device is lost for real (the browser's GPU process is ended).
 import { execFile } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findChromium, noChromium } from '../../../../tests/browser/chromium.js'
 import type { Outcome } from '../../../../tests/browser/page/failures.js'
@@ -11,6 +12,7 @@ import { openWebGpuPage, sharedData, type WebGpuPage } from '../../../../tests/b
 import { row, unavailable, type Row, type RowSource } from '../../lib/row.js'
 
 const leave = fileURLToPath(new URL('../../../../packages/tensor/src/device/webgpu/testing/leave.ts', import.meta.url))
+const exhaust = fileURLToPath(new URL('../../../../packages/tensor/src/device/webgpu/testing/exhaust.ts', import.meta.url))
 const longest = 120_000
 
 const source: RowSource = async ({ log }) => {
@@ -33,6 +35,7 @@ const source: RowSource = async ({ log }) => {
     )
   }
   add(
+    await rowFor('out of memory in Node, on the driver that comes with Chromium', 'OUT_OF_MEMORY', () => exhaustedInNode(executable)),
     await rowFor('Node without the package webgpu', 'DEVICE', withoutPackage),
     await rowFor('Node without a driver', 'DEVICE', withoutDriver),
   )
@@ -84,9 +87,9 @@ async function memoryRows(page: WebGpuPage): Promise<Row[]> {
     await shown('out of memory in a computation', found.realized),
     await shown('out of memory in a jitted step with donated memory, which is as it was', found.jitted),
     await shown('out of memory for a tensor, told when it is read', found.allocated),
-    await shown('a tensor beyond the limit of one buffer', found.tooLarge),
-    await shown('a value between operations beyond that limit', found.betweenOperations),
-    await rowFor('a model with one weight beyond that limit, refused before anything is allocated', 'OUT_OF_MEMORY', async () => {
+    await shown('a tensor of more bindings than a kernel has', found.tooLarge),
+    await shown('an operation whose tensors take more', found.betweenOperations),
+    await rowFor('a model with one weight of more, refused before anything is allocated', 'OUT_OF_MEMORY', async () => {
       const { refused, peakBytes } = await page.run('page', 'largeWeight', {})
       return { seen: refused, left: leftOver({ peakBytes }, { peakBytes: 0 }) }
     }),
@@ -118,10 +121,10 @@ async function lossRows(page: WebGpuPage): Promise<Row[]> {
   ]
 }
 
-/** What a program sees that opens the device with these settings of the environment. */
-const opening = (env: Readonly<Record<string, string>>): Promise<string> =>
+/** What a script says with these settings of the environment; by default what a program sees that opens the device. */
+const opening = (env: Readonly<Record<string, string>>, script: readonly string[] = [leave, 'ends']): Promise<string> =>
   new Promise((resolve, reject) => {
-    const args = ['--conditions=@tesserae/source', '--import', 'tsx', leave, 'ends']
+    const args = ['--conditions=@tesserae/source', '--import', 'tsx', ...script]
     execFile(process.execPath, args, { env: { ...process.env, ...env } }, (error, stdout) =>
       error === null ? resolve(stdout.trim()) : reject(new Error(error.message)),
     )
@@ -130,6 +133,17 @@ const opening = (env: Readonly<Record<string, string>>): Promise<string> =>
 const split = (said: string): Outcome => {
   const at = said.indexOf(' ')
   return { code: said.slice(0, at), message: said.slice(at + 1) }
+}
+
+async function exhaustedInNode(chromium: string | undefined): Promise<Shown> {
+  const driver = ['/usr/lib/chromium', dirname(chromium ?? '/nowhere/chromium')]
+    .map((folder) => join(folder, 'vk_swiftshader_icd.json'))
+    .find((path) => existsSync(path))
+  if (driver === undefined) throw new Error("it needs SwiftShader's driver, which Debian's package chromium-common has")
+  const said = await opening({ VK_ICD_FILENAMES: driver }, [exhaust])
+  if (!said.startsWith('{')) throw new Error(said)
+  const { realized, ...found } = JSON.parse(said) as { readonly realized: Outcome } & Readonly<Record<string, unknown>>
+  return { seen: realized, left: leftOver(found, { live: 0, donated: [5], retried: [3], computes: 2 }) }
 }
 
 async function withoutPackage(): Promise<Shown> {

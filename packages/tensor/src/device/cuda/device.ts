@@ -1,10 +1,9 @@
 /** NVIDIA's graphics cards by the driver alone: kernels are printed as PTX, which the driver compiles. Programs run as dispatches of kernels, in the order of one stream. */
 import { planDispatches, type DispatchOptions } from '../../compile/dispatches.js'
 import { hasKernel } from '../../compile/kept.js'
-import { gpuTuning } from '../../kernel/lib/tuning.js'
+import { gpuTuning, type Tuning } from '../../kernel/lib/tuning.js'
 import type { Program } from '../../compile/program.js'
 import { debugLog } from '../../debug/log.js'
-import type { DType } from '../../dtype.js'
 import { TensorError } from '../../errors.js'
 import type { Attrs, TensorType } from '../../graph/node.js'
 import type { KernelCaps } from '../../kernel/ir.js'
@@ -12,6 +11,7 @@ import { dynamicSharedBytes, printPtx, ptxTargetOf, type PtxTarget } from '../..
 import { verifyKernel } from '../../kernel/verify.js'
 import type { SymValues } from '../../shape.js'
 import {
+  checkStart,
   markUnstarted,
   type Device,
   type DeviceBuffer,
@@ -20,7 +20,7 @@ import {
   type Executable,
   type RunOptions,
 } from '../device.js'
-import { checkRead, checkWrite, MemoryCount, wholeWords } from '../kernel-device.js'
+import { checkRead, checkWrite, kernelDeviceCaps, MemoryCount, wholeWords } from '../kernel-device.js'
 import { deviceAttribute as attribute, type CudaDriver, type DevicePointer, type Handle } from './driver.js'
 import { CudaExecutable, type Numbers, type Stage } from './executable.js'
 import { Modules } from './modules.js'
@@ -28,7 +28,6 @@ import { Replay } from './replay.js'
 import { Staging } from './staging.js'
 import { turnOfLoop } from './waiting.js'
 
-const dtypes: readonly DType[] = ['f32', 'f16', 'bf16', 'i32', 'u32', 'i8', 'u8', 'bool']
 /** Parameters of a kernel are 4096 bytes at most, 8 for each array; this many keep a kernel readable. */
 const MOST_ARRAYS = 128
 
@@ -55,7 +54,7 @@ interface Opened {
 export class CudaDevice implements Device {
   readonly name = 'cuda' as const
   readonly description: string
-  readonly caps = { dtypes, alias: true, outputsInPlace: true, threads: 1 }
+  readonly caps = kernelDeviceCaps
   private readonly stream: Handle
   private readonly staging: Staging
   private readonly modules: Modules
@@ -73,6 +72,7 @@ export class CudaDevice implements Device {
   constructor(
     private readonly driver: CudaDriver,
     private readonly opened: Opened,
+    private readonly tuning: Tuning = gpuTuning,
   ) {
     this.description = opened.description
     this.stream = driver.streamCreate()
@@ -85,14 +85,13 @@ export class CudaDevice implements Device {
     return this.disposed || this.lost !== undefined
   }
 
-  /** How kernels are cut. */
-  private get cut(): DispatchOptions {
+  private get dispatchOptions(): DispatchOptions {
     const { maxBindings, sharedBytes } = this.opened.kernelCaps
-    return { maxBindings, tuning: { ...gpuTuning, sharedBytes } }
+    return { maxBindings, tuning: { ...this.tuning, sharedBytes } }
   }
 
   supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean {
-    return hasKernel(op, inputs, outputs, attrs, this.cut)
+    return hasKernel(op, inputs, outputs, attrs, this.dispatchOptions)
   }
 
   alloc(bytes: number): DeviceBuffer {
@@ -130,7 +129,7 @@ export class CudaDevice implements Device {
 
   async compile(program: Program): Promise<Executable> {
     const { kernelCaps, target, mostGroups } = this.opened
-    const plan = this.enter(() => planDispatches(program, this.cut))
+    const plan = this.enter(() => planDispatches(program, this.dispatchOptions))
     const stages: Stage[] = []
     let words = 0
     let numbers: Numbers | undefined
@@ -171,10 +170,8 @@ export class CudaDevice implements Device {
     symbols: SymValues,
     options: RunOptions = {},
   ): void {
-    if (options.signal?.aborted === true)
-      throw markUnstarted(new TensorError('ABORTED', 'the run was aborted before it started', { cause: options.signal.reason }))
     const own = executable as CudaExecutable
-    if (own.disposed) throw markUnstarted(new TensorError('DISPOSED', 'run: this program was disposed'))
+    checkStart(own, options)
     this.enter(() => {
       if (!this.executables.has(own))
         throw markUnstarted(new TensorError('DEVICE', `run: the program was not compiled by this device (${this.description})`))
@@ -384,7 +381,7 @@ const isOutOfMemory = (error: unknown): boolean => TensorError.isInstance(error)
  *
  * @throws TensorError `DEVICE` when there is none, when it is older than Turing, or has no pool of memory
  */
-export function openCuda(driver: CudaDriver): CudaDevice {
+export function openCuda(driver: CudaDriver, tuning?: Tuning): CudaDevice {
   const ordinal = 0
   let retained = false
   try {
@@ -404,7 +401,7 @@ export function openCuda(driver: CudaDriver): CudaDevice {
     // What was freed would go back to the system at each synchronisation, and be slow to get again.
     driver.keepFreedMemory?.(ordinal, Number.MAX_SAFE_INTEGER)
     const gibibytes = (driver.deviceTotalBytes(ordinal) / 2 ** 30).toFixed(1)
-    return new CudaDevice(driver, {
+    const opened: Opened = {
       ordinal,
       context,
       description: `${title}, compute capability ${major}.${minor}, ${gibibytes} GiB (${driver.description})`,
@@ -418,7 +415,8 @@ export function openCuda(driver: CudaDriver): CudaDevice {
       },
       target,
       mostGroups: ask(attribute.maxGridDimX),
-    })
+    }
+    return new CudaDevice(driver, opened, tuning)
   } catch (error) {
     try {
       if (retained) driver.primaryContextRelease(ordinal)

@@ -5,7 +5,7 @@ import { rowOf } from '../../graph/build.js'
 import type { TensorType } from '../../graph/node.js'
 import { printShape, elementCountAt, type SymValues } from '../../shape.js'
 import {
-  markUnstarted,
+  checkStart,
   type Device,
   type DeviceBuffer,
   type DeviceMemory,
@@ -119,9 +119,7 @@ export class ReferenceDevice implements Device {
     symbols: SymValues,
     options: RunOptions = {},
   ): void {
-    if (options.signal?.aborted === true)
-      throw markUnstarted(new TensorError('ABORTED', 'the run was aborted before it started', { cause: options.signal.reason }))
-    if ((executable as ReferenceExecutable).disposed) throw new TensorError('DISPOSED', 'run: this program was disposed')
+    checkStart(executable as ReferenceExecutable, options)
     const { program } = executable
     const bytesOf = (what: string, buffer: ReferenceBuffer, { shape, dtype }: TensorType): Uint8Array => {
       const bytes = elementCountAt(shape, symbols) * byteSize(dtype)

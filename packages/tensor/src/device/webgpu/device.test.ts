@@ -11,6 +11,7 @@ import { loseDevice, noWebGpu, webGpuOf } from '../../testing/webgpu.js'
 import type { DeviceBuffer, Executable } from '../device.js'
 import type { WebGpuDevice } from './device.js'
 import type { WebGpuExecutable } from './executable.js'
+import type { Memory } from './memory.js'
 import { Pipelines } from './pipelines.js'
 
 let missing: string | undefined
@@ -77,7 +78,7 @@ describe('replay', () => {
     expect(await groupsMade(() => run(a, again))).toBe(0)
     expect(await values(product)).toEqual([2, 4, 6, 8])
     device.free(again)
-    ;(device as unknown as { pool: { clear(): void } }).pool.clear()
+    device.room()
     expect(program.prepared).toBe(1)
     for (let i = 0; i < 20; i++) {
       const other = device.alloc(16 + 4 * i) // of sizes of its own each
@@ -190,7 +191,7 @@ describe('failures', () => {
     const [a, b, sum, more] = [filled(1, 2, 3, 4), filled(5, 6, 7, 8), filled(0, 0, 0, 0), filled(0, 0, 0, 0)]
     const bystander = filled(9, 9, 9, 9)
     // Behind the device's back, as no call of its own can.
-    ;(b as unknown as { memory: { gpuBuffer: GPUBuffer } }).memory.gpuBuffer.destroy()
+    ;(b as unknown as { memory: Memory }).memory.blocks[0]!.buffer.destroy()
     device.run(program, [a, b], [sum], new Map())
     device.run(program, [a, sum], [more], new Map()) // a consequence
     const failure = await outcome(device.read(more))
@@ -206,7 +207,7 @@ describe('failures', () => {
     await device.sync() // it has been told
     for (const buffer of [a, sum, more, bystander]) device.free(buffer)
     device.free(b)
-    ;(device as unknown as { pool: { clear(): void } }).pool.clear()
+    device.room()
     program.dispose()
   })
 
@@ -214,12 +215,12 @@ describe('failures', () => {
     needed(context)
     const program = await compile([add(input(), input())])
     const [a, b, sum] = [filled(1, 2, 3, 4), filled(5, 6, 7, 8), filled(0, 0, 0, 0)]
-    ;(a as unknown as { memory: { gpuBuffer: GPUBuffer } }).memory.gpuBuffer.destroy()
+    ;(a as unknown as { memory: Memory }).memory.blocks[0]!.buffer.destroy()
     device.run(program, [a, b], [sum], new Map())
     expect(await outcome(device.sync())).toMatchObject({ code: 'RUNTIME' })
     await device.sync()
     for (const buffer of [a, b, sum]) device.free(buffer)
-    ;(device as unknown as { pool: { clear(): void } }).pool.clear()
+    device.room()
     program.dispose()
   })
 

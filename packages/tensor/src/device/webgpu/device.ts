@@ -1,15 +1,16 @@
 /** WebGPU in browsers and, by the npm package `webgpu`, in Node. Programs run as kernels of elements, in the order of one queue. */
-import { planDispatches, type DispatchOptions, type DispatchPlan } from '../../compile/dispatches.js'
+import { planDispatches, type DispatchOptions } from '../../compile/dispatches.js'
 import { hasKernel } from '../../compile/kept.js'
 import type { Program } from '../../compile/program.js'
+import { MOST_BYTES } from '../../compile/reach.js'
 import { debugLog } from '../../debug/log.js'
-import type { DType } from '../../dtype.js'
 import { TensorError } from '../../errors.js'
 import type { Attrs, TensorType } from '../../graph/node.js'
 import type { KernelCaps } from '../../kernel/ir.js'
 import { gpuTuning, softwareTuning, type Tuning } from '../../kernel/lib/tuning.js'
 import type { SymValues } from '../../shape.js'
 import {
+  checkStart,
   markUnstarted,
   type Device,
   type DeviceBuffer,
@@ -18,53 +19,59 @@ import {
   type Executable,
   type RunOptions,
 } from '../device.js'
-import { checkRead, checkWrite, MemoryCount, wholeWords } from '../kernel-device.js'
+import { checkRead, checkWrite, kernelDeviceCaps, wholeWords } from '../kernel-device.js'
 import { describeAdapter, type AdapterReport } from './adapter.js'
+import { Allocator } from './allocator.js'
 import { WebGpuExecutable, type ExecutableHost, type Stage } from './executable.js'
-import { Memory, MemoryPool, WebGpuBuffer } from './memory.js'
+import { cutOf, WebGpuBuffer, type Cut } from './memory.js'
 import { mayMatter, Operations, type Operation } from './operations.js'
 import { Pipelines } from './pipelines.js'
 
-const dtypes: readonly DType[] = ['f32', 'f16', 'bf16', 'i32', 'u32', 'i8', 'u8', 'bool']
 const mib = 2 ** 20
 /** A run waits to hear whether there was memory, when this much of what it uses has just been asked for: then it fails itself, rather than what reads its results. */
 const worthWaiting = mib
 /** Writes of less cannot run out of memory in any way of their own, so they are spared an error scope. */
 const smallWrite = mib
-/** Drivers give destroyed memory back with the next submission, which comes at once after this much. */
-const worthSubmitting = 16 * mib
 
-const bufferUsage = (): GPUBufferUsageFlags => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST
+export interface WebGpuOptions {
+  /** How kernels are cut; by default for what the adapter is. */
+  readonly tuning?: Tuning | undefined
+  /** Less than the adapter's own limits, to see what a device does that has no more. */
+  readonly limits?: Partial<
+    Pick<AdapterReport['limits'], 'maxBufferSize' | 'maxStorageBufferBindingSize' | 'maxStorageBuffersPerShaderStage'>
+  >
+}
 
 export class WebGpuDevice implements Device {
   readonly name = 'webgpu' as const
   readonly description: string
-  readonly caps = { dtypes, alias: true, outputsInPlace: true, threads: 1 }
+  readonly caps = kernelDeviceCaps
   readonly adapter: AdapterReport
   private readonly kernelCaps: KernelCaps
   private readonly operations: Operations
   private readonly pipelines: Pipelines
-  private readonly pool = new MemoryPool((memory) => this.destroyMemory(memory))
+  private readonly cut: Cut
+  private readonly allocator: Allocator
   private readonly host: ExecutableHost
-  private readonly count = new MemoryCount()
-  /** Bytes destroyed since the last submission. */
-  private unsubmitted = 0
+  private readonly tuning: Tuning
+  private nothing: GPUBuffer | undefined
   private disposed = false
   private readonly reads = new Set<Promise<Uint8Array>>()
   private lost: TensorError | undefined
-  /** Asked for once: each look at the limits goes to the implementation. */
+  /** All that one kernel binds, but for a place for what it makes of it. */
   private readonly largestTensor: number
-  /** Memory of temporaries, which all programs use in turn. */
-  private arena: Memory | undefined
 
   constructor(
     /** The implementation's own device; for tests, which make it go away. */
     readonly gpu: GPUDevice,
     adapter: AdapterReport,
-    /** How kernels are cut; by default for what the adapter is. */
-    private readonly tuning: Tuning = adapter.software ? softwareTuning : gpuTuning,
+    { tuning = adapter.software ? softwareTuning : gpuTuning, limits: less = {} }: WebGpuOptions = {},
   ) {
+    // Asked for once: each look at the limits goes to the implementation.
     const { limits } = gpu
+    const least = (name: keyof typeof less): number => Math.min(limits[name], less[name] ?? Infinity)
+    const maxBindings = least('maxStorageBuffersPerShaderStage')
+    this.tuning = tuning
     this.adapter = adapter
     this.description = `WebGPU, ${describeAdapter(adapter)}`
     this.kernelCaps = {
@@ -73,16 +80,21 @@ export class WebGpuDevice implements Device {
       sharedBytes: limits.maxComputeWorkgroupStorageSize,
       maxInvocations: limits.maxComputeInvocationsPerWorkgroup,
       maxWorkgroup: [limits.maxComputeWorkgroupSizeX, limits.maxComputeWorkgroupSizeY, limits.maxComputeWorkgroupSizeZ],
-      maxBindings: limits.maxStorageBuffersPerShaderStage,
+      maxBindings,
     }
-    // Bound whole, in units of four bytes.
-    this.largestTensor = Math.floor(Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize) / 4) * 4
+    this.cut = cutOf({
+      maxBufferSize: least('maxBufferSize'),
+      maxStorageBufferBindingSize: least('maxStorageBufferBindingSize'),
+    })
+    this.largestTensor = Math.min(this.cut.rangeBytes * (maxBindings - 1), MOST_BYTES)
     this.operations = new Operations(gpu, this.description)
+    this.allocator = new Allocator(gpu, this.operations, this.cut, this.description)
     this.pipelines = new Pipelines(gpu, this.description, this.kernelCaps)
     this.host = {
       gpu,
-      allocate: (bytes, usage, label) => this.allocate(bytes, usage, label),
-      release: (memory) => this.destroyMemory(memory),
+      allocate: (bytes, usage, label) => this.allocator.allocate(bytes, usage, label),
+      release: (memory) => this.allocator.destroy(memory),
+      nothing: () => (this.nothing ??= gpu.createBuffer({ size: 256 * maxBindings, usage: GPUBufferUsage.STORAGE, label: 'nothing' })),
     }
     void gpu.lost.then(({ reason, message }) => this.end(reason, message))
   }
@@ -91,14 +103,13 @@ export class WebGpuDevice implements Device {
     return this.disposed || this.lost !== undefined
   }
 
-  /** How kernels are cut. */
-  private get cut(): DispatchOptions {
+  private get dispatchOptions(): DispatchOptions {
     const { maxBindings, sharedBytes } = this.kernelCaps
-    return { maxBindings, tuning: { ...this.tuning, sharedBytes } }
+    return { maxBindings, ...this.cut, tuning: { ...this.tuning, sharedBytes } }
   }
 
   supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean {
-    return hasKernel(op, inputs, outputs, attrs, this.cut)
+    return hasKernel(op, inputs, outputs, attrs, this.dispatchOptions)
   }
 
   /** Whether there was memory is known later: what uses the buffer fails with OUT_OF_MEMORY when there was none. */
@@ -111,17 +122,13 @@ export class WebGpuDevice implements Device {
         'OUT_OF_MEMORY',
         `${this.description} holds at most ${largestTensor} bytes in one tensor, and was asked for ${bytes}; split it, or use device 'cpu'`,
       )
-    const memory = this.pool.take(size) ?? this.allocate(size, bufferUsage(), 'a tensor')
-    this.count.add(bytes)
-    return new WebGpuBuffer(this, bytes, memory)
+    return new WebGpuBuffer(this, bytes, this.allocator.take(size, bytes))
   }
 
   free(buffer: DeviceBuffer): void {
     const own = this.own(buffer)
     own.freed = true
-    this.count.remove(own.bytes)
-    if (this.gone) own.memory.destroy()
-    else this.pool.give(own.memory)
+    this.allocator.give(own.memory, own.bytes)
   }
 
   write(buffer: DeviceBuffer, bytes: Uint8Array): void {
@@ -131,7 +138,12 @@ export class WebGpuDevice implements Device {
     // What was there before does not matter to a write of everything.
     if (bytes.byteLength === own.bytes) own.origin = undefined
     this.checkCauses(own.causes)
-    const write = (): void => this.gpu.queue.writeBuffer(own.memory.gpuBuffer, 0, padded(bytes))
+    const write = (): void => {
+      for (const block of own.memory.blocks) {
+        const part = bytes.subarray(block.start, block.start + block.bytes)
+        if (part.byteLength > 0) this.gpu.queue.writeBuffer(block.buffer, 0, padded(part))
+      }
+    }
     if (bytes.byteLength < smallWrite && own.memory.born.settled) write()
     else own.origin = this.operations.issue(`writing ${bytes.byteLength} bytes`, write, { causes: own.causes })
   }
@@ -151,32 +163,41 @@ export class WebGpuDevice implements Device {
     this.checkCauses(own.causes)
     if (bytes === 0) return new Uint8Array(0)
     const size = wholeWords(bytes)
-    let copy: GPUBuffer | undefined
+    const copies: Copied[] = []
     const copying = this.operations.issue(
       `reading ${bytes} bytes`,
       () => {
-        copy = this.gpu.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST })
         const encoder = this.gpu.createCommandEncoder()
-        encoder.copyBufferToBuffer(own.memory.gpuBuffer, 0, copy, 0, size)
-        this.submit(encoder)
+        for (const { buffer: from, start, bytes: length } of own.memory.blocks) {
+          if (start >= size) break
+          const part = Math.min(length, size - start)
+          const to = this.gpu.createBuffer({ size: part, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST })
+          copies.push({ to, start, bytes: Math.min(part, bytes - start) })
+          encoder.copyBufferToBuffer(from, 0, to, 0, part)
+        }
+        this.allocator.submit(encoder)
       },
       { causes: own.causes },
     )
     try {
-      const mapped = await this.operations.guard(copy!.mapAsync(GPUMapMode.READ)).catch((error: unknown) => error)
+      const mapping = Promise.all(copies.map(({ to }) => to.mapAsync(GPUMapMode.READ)))
+      const failed = await this.operations.guard(mapping).then(
+        () => undefined,
+        (error: unknown) => error,
+      )
       await copying.done
       if (copying.error !== undefined) throw this.operations.tell(copying.error)
-      if (mapped !== undefined) throw this.lost ?? new TensorError('RUNTIME', `${this.description}: reading failed: ${String(mapped)}`)
-      return new Uint8Array(copy!.getMappedRange().slice(0, bytes))
+      if (failed !== undefined) throw this.lost ?? new TensorError('RUNTIME', `${this.description}: reading failed: ${String(failed)}`)
+      if (copies.length === 1) return new Uint8Array(copies[0]!.to.getMappedRange().slice(0, bytes))
+      return joined(copies, bytes)
     } finally {
-      copy?.destroy()
+      for (const { to } of copies) to.destroy()
     }
   }
 
   async compile(program: Program): Promise<Executable> {
     this.check()
-    const plan = planDispatches(program, this.cut)
-    this.checkPlan(plan)
+    const plan = planDispatches(program, this.dispatchOptions)
     const taken = await this.operations.guard(
       Promise.allSettled(
         plan.dispatches.map(async (dispatch): Promise<Stage> => ({ dispatch, pipeline: await this.pipelines.take(dispatch.kernel) })),
@@ -191,10 +212,10 @@ export class WebGpuDevice implements Device {
       release()
       throw error
     }
-    this.count.programs++
+    this.allocator.count.programs++
     debugLog(2, () => `${stages.length} dispatches on ${this.description}: ${plan.dispatches.map(({ title }) => title).join(', ')}`)
     return new WebGpuExecutable(program, plan, stages, this.host, () => {
-      this.count.programs--
+      this.allocator.count.programs--
       release()
     })
   }
@@ -206,13 +227,17 @@ export class WebGpuDevice implements Device {
     symbols: SymValues,
     options: RunOptions = {},
   ): void | Promise<void> {
-    if (options.signal?.aborted === true)
-      throw markUnstarted(new TensorError('ABORTED', 'the run was aborted before it started', { cause: options.signal.reason }))
     const own = executable as WebGpuExecutable
-    if (own.disposed) throw markUnstarted(new TensorError('DISPOSED', 'run: this program was disposed'))
+    checkStart(own, options)
     this.check()
     const [sources, targets] = this.usableForRun(inputs, outputs)
-    const arena = this.arenaOf(own.plan.arena)
+    const task: Task = { own, sources, targets, symbols, before: targets.map(({ origin }) => origin) }
+    const started = this.start(task)
+    if (started.fresh >= worthWaiting) return this.finish(task, started.operation)
+  }
+
+  private start({ own, sources, targets, symbols }: Task): { readonly operation: Operation; readonly fresh: number } {
+    const arena = this.allocator.arenaOf(own.plan.arena)
     const memory = { inputs: sources.map((buffer) => buffer.memory), outputs: targets.map((buffer) => buffer.memory), arena }
     const all = [...new Set([...memory.inputs, ...memory.outputs, ...(arena === undefined ? [] : [arena])])]
     const operation = this.operations.issue(
@@ -221,7 +246,7 @@ export class WebGpuDevice implements Device {
         const bindings = own.bind(memory)
         const encoder = this.gpu.createCommandEncoder({ label: own.label })
         own.encode(encoder, bindings, symbols)
-        this.submit(encoder)
+        this.allocator.submit(encoder)
         return own.causes(bindings)
       },
       {
@@ -229,20 +254,45 @@ export class WebGpuDevice implements Device {
         onFailure: () => own.forget(),
       },
     )
-    const before = targets.map(({ origin }) => origin)
     for (const buffer of targets) buffer.origin = operation
-    const fresh = all.reduce((sum, { born, bytes }) => (mayMatter(born) ? sum + bytes : sum), 0)
-    if (fresh < worthWaiting) return
-    return operation.done.then(() => {
-      if (operation.error === undefined) return
-      const error = this.operations.tell(operation.error)
-      if (!operation.refused) throw error
-      // What it was to write over is as it was.
+    return { operation, fresh: all.reduce((sum, { born, bytes }) => (mayMatter(born) ? sum + bytes : sum), 0) }
+  }
+
+  /** Waits for a run that may find no memory. Then what is kept for later is given back, and the run is started once more where nothing has changed since. */
+  private async finish(task: Task, first: Operation): Promise<void> {
+    const { own, sources, targets, before } = task
+    const read = sources.map(({ origin }) => origin)
+    const isUnchanged = (): boolean =>
+      !own.disposed &&
+      !this.gone &&
+      targets.every(({ freed, origin }) => !freed && origin === first) &&
+      sources.every(({ freed, origin }, i) => !freed && origin === read[i])
+    /** What it was to write over is as it was. */
+    const undo = (operation: Operation): void =>
       targets.forEach((buffer, i) => {
         if (buffer.origin === operation) buffer.origin = before[i]
       })
-      throw markUnstarted(error)
-    })
+    await first.done
+    let operation = first
+    if (first.refused && first.error?.code === 'OUT_OF_MEMORY' && isUnchanged()) {
+      await this.allocator.giveBack()
+      if (isUnchanged()) {
+        undo(first)
+        // What failed before, as values that were never written, fails again.
+        const lasting = sources.flatMap(({ memory, origin }) => [memory.born, ...(origin === undefined ? [] : [origin])])
+        if (lasting.every(({ error }) => error === undefined)) {
+          this.operations.tell(first.error)
+          for (const { memory, bytes } of targets) if (memory.born.error !== undefined) this.allocator.askAgain(memory, bytes)
+          operation = this.start(task).operation
+          await operation.done
+        }
+      }
+    }
+    if (operation.error === undefined) return
+    const error = this.operations.tell(operation.error)
+    if (!operation.refused) throw error
+    undo(operation)
+    throw markUnstarted(error)
   }
 
   async sync(): Promise<void> {
@@ -255,10 +305,12 @@ export class WebGpuDevice implements Device {
   }
 
   memory(): DeviceMemory {
-    return this.count.now
+    return this.allocator.count.now
   }
 
+  /** What the pool keeps of freed memory is given back first. */
   room(): DeviceRoom & { readonly largestTensor: number } {
+    if (!this.gone) this.allocator.clear()
     return { largestTensor: this.largestTensor, source: 'WebGPU tells limits, and not how much memory is free' }
   }
 
@@ -274,75 +326,6 @@ export class WebGpuDevice implements Device {
     this.operations.end(this.disposedError())
   }
 
-  private allocate(bytes: number, usage: GPUBufferUsageFlags, label: string): Memory {
-    let buffer: GPUBuffer | undefined
-    // As they are now: by the time the answer comes, what was asked for is among them.
-    const { liveBytes, liveBuffers } = this.count.now
-    const born = this.operations.issue(
-      `allocating ${bytes} bytes for ${label}`,
-      () => {
-        buffer = this.gpu.createBuffer({ size: bytes, usage, label })
-      },
-      {
-        outOfMemory: () => this.outOfMemory(bytes, label, liveBytes, liveBuffers),
-        // What is kept for later may be what is missing now.
-        onFailure: () => this.pool.clear(),
-      },
-    )
-    return new Memory(buffer!, bytes, born)
-  }
-
-  private outOfMemory(bytes: number, label: string, liveBytes: number, liveBuffers: number): TensorError {
-    const { arena } = this
-    const temporaries = arena === undefined ? '' : ` and ${arena.bytes} for temporaries`
-    return new TensorError(
-      'OUT_OF_MEMORY',
-      `${this.description} has no memory for ${bytes} bytes (${label}); ${liveBytes} bytes are in ${liveBuffers} tensor${liveBuffers === 1 ? '' : 's'}${temporaries}. Dispose tensors that are not needed, use smaller batches or a shorter cache, or device 'cpu'`,
-    )
-  }
-
-  private destroyMemory(memory: Memory): void {
-    memory.destroy()
-    if (this.gone) return
-    const before = this.unsubmitted
-    this.unsubmitted += memory.bytes
-    // Once for all that goes in one turn.
-    if (before < worthSubmitting && this.unsubmitted >= worthSubmitting)
-      queueMicrotask(() => {
-        if (this.unsubmitted >= worthSubmitting && !this.gone) this.submit(this.gpu.createCommandEncoder())
-      })
-  }
-
-  private submit(encoder: GPUCommandEncoder): void {
-    this.gpu.queue.submit([encoder.finish()])
-    this.unsubmitted = 0
-  }
-
-  /** Tensors between kernels have to fit as those of the caller. */
-  private checkPlan({ dispatches, arena }: DispatchPlan): void {
-    const { largestTensor } = this
-    for (const { places, title } of dispatches)
-      for (const place of places)
-        if (place.kind === 'temporary' && place.bytes > largestTensor)
-          throw new TensorError(
-            'OUT_OF_MEMORY',
-            `${this.description} holds at most ${largestTensor} bytes in one tensor; ${title} works with one of ${place.bytes} between operations. Use smaller batches, or device 'cpu'`,
-          )
-    if (arena > this.gpu.limits.maxBufferSize)
-      throw new TensorError(
-        'OUT_OF_MEMORY',
-        `${this.description} holds at most ${this.gpu.limits.maxBufferSize} bytes of temporaries; the program needs ${arena}. Use smaller batches, or device 'cpu'`,
-      )
-  }
-
-  private arenaOf(bytes: number): Memory | undefined {
-    if (bytes === 0) return undefined
-    const { arena } = this
-    if (arena !== undefined && arena.bytes >= bytes && arena.born.error === undefined) return arena
-    if (arena !== undefined) this.destroyMemory(arena)
-    return (this.arena = this.allocate(bytes, GPUBufferUsage.STORAGE, 'temporaries'))
-  }
-
   private end(reason: string, message: string): void {
     if (this.lost !== undefined) return
     this.lost = this.disposed
@@ -356,10 +339,9 @@ export class WebGpuDevice implements Device {
   }
 
   private letGo(): void {
-    this.pool.clear()
+    this.allocator.end()
     this.pipelines.clear()
-    this.arena?.destroy()
-    this.arena = undefined
+    this.nothing?.destroy()
   }
 
   private check(): void {
@@ -394,6 +376,36 @@ export class WebGpuDevice implements Device {
       throw markUnstarted(error as object)
     }
   }
+}
+
+/** What a run is made of, to start it with. */
+interface Task {
+  readonly own: WebGpuExecutable
+  readonly sources: readonly WebGpuBuffer[]
+  readonly targets: readonly WebGpuBuffer[]
+  readonly symbols: SymValues
+  /** What wrote the targets last. */
+  readonly before: readonly (Operation | undefined)[]
+}
+
+/** A part of what is read, where JavaScript may map it. */
+interface Copied {
+  readonly to: GPUBuffer
+  readonly start: number
+  readonly bytes: number
+}
+
+function joined(copies: readonly Copied[], bytes: number): Uint8Array {
+  let whole: Uint8Array
+  try {
+    whole = new Uint8Array(bytes)
+  } catch (cause) {
+    throw new TensorError('OUT_OF_MEMORY', `JavaScript has no array of ${bytes} bytes for what is read; read slices of the tensor`, {
+      cause,
+    })
+  }
+  for (const { to, start, bytes: length } of copies) whole.set(new Uint8Array(to.getMappedRange(), 0, length), start)
+  return whole
 }
 
 /** Writes are of whole words. */

@@ -28,6 +28,8 @@ export interface ExecutableHost {
   /** Memory that belongs to no tensor. */
   allocate(bytes: number, usage: GPUBufferUsageFlags, label: string): Memory
   release(memory: Memory): void
+  /** Bound in place of ranges of an array that there is no memory for, and that no thread reaches: 256 bytes for each. */
+  nothing(): GPUBuffer
 }
 
 /** Combinations of buffers that a program keeps bind groups for: loops that hand buffers on go round a few. */
@@ -86,7 +88,8 @@ export class WebGpuExecutable implements Executable {
   /** The program's commands, for the values of its symbols. */
   encode(encoder: GPUCommandEncoder, bindings: Bindings, symbols: SymValues): void {
     this.writeNumbers(symbols)
-    for (const { from, to } of bindings.copies) encoder.copyBufferToBuffer(from.gpuBuffer, 0, to.gpuBuffer, 0, from.bytes)
+    for (const { from, to } of bindings.copies)
+      from.blocks.forEach(({ buffer, bytes }, i) => encoder.copyBufferToBuffer(buffer, 0, to.blocks[i]!.buffer, 0, bytes))
     const pass = encoder.beginComputePass()
     this.stages.forEach(({ dispatch, pipeline }, i) => {
       const [along, across] = gridOf(workgroupsOf(dispatch, symbols), this.mostWorkgroups)
@@ -136,7 +139,7 @@ export class WebGpuExecutable implements Executable {
     })
     const { written } = this
     if (written !== undefined && words.every((word, i) => word === written[i])) return
-    this.host.gpu.queue.writeBuffer(this.numbers.gpuBuffer, 0, words)
+    this.host.gpu.queue.writeBuffer(this.numbers.blocks[0]!.buffer, 0, words)
     this.written = words
   }
 
@@ -162,15 +165,21 @@ export class WebGpuExecutable implements Executable {
   }
 
   private groupOf({ dispatch, pipeline }: Stage, i: number, resources: readonly Memory[]): GPUBindGroup {
-    const entries: GPUBindGroupEntry[] = dispatch.places.map((place, binding) => {
-      const buffer = resources[binding]!.gpuBuffer
-      return { binding, resource: place.kind === 'temporary' ? { buffer, offset: place.offset, size: place.bytes } : { buffer } }
+    const bound: GPUBufferBinding[] = []
+    let missing = 0
+    dispatch.places.forEach((place, which) => {
+      const memory = resources[which]!
+      const ranges =
+        place.kind === 'temporary' ? memory.ranges(place.offset, place.bytes, place.ranges) : memory.ranges(0, memory.bytes, place.ranges)
+      bound.push(...ranges)
+      for (let i = ranges.length; i < place.ranges; i++) bound.push({ buffer: this.host.nothing(), offset: 256 * missing++, size: 256 })
     })
+    const entries: GPUBindGroupEntry[] = bound.map((resource, binding) => ({ binding, resource }))
     const offset = this.numbersAt[i]
     if (offset !== undefined)
       entries.push({
         binding: uniformBinding(dispatch.kernel),
-        resource: { buffer: this.numbers!.gpuBuffer, offset, size: uniformBytes(dispatch.kernel) },
+        resource: { buffer: this.numbers!.blocks[0]!.buffer, offset, size: uniformBytes(dispatch.kernel) },
       })
     return this.host.gpu.createBindGroup({ label: `dispatch ${i}, ${dispatch.title}`, layout: pipeline.layout, entries })
   }

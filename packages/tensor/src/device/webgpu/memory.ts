@@ -1,9 +1,40 @@
+/** Memory of a WebGPU device: blocks of no more than one buffer may have, which kernels are given in ranges of no more than one binding may have. */
 import type { Device, DeviceBuffer } from '../device.js'
 import type { Operation } from './operations.js'
+
+/** How much a device takes at a time. */
+export interface Cut {
+  /** Bytes of one binding, a multiple of 256. */
+  readonly rangeBytes: number
+  /** Bytes of one buffer, a multiple of `rangeBytes`. */
+  readonly blockBytes: number
+}
+
+/** The limits of WebGPU that say so. */
+export interface SizeLimits {
+  readonly maxBufferSize: number
+  readonly maxStorageBufferBindingSize: number
+}
+
+const step = 256
+
+/** The cut of a device with these limits. Ranges begin where every device lets bindings begin, and are whole vectors. */
+export function cutOf({ maxBufferSize, maxStorageBufferBindingSize }: SizeLimits): Cut {
+  const rangeBytes = Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / step) * step
+  return { rangeBytes, blockBytes: Math.floor(maxBufferSize / rangeBytes) * rangeBytes }
+}
 
 /** What has bound a memory and goes when the memory does. */
 export interface Holder {
   drop(): void
+}
+
+/** A part of a memory that lies in one buffer. */
+export interface Block {
+  readonly buffer: GPUBuffer
+  /** Where it begins in the memory. */
+  readonly start: number
+  readonly bytes: number
 }
 
 /** Memory of the device. It outlives the buffers of tensors, which use it in turn. */
@@ -12,19 +43,62 @@ export class Memory {
   readonly holders = new Set<Holder>()
 
   constructor(
-    readonly gpuBuffer: GPUBuffer,
+    private parts: readonly Block[],
     /** Whole words. */
     readonly bytes: number,
-    /** What asked for it, and may have failed. */
-    readonly born: Operation,
+    private origin: Operation,
+    private readonly cut: Cut,
   ) {}
+
+  /** In their order, all but the last of the size of a block. */
+  get blocks(): readonly Block[] {
+    return this.parts
+  }
+
+  /** What asked for it, and may have failed. */
+  get born(): Operation {
+    return this.origin
+  }
+
+  /** Blocks in place of those that were not to be had. */
+  replace(blocks: readonly Block[], born: Operation): void {
+    this.destroy()
+    this.parts = blocks
+    this.origin = born
+  }
+
+  /**
+   * The bindings of an array that begins at a byte: those of its `count` ranges that there is memory for, which for a tensor of a symbol's size may be fewer.
+   *
+   * @param start a multiple of the bytes of a range where `count` is more than 1; else the array does not go across blocks
+   */
+  ranges(start: number, bytes: number, count: number): GPUBufferBinding[] {
+    const { rangeBytes, blockBytes } = this.cut
+    const end = Math.min(start + bytes, this.bytes)
+    const bindings: GPUBufferBinding[] = []
+    for (let from = start; from < end && bindings.length < count; from += rangeBytes) {
+      const block = this.parts[Math.floor(from / blockBytes)]!
+      bindings.push({ buffer: block.buffer, offset: from - block.start, size: Math.min(rangeBytes, end - from) })
+    }
+    return bindings
+  }
 
   /** Work submitted before keeps what it uses. */
   destroy(): void {
     // Holders take themselves out.
     for (const holder of [...this.holders]) holder.drop()
-    this.gpuBuffer.destroy()
+    for (const { buffer } of this.parts) buffer.destroy()
   }
+}
+
+/** Cuts bytes into blocks. */
+export function blocksOf(bytes: number, blockBytes: number, make: (bytes: number) => GPUBuffer): Block[] {
+  const blocks: Block[] = []
+  for (let start = 0; start < bytes; start += blockBytes) {
+    const size = Math.min(blockBytes, bytes - start)
+    blocks.push({ buffer: make(size), start, bytes: size })
+  }
+  return blocks
 }
 
 /** The memory of one tensor. */
@@ -42,65 +116,5 @@ export class WebGpuBuffer implements DeviceBuffer {
   /** What its values depend on. */
   get causes(): readonly Operation[] {
     return this.origin === undefined ? [this.memory.born] : [this.memory.born, this.origin]
-  }
-}
-
-const mib = 2 ** 20
-/** Larger memory goes back to the system at once. */
-const largestKept = 16 * mib
-const mostKept = 64 * mib
-const mostPieces = 1024
-
-/**
- * Memory that was freed, for the next of the same size: what a loop allocates at each turn is then the same memory every time, for which everything is prepared already.
- */
-export class MemoryPool {
-  /** By age, oldest first. */
-  private readonly ages = new Set<Memory>()
-  /** By size, oldest first. */
-  private readonly sizes = new Map<number, Memory[]>()
-  private held = 0
-
-  constructor(private readonly destroy: (memory: Memory) => void) {}
-
-  get bytes(): number {
-    return this.held
-  }
-
-  /** The latest of a size: what is prepared for it is prepared most recently. */
-  take(bytes: number): Memory | undefined {
-    const memory = this.sizes.get(bytes)?.pop()
-    if (memory !== undefined) this.forget(memory)
-    return memory
-  }
-
-  /** Keeps a memory, or destroys it where that is too much. */
-  give(memory: Memory): void {
-    // One that may yet turn out not to be there is what the next tensor depends on, as this one did.
-    if (memory.born.error !== undefined || memory.bytes > largestKept) return this.destroy(memory)
-    this.ages.add(memory)
-    const alike = this.sizes.get(memory.bytes)
-    if (alike === undefined) this.sizes.set(memory.bytes, [memory])
-    else alike.push(memory)
-    this.held += memory.bytes
-    for (const oldest of this.ages) {
-      if (this.held <= mostKept && this.ages.size <= mostPieces) break
-      this.sizes.get(oldest.bytes)!.shift()
-      this.forget(oldest)
-      this.destroy(oldest)
-    }
-  }
-
-  clear(): void {
-    for (const memory of this.ages) this.destroy(memory)
-    this.ages.clear()
-    this.sizes.clear()
-    this.held = 0
-  }
-
-  private forget(memory: Memory): void {
-    this.ages.delete(memory)
-    this.held -= memory.bytes
-    if (this.sizes.get(memory.bytes)?.length === 0) this.sizes.delete(memory.bytes)
   }
 }

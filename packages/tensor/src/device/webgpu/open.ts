@@ -1,7 +1,6 @@
 import { TensorError } from '../../errors.js'
 import { describeAdapter, reportAdapter, type AdapterReport } from './adapter.js'
-import type { Tuning } from '../../kernel/lib/tuning.js'
-import { WebGpuDevice } from './device.js'
+import { WebGpuDevice, type WebGpuOptions } from './device.js'
 
 /** An implementation of WebGPU. */
 export interface FoundGpu {
@@ -12,8 +11,8 @@ export interface FoundGpu {
 
 export interface FoundAdapter {
   readonly report: AdapterReport
-  /** Kernels are cut for what the adapter is unless told otherwise. Errors: DEVICE when the adapter gives no device. An adapter gives one. */
-  open(tuning?: Tuning): Promise<WebGpuDevice>
+  /** Errors: DEVICE when the adapter gives no device. An adapter gives one. */
+  open(options?: WebGpuOptions): Promise<WebGpuDevice>
 }
 
 /** The adapter of an implementation, the fastest where it has several. Errors: DEVICE when it has none. */
@@ -23,12 +22,12 @@ export async function findAdapter({ gpu, help }: FoundGpu): Promise<FoundAdapter
   const report = reportAdapter(adapter)
   return {
     report,
-    async open(tuning) {
+    async open(options) {
       try {
         return new WebGpuDevice(
           await adapter.requestDevice({ requiredLimits: report.limits, requiredFeatures: [...report.features] }),
           report,
-          tuning,
+          options,
         )
       } catch (cause) {
         throw new TensorError('DEVICE', `the WebGPU adapter ${describeAdapter(report)} gave no device: ${String(cause)}`, { cause })

@@ -1,5 +1,5 @@
 import { TensorError } from '../../errors.js'
-import type { Kernel, KernelCaps } from '../../kernel/ir.js'
+import { bindingCount, type Kernel, type KernelCaps } from '../../kernel/ir.js'
 import { printWgsl, uniformBinding } from '../../kernel/print-wgsl.js'
 import { verifyKernel } from '../../kernel/verify.js'
 
@@ -93,10 +93,11 @@ export class Pipelines {
 
   private layoutOf(kernel: Kernel): GPUBindGroupLayout {
     const withNumbers = kernel.uniforms.length > 0
-    const key = `${kernel.storages.length} ${withNumbers}`
+    const bindings = bindingCount(kernel.storages)
+    const key = `${bindings} ${withNumbers}`
     let layout = this.layouts.get(key)
     if (layout === undefined) {
-      const entries: GPUBindGroupLayoutEntry[] = kernel.storages.map((_, binding) => ({
+      const entries: GPUBindGroupLayoutEntry[] = Array.from({ length: bindings }, (_, binding) => ({
         binding,
         visibility: GPUShaderStage.COMPUTE,
         buffer: { type: 'storage' },

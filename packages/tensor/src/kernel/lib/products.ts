@@ -12,7 +12,7 @@ import type { Expr, Storage } from '../ir.js'
 import { activated } from './activations.js'
 import type { ElementContext, ElementRule, Elements } from './elements.js'
 import { asExpr, broadcastIndex, plus, times, type Amount, type SymbolUniforms } from './indexing.js'
-import { rounded } from './pack.js'
+import { decodeBits, perWord, rounded } from './pack.js'
 import { packedElement, packedOperand, perPackedWord, type Packed } from './quantised.js'
 
 /** Rows and columns that one thread works out. */
@@ -21,19 +21,34 @@ export interface Tile {
   readonly columns: number
   /** The threads of a workgroup share what they read; without it each reads for itself. */
   readonly block?: Block
-  /** So many threads of a workgroup share a tile: each takes every so many steps of the inner index. For products of few rows, which give too few tiles. */
-  readonly split?: number
+  /** The threads of a workgroup share the inner index. For products of few rows, which give too few tiles. */
+  readonly split?: Split
+  /** Products are added to their sums by one instruction that rounds once. */
+  readonly fused?: boolean
 }
-
-/** Threads of the workgroup that works out one tile or block; undefined where each thread has a tile of its own. */
-export const threadsOf = ({ block, split }: Tile): number | undefined => (block === undefined ? split : block.down * block.across)
 
 /** Tiles of a workgroup, and steps of the inner index that it loads at a time. */
 export interface Block {
   readonly down: number
   readonly across: number
   readonly depth: number
+  /** So many threads have each tile, each of them every so many loads. For products of few blocks. Default 1; a power of two. */
+  readonly slices?: number
 }
+
+/** So many threads have one tile, each some of the steps of the inner index, and so many tiles stand side by side in a workgroup. Both are powers of two. */
+export interface Split {
+  readonly slices: number
+  readonly across: number
+}
+
+/** Threads of the workgroup that works out a block, or tiles together; undefined where each thread has a tile of its own. */
+export const threadsOf = ({ block, split }: Tile): number | undefined =>
+  block === undefined ? split && split.slices * split.across : block.down * block.across * (block.slices ?? 1)
+
+/** Rows and columns that a workgroup works out together, or a thread where each has a tile of its own. */
+export const groupRows = ({ rows, block }: Tile): number => rows * (block?.down ?? 1)
+export const groupColumns = ({ columns, block, split }: Tile): number => columns * (block?.across ?? split?.across ?? 1)
 
 /** A product as its kernel sees it: `batch` times [rows, inner] · [inner, columns]. */
 export interface Product {
@@ -81,23 +96,27 @@ export interface ProductContext {
   readonly b: KernelBuilder
   readonly symbols: SymbolUniforms
   readonly elements: Elements
-  /** The memory of a value as vectors of four numbers; undefined where it has none, or has them otherwise. */
-  readonly vectors: (value: Value) => Storage | undefined
-  /** The memory of a value, which has some, as words. */
-  readonly words: (value: Value) => Storage
+  /** The memory of a value as vectors of so many words; undefined where it has none, or has them otherwise. */
+  readonly vectors: (value: Value, lanes: 2 | 4) => Storage | undefined
+  /** The memory of a value as words; undefined where it has none. */
+  readonly words: (value: Value) => Storage | undefined
 }
 
 /** Where the tile of a thread lies. */
 export interface TilePlace {
   readonly batch: Expr
+  /** Its first row and column. */
   readonly row: Expr
   readonly column: Expr
+  /** How far each of its rows and columns is from the first. */
+  readonly rows: readonly number[]
+  readonly columns: readonly number[]
 }
 
 /** How many tiles, or blocks of them, there are. */
-export function tilesOf(symbols: SymbolUniforms, product: Product, { rows, columns, block }: Tile) {
-  const across = tilesAlong(symbols.dim(product.columns), columns * (block?.across ?? 1))
-  const down = tilesAlong(symbols.count(product.rows), rows * (block?.down ?? 1))
+export function tilesOf(symbols: SymbolUniforms, product: Product, tile: Tile) {
+  const across = tilesAlong(symbols.dim(product.columns), groupColumns(tile))
+  const down = tilesAlong(symbols.count(product.rows), groupRows(tile))
   return { across: atLeastOne(across), down: atLeastOne(down), count: times(times(across, down), symbols.count(product.batch)) }
 }
 
@@ -113,13 +132,16 @@ export function tilePlace(
     column: b.let('column', thread.rem(asExpr(across)).mul(tile.columns)),
     row: b.let('row', rest.rem(asExpr(down)).mul(tile.rows)),
     batch: b.let('batch', rest.div(asExpr(down))),
+    rows: numbersTo(tile.rows),
+    columns: numbersTo(tile.columns),
   }
 }
 
+export const numbersTo = (count: number): number[] => Array.from({ length: count }, (_, i) => i)
 const tilesAlong = (size: Amount, tile: number): Amount =>
   tile === 1 ? size : typeof size === 'number' ? Math.ceil(size / tile) : size.add(tile - 1).div(tile)
 const atLeastOne = (amount: Amount): Amount => (typeof amount === 'number' ? Math.max(1, amount) : amount.max(1))
-const isMultiple = (dim: Dim | Amount, of: number): boolean => typeof dim === 'number' && dim > 0 && dim % of === 0
+export const isMultiple = (dim: Dim | Amount, of: number): boolean => typeof dim === 'number' && dim > 0 && dim % of === 0
 
 /** A matrix of one operand, [outer, inner] with the inner index of the product along its rows, or the other way round. */
 export interface Operand {
@@ -129,11 +151,8 @@ export interface Operand {
   readonly depth: number
 }
 
-/**
- * The tile of a product: `sums[i][j]` for row i and column j of the tile, factor, bias and activation applied and rounded to the dtype.
- * Rows and columns beyond the matrix repeat its last; their sums are not to be written.
- */
-export function productTile(context: ProductContext, node: Node, tile: Tile, place: TilePlace): Expr[][] {
+/** Adds a product to the sums of a tile: `sums[i][j]` for row i and column j. Rows and columns beyond the matrix repeat its last; their sums are not to be written. */
+export function addTile(context: ProductContext, node: Node, sums: Sums, tile: Tile, place: TilePlace): void {
   const { b, symbols, elements } = context
   const product = productOfNode(node)
   const { attrs, batch, rows, columns, inner } = product
@@ -163,48 +182,42 @@ export function productTile(context: ProductContext, node: Node, tile: Tile, pla
     product.packed === undefined
       ? operand(context, node.inputs[1]!, rightLayout)
       : packedOperand(context, node, product.packed, rightLayout, indicesOf(b, rightLayout))
-  const sums: Cell[][] = Array.from({ length: tile.rows }, () => Array.from({ length: tile.columns }, () => b.var('sum', f32(0))))
-  const { split = 1 } = tile
-  const first = split === 1 ? u32(0) : b.let('firstStep', b.localIndex().mul(depth))
-  b.for('k', first, asExpr(length), depth * split, (k) =>
+  b.for('k', u32(0), asExpr(length), depth, (k) =>
     elements.inside(() => {
       const [left, across] = [a.read(k), right.read(k)]
       for (let step = 0; step < depth; step++)
-        sums.forEach((row, i) => row.forEach((sum, j) => sum.set(sum.value.add(left[step]![i]!.mul(across[step]![j]!)))))
-    }),
-  )
-  const { dtype } = node.outputs[0]!
-  const whole = split === 1 ? sums.map((row) => row.map(({ value }) => value)) : gathered(b, sums, split)
-  return whole.map((row) =>
-    row.map((sum, j) => {
-      const at = clamped(b, place.column.add(j), width, tile.columns)
-      return b.let(
-        'product',
-        finished(b, sum, product, dtype, () => elements.at(node.inputs[2]!, at)),
-      )
+        sums.forEach((row, i) => row.forEach((sum, j) => sum.set(withProduct(sum.value, left[step]![i]!, across[step]![j]!, tile))))
     }),
   )
 }
 
-/** The sums of a tile over the threads that share it: halving the threads that still have something to add until one has it all, which everybody reads. */
-function gathered(b: KernelBuilder, sums: readonly (readonly Cell[])[], threads: number): Expr[][] {
-  const cells = sums.flat()
-  const memory = b.sharedArray('sums', 'f32', cells.length * threads)
-  const lane = b.localIndex()
-  const at = (which: number): Expr => (which === 0 ? lane : lane.add(which * threads))
-  cells.forEach((cell, which) => b.store(memory, at(which), cell.value))
-  b.barrier()
-  for (let half = threads / 2; half >= 1; half /= 2) {
-    b.if(lane.lt(half), () => {
-      for (let which = 0; which < cells.length; which++) {
-        const [mine, other] = [b.load(memory, at(which)), b.load(memory, at(which).add(half))]
-        b.store(memory, at(which), mine.add(other))
-      }
-    })
-    b.barrier()
-  }
-  return sums.map((row, i) => row.map((_, j) => b.load(memory, u32((i * row.length + j) * threads))))
+/** Sums of a tile, one for each row and column. */
+export type Sums = readonly (readonly Cell[])[]
+
+/** The tile that its sums give: factor, bias and activation applied, and rounded to the dtype. */
+export function finishedTile({ b, symbols, elements }: ProductContext, node: Node, sums: Sums, tile: Tile, place: TilePlace): Expr[][] {
+  const product = productOfNode(node)
+  const { dtype } = node.outputs[0]!
+  const width = symbols.dim(product.columns)
+  // Where several rows want the same bias, its place is found once.
+  const biasAt = product.hasBias ? place.columns.map((offset) => clamped(b, place.column.add(offset), width, groupColumns(tile))) : []
+  return sums.map((row) =>
+    row.map(({ value }, j) =>
+      b.let(
+        'product',
+        finished(b, value, product, dtype, () => elements.at(node.inputs[2]!, biasAt[j]!)),
+      ),
+    ),
+  )
 }
+
+/** The sums of a tile, of nothing so far. */
+export const zeroSums = (b: KernelBuilder, { rows, columns }: Tile): Sums =>
+  Array.from({ length: rows }, () => Array.from({ length: columns }, () => b.var('sum', f32(0))))
+
+/** A sum with one more product. */
+export const withProduct = (sum: Expr, left: Expr, right: Expr, { fused }: Tile): Expr =>
+  fused === true ? left.fma(right, sum) : sum.add(left.mul(right))
 
 /** A sum of products with what the operation does to it. */
 export function finished(b: KernelBuilder, sum: Expr, { attrs, hasBias }: Product, dtype: DType, biasAt: () => Expr): Expr {
@@ -226,60 +239,80 @@ export interface OperandLayout {
   /** The inner index runs along memory. */
   readonly innerLast: boolean
   readonly depth: number
+  /** Rows (or columns) that a workgroup has together, where its tiles may all lie behind the last; `count` where a tile begins in the matrix. */
+  readonly among?: number
+  /** Halves are read four at a time too. */
+  readonly halves?: boolean
 }
 
 /** The tile's rows or columns. */
-const indicesOf = (b: KernelBuilder, { first, count, outer }: OperandLayout): Expr[] =>
-  Array.from({ length: count }, (_, i) => clamped(b, i === 0 ? first : first.add(i), outer, count))
+export const indicesOf = (b: KernelBuilder, { first, count, outer, among = count }: OperandLayout): Expr[] =>
+  Array.from({ length: count }, (_, i) => clamped(b, i === 0 ? first : first.add(i), outer, among))
 
-function operand(context: ProductContext, value: Value, layout: OperandLayout): Operand {
+/** How four numbers of a value are read, from a multiple of four on; undefined where memory does not give them together. */
+export function quadReader({ b, vectors }: ProductContext, value: Value): ((index: Expr) => readonly Expr[]) | undefined {
+  const dtype = dtypeOf(value)
+  // What has no elements has no memory that vectors could be bound to.
+  if (elementCount(shapeOf(value)) === 0 || perWord(dtype) > 2) return undefined
+  const words = perWord(dtype) === 1 ? 4 : 2
+  const array = vectors(value, words)
+  if (array === undefined) return undefined
+  const lanes = numbersTo(words)
+  return (index) => {
+    const vector = b.load(array, index.div(4))
+    if (words === 4) {
+      const numbers = b.let('vector', vector.bits('f32'))
+      return lanes.map((lane) => numbers.lane(lane))
+    }
+    return lanes.flatMap((lane) =>
+      [vector.lane(lane).and(0xffff), vector.lane(lane).shr(16)].map((bits) => b.let('half', decodeBits(bits, dtype))),
+    )
+  }
+}
+
+export function operand(context: ProductContext, value: Value, layout: OperandLayout): Operand {
   const { b, elements } = context
-  const { base, first, count, outer, length, innerLast, depth } = layout
+  const { base, first, count, outer, length, innerLast, depth, among = count, halves = false } = layout
   const indices = (): Expr[] => indicesOf(b, layout)
   // Four at a time are all inside or all outside, as the tile begins at a multiple of four and the matrix ends at one.
   const groups = (): Expr[] =>
     Array.from({ length: count / 4 }, (_, part) => {
       const group = first.add(4 * part)
-      return isMultiple(outer, count) ? group : b.let('group', group.min(u32((outer as number) - 4)))
+      return isMultiple(outer, among) ? group : b.let('group', group.min(u32((outer as number) - 4)))
     })
   const starts = innerLast ? indices().map((index) => b.let('start', asExpr(plus(base, times(index, length))))) : []
   const along = innerLast ? length : outer
-  // What has no elements has no memory that vectors could be bound to.
-  const isWhole = elementCount(shapeOf(value)) > 0 && dtypeOf(value) === 'f32' && isMultiple(along, 4)
-  const vectors = isWhole && (innerLast ? depth % 4 === 0 : count % 4 === 0) ? context.vectors(value) : undefined
-  const steps = Array.from({ length: depth }, (_, step) => step)
-  const vectorAt = (index: Expr): Expr[] => {
-    const vector = b.let('vector', b.load(vectors!, index.div(4)).bits('f32'))
-    return [0, 1, 2, 3].map((lane) => vector.lane(lane))
-  }
+  const isWhole = isMultiple(along, 4) && (innerLast ? depth % 4 === 0 : count % 4 === 0)
+  const quad = isWhole && (dtypeOf(value) === 'f32' || halves) ? quadReader(context, value) : undefined
+  const steps = numbersTo(depth)
   if (innerLast) {
     return {
       depth,
       read: (k) => {
         const perIndex = starts.map((start) =>
-          vectors === undefined
+          quad === undefined
             ? steps.map((step) => elements.at(value, b.let('from', start.add(k).add(step))))
-            : Array.from({ length: depth / 4 }, (_, part) => vectorAt(b.let('from', start.add(k).add(4 * part)))).flat(),
+            : Array.from({ length: depth / 4 }, (_, part) => quad(b.let('from', start.add(k).add(4 * part)))).flat(),
         )
         return steps.map((step) => perIndex.map((own) => own[step]!))
       },
     }
   }
-  const parts = vectors === undefined ? [] : groups()
-  const places = vectors === undefined ? indices() : []
+  const parts = quad === undefined ? [] : groups()
+  const places = quad === undefined ? indices() : []
   return {
     depth,
     read: (k) =>
       steps.map((step) => {
         const line = b.let('line', asExpr(plus(base, times(step === 0 ? k : k.add(step), outer))))
-        if (vectors === undefined) return places.map((index) => elements.at(value, b.let('from', line.add(index))))
-        return parts.flatMap((part) => vectorAt(line.add(part)))
+        if (quad === undefined) return places.map((index) => elements.at(value, b.let('from', line.add(index))))
+        return parts.flatMap((part) => [...quad(line.add(part))])
       }),
   }
 }
 
 /** An index that does not leave the matrix; as it is where every tile is whole. */
-function clamped(b: KernelBuilder, index: Expr, size: Amount, tile: number): Expr {
+export function clamped(b: KernelBuilder, index: Expr, size: Amount, tile: number): Expr {
   if (tile === 1 || isMultiple(size, tile)) return index
   const last = typeof size === 'number' ? u32(Math.max(1, size) - 1) : size.max(1).sub(1)
   return b.let('clamped', index.min(last))

@@ -27,6 +27,78 @@ const valueIn = (word: Expr, i: number, packed: Packed): Expr =>
     .sub(i32(zeroOf(packed)))
     .to('f32')
 
+/** A float of 2²³ and more has whole numbers as its last bits. */
+const WHOLE_BITS = 0x4b000000
+const WHOLE = 2 ** 23
+
+/** The same in fewer instructions where integers are converted slowly. Source: the conversion of integers by the bits of a float, as in NVIDIA's FasterTransformer. */
+const joinedValueIn = (word: Expr, i: number, packed: Packed): Expr =>
+  word
+    .shr(packed.bits * i)
+    .and(2 ** packed.bits - 1)
+    .or(WHOLE_BITS)
+    .bits('f32')
+    .sub(WHOLE + zeroOf(packed))
+
+/** Four neighbours of a quantised matrix, from a multiple of four on. */
+export function packedQuad(
+  { b, elements, words }: Pick<ProductContext, 'b' | 'elements' | 'words'>,
+  node: Node,
+  packed: Packed,
+): (index: Expr) => readonly Expr[] {
+  const [, matrix, scales, mins] = node.inputs as readonly [Value, Value, Value, Value | undefined]
+  const array = words(matrix)!
+  return (index) => {
+    const whole = b.load(array, index.div(perPackedWord(packed)))
+    const word = packed.bits === 8 ? whole : b.let('part', whole.shr(index.and(4).mul(4)))
+    const block = b.let('block', index.div(BLOCK))
+    const scale = elements.at(scales, block)
+    const least = mins === undefined ? undefined : elements.at(mins, block)
+    return [0, 1, 2, 3].map((i) => {
+      const value = joinedValueIn(word, i, packed)
+      return b.let('weight', least === undefined ? value.mul(scale) : value.fma(scale, least.neg()))
+    })
+  }
+}
+
+/** Values of a word for each column of a tile, and what makes them weights: `weight = value · scale − least`. */
+export interface PackedWords {
+  readonly values: readonly (readonly Expr[])[]
+  readonly scale: readonly Expr[]
+  readonly least: readonly Expr[] | undefined
+}
+
+/** The same as they are in memory: scales are for what was added up of a word. */
+export function packedWords(
+  context: ProductContext,
+  node: Node,
+  packed: Packed,
+  layout: OperandLayout,
+  columns: readonly Expr[],
+): (k: Expr) => PackedWords {
+  const { b, elements } = context
+  const [, matrix, scales, mins] = node.inputs as readonly [Value, Value, Value, Value | undefined]
+  const depth = perPackedWord(packed)
+  const array = context.words(matrix)!
+  const starts = columns.map((column) => b.let('start', asExpr(times(column, layout.length))))
+  return (k) => {
+    const read = starts.map((start) => {
+      const at = b.let('at', start.add(k))
+      const block = b.let('block', at.div(BLOCK))
+      return {
+        word: b.load(array, at.div(depth)),
+        scale: elements.at(scales, block),
+        least: mins === undefined ? undefined : elements.at(mins, block),
+      }
+    })
+    return {
+      values: read.map(({ word }) => Array.from({ length: depth }, (_, i) => joinedValueIn(word, i, packed))),
+      scale: read.map(({ scale }) => scale),
+      least: mins === undefined ? undefined : read.map(({ least }) => least!),
+    }
+  }
+}
+
 /** The columns of a tile, so many steps at a time as a word holds values. */
 export function packedOperand(
   context: ProductContext,
@@ -38,7 +110,7 @@ export function packedOperand(
   const { b, elements } = context
   const [, matrix, scales, mins] = node.inputs as readonly [Value, Value, Value, Value | undefined]
   const depth = perPackedWord(packed)
-  const words = context.words(matrix)
+  const words = context.words(matrix)!
   return {
     depth,
     read: (k) => {

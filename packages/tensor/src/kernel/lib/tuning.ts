@@ -1,13 +1,19 @@
 import { backwardBytes } from './attention-backward.js'
 import { blockBytes } from './attention-block.js'
 import { blockQueries, threadColumns, type AttentionBlock } from './attention-tile.js'
-import type { Tile } from './products.js'
+import { groupColumns, groupRows, type Block, type Split, type Tile } from './products.js'
 
 /** A product as its cut depends on it; `Infinity` where only a symbol says. */
 export interface ProductSize {
   readonly rows: number
   readonly columns: number
   readonly inner: number
+  readonly batch: number
+  /** The inner index of the left matrix, and that of the right one, runs along memory. */
+  readonly leftAlong: boolean
+  readonly along: boolean
+  /** Products that are worked out for each element, as those of a gated layer. */
+  readonly products: number
   /** Operations that follow it element by element. */
   readonly following: number
 }
@@ -17,6 +23,8 @@ export interface Tuning {
   /** For people. */
   readonly name: string
   readonly tile: (product: ProductSize) => Tile
+  /** Products of which only the sum is wanted are added up in the same registers. */
+  readonly sums: boolean
   /** Threads that share a row of so many elements, of so many rows. */
   readonly rowThreads: (rows: number, size: number) => number
   /** Threads that share some rows of attention, of heads of a width; 1 where each query has a thread of its own. */
@@ -50,6 +58,7 @@ const SHORT = 4
  */
 export const softwareTuning: Tuning = {
   name: 'software',
+  sums: false,
   tile({ rows, columns, following }) {
     // Each element of the tile has its own copy of what follows, so long ones get small tiles.
     if (rows >= 32 && columns >= 32 && following <= SHORT) return { rows: 8, columns: 8 }
@@ -71,18 +80,68 @@ const BLOCK_QUERIES = 16
 const LEAST_KEYS = 64
 const MOST_RANGES = 32
 
+/** Threads of a workgroup that share tiles of few rows. */
+const SPLIT_THREADS = 128
+/** Rows that are few. */
+const FEW_ROWS = 8
+/** Workgroups that keep a large device busy. */
+const BUSY = 256
+/** Workgroups of blocks that do, of which each has more to do. */
+const BUSY_BLOCKS = 128
+/** Rows taken for granted where a symbol says how many there are. */
+const SOME_ROWS = 256
+
+interface BlockTile extends Tile {
+  readonly block: Block
+}
+
 /**
- * Graphics processors hide the time of memory behind many threads, and share what a workgroup reads.
- *
- * Source of the tiles of products (4 by 4 for each of 8 by 8 threads, 8 steps at a time): the register-tile constants of llama.cpp's WebGPU backend (ggml-webgpu,
- * `WEBGPU_MUL_MAT_*`), which are the same on all makers' devices.
+ * Blocks from the largest on. Sources: 128 by 128 in steps of 8 with 8 by 8 for each of 256 threads are the constants of CUTLASS's SIMT products (`DefaultGemmConfiguration`
+ * for `OpClassSimt`); 4 by 4 for each thread those of llama.cpp's WebGPU backend (`WEBGPU_MUL_MAT_*`). Each takes at most 16 KiB of shared memory and 256 threads, the
+ * least that WebGPU allows.
  */
+export const blockTiles: readonly BlockTile[] = [
+  { rows: 8, columns: 8, fused: true, block: { down: 16, across: 16, depth: 8 } },
+  { rows: 8, columns: 8, fused: true, block: { down: 8, across: 8, depth: 16 } },
+  { rows: 4, columns: 4, fused: true, block: { down: 16, across: 16, depth: 16 } },
+  { rows: 4, columns: 4, fused: true, block: { down: 8, across: 8, depth: 8, slices: 4 } },
+]
+
+/** The largest block that gives enough workgroups and wastes little behind the edges of the matrix. */
+function blockFor({ rows, columns, batch, leftAlong, products }: ProductSize): BlockTile {
+  const [height, width] = [rows, columns].map((size) => (size === Infinity ? SOME_ROWS : size)) as [number, number]
+  const groups = (tile: BlockTile): number =>
+    Math.ceil(height / groupRows(tile)) * Math.ceil(width / groupColumns(tile)) * (batch === Infinity ? 1 : batch)
+  const waste = (tile: BlockTile): number =>
+    (Math.ceil(height / groupRows(tile)) * groupRows(tile) * Math.ceil(width / groupColumns(tile)) * groupColumns(tile)) / (height * width)
+  const [large, medium, fine, small] = blockTiles as readonly [BlockTile, BlockTile, BlockTile, BlockTile]
+  // Two products have twice as many sums, for which large tiles leave no registers.
+  if (products === 1 && !leftAlong && groups(large) >= 256 && waste(large) < 1.3) return large
+  if (products === 1 && groups(medium) >= 1024 && waste(medium) < 1.5) return medium
+  return groups(fine) >= BUSY_BLOCKS && waste(fine) < 1.5 ? fine : small
+}
+
+/** How few rows are shared: enough workgroups of enough slices, whose threads read at least 32 bytes side by side. */
+function splitFor({ columns, inner, batch, along }: ProductSize): Split {
+  if (along) {
+    // Eight steps are the most that a thread reads at a time.
+    const slices = Math.min(SPLIT_THREADS, Math.max(8, 2 ** Math.floor(Math.log2(inner / 8))))
+    return { slices, across: SPLIT_THREADS / slices }
+  }
+  const across = [8, 4].find((count) => (columns * batch) / (4 * count) >= BUSY) ?? 2
+  return { slices: (2 * SPLIT_THREADS) / across, across }
+}
+
+/** Graphics processors hide the time of memory behind many threads, and share what a workgroup reads. */
 export const gpuTuning: Tuning = {
   name: 'gpu',
-  tile({ rows, columns, inner }) {
-    if (rows > 4 && columns > 8) return { rows: 4, columns: 4, block: { down: 8, across: 8, depth: 8 } }
-    const tile = { rows: rows === 1 ? 1 : 2, columns: columns < 4 ? 1 : 4 }
-    return rows <= 4 && inner >= 128 ? { ...tile, split: 64 } : tile
+  sums: true,
+  tile(size) {
+    const { rows, columns, inner } = size
+    const width = columns < 4 ? 1 : 4
+    if (rows <= FEW_ROWS && inner >= 128) return { rows, columns: width, fused: true, split: splitFor(size) }
+    if (rows > 4 && columns > 8) return blockFor(size)
+    return { rows: rows === 1 ? 1 : 2, columns: width, fused: true }
   },
   rowThreads: (_, size) => (size <= 64 ? 32 : size <= 1024 ? 64 : 128),
   attentionThreads: (width, sharedBytes) => (width > 64 && sharedBytes > LEAST_SHARED ? 256 : 128),

@@ -53,15 +53,18 @@ export class Expressions {
     const near = constant >= 0 && constant < 2 ** 31
     if (array.kind === 'shared') {
       const base = this.sharedBase(array)
-      return near
-        ? `[${base}+${constant}]`
-        : `[${this.w.op(
-            'r',
-            'mad.lo.u32',
-            this.print(index)[0]!,
-            String(bytes),
-            this.w.once(`base ${array.name}`, () => this.asRegister(base, 'r')),
-          )}]`
+      if (near) return `[${base}+${constant}]`
+      // A constant that is added goes into the instruction, so that neighbours share one address. Addresses of 32 bits wrap around as the index does.
+      const { start, offset } = withoutOffset(index)
+      const own = this.print(start)[0]!
+      const address = this.w.op(
+        'r',
+        'mad.lo.u32',
+        own,
+        String(bytes),
+        this.w.once(`base ${array.name}`, () => this.asRegister(base, 'r')),
+      )
+      return offset === 0 ? `[${address}]` : `[${address}+${offset * bytes}]`
     }
     const base = this.pointer(array.name)
     if (near) return `[${base}+${constant}]`
@@ -334,6 +337,14 @@ export class Expressions {
   private membersOf(count: Operand): Operand {
     return this.w.op('r', 'sub.u32', this.w.op('r', 'shl.b32', '1', count), '1')
   }
+}
+
+/** An index and a small constant that is added to it. */
+function withoutOffset(index: Expr): { readonly start: Expr; readonly offset: number } {
+  const { node } = index
+  if (node.kind !== 'binary' || node.op !== 'add' || node.b.node.kind !== 'const') return { start: index, offset: 0 }
+  const offset = Number(node.b.node.value)
+  return offset >= 0 && offset < 2 ** 16 ? { start: node.a, offset } : { start: index, offset: 0 }
 }
 
 const approximated = { exp, log, log2, tanh } as const
