@@ -35,11 +35,17 @@ afterAll(async () => {
   await server?.[Symbol.asyncDispose]()
 })
 
-/** Runs a kernel once and gives what its arrays hold then, as words. */
-async function run(kernel: Kernel, arrays: readonly Uint32Array[], numbers: Uint32Array, workgroups: number): Promise<Uint32Array[]> {
+/** Runs a kernel once, its text rewritten where asked, and gives what its arrays hold then, as words. */
+async function run(
+  kernel: Kernel,
+  arrays: readonly Uint32Array[],
+  numbers: Uint32Array,
+  workgroups: number,
+  rewrite: (code: string) => string = (code) => code,
+): Promise<Uint32Array[]> {
   verifyKernel(kernel, caps)
   const task = {
-    code: printWgsl(kernel),
+    code: rewrite(printWgsl(kernel)),
     arrays: arrays.map((words) => [...words]),
     numbers: [...numbers],
     numberBytes: uniformBytes(kernel),
@@ -216,5 +222,50 @@ describe('a printed kernel', () => {
         expect(got, `${build.toString()} of ${is[at]!}, ${js[at]!}`).toBe(Int32Array.of(apply(is[at]!, js[at]!))[0])
       })
     })
+  })
+
+  /** As graphics cards divide: by a product with the reciprocal, which is 0 where it is too small to be normal. */
+  const byReciprocal = (code: string): string =>
+    `fn flushed(x: f32) -> f32 { return select(x, 0.0, abs(x) < 0x1p-126); }\n${code.replaceAll(/return (.*) \/ (.*);/g, 'return $1 * flushed(1.0 / $2);').replaceAll(/= \((\S+) \/ (\S+)\);/g, '= ($1 * flushed(1.0 / $2));')}`
+
+  it.each([
+    ['as it is', (code: string) => code],
+    ['with the division of graphics cards', byReciprocal],
+  ])('divides by numbers near the ends of the range, %s', async (_, rewrite) => {
+    if (executable === undefined) return
+    const [dividends, divisors] = [
+      [3e38, 3e38, -3e38, 1, 1e38, 3, 7.5, -7.5, 1e-30, 2e-38, 1e20, 0, 1e30, 3.4e38],
+      [3e38, 2.9e38, 1.7e38, 3e38, 2e37, 1.5, 2, 2, 1e-31, 1.5e-38, 1e-15, 3e38, 1e29, 1.1e38],
+    ].map((values) => Float32Array.from(values)) as [Float32Array, Float32Array]
+    const count = dividends.length
+    const kernel = buildKernel({ name: 'divisions' }, (b) => {
+      const [x, y, out] = [b.storage('x', 'f32'), b.storage('y', 'f32'), b.storage('out', 'f32')]
+      const at = b.globalId(0)
+      b.if(at.lt(count), () => {
+        const [dividend, divisor] = [b.load(x, at), b.load(y, at)]
+        b.store(out, at, dividend.quotient(divisor))
+        b.store(out, at.add(count), dividend.rem(divisor))
+        const plain = b.let('plain', dividend.div(divisor))
+        b.store(out, at.add(2 * count), plain)
+      })
+    })
+    const results = await run(kernel, [words(dividends), words(divisors), new Uint32Array(3 * count)], new Uint32Array(), 1, rewrite)
+    const found = floats(results[2]!)
+    dividends.forEach((dividend, i) => {
+      const divisor = divisors[i]!
+      const exact = dividend / divisor
+      // Four units in the last place, of which WGSL grants 2.5; what is too small to be normal may be 0.
+      expect(Math.abs(found[i]! - exact), `${dividend} / ${divisor}`).toBeLessThanOrEqual(Math.max(2 ** -126, Math.abs(exact) * 2 ** -21))
+      // Of a larger quotient floats do not hold what is behind the point.
+      if (Math.abs(exact) > 2 ** 22) return
+      // A quotient that is nearly whole leaves nearly nothing or nearly the divisor, as products are rounded.
+      const apart = Math.abs(found[count + i]! - (dividend % divisor))
+      const off = Math.min(apart, Math.abs(divisor) - apart)
+      expect(Math.abs(off), `${dividend} % ${divisor}: ${found[count + i]!}`).toBeLessThanOrEqual(
+        Math.max(2 ** -126, Math.abs(divisor) * 2 ** -21),
+      )
+    })
+    // The detour is needed where devices divide so.
+    if (rewrite === byReciprocal) expect(found[2 * count]).toBe(0)
   })
 })

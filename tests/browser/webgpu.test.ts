@@ -40,6 +40,20 @@ describe('WebGPU in Chromium', () => {
     expect(count).toBe(rows.length)
   })
 
+  it('sorts, adds up and adds at indices at the edges of how lines are cut', async ({ skip }) => {
+    skip(executable === undefined, noChromium)
+    const names = ['order of a line of three merges', '12001 updates of rows, no pattern', 'any number of updates']
+    const software = await opened.run('page', 'lineEdges', { every: 4, names })
+    expect(software.problems).toEqual([])
+    expect(software.count).toBeGreaterThan(20)
+    // Barriers in loops take its compiler a second or more.
+    const graphics = await opened.run('page', 'lineEdges', {
+      form: 'gpu',
+      names: ['order of [31', 'running sum of [4,257]', '17 updates of rows'],
+    })
+    expect(graphics).toEqual({ count: 4, problems: [] })
+  })
+
   it('continues a prompt of stories260K as llama2.c does', async ({ skip }) => {
     skip(executable === undefined, noChromium)
     skip(

@@ -17,6 +17,7 @@ import { findWebGpu } from '../../../packages/tensor/src/device/webgpu/find.js'
 import { gpuTuning } from '../../../packages/tensor/src/kernel/lib/tuning.js'
 import { mismatch } from '../../../packages/tensor/src/testing/compare.js'
 import { checkGoldens, checkTable } from '../../../packages/tensor/src/testing/op-table.js'
+import { lineEdges } from '../../../packages/tensor/src/testing/line-edges.js'
 import { webGpuOf } from '../../../packages/tensor/src/testing/webgpu.js'
 import { firstLosses, shakespeareOf } from '../../../tools/acceptance/foundation/shakespeare/model.js'
 import { failureChecks } from './failures.js'
@@ -199,6 +200,30 @@ export const checks = {
   /** Samples whose tensors do. */
   async largeTable({ limits, rows }: { readonly limits: Parameters<typeof largeSamples>[0]; readonly rows?: readonly string[] }) {
     return largeSamples(limits, rows)
+  },
+
+  /**
+   * What differs at the edges of sorts, running sums and additions at indices: at every so many of them, and at those whose names begin as one given. `form: 'gpu'` as
+   * for `conformance`.
+   */
+  async lineEdges({
+    every = Infinity,
+    names = [],
+    form,
+  }: {
+    readonly every?: number
+    readonly names?: readonly string[]
+    readonly form?: 'gpu'
+  }): Promise<{ count: number; problems: string[] }> {
+    const device = await (await findWebGpu()).open(form === undefined ? {} : { tuning: gpuTuning })
+    const chosen = lineEdges.filter(({ name }, i) => i % every === 1 || names.some((start) => name.startsWith(start)))
+    const problems: string[] = []
+    for (const { name, check } of chosen) {
+      const problem = await check(device)
+      if (problem !== undefined) problems.push(`${name}: ${problem}`)
+    }
+    await device.dispose()
+    return { count: chosen.length, problems }
   },
 
   /** The first losses of the tiny GPT's training on characters of a text of the server. */

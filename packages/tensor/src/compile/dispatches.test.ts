@@ -7,12 +7,15 @@ import {
   cast,
   concat,
   constant,
+  cumsum,
   exp,
+  expand,
   flip,
   mul,
   permute,
   reduceSum,
   reshape,
+  scatterAdd,
   slice,
   sort,
   updateSlice,
@@ -20,6 +23,7 @@ import {
 } from '../graph/primitives.js'
 import type { DType } from '../dtype.js'
 import type { KernelCaps } from '../kernel/ir.js'
+import { gpuTuning, softwareTuning, type Tuning } from '../kernel/lib/tuning.js'
 import { printWgsl } from '../kernel/print-wgsl.js'
 import { verifyKernel } from '../kernel/verify.js'
 import { sym, type Shape } from '../shape.js'
@@ -46,20 +50,26 @@ const caps: KernelCaps = {
 const input = (shape: Shape, dtype: DType = 'f32'): Value => placeholder({ shape, dtype })
 
 /** Plans the kernels of a graph, each of which must be valid. */
-function plan(outputs: readonly Value[], aliases?: readonly (Value | undefined)[], maxBindings = caps.maxBindings): DispatchPlan {
+function plan(
+  outputs: readonly Value[],
+  aliases?: readonly (Value | undefined)[],
+  maxBindings = caps.maxBindings,
+  tuning: Tuning = softwareTuning,
+): DispatchPlan {
   const lowered = lower(outputs, device)
   const stands = new Map([...lowered.leaves].map(([stand, leaf]) => [leaf, stand]))
   const program = buildProgram(lowered.outputs, {
     ...lowered,
     ...(aliases === undefined ? {} : { aliases: aliases.map((value) => value && { node: stands.get(value.node)!, index: value.index }) }),
   })
-  const planned = planDispatches(program, { maxBindings })
+  const planned = planDispatches(program, { maxBindings, tuning })
   for (const { kernel } of planned.dispatches) {
     verifyKernel(kernel, { ...caps, maxBindings })
     expect(printWgsl(kernel)).toContain('@compute')
   }
   return planned
 }
+const onGpu = (outputs: readonly Value[]): DispatchPlan => plan(outputs, undefined, undefined, gpuTuning)
 const titles = ({ dispatches }: DispatchPlan): string[] => dispatches.map(({ title }) => title)
 const threads = ({ dispatches }: DispatchPlan): number[] => dispatches.map((dispatch) => dispatch.threads(new Map()))
 
@@ -140,9 +150,58 @@ describe('kernels', () => {
     expect(titles(plan([reshape(y, [3, 1]), y]))).toEqual(['exp_reshape'])
   })
 
-  it('sort in two', () => {
+  it('sort in two, and one for the order alone; longer lines are merged', () => {
     const [values, positions] = sort(input([2, 5]), 1)
     expect(titles(plan([values!, positions!]))).toEqual(['sort', 'sorted'])
+    expect(titles(plan([positions!]))).toEqual(['sort'])
+    // Each element counts those before it; on graphics processors a workgroup takes a tile, here of lines of eight.
+    expect(threads(plan(sort(input([200, 5]), 1)))).toEqual([1000, 1000])
+    expect(threads(onGpu(sort(input([200, 5]), 1)))).toEqual([128 * Math.ceil((200 * 8) / 256), 1000])
+    const long = onGpu(sort(input([3, 40_000]), 1))
+    expect(titles(long)).toEqual(['sort', 'sortMerge', 'sortMerge', 'sortMerge', 'sorted'])
+    // Two pairs of keys and places take turns.
+    expect(long.arena).toBe(4 * 480_000)
+    expect(titles(plan(sort(input([3, 2000]), 1)))).toEqual(['sort', 'sortMerge', 'sortMerge', 'sortMerge', 'sorted'])
+  })
+
+  it('add running sums up by spans, and short ones with what follows', () => {
+    expect(titles(plan([exp(cumsum(input([7, 16]), 1))]))).toEqual(['cumsum_exp'])
+    expect(titles(plan([exp(cumsum(input([7, 17]), 1))]))).toEqual(['cumsum in parts', 'cumsum', 'exp'])
+    expect(titles(plan([cumsum(input([4096, 17]), 1)]))).toEqual(['cumsum'])
+    expect(titles(onGpu([cumsum(input([7, 128]), 1)]))).toEqual(['cumsum'])
+    expect(titles(onGpu([cumsum(input([7, 5000]), 1)]))).toEqual(['cumsum in parts', 'cumsum'])
+    expect(titles(plan([cumsum(input([17], 'f16'), 0)]))).toEqual(['cumsum in parts', 'cumsum', 'cumsumPack'])
+  })
+
+  it('put the indices of many updates in order once for all that add there, and look through few', () => {
+    const [table, more] = [input([50, 4]), input([50, 4])]
+    const added = (count: number): Value[] => {
+      const indices = input([count], 'i32')
+      return [scatterAdd(table, indices, input([count, 4]), 0), exp(scatterAdd(more, indices, input([count, 4]), 0))]
+    }
+    expect(titles(plan(added(16), undefined, 12))).toEqual(['scatterAdd_exp'])
+    expect(titles(plan(added(17), undefined, 12))).toEqual(['indexOrder', 'scatterOrdered_exp'])
+    const indices = input([17], 'i32')
+    const apart = [scatterAdd(table, indices, input([17, 4]), 0), scatterAdd(input([9, 4]), indices, input([17, 4]), 0)]
+    // Tables of other sizes clamp other indices.
+    expect(titles(plan(apart)).filter((title) => title === 'indexOrder')).toHaveLength(2)
+    // Zeros are worked out where something is added to them.
+    const zeros = expand(constant(0, 'f32'), [50, 4])
+    const gradient = plan([scatterAdd(zeros, indices, input([17, 4]), 0)])
+    expect(titles(gradient)).toEqual(['indexOrder', 'scatterOrdered'])
+    // The ranges of 50 indices, and 17 numbers of updates.
+    expect(gradient.arena).toBe(512 + 256)
+    const tokens = (count: number): readonly Value[] => [
+      scatterAdd(expand(constant(0, 'f32'), [50_257, 8]), input([count], 'i32'), input([count, 8]), 0),
+    ]
+    expect(titles(onGpu(tokens(2048)))).toEqual(['indexOrder', 'scatterOrdered'])
+    expect(titles(onGpu(tokens(16_384)))).toEqual([
+      'indexOrder',
+      'indexOrderMerge',
+      'indexOrderMerge',
+      'indexOrderRanges',
+      'scatterOrdered',
+    ])
   })
 
   it('give temporaries memory that is free again', () => {

@@ -7,7 +7,6 @@ import { bindingCount, type Expr, type Kernel } from '../kernel/ir.js'
 import type { ElementContext, Elements } from '../kernel/lib/elements.js'
 import { asExpr } from '../kernel/lib/indexing.js'
 import { encodeBits, perWord, wordsOf } from '../kernel/lib/pack.js'
-import { sortedPlace } from '../kernel/lib/reductions.js'
 import { elementRules } from '../kernel/lib/rules.js'
 import { softwareTuning, type Tuning } from '../kernel/lib/tuning.js'
 import { elementCountAt, type Sym, type SymValues } from '../shape.js'
@@ -23,6 +22,9 @@ import { productsDispatch } from './products-dispatch.js'
 import type { Program } from './program.js'
 import type { Reach } from './reach.js'
 import { rowsDispatch } from './rows-dispatch.js'
+import { scanDispatches } from './scan-dispatch.js'
+import { orderScatters } from './scatter-order.js'
+import { indexOrderDispatches, sortDispatches } from './sort-dispatch.js'
 import { chooseUnits, type Part, type Unit } from './units.js'
 
 export type { Place } from './places.js'
@@ -57,8 +59,9 @@ export interface DispatchOptions {
 }
 
 /** @throws TensorError `UNSUPPORTED` where an operation reads more tensors than a kernel reaches, `OUT_OF_MEMORY` where it is their size that takes too many bindings */
-export function planDispatches(program: Program, options: DispatchOptions): DispatchPlan {
+export function planDispatches(asked: Program, options: DispatchOptions): DispatchPlan {
   const { maxBindings, rangeBytes = Infinity, blockBytes = Infinity, tuning = softwareTuning } = options
+  const program = orderScatters(asked)
   const reach: Reach = { maxBindings, rangeBytes, blockBytes }
   const kept = chooseKept(program, reach)
   const units = chooseUnits(program, kept, reach)
@@ -114,7 +117,11 @@ function dispatchesOf(unit: Unit, memory: Memory, tuning: Tuning): Dispatch[] {
 function ownDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {
   switch (node.op) {
     case 'sort':
-      return sortDispatches(node, memory)
+      return sortedDispatches(node, memory, tuning)
+    case 'indexOrder':
+      return indexOrderDispatches(node, memory, tuning)
+    case 'cumsum':
+      return scanDispatches(node, memory, tuning)
     case 'reduceSum':
     case 'reduceMax':
       return longReductionDispatches(node, memory)
@@ -188,22 +195,16 @@ const elementsDispatch = (parts: readonly Part[], memory: Memory): Dispatch =>
 const copyDispatch = (value: Value, place: Place, memory: Memory): Dispatch =>
   writeDispatch('copy', [{ type: typeOf(value), place, element: (elements, index) => elements.at(value, index) }], memory)
 
-/** First where each element goes, by a thread for each; then the elements from there. */
-function sortDispatches(node: Node, memory: Memory): Dispatch[] {
+/** First where each element goes; then the elements from there, where somebody asks for them. */
+function sortedDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {
   const [type, positionType] = node.outputs as readonly [TensorType, TensorType]
-  const first = kernelOf('sort', memory, ELEMENT_GROUP, ({ b, symbols, arrays, elements, thread, when }) => {
-    const out = arrays.of({ node, index: 1 })!
-    when(thread, symbols.count(type.shape), () => {
-      const { to, from } = sortedPlace(elements.contextOf(node), thread)
-      b.store(out, to, from.bits('u32'))
-    })
-  })
+  const place = memory.of({ node, index: 0 })
   const element: Written['element'] = (elements, index) => {
     const input: ElementContext['input'] = (which, at) => elements.at(which === 0 ? node.inputs[0]! : { node, index: 1 }, at)
     return elementRules.get('gatherAlong')!({ ...elements.contextOf(node), inputs: [type, positionType], input }, index)
   }
   return [
-    { ...asDispatch(first), threads: countOf(positionType), title: 'sort' },
-    writeDispatch('sorted', [{ type, place: memory.of({ node, index: 0 }), element }], memory),
+    ...sortDispatches(node, memory, tuning),
+    ...(place === undefined ? [] : [writeDispatch('sorted', [{ type, place, element }], memory)]),
   ]
 }

@@ -12,6 +12,7 @@ import { elementRules, loopingOps } from '../kernel/lib/rules.js'
 import type { Attrs } from '../graph/node.js'
 import { hasAttention } from './attention-dispatch.js'
 import type { DispatchOptions } from './dispatches.js'
+import { scannedLines } from './line-cuts.js'
 import { partialWords } from './long-reductions.js'
 import type { Program } from './program.js'
 import { rangesOf, rangesOfNodes, rangesOfValue, type Reach } from './reach.js'
@@ -20,10 +21,11 @@ import { baseOf, isView } from './views.js'
 /** Operations worked out in one kernel, beyond which compilers take long. */
 export const MOST_NODES = 48
 
-const ownKernels = new Set(['sort', 'cacheWrite', 'attendCached', 'attention', 'attentionForward', 'attentionGrad'])
+const ownKernels = new Set(['sort', 'indexOrder', 'cacheWrite', 'attendCached', 'attention', 'attentionForward', 'attentionGrad'])
 
 /** Whether an operation takes several dispatches, or a kernel that nothing joins. */
-export const isOwn = (node: Node, reach: Reach): boolean => ownKernels.has(node.op) || isWideConcat(node, reach) || partialWords(node) > 0
+export const isOwn = (node: Node, reach: Reach): boolean =>
+  ownKernels.has(node.op) || isWideConcat(node, reach) || partialWords(node) > 0 || scannedLines(node) !== undefined
 
 /** A concatenation of more tensors than a kernel reaches. */
 const isWideConcat = (node: Node, reach: Reach): boolean =>
@@ -74,6 +76,8 @@ const rereading: Readonly<Record<string, readonly number[]>> = {
   sort: [0],
   scatterAdd: [1, 2],
   scatterAddAlong: [1, 2],
+  indexOrder: [0],
+  scatterOrdered: [1, 2, 3],
   gather: [0, 1],
   gatherAlong: [0],
   randomBits: [0, 1],
@@ -104,7 +108,7 @@ export const isAligned = (node: Node, input: Node): boolean =>
     (value) => value.node !== input || (value.index === 0 && (isView(node) || sameOrder(shapeOf(value), node.outputs[0]!.shape))),
   )
 
-const isHeavy = (node: Node): boolean => (loopingOps.has(node.op) || rowOps.has(node.op)) && partialWords(node) === 0
+const isHeavy = (node: Node, reach: Reach): boolean => (loopingOps.has(node.op) || rowOps.has(node.op)) && !isOwn(node, reach)
 
 /** The nodes whose values are in memory. */
 export function chooseKept(program: Program, reach: Reach): Set<Node> {
@@ -145,7 +149,7 @@ export function chooseKept(program: Program, reach: Reach): Set<Node> {
   // What goes through many elements ends where the last of what follows it element by element does.
   const ends = new Map<Node, Node[]>()
   for (const node of program.nodes) {
-    if (!isHeavy(node)) continue
+    if (!isHeavy(node, reach)) continue
     let end = node
     for (;;) {
       const [reader, ...others] = readers.get(end) ?? []

@@ -84,7 +84,7 @@ export const unaryOps = [
   'trunc',
 ] as const
 export type UnaryOp = (typeof unaryOps)[number]
-export const arithmeticOps = ['add', 'sub', 'mul', 'div', 'rem', 'min', 'max'] as const
+export const arithmeticOps = ['add', 'sub', 'mul', 'div', 'quotient', 'rem', 'min', 'max'] as const
 export const bitOps = ['and', 'or', 'xor', 'shl', 'shr'] as const
 export const comparisons = ['eq', 'ne', 'lt', 'le', 'gt', 'ge'] as const
 export type BinaryOp = (typeof arithmeticOps)[number] | (typeof bitOps)[number] | (typeof comparisons)[number]
@@ -161,8 +161,10 @@ export class Expr {
   add = (other: Expr | number): Expr => this.binary('add', other)
   sub = (other: Expr | number): Expr => this.binary('sub', other)
   mul = (other: Expr | number): Expr => this.binary('mul', other)
-  /** Of integers the quotient without its fraction; undefined for a divisor of 0. */
+  /** Of integers the quotient without its fraction; undefined for a divisor of 0. Of floats fit for divisors from 2^-126 to 2^126 in size. */
   div = (other: Expr | number): Expr => this.binary('div', other)
+  /** Of floats, fit for all divisors; a few steps more than `div` where the device needs them. */
+  quotient = (other: Expr | number): Expr => this.binary('quotient', other)
   /** What `div` leaves, with the sign of the dividend. */
   rem = (other: Expr | number): Expr => this.binary('rem', other)
   min = (other: Expr | number): Expr => this.binary('min', other)
@@ -243,7 +245,7 @@ export class Expr {
     if (!sameType(this.type, b.type)) throw mistyped(op, this, b)
     const isBit = (bitOps as readonly string[]).includes(op)
     const logical = scalar === 'bool' && (op === 'and' || op === 'or' || op === 'eq' || op === 'ne' || op === 'xor')
-    const fits = scalar === 'bool' ? logical : isBit ? scalar === 'i32' || scalar === 'u32' : true
+    const fits = scalar === 'bool' ? logical : isBit ? scalar === 'i32' || scalar === 'u32' : op === 'quotient' ? isReal(scalar) : true
     if (!fits) throw mistyped(op, this, b)
     const compares = (comparisons as readonly string[]).includes(op)
     return new Expr({ kind: 'binary', op, a: this, b }, compares ? scalarOf('bool', lanes) : this.type)

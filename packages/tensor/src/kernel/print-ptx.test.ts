@@ -48,7 +48,7 @@ const operators = (scalar: Exclude<Scalar, 'bool'>, lanes: Lanes): Kernel =>
     let count = 0
     const keep = (value: Expr): void => b.store(out, at.mul(100).add(count++), value)
     const real = scalar === 'f32' || scalar === 'f16'
-    for (const op of ['add', 'sub', 'mul', 'div', 'rem', 'min', 'max'] as const) {
+    for (const op of ['add', 'sub', 'mul', 'div', ...(real ? (['quotient'] as const) : []), 'rem', 'min', 'max'] as const) {
       keep(u[op](v))
       keep(u.like(3)[op](v))
       keep(u[op](3))

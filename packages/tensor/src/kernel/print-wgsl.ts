@@ -1,5 +1,6 @@
 import { fromHalfBits, toHalfBits } from '../dtype.js'
 import { partsOf } from './verify.js'
+import { divisionOf } from './wgsl-division.js'
 import {
   bindingCount,
   type BinaryOp,
@@ -29,8 +30,10 @@ export function printWgsl(kernel: Kernel): string {
   const used = new Set<Builtin>()
   const scalars = new Set<Scalar>()
   let subgroups = false
+  const divisions = new Set<string>()
   const look = (expr: Expr): void => {
     scalars.add(expr.type.scalar)
+    divisionOf(expr)?.functions.forEach((text) => divisions.add(text))
     if (expr.node.kind === 'builtin') used.add(expr.node.name)
     if (expr.node.kind === 'subgroup' || (expr.node.kind === 'builtin' && expr.node.name === 'subgroupLane')) subgroups = true
     partsOf(expr).forEach(look)
@@ -64,6 +67,7 @@ export function printWgsl(kernel: Kernel): string {
   }
   for (const { name, element, length } of kernel.shared) lines.push(`var<workgroup> ${name}: array<${typeName(element)}, ${length}>;`)
   for (const storage of kernel.storages) if (storage.ranges > 1) lines.push(...printRanges(storage))
+  lines.push(...divisions)
   lines.push(`@compute @workgroup_size(${kernel.workgroup.join(', ')})`)
   lines.push(`fn main(${[...used].map((name) => builtins[name]).join(', ')}) {`)
   const special = new Set<number>()
@@ -157,6 +161,7 @@ const infix: Partial<Record<BinaryOp, string>> = {
   sub: '-',
   mul: '*',
   div: '/',
+  quotient: '/',
   rem: '%',
   and: '&',
   or: '|',
@@ -193,6 +198,12 @@ function printExpr(expr: Expr, special: Set<number>): string {
     }
     case 'binary': {
       const [a, b] = [print(node.a), print(node.b)]
+      const division = divisionOf(expr)
+      if (division !== undefined) {
+        const wide = (x: string): string => (type.scalar === 'f16' ? `${typeName({ ...type, scalar: 'f32' })}(${x})` : x)
+        const value = `${division.name}(${wide(a)}, ${wide(b)})`
+        return type.scalar === 'f16' ? `${typeName(type)}(${value})` : value
+      }
       if (node.op === 'min' || node.op === 'max') return `${node.op}(${a}, ${b})`
       if (node.op === 'shl' || node.op === 'shr') {
         const count = type.lanes === 1 ? 'u32' : `vec${type.lanes}<u32>`

@@ -1,39 +1,9 @@
 /** Every edge of the tiles, blocks and splits that products are cut into for graphics processors, and rows and attention by workgroups, against the reference interpreter. */
-import type { Device } from '../device/device.js'
-import { referenceDevice } from '../device/reference/device.js'
-import { attendCached, attention, concat, jit, qmatmul, tensor, valueAndGrad, type AttentionOptions, type Tensor } from '../index.js'
-import { mismatch } from './compare.js'
+import { attendCached, attention, concat, qmatmul, tensor, valueAndGrad, type AttentionOptions, type Tensor } from '../index.js'
+import { agrees, numbers, type KernelEdge } from './edge.js'
+import { lineEdges } from './line-edges.js'
 
-export interface KernelEdge {
-  readonly name: string
-  /** What differs, if anything does. */
-  readonly check: (device: Device) => Promise<string | undefined>
-}
-
-const numbers = (shape: readonly number[], step: number, dtype: 'f32' | 'f16' = 'f32'): Tensor =>
-  tensor(
-    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i * step + 1)),
-    { shape, dtype },
-  )
-
-const agrees = (name: string, make: () => readonly Tensor[], compute: (...inputs: Tensor[]) => Tensor): KernelEdge => ({
-  name,
-  async check(device) {
-    const values: Awaited<ReturnType<Tensor['data']>>[] = []
-    let dtype: Tensor['dtype'] = 'f32'
-    for (const target of [device, referenceDevice()]) {
-      const inputs = await Promise.all(make().map((input) => input.to(target)))
-      const run = jit(compute, { device: target })
-      const out = await run(...inputs)
-      dtype = out.dtype
-      values.push(await out.data())
-      out.dispose()
-      run.dispose()
-      inputs.forEach((input) => input.dispose())
-    }
-    return mismatch(dtype, values[0] as never, values[1] as never)
-  },
-})
+export type { KernelEdge } from './edge.js'
 
 const sizes = [
   [5, 8, 9],
@@ -322,4 +292,5 @@ export const kernelEdges: readonly KernelEdge[] = [
   ...cached,
   ...gradients,
   ...maskedGradients,
+  ...lineEdges,
 ]

@@ -113,7 +113,7 @@ export const pointwiseRules: readonly (readonly [string, ElementRule])[] = [
   ['sin', unary((x, { b }) => sine(b, x))],
   ['cos', unary((x, { b }) => cosine(b, x))],
   ['sqrt', unary((x) => x.lt(0).select(f32(NaN), x.unary('sqrt')))],
-  ['recip', unary((x) => f32(1).div(x))],
+  ['recip', unary((x) => f32(1).quotient(x))],
   ['floor', unary((x) => x.unary('floor'))],
   // Some devices overflow inside tanh.
   ['tanh', unary((x) => isNaNExpr(x).select(x, x.max(-15).min(15).unary('tanh')))],
@@ -126,7 +126,7 @@ export const pointwiseRules: readonly (readonly [string, ElementRule])[] = [
   ['add', binary((a, b) => a.add(b))],
   ['sub', binary((a, b) => a.sub(b))],
   ['mul', binary((a, b) => a.mul(b))],
-  ['div', arithmetic((a, b) => a.div(b), divideIntegers)],
+  ['div', arithmetic((a, b) => a.quotient(b), divideIntegers)],
   ['max', arithmetic(extreme('max'), (a, b) => a.max(b))],
   ['min', arithmetic(extreme('min'), (a, b) => a.min(b))],
   ['mod', arithmetic(moduloFloats, moduloIntegers)],

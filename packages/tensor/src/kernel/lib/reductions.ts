@@ -1,11 +1,9 @@
-/** Rules of operations that look at many elements for each of theirs: sums, maxima, running sums, additions at indices, sorting. */
+/** Rules of operations that look at many elements for each of theirs: sums and maxima. */
 import { isFloat, type DType } from '../../dtype.js'
-import type { Shape } from '../../shape.js'
 import { i32, u32, type KernelBuilder } from '../builder.js'
 import type { Expr } from '../ir.js'
 import type { ElementContext, ElementRule } from './elements.js'
 import { asExpr, coordinatesOf, flatIndex, plus, times, type Amount } from './indexing.js'
-import { clampedIndex } from './movement.js'
 import { computedConstant, isNaNExpr, lowestOf } from './pack.js'
 
 /** The coordinates of a reduced element in the tensor that was reduced, 0 along the axes that are gone. */
@@ -50,11 +48,6 @@ interface Steps {
   readonly step?: number
 }
 
-function runningSum(context: ElementContext, dtype: DType): { readonly add: (x: Expr) => void; readonly value: () => Expr } {
-  const sum = context.b.var('sum', computedConstant(0, dtype))
-  return { add: (x) => sum.set(sum.value.add(x)), value: () => sum.value }
-}
-
 /** A sum or a maximum that elements are taken into, one after another. */
 export function reduction(b: KernelBuilder, op: string, dtype: DType): { readonly take: (x: Expr) => void; readonly value: () => Expr } {
   const held = b.var(op === 'reduceSum' ? 'sum' : 'most', op === 'reduceSum' ? computedConstant(0, dtype) : lowestOf(dtype))
@@ -93,98 +86,8 @@ const argMax: ElementRule = (context, index) => {
   return best.value
 }
 
-/** The line through the element `index` of a shape along an axis, in memory with these strides: where on it the element is, and where its elements lie. */
-function lineThrough({ b, symbols }: ElementContext, shape: Shape, strides: readonly Amount[], axis: number, index: Expr) {
-  const place = coordinatesOf(b, symbols, shape, index)
-  const mine = b.let('mine', asExpr(place[axis]!))
-  const start = flatIndex(
-    b,
-    place.map((coordinate, i) => (i === axis ? 0 : coordinate)),
-    strides,
-  )
-  return { mine, at: (step: Expr): Expr => asExpr(plus(start, times(step, strides[axis]!))) }
-}
-
-const cumsum: ElementRule = (context, index) => {
-  const { b, symbols, attrs, output } = context
-  const axis = attrs['axis'] as number
-  const [exclusive, reverse] = [attrs['exclusive'] === true, attrs['reverse'] === true]
-  const { shape } = output
-  const { mine, at } = lineThrough(context, shape, symbols.strides(shape), axis, index)
-  const size = asExpr(symbols.dim(shape[axis]!))
-  const from = reverse ? (exclusive ? mine.add(1) : mine) : u32(0)
-  const to = reverse ? size : exclusive ? mine : mine.add(1)
-  const sum = runningSum(context, output.dtype)
-  b.for('along', from, to, 1, (step) => context.inside(() => sum.add(context.input(0, b.let('from', at(step))))))
-  return sum.value()
-}
-
-/** x with the updates added whose index along an axis is that of the element: each element looks through all of them, in their order, so sums are the same each time. */
-const scatterAdd: ElementRule = (context, index) => {
-  const { b, symbols, attrs, inputs, output } = context
-  const axis = attrs['axis'] as number
-  const [shape, indices] = [output.shape, inputs[1]!.shape]
-  const place = coordinatesOf(b, symbols, shape, index)
-  const mine = b.let('mine', asExpr(place[axis]!))
-  const updates = [...shape.slice(0, axis), ...indices, ...shape.slice(axis + 1)]
-  const strides = symbols.strides(updates)
-  const inner = symbols.count(shape.slice(axis + 1))
-  const outer = flatIndex(b, [...place.slice(0, axis), ...indices.map(() => 0), ...place.slice(axis + 1)], strides)
-  const sum = runningSum(context, output.dtype)
-  b.for('which', u32(0), asExpr(symbols.count(indices)), 1, (which) =>
-    context.inside(() => {
-      const chosen = clampedIndex(context.input(1, which), symbols.dim(shape[axis]!))
-      b.if(chosen.eq(mine), () => context.inside(() => sum.add(context.input(2, b.let('from', asExpr(plus(outer, times(which, inner))))))))
-    }),
-  )
-  return context.input(0, index).add(sum.value())
-}
-
-const scatterAddAlong: ElementRule = (context, index) => {
-  const { b, symbols, attrs, inputs, output } = context
-  const axis = attrs['axis'] as number
-  const { shape } = output
-  const { mine, at } = lineThrough(context, shape, symbols.strides(inputs[1]!.shape), axis, index)
-  const sum = runningSum(context, output.dtype)
-  b.for('which', u32(0), asExpr(symbols.dim(inputs[1]!.shape[axis]!)), 1, (which) =>
-    context.inside(() => {
-      const from = b.let('from', at(which))
-      const chosen = clampedIndex(context.input(1, from), symbols.dim(shape[axis]!))
-      b.if(chosen.eq(mine), () => context.inside(() => sum.add(context.input(2, from))))
-    }),
-  )
-  return context.input(0, index).add(sum.value())
-}
-
 export const reductionRules: readonly (readonly [string, ElementRule])[] = [
   ['reduceSum', reduceSum],
   ['reduceMax', reduceMax],
   ['argMax', argMax],
-  ['cumsum', cumsum],
-  ['scatterAdd', scatterAdd],
-  ['scatterAddAlong', scatterAddAlong],
 ]
-
-/**
- * Where the element `index` goes when its axis is sorted: behind all that are to come before it. Equal elements keep their order, NaN counts as the largest.
- */
-export function sortedPlace(context: ElementContext, index: Expr): { readonly to: Expr; readonly from: Expr } {
-  const { b, symbols, attrs, inputs } = context
-  const axis = attrs['axis'] as number
-  const descending = attrs['descending'] === true
-  const { shape, dtype } = inputs[0]!
-  const { mine, at } = lineThrough(context, shape, symbols.strides(shape), axis, index)
-  const own = context.input(0, index)
-  const float = isFloat(dtype)
-  const less = (x: Expr, y: Expr): Expr => (float ? x.lt(y).or(isNaNExpr(y)).and(isNaNExpr(x).not()) : x.lt(y))
-  const rank = b.var('rank', u32(0))
-  b.for('other', u32(0), asExpr(symbols.dim(shape[axis]!)), 1, (other) =>
-    context.inside(() => {
-      const element = context.input(0, b.let('from', at(other)))
-      const before = descending ? less(own, element) : less(element, own)
-      const after = descending ? less(element, own) : less(own, element)
-      b.if(before.or(after.not().and(other.lt(mine))), () => rank.set(rank.value.add(1)))
-    }),
-  )
-  return { to: b.let('to', at(rank.value)), from: mine.bits('i32') }
-}

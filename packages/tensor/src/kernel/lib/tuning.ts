@@ -37,6 +37,14 @@ export interface Tuning {
   readonly keyRanges: (workgroups: number, keys: number) => number
   /** Bytes that the threads of a workgroup may share. */
   readonly sharedBytes: number
+  /** Threads that keep the device busy. */
+  readonly busyThreads: number
+  /** Threads that share a line of so many elements for its running sum, of which each is so many elements from the next. */
+  readonly scanThreads: (size: number, stride: number) => number
+  /** Whether workgroups sort in shared memory. */
+  readonly sortsInTiles: boolean
+  /** Comparisons of indices with each other that take less time than another dispatch or two. */
+  readonly fewComparisons: number
 }
 
 /** An attention as its cut depends on it. */
@@ -70,6 +78,10 @@ export const softwareTuning: Tuning = {
   attentionBackward: () => undefined,
   keyRanges: () => 1,
   sharedBytes: LEAST_SHARED,
+  busyThreads: 1024,
+  scanThreads: () => 1,
+  sortsInTiles: false,
+  fewComparisons: 2 ** 20,
 }
 
 /** Workgroups that keep a large card busy. */
@@ -171,6 +183,11 @@ export const gpuTuning: Tuning = {
     return most < 2 ? 1 : 2 ** Math.floor(Math.log2(most))
   },
   sharedBytes: LEAST_SHARED,
+  busyThreads: 2 ** 16,
+  // Threads with neighbouring lines read neighbouring elements, unless the lines themselves lie next to each other.
+  scanThreads: (size, stride) => (stride >= 32 ? 1 : size <= 128 ? 32 : size <= 512 ? 128 : 256),
+  sortsInTiles: true,
+  fewComparisons: 2 ** 27,
 }
 
 /** Blocks of attention from the largest on; the narrow ones are for devices that share little, and for narrow heads. */

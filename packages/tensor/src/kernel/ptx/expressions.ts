@@ -238,6 +238,7 @@ export class Expressions {
       case 'mul':
         return kind === 'f' ? this.rounded(scalar, w.op('f', 'mul.rn.f32', a, b)) : w.op('r', `mul.lo.${suffix}`, a, b)
       case 'div':
+      case 'quotient':
         return kind === 'f' ? this.rounded(scalar, w.op('f', 'div.rn.f32', a, b)) : w.op('r', `div.${suffix}`, a, b)
       case 'rem':
         return kind === 'f' ? this.rounded(scalar, remainder(w, a, b)) : w.op('r', `rem.${suffix}`, a, b)

@@ -1,0 +1,12 @@
+/** The edges of sorts, running sums and additions at indices; threads in random order, races and unwritten memory reported. */
+import { afterAll, expect, it } from 'vitest'
+import { lineEdges } from '../../testing/line-edges.js'
+import { openCuda } from './device.js'
+import { emulatedDriver } from './testing/driver.js'
+
+const device = openCuda(emulatedDriver({ order: 'random', checks: { global: true } }))
+afterAll(() => device.dispose())
+
+it.each(lineEdges.map((edge) => [edge.name, edge] as const))('%s', async (_, { check }) => {
+  expect(await check(device)).toBeUndefined()
+})
