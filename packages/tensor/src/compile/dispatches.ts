@@ -5,12 +5,12 @@ import { bindingCount, type Kernel } from '../kernel/ir.js'
 import type { ElementContext } from '../kernel/lib/elements.js'
 import { elementRules } from '../kernel/lib/rules.js'
 import { softwareTuning, type Tuning } from '../kernel/lib/tuning.js'
-import { elementCountAt, type Sym, type SymValues } from '../shape.js'
+import type { Sym, SymValues } from '../shape.js'
+import { attentionGradDispatches } from './attention-backward.js'
 import { attendCachedDispatches, attentionDispatches } from './attention-dispatch.js'
 import { writesDispatch } from './cache-dispatch.js'
 import { concatDispatches } from './concat-dispatch.js'
 import { copyDispatch, elementsDispatch, writeDispatch, type Written } from './elements-dispatch.js'
-import { ELEMENT_GROUP, kernelOf } from './kernel-parts.js'
 import { chooseKept } from './kept.js'
 import { longReductionDispatches } from './long-reduction-dispatch.js'
 import { placeUnits, type Memory, type Place } from './places.js'
@@ -137,7 +137,10 @@ function ownDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {
     case 'attendCached':
       return attendCachedDispatches(node, memory, tuning)
     case 'attention':
+    case 'attentionForward':
       return attentionDispatches(node, memory, tuning)
+    case 'attentionGrad':
+      return attentionGradDispatches(node, memory, tuning)
     default:
       throw new TensorError('KERNEL', `${node.op} has no dispatches of its own`)
   }

@@ -11,15 +11,17 @@ import { hasRows, rowOps } from '../kernel/lib/rows.js'
 import { elementRules, loopingOps } from '../kernel/lib/rules.js'
 import type { Attrs } from '../graph/node.js'
 import { hasAttention } from './attention-dispatch.js'
+import type { DispatchOptions } from './dispatches.js'
 import { scannedLines } from './line-cuts.js'
 import { isLong } from './long-reductions.js'
 import type { Program } from './program.js'
 import { rangesOf, rangesOfNodes, rangesOfValue, type Reach } from './reach.js'
+import { baseOf, isView } from './views.js'
 
 /** Operations worked out in one kernel, beyond which compilers take long. */
 export const MOST_NODES = 48
 
-const ownKernels = new Set(['sort', 'indexOrder', 'cacheWrite', 'attendCached', 'attention'])
+const ownKernels = new Set(['sort', 'indexOrder', 'cacheWrite', 'attendCached', 'attention', 'attentionForward', 'attentionGrad'])
 
 /** Whether an operation takes several dispatches, or a kernel that nothing joins. */
 export const isOwn = (node: Node, reach: Reach): boolean =>
@@ -30,9 +32,18 @@ const isWideConcat = (node: Node, reach: Reach): boolean =>
   node.op === 'concat' &&
   node.inputs.reduce((sum, value) => sum + rangesOfValue(value, reach), 0) > reach.maxBindings - 1 - rangesOf(node.outputs, reach)
 
-/** Whether kernels can be made of an operation. */
-export function hasKernel(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean {
-  const own = op === 'sort' || op === 'cacheWrite' || hasAttention(op, inputs)
+/** Arrays that a kernel reaches on every device. */
+const LEAST_BINDINGS = 8
+
+/** Whether kernels can be made of an operation, as devices are by these options. */
+export function hasKernel(
+  op: string,
+  inputs: readonly TensorType[],
+  outputs: readonly TensorType[],
+  attrs: Attrs,
+  options: DispatchOptions = { maxBindings: LEAST_BINDINGS },
+): boolean {
+  const own = op === 'sort' || op === 'cacheWrite' || hasAttention(op, inputs, options)
   if (!own && !elementRules.has(op) && !hasRows(op, inputs, outputs, attrs)) return false
   return [...inputs, ...outputs].every(({ dtype, shape }) => dtype !== 'f64' && elementCount(shape) < 2 ** 32)
 }
@@ -47,23 +58,6 @@ function isCheap(node: Node): boolean {
   return madeOfNothing(node) <= MOST_CHEAP
 }
 
-/** The same elements in the same order. */
-const isView = (node: Node): boolean => node.op === 'reshape' || (node.op === 'permute' && keepsOrder(node))
-
-/** What a view is a view of. */
-function baseOf(node: Node): Node {
-  let base = node
-  while (isView(base)) base = base.inputs[0]!.node
-  return base
-}
-
-/** The value that has the elements of a value in the same order, where that is a view. */
-export function baseValue(value: Value): Value {
-  let base = value
-  while (isView(base.node)) base = base.node.inputs[0]!
-  return base
-}
-
 /** Operations that make a value of constants, positions and symbols; Infinity for one made of anything else. */
 function madeOfNothing(node: Node): number {
   if (node.op === 'const' || node.op === 'iota' || node.op === 'symScalar') return 0
@@ -76,12 +70,6 @@ function madeOfNothing(node: Node): number {
   return total
 }
 
-/** A permutation that moves axes of one element only. */
-function keepsOrder(node: Node): boolean {
-  const { shape } = node.inputs[0]!.node.outputs[node.inputs[0]!.index]!
-  const moved = (node.attrs['perm'] as readonly number[]).filter((axis) => shape[axis] !== 1)
-  return moved.every((axis, i) => i === 0 || moved[i - 1]! < axis)
-}
 /** Operations that read elements of the inputs named again and again. */
 const rereading: Readonly<Record<string, readonly number[]>> = {
   cumsum: [0],
@@ -97,6 +85,8 @@ const rereading: Readonly<Record<string, readonly number[]>> = {
   matmul: [0, 1],
   qmatmul: [0, 1, 2, 3],
   attention: [0, 1, 2, 3],
+  attentionForward: [0, 1, 2, 3],
+  attentionGrad: [0, 1, 2, 3, 4, 5, 6],
   attendCached: [0, 5],
   cacheWrite: [2],
   ...Object.fromEntries([...rowOps].map(([op, { rows }]) => [op, rows])),
@@ -187,7 +177,12 @@ function keepWithinLimits(program: Program, kept: ReadonlySet<Node>, keep: (node
     // The dispatch that writes the caches reads neither queries nor, where it writes in place, what the caches held.
     const isCached = node.op === 'attendCached'
     const together = isCached ? [node.inputs[1]!, node.inputs[2]!, node.inputs[5]!] : node.inputs
-    const most = reach.maxBindings - 1 - rangesOf(node.outputs, reach)
+    // Of attention's backward pass one dispatch writes the gradient of the queries, another those of keys and values.
+    const written =
+      node.op === 'attentionGrad'
+        ? Math.max(rangesOf(node.outputs.slice(0, 1), reach), rangesOf(node.outputs.slice(1), reach)) - 1
+        : rangesOf(node.outputs, reach)
+    const most = reach.maxBindings - 1 - written
     const join = () => {
       const arrays = new Set<Node>()
       let size = 1

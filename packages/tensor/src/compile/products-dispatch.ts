@@ -24,7 +24,7 @@ import type { Tuning } from '../kernel/lib/tuning.js'
 import { dimMax, isSym, elementCountAt, type Shape, type SymValues } from '../shape.js'
 import type { Dispatch } from './dispatches.js'
 import { ELEMENT_GROUP, inVectors, kernelOf, titleOf, type KernelParts } from './kernel-parts.js'
-import { baseValue } from './kept.js'
+import { baseValue } from './views.js'
 import type { Memory } from './places.js'
 import type { Part } from './units.js'
 

@@ -3,6 +3,7 @@ import type { Node } from '../graph/node.js'
 
 import type { Tuning } from '../kernel/lib/tuning.js'
 import { elementCount, dimMax, type Shape } from '../shape.js'
+import { keyRanges } from './attention-cut.js'
 import { lineWords } from './line-cuts.js'
 import { partialWords } from './long-reductions.js'
 import type { Reach } from './reach.js'
@@ -10,14 +11,6 @@ import type { Reach } from './reach.js'
 const shapeAt = (node: Node, input: number): Shape => {
   const value = node.inputs[input]!
   return value.node.outputs[value.index]!.shape
-}
-
-/** Ranges that the keys of an attention are split into, each for a workgroup of its own: more than one where queries are too few to keep a device busy, and keys are many. */
-export function keyRanges(node: Node, tuning: Tuning): number {
-  if (node.op !== 'attention' && node.op !== 'attendCached') return 1
-  const [batch, heads, tokens] = shapeAt(node, 0)
-  const keys = shapeAt(node, node.op === 'attention' ? 1 : 3)[2]!
-  return tuning.keyRanges(elementCount([batch!, heads!, tokens!]), dimMax(keys))
 }
 
 /** Words between the dispatches of a node; 0 for most. */

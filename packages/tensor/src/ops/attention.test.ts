@@ -5,6 +5,7 @@ import { type Node, type Value } from '../graph/node.js'
 import { topological } from '../graph/walk.js'
 import { sym, type Dim } from '../shape.js'
 import { mismatch } from '../testing/compare.js'
+import { differentiate } from '../transform/backward.js'
 import { evaluate, placeholder, refTensor, run } from '../testing/evaluate.js'
 import { pullback } from '../testing/finite-difference.js'
 import { attention, type AttentionOptions } from './attention.js'
@@ -24,6 +25,12 @@ const attend = (options: Partial<AttentionOptions>, tensors: readonly RefTensor[
     decomposeAll,
   })[0]!.data,
 ]
+
+/** A device that decomposes attention. */
+const noKernels = {
+  name: 'reference' as const,
+  supports: (op: string) => rowOf(op).kind === 'primitive' || op === 'matmul' || op === 'softmax',
+}
 
 describe('attention', () => {
   // Equal keys make every visible value weigh the same.
@@ -118,10 +125,6 @@ describe('attention', () => {
   })
 
   it('shares one mask among layers, made of [T, S] and not per head', () => {
-    const noKernels = {
-      name: 'reference' as const,
-      supports: (op: string) => rowOf(op).kind === 'primitive' || op === 'matmul' || op === 'softmax',
-    }
     const count = (layers: number, op: string): number => {
       let x: Value = of(2, 4, 6, 8)
       for (let i = 0; i < layers; i++) x = attention(x, x, x, { scale: 0.3, causal: true })
@@ -137,16 +140,27 @@ describe('attention', () => {
     expect(topological(parts).map((node) => node.op)).toEqual(['input', 'input', 'input', 'matmul', 'softmaxMatmul'])
   })
 
-  it('differentiates in two elementwise passes over the scores', () => {
+  it('differentiates in two elementwise passes over the scores where there are no kernels, and works none of the forward pass out again', () => {
     const [q, k, v] = [of(2, 2, 6, 3), of(2, 2, 6, 3), of(2, 2, 6, 3)]
-    const out = attention(q, k, v, { scale: 0.5, causal: true })
-    const seed = of(2, 2, 6, 3)
-    const forward = topological(rowOf('attention').decompose!([q, k, v], out.node.attrs)).at(-1)!.id
-    const grads = pullback([out], [seed], [q, k, v]) as Value[]
-    const full = topological(grads).filter(
-      (node) => node.id > forward && node.op !== 'matmul' && JSON.stringify(node.outputs[0]!.shape) === '[2,2,6,6]',
-    )
-    expect(full.map((node) => node.op).filter((op) => op === 'sub' || op === 'mul' || op === 'where')).toEqual(['sub', 'mul'])
+    const { outputs, grads } = differentiate([attention(q, k, v, { scale: 0.5, causal: true })], [q, k, v], [of(2, 2, 6, 3)])
+    const full = (values: readonly Value[]): string[] =>
+      topological(lower(values, noKernels).outputs)
+        .filter((node) => JSON.stringify(node.outputs[0]!.shape) === '[2,2,6,6]')
+        .map(({ op }) => op)
+    const forward = full(outputs)
+    expect(forward.filter((op) => op === 'softmax')).toHaveLength(1)
+    const both = full([...outputs, ...grads])
+    for (const op of forward) both.splice(both.indexOf(op), 1)
+    expect(both.sort()).toEqual(['matmul', 'mul', 'sub'])
+  })
+
+  it('keeps a number for each query where there are kernels', () => {
+    const [q, k, v] = [of(2, 2, 6, 3), of(2, 2, 6, 3), of(2, 2, 6, 3)]
+    const { outputs, grads } = differentiate([attention(q, k, v, { scale: 0.5, causal: true })], [q, k, v], [of(2, 2, 6, 3)])
+    const kernels = { name: 'reference' as const, supports: (op: string) => rowOf(op).kind === 'primitive' || op.startsWith('attention') }
+    const nodes = topological(lower([...outputs, ...grads], kernels).outputs)
+    expect(nodes.flatMap((node) => node.outputs.map(({ shape }) => JSON.stringify(shape)))).not.toContain('[2,2,6,6]')
+    expect(nodes.map(({ op }) => op).filter((op) => op.startsWith('attention'))).toEqual(['attentionForward', 'attentionGrad'])
   })
 
   it('says what does not fit', () => {

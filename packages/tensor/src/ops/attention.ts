@@ -1,7 +1,6 @@
 /**
  * Scaled dot-product attention with grouped queries (Ainslie et al., arXiv:2305.13245), causal and sliding windows, soft
- * caps (Gemma 2, arXiv:2408.00118) and a runtime length. It has no gradient of its own: its decomposition is
- * differentiated, so that the forward pass keeps exactly what the backward pass needs.
+ * caps (Gemma 2, arXiv:2408.00118) and a runtime length. Where it is differentiated `attentionForward` stands for it.
  */
 import { computeArray, type DType, type NumericArray } from '../dtype.js'
 import { TensorError } from '../errors.js'
@@ -42,6 +41,7 @@ import {
   lastAxis,
   narrow,
   sumLast,
+  wideDType,
   widen,
 } from './wide.js'
 
@@ -71,7 +71,7 @@ export function attention(q: Value, k: Value, v: Value, options: AttentionOption
 /** What a hidden key's score is lowered by: finite, so that a row of nothing but hidden keys makes no NaN on its way to 0. */
 const HIDDEN = -1e30
 /** A bias at or below this hides its key. */
-const HIDDEN_LIMIT = HIDDEN / 2
+export const HIDDEN_LIMIT = HIDDEN / 2
 
 /** q, k and v fit together; shared with `attendCached`. */
 export function checkHeads(op: string, q: TensorType, k: TensorType, v: TensorType): void {
@@ -101,7 +101,7 @@ export function checkScores(op: string, attrs: Pick<AttentionAttrs, 'scale' | 'w
     checkFinite(op, 'softcap', attrs.softcap, (value) => value > 0 && Number.isFinite(value), 'a positive number')
 }
 
-function inferAttention(inputs: readonly TensorType[], attrs: AttentionAttrs): readonly TensorType[] {
+export function inferAttention(inputs: readonly TensorType[], attrs: AttentionAttrs): readonly TensorType[] {
   checkCount('attention', inputs, 3, 4, 'q, k, v, mask')
   const [q, k, v, mask] = inputs as readonly [TensorType, TensorType, TensorType, TensorType | undefined]
   checkHeads('attention', q, k, v)
@@ -179,7 +179,13 @@ function cutTail(x: Value, length: Index): Value {
   return where(lt(iota([shapeOf(x)[2]!, 1], 0, 'i32'), scalarOf(length, 0)), x, like(x, 0))
 }
 
-function decomposeAttention(inputs: readonly Value[], attrs: AttentionAttrs): readonly Value[] {
+const decomposeAttention = (inputs: readonly Value[], attrs: AttentionAttrs): readonly Value[] => [decomposeWithScores(inputs, attrs).out]
+
+/** The result, with the scores [B, H, T, S] as the softmax sees them, and where queries see some key at all if not everywhere. */
+export function decomposeWithScores(
+  inputs: readonly Value[],
+  attrs: AttentionAttrs,
+): { readonly out: Value; readonly scores: Value; readonly seesSome: Value | undefined } {
   const [q, mask] = [widen(inputs[0]!), inputs[3]]
   let [k, v] = [widen(inputs[1]!), widen(inputs[2]!)]
   const [batch, heads, tokens, width] = shapeOf(q) as readonly [Dim, number, Dim, Dim]
@@ -200,13 +206,18 @@ function decomposeAttention(inputs: readonly Value[], attrs: AttentionAttrs): re
   const bias = scoreBias(visibleKeys(tokens, keys, attrs), mask, dtypeOf(q))
   if (bias !== undefined) scores = as(add(as(scores, [batch, heads, tokens, keys]), bias), [...lead, keys])
   const out = as(softmaxMatmul(scores, shared(v))[0]!, [batch, heads, tokens, width])
-  if (bias === undefined || (mask === undefined && !mayBeEmpty(tokens, keys, attrs))) return [narrow(out, inputs[0]!)]
+  const all = as(scores, [batch, heads, tokens, keys])
+  if (bias === undefined || (mask === undefined && !mayBeEmpty(tokens, keys, attrs)))
+    return { out: narrow(out, inputs[0]!), scores: all, seesSome: undefined }
   const seesSome = lt(like(bias, HIDDEN_LIMIT), reduceMax(bias, [lastAxis(bias)], true))
-  return [narrow(where(seesSome, out, like(out, 0)), inputs[0]!)]
+  return { out: narrow(where(seesSome, out, like(out, 0)), inputs[0]!), scores: all, seesSome }
 }
 
 /** A mask read at [b, h, t, s]. */
-function maskReader(mask: RefTensor | undefined, scores: readonly number[]): (b: number, h: number, t: number) => (s: number) => number {
+export function maskReader(
+  mask: RefTensor | undefined,
+  scores: readonly number[],
+): (b: number, h: number, t: number) => (s: number) => number {
   if (mask === undefined) return () => () => 0
   const [sb, sh, st, ss] = broadcastStrides(mask.shape, scores) as [number, number, number, number]
   const { data } = mask
@@ -216,13 +227,19 @@ function maskReader(mask: RefTensor | undefined, scores: readonly number[]): (b:
   }
 }
 
-function referenceAttention({ inputs, outputs, attrs }: ReferenceContext<AttentionAttrs>): readonly NumericArray[] {
+/** The result, and of each query log Σ e^score, 0 where it sees no key. */
+export function referenceAttention({
+  inputs,
+  outputs,
+  attrs,
+}: ReferenceContext<AttentionAttrs>): readonly [out: NumericArray, lse: NumericArray] {
   const [q, k, v, mask] = inputs as readonly [RefTensor, RefTensor, RefTensor, RefTensor | undefined]
   const [batch, heads, tokens, width] = q.shape as readonly [number, number, number, number]
   const [, keyHeads, keys] = k.shape as readonly [number, number, number]
   const { scale, softcap, causal = false, window = Infinity } = attrs
   const length = (attrs.length as number | undefined) ?? keys
   const out = computeArray(outputs[0]!.dtype, q.data.length)
+  const lse = computeArray(wideDType(q.dtype), batch * heads * tokens)
   const biasOf = maskReader(mask, [batch, heads, tokens, keys])
   const scores = new Float64Array(keys)
   const sums = new Float64Array(width)
@@ -254,9 +271,10 @@ function referenceAttention({ inputs, outputs, attrs }: ReferenceContext<Attenti
           for (let w = 0; w < width; w++) sums[w]! += weight * v.data[keyBase + s * width + w]!
         }
         for (let w = 0; w < width; w++) out[row + w] = sums[w]! / total
+        lse[(b * heads + h) * tokens + t] = peak + Math.log(total)
       }
     }
-  return [out]
+  return [out, lse]
 }
 
 const attentionOp = defineOp<AttentionAttrs>({
@@ -264,8 +282,9 @@ const attentionOp = defineOp<AttentionAttrs>({
   kind: 'composite',
   summary: 'softmax(scale · q·kᵀ + mask) · v for each head; query heads in groups share key heads. A query that sees no key gives 0.',
   infer: inferAttention,
-  reference: referenceAttention,
+  reference: (context) => [referenceAttention(context)[0]],
   decompose: decomposeAttention,
+  opened: (inputs, attrs) => [emitAll('attentionForward', inputs, attrs)[0]!],
   samples: attentionSamples,
 })
 

@@ -1,5 +1,6 @@
 /** Rows of the composite operations, in the order of the reference page. */
 import { activationOps } from './activation.js'
+import { attentionGradOps } from './attention-grad.js'
 import { attentionOps } from './attention.js'
 import { cacheOps } from './cache.js'
 import { embeddingOps } from './embedding.js'
@@ -23,6 +24,7 @@ export const compositeOps: readonly OpRow[] = [
   ...ropeOps,
   ...embeddingOps,
   ...attentionOps,
+  ...attentionGradOps,
   ...cacheOps,
   ...lossOps,
   ...tokenLogprobOps,

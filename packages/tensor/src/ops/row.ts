@@ -66,6 +66,8 @@ export interface OpRow<A extends Attrs = Attrs> {
   readonly vjp?: (context: VjpContext<A>) => readonly (Value | undefined)[]
   /** The same op in terms of primitives and smaller composites. Required of composites. */
   readonly decompose?: (inputs: readonly Value[], attrs: A) => readonly Value[]
+  /** What stands for the op where it is differentiated and has no `vjp`, if that is not its decomposition. */
+  readonly opened?: (inputs: readonly Value[], attrs: A) => readonly Value[]
   /** [output, input] pairs that may share one buffer. */
   readonly alias?: readonly (readonly [output: number, input: number])[]
   /** Floating-point inputs that have a gradient, when not all do; asking for another's is an error. */

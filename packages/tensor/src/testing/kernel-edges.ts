@@ -2,7 +2,7 @@
  * Every edge of the tiles, blocks and splits that products are cut into for graphics processors, and attention by workgroups, against the reference interpreter. Rows and
  * whatever else is bound by memory are in `memory-edges.ts`, sorts, running sums and additions at indices in `line-edges.ts`.
  */
-import { attention, qmatmul, tensor, type Tensor } from '../index.js'
+import { attendCached, attention, concat, qmatmul, tensor, valueAndGrad, type AttentionOptions, type Tensor } from '../index.js'
 import { agrees, numbers, type KernelEdge } from './edge.js'
 import { lineEdges } from './line-edges.js'
 import { memoryEdges } from './memory-edges.js'
@@ -128,6 +128,129 @@ const ranges = (['f32', 'f16'] as const).flatMap((dtype) =>
   ),
 )
 
+const heads = (queries: number, keys: number, width: number, { dtype = 'f32' as 'f32' | 'f16', shared = 2, keyHeads = 1 } = {}) => [
+  numbers([1, keyHeads * shared, queries, width], 0.3, dtype),
+  numbers([1, keyHeads, keys, width], 0.5, dtype),
+  numbers([1, keyHeads, keys, width], 0.7, dtype),
+]
+
+/** Queries and keys at the ends of blocks, and widths that are and are not whole vectors. */
+const blocks = (
+  [
+    [16, 33, 8, { causal: true }],
+    [17, 31, 16, { causal: true }],
+    [31, 33, 64, { causal: true }],
+    [33, 32, 6, { softcap: 2, length: 29 }],
+    [65, 64, 7, { causal: true }],
+    [19, 35, 128, { softcap: 2, length: 33 }],
+    [16, 20, 130, { causal: true }],
+    [18, 20, 256, { causal: true }],
+    [40, 25, 8, { causal: true }],
+    [50, 90, 16, { causal: true, window: 1 }],
+    [50, 90, 4, { causal: true, window: 40 }],
+    [17, 300, 12, { causal: true, window: 280 }],
+  ] as const
+).map(([queries, keys, width, options]) =>
+  agrees(
+    `attention of a block of ${queries} queries, ${keys} keys and a width of ${width}, ${JSON.stringify(options)}`,
+    () => heads(queries, keys, width),
+    (q, k, v) => attention(q!, k!, v!, options),
+  ),
+)
+
+const masks = (
+  [
+    ['each score', [1, 2, 19, 37]],
+    ['keys', [37]],
+    ['queries of heads', [2, 19, 1]],
+  ] as const
+).flatMap(([name, shape]) =>
+  [true, false].map((causal) =>
+    agrees(
+      `attention of a block, ${causal ? 'a mask' : 'a bias'} of ${name}`,
+      () => [...heads(19, 37, 12), causal ? numbers(shape, 0.9).lt(0.3) : numbers(shape, 0.9)],
+      (q, k, v, mask) => attention(q!, k!, v!, { mask: mask!, causal }),
+    ),
+  ),
+)
+
+const halves = [6, 32].map((width) =>
+  agrees(
+    `attention of a block of halves, a width of ${width}`,
+    () => heads(20, 40, width, { dtype: 'f16', shared: 1 }),
+    (q, k, v) => attention(q!, k!, v!, { causal: true }),
+  ),
+)
+
+/** Heads that share their keys, one to many rows for a workgroup, with and without ranges. */
+const few = (
+  [
+    [1, 1, 257, 64],
+    [3, 1, 300, 20],
+    [8, 1, 63, 64],
+    [3, 5, 40, 6],
+    [1, 15, 20, 256],
+  ] as const
+).map(([shared, queries, keys, width]) =>
+  agrees(
+    `attention of ${queries} queries of ${shared} heads that share ${keys} keys, a width of ${width}`,
+    () => heads(queries, keys, width, { shared, keyHeads: 2 }),
+    (q, k, v) => attention(q!, k!, v!, { causal: true, window: 260 }),
+  ),
+)
+
+/** Chunks of a prompt, of which each begins where the last ended; rows of caches that nobody wrote are not looked at. */
+const cached = (
+  [
+    [1, 300, [13, 270]],
+    [20, 60, [13, 35]],
+  ] as const
+).flatMap(([tokens, capacity, positions]) =>
+  [{}, { window: 9, softcap: 3 }].map((options) =>
+    agrees(
+      `attention of ${tokens} tokens with caches, ${JSON.stringify(options)}`,
+      () => [
+        numbers([2, 2, tokens, 12], 0.3),
+        ...[0.5, 0.7].map((step) => numbers([2, 1, tokens, 12], step)),
+        ...[0.4, 0.6].map((step) => numbers([2, 1, capacity, 12], step)),
+        tensor(Int32Array.from(positions), { dtype: 'i32' }),
+      ],
+      (q, k, v, cacheK, cacheV, position) => attendCached(q!, k!, v!, { k: cacheK!, v: cacheV!, position: position! }, options).out,
+    ),
+  ),
+)
+
+/** The gradients of queries, keys and values one behind the other. */
+function attentionGradients(inputs: readonly Tensor[], weight: Tensor, options: AttentionOptions): Tensor {
+  const loss = (own: readonly Tensor[]): Tensor => attention(own[0]!, own[1]!, own[2]!, options).mul(weight).sum()
+  const flat = (grad: Tensor): Tensor => grad.reshape(grad.shape.reduce<number>((count, dim) => count * Number(dim), 1))
+  return concat(valueAndGrad(loss)(inputs).grads.map(flat), 0)
+}
+
+const gradients = (
+  [
+    [20, 20, 8, { causal: true }, 1],
+    [17, 40, 64, { causal: true, window: 9 }, 2],
+    [33, 19, 6, { causal: true, softcap: 2 }, 1],
+    [3, 35, 128, { length: 30 }, 2],
+    [40, 24, 4, { causal: true, length: 21 }, 3],
+  ] as const
+).map(([queries, keys, width, options, shared]) =>
+  agrees(
+    `gradients of attention of ${queries} queries of ${shared} heads that share ${keys} keys, a width of ${width}, ${JSON.stringify(options)}`,
+    () => [...heads(queries, keys, width, { shared }), numbers([1, shared, queries, width], 1.9)],
+    (q, k, v, weight) => attentionGradients([q!, k!, v!], weight!, options),
+  ),
+)
+
+const maskedGradients = [true, false].map((isBool) =>
+  agrees(
+    `gradients of attention with ${isBool ? 'a mask' : 'a bias'}`,
+    () => [...heads(19, 37, 12), numbers([1, 2, 19, 12], 1.9), isBool ? numbers([2, 19, 37], 0.9).lt(0.3) : numbers([19, 37], 0.9)],
+    (q, k, v, weight, mask) => attentionGradients([q!, k!, v!], weight!, { mask: mask! }),
+  ),
+)
+
 /** Those of large blocks, which only products of many of them are cut into: few steps make them quick, on a real card. */
 export const largeEdges: readonly KernelEdge[] = (
   [
@@ -157,6 +280,13 @@ export const kernelEdges: readonly KernelEdge[] = [
   ...quantised,
   ...attended,
   ...ranges,
+  ...blocks,
+  ...masks,
+  ...halves,
+  ...few,
+  ...cached,
+  ...gradients,
+  ...maskedGradients,
   ...lineEdges,
   ...memoryEdges,
 ]

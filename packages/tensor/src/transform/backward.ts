@@ -135,7 +135,7 @@ function orderGradients(node: Node, grads: readonly (Value | undefined)[]): (Val
   return grads.map((grad, i) => (grad === undefined || ends(i) ? grad : final.reduce((held, token) => barrier(held, token), grad)))
 }
 
-/** Replaces composites on the path that have no derivative of their own by their decomposition. */
+/** Replaces composites on the path that have no derivative of their own by what is differentiated in their place. */
 function openComposites(outputs: readonly Value[], targets: readonly Value[]): Value[] {
   const nodes = topological(outputs, olderThan(targets))
   const path = pathFrom(targets, nodes)
@@ -155,7 +155,7 @@ function openComposites(outputs: readonly Value[], targets: readonly Value[]): V
       row.decompose !== undefined &&
       row.alias === undefined
     if (open) {
-      const parts = openComposites(row.decompose!(inputs, node.attrs), inputs)
+      const parts = openComposites((row.opened ?? row.decompose!)(inputs, node.attrs), inputs)
       parts.forEach((value, index) => map.set({ node, index }, value))
     } else if (changed) {
       const copy =

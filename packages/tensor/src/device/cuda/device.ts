@@ -1,5 +1,5 @@
 /** NVIDIA's graphics cards by the driver alone: kernels are printed as PTX, which the driver compiles. Programs run as dispatches of kernels, in the order of one stream. */
-import { planDispatches } from '../../compile/dispatches.js'
+import { planDispatches, type DispatchOptions } from '../../compile/dispatches.js'
 import { hasKernel } from '../../compile/kept.js'
 import { cudaTuning, type Tuning } from '../../kernel/lib/tuning.js'
 import type { Program } from '../../compile/program.js'
@@ -85,8 +85,13 @@ export class CudaDevice implements Device {
     return this.disposed || this.lost !== undefined
   }
 
+  private get dispatchOptions(): DispatchOptions {
+    const { maxBindings, sharedBytes } = this.opened.kernelCaps
+    return { maxBindings, tuning: { ...this.tuning, sharedBytes } }
+  }
+
   supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean {
-    return hasKernel(op, inputs, outputs, attrs)
+    return hasKernel(op, inputs, outputs, attrs, this.dispatchOptions)
   }
 
   alloc(bytes: number): DeviceBuffer {
@@ -124,7 +129,7 @@ export class CudaDevice implements Device {
 
   async compile(program: Program): Promise<Executable> {
     const { kernelCaps, target, mostGroups } = this.opened
-    const plan = this.enter(() => planDispatches(program, { maxBindings: kernelCaps.maxBindings, tuning: this.tuning }))
+    const plan = this.enter(() => planDispatches(program, this.dispatchOptions))
     const stages: Stage[] = []
     let words = 0
     let numbers: Numbers | undefined

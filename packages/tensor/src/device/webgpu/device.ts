@@ -1,5 +1,5 @@
 /** WebGPU in browsers and, by the npm package `webgpu`, in Node. Programs run as kernels of elements, in the order of one queue. */
-import { planDispatches } from '../../compile/dispatches.js'
+import { planDispatches, type DispatchOptions } from '../../compile/dispatches.js'
 import { hasKernel } from '../../compile/kept.js'
 import type { Program } from '../../compile/program.js'
 import { MOST_BYTES } from '../../compile/reach.js'
@@ -103,8 +103,13 @@ export class WebGpuDevice implements Device {
     return this.disposed || this.lost !== undefined
   }
 
+  private get dispatchOptions(): DispatchOptions {
+    const { maxBindings, sharedBytes } = this.kernelCaps
+    return { maxBindings, ...this.cut, tuning: { ...this.tuning, sharedBytes } }
+  }
+
   supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean {
-    return hasKernel(op, inputs, outputs, attrs)
+    return hasKernel(op, inputs, outputs, attrs, this.dispatchOptions)
   }
 
   /** Whether there was memory is known later: what uses the buffer fails with OUT_OF_MEMORY when there was none. */
@@ -192,7 +197,7 @@ export class WebGpuDevice implements Device {
 
   async compile(program: Program): Promise<Executable> {
     this.check()
-    const plan = planDispatches(program, { maxBindings: this.kernelCaps.maxBindings, ...this.cut, tuning: this.tuning })
+    const plan = planDispatches(program, this.dispatchOptions)
     const taken = await this.operations.guard(
       Promise.allSettled(
         plan.dispatches.map(async (dispatch): Promise<Stage> => ({ dispatch, pipeline: await this.pipelines.take(dispatch.kernel) })),

@@ -1,3 +1,6 @@
+import { backwardBytes } from './attention-backward.js'
+import { blockBytes } from './attention-block.js'
+import { blockQueries, threadColumns, type AttentionBlock } from './attention-tile.js'
 import { groupColumns, groupRows, type Block, type Split, type Tile } from './products.js'
 
 /** A product as its cut depends on it; `Infinity` where only a symbol says. */
@@ -28,10 +31,16 @@ export interface Tuning {
   readonly rowThreads: number
   /** Threads of a subgroup that are numbered one after another, which kernels count on; 0 where a device does not say. */
   readonly subgroup: 0 | 32
-  /** Threads that share a query of attention, of heads of a width. */
-  readonly attentionThreads: (width: number) => number
-  /** Ranges that the keys of so many queries are split into. */
-  readonly keyRanges: (queries: number, keys: number) => number
+  /** Threads that share some rows of attention, of heads of a width; 1 where each query has a thread of its own. */
+  readonly attentionThreads: (width: number, sharedBytes: number) => number
+  /** How attention of many queries is cut into blocks; undefined where rows are to be shared. */
+  readonly attentionBlock: (size: AttentionSize, sharedBytes: number) => AttentionBlock | undefined
+  /** How its backward pass is cut, for queries of all heads or keys of all heads, whichever are fewer; undefined where it is decomposed. */
+  readonly attentionBackward: (size: { readonly rows: number; readonly width: number }, sharedBytes: number) => AttentionBlock | undefined
+  /** Ranges that so many keys are split into, where so many workgroups go through them. */
+  readonly keyRanges: (workgroups: number, keys: number) => number
+  /** Bytes that the threads of a workgroup may share. */
+  readonly sharedBytes: number
   /** Threads that keep the device busy. */
   readonly busyThreads: number
   /** Threads that share a line of so many elements for its running sum, of which each is so many elements from the next. */
@@ -41,6 +50,17 @@ export interface Tuning {
   /** Comparisons of indices with each other that take less time than another dispatch or two. */
   readonly fewComparisons: number
 }
+
+/** An attention as its cut depends on it. */
+export interface AttentionSize {
+  /** Heads of queries, of all batches. */
+  readonly heads: number
+  readonly queries: number
+  readonly width: number
+}
+
+/** What every WebGPU device has. */
+const LEAST_SHARED = 16384
 
 /** Operations behind a product that are few. */
 const SHORT = 4
@@ -60,12 +80,23 @@ export const softwareTuning: Tuning = {
   rowThreads: 1,
   subgroup: 0,
   attentionThreads: () => 1,
+  attentionBlock: () => undefined,
+  attentionBackward: () => undefined,
   keyRanges: () => 1,
+  sharedBytes: LEAST_SHARED,
   busyThreads: 1024,
   scanThreads: () => 1,
   sortsInTiles: false,
   fewComparisons: 2 ** 20,
 }
+
+/** Workgroups that keep a large card busy. */
+const ENOUGH_GROUPS = 256
+/** Queries from which on blocks of them are worth their barriers. */
+const BLOCK_QUERIES = 16
+/** Keys that are worth a workgroup. */
+const LEAST_KEYS = 64
+const MOST_RANGES = 32
 
 /** Threads of a workgroup that share tiles of few rows. */
 const SPLIT_THREADS = 128
@@ -133,8 +164,33 @@ export const gpuTuning: Tuning = {
   elements: { threads: 256, words: 4 },
   rowThreads: 256,
   subgroup: 0,
-  attentionThreads: (width) => (width > 64 ? 128 : 64),
-  keyRanges: (queries, keys) => (queries > 256 || keys < 1024 ? 1 : Math.min(16, Math.floor(keys / 256))),
+  attentionThreads: (width, sharedBytes) => (width > 64 && sharedBytes > LEAST_SHARED ? 256 : 128),
+  attentionBlock({ heads, queries, width }, sharedBytes) {
+    if (queries < BLOCK_QUERIES) return undefined
+    const columns = Math.ceil(width / 4)
+    // What a thread holds of the result stays in registers.
+    const fits = (block: AttentionBlock): boolean =>
+      block.rows * threadColumns(block, columns) <= 16 && block.across <= 4 * columns && blockBytes(block, columns) <= sharedBytes
+    const fitting = [WIDE_BLOCKS, NARROW_BLOCKS].map((blocks) => blocks.filter(fits)).find(({ length }) => length > 0)
+    // The largest of which there are enough, or the smallest.
+    const groups = (block: AttentionBlock): number => heads * Math.ceil(queries / blockQueries(block))
+    return fitting?.find((block) => groups(block) >= ENOUGH_GROUPS) ?? fitting?.at(-1)
+  },
+  attentionBackward({ rows, width }, sharedBytes) {
+    const columns = Math.ceil(width / 4)
+    // Two sums for each row, of keys and of values.
+    const fits = (block: AttentionBlock): boolean =>
+      2 * block.rows * threadColumns(block, columns) <= 16 && block.across <= 4 * columns && backwardBytes(block, columns) <= sharedBytes
+    const fitting = [WIDE_BLOCKS, NARROW_BLOCKS].map((blocks) => blocks.filter(fits)).find(({ length }) => length > 0)
+    return fitting?.find((block) => rows >= ENOUGH_GROUPS * blockQueries(block)) ?? fitting?.at(-1)
+  },
+  keyRanges(workgroups, keys) {
+    // A second dispatch costs as much as some hundred keys.
+    if (keys < 512) return 1
+    const most = Math.min(ENOUGH_GROUPS / workgroups, keys / LEAST_KEYS, MOST_RANGES)
+    return most < 2 ? 1 : 2 ** Math.floor(Math.log2(most))
+  },
+  sharedBytes: LEAST_SHARED,
   busyThreads: 2 ** 16,
   // Threads with neighbouring lines read neighbouring elements, unless the lines themselves lie next to each other.
   scanThreads: (size, stride) => (stride >= 32 ? 1 : size <= 128 ? 32 : size <= 512 ? 128 : 256),
@@ -144,3 +200,11 @@ export const gpuTuning: Tuning = {
 
 /** CUDA has larger workgroups than WebGPU promises, and says how its warps are numbered. */
 export const cudaTuning: Tuning = { ...gpuTuning, name: 'cuda', rowThreads: 1024, subgroup: 32 }
+
+/** Blocks of attention from the largest on; the narrow ones are for devices that share little, and for narrow heads. */
+const WIDE_BLOCKS: readonly AttentionBlock[] = [
+  { down: 16, across: 8, rows: 4 },
+  { down: 8, across: 8, rows: 4 },
+  { down: 8, across: 8, rows: 2 },
+]
+const NARROW_BLOCKS: readonly AttentionBlock[] = [4, 2].map((rows) => ({ down: 8, across: 4, rows }))
