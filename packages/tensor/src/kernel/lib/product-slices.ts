@@ -173,10 +173,13 @@ export function gather(
     const offset = which * split.slices * split.across + from * split.across
     return offset === 0 ? thread : thread.add(offset)
   }
+  // In a loop, since written out for every sum it would be most of the kernel's text.
   const total = (which: number, count: number, apart: number): Expr => {
-    let sum = b.load(memory, at(which))
-    for (let i = 1; i < count; i++) sum = b.let('sum', sum.add(b.load(memory, at(which, i * apart))))
-    return sum
+    const sum = b.var('sum', b.load(memory, at(which)))
+    b.for('other', at(which, apart), at(which, count * apart), apart * split.across, (other) =>
+      elements.inside(() => sum.set(sum.value.add(b.load(memory, other)))),
+    )
+    return sum.value
   }
   const some = cellsAtATime(tile, split)
   for (let start = 0; start < cells.length; start += some) {
