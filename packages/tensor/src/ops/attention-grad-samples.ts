@@ -15,7 +15,7 @@ function sampleOf({ name, inputs, attrs = {} }: Sample): Sample {
   const tensors = [...data, ...bias].map(
     ({ shape, values, ...rest }): RefTensor => ({ dtype: 'f64', ...rest, shape, data: Float64Array.from(values) }) as RefTensor,
   )
-  // To the last digit, which a sample of f64 has.
+  // Rounded once, to what a sample holds.
   const wide = { shape: q.shape, dtype: 'f64' } as const
   const [out, sums] = referenceAttention({ inputs: tensors, outputs: [wide, wide], attrs: attrs as AttentionAttrs })
   const gradient = numbers(q.shape, 1.9)
