@@ -77,10 +77,11 @@ function sumOf(node: Node, cores: readonly Node[], reads: Part['reads']): Node |
   )
   if (cores.length < 2 || !plain) return undefined
   const termsOf = (at: Node): Node[] =>
-    cores.includes(at) ? [at] : at.op === 'add' && !reads.has(at) ? at.inputs.flatMap((input) => termsOf(input.node)) : []
+    at.op === 'add' && !cores.includes(at) && !reads.has(at) ? at.inputs.flatMap((input) => termsOf(input.node)) : [at]
   const isTotal = (at: Node): boolean => {
     const terms = termsOf(at)
-    return terms.length === cores.length && new Set(terms).size === cores.length
+    // What else is added comes behind.
+    return terms.length === cores.length && new Set(terms).size === cores.length && terms.every((term) => cores.includes(term))
   }
   let total: Node | undefined
   const seen = new Set<Node>()

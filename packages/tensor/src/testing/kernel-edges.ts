@@ -67,6 +67,15 @@ const together = [
           .add(rest!),
     ),
     agrees(
+      `sum of products and of something else that is worked out, ${rows} rows`,
+      () => [numbers([rows, 160], 0.3), numbers([160, 24], 0.5), numbers([24, 160], 0.9), numbers([rows, 24], 0.4)],
+      (x, a, b, rest) =>
+        x!
+          .matmul(a!)
+          .add(x!.matmul(b!, { transB: true }))
+          .add(rest!.mul(3)),
+    ),
+    agrees(
       `sum of products, one of which is wanted besides, ${rows} rows`,
       () => [numbers([rows, 160], 0.3), numbers([160, 24], 0.5), numbers([24, 160], 0.9)],
       (x, a, b) =>
