@@ -150,7 +150,7 @@ class Search {
 
   private fits(unit: Open, part: Part, made: readonly (readonly [Node, boolean])[]): boolean {
     if (unit.kind === 'long')
-      return made.length === 0 && standsBeside(unit.parts[0]!) && this.readsOf([...unit.parts, part]) < this.reach.maxBindings
+      return made.length === 0 && standsBeside(unit.parts[0]!) && this.bindingsOfLong([...unit.parts, part]) < this.reach.maxBindings
     const [first, type] = [unit.parts[0]!, part.node.outputs[0]!]
     const own = first.node.outputs[0]!
     const parts = [...unit.parts, part]
@@ -161,9 +161,10 @@ class Search {
     return joins && perWord(own.dtype) === perWord(type.dtype) && this.bindingsOf(parts) <= this.reach.maxBindings && this.keepsOld(parts)
   }
 
-  /** Bindings of what the first dispatch of long reductions reads, and no fewer than the second writes; each reaches one array more. */
-  private readsOf(parts: readonly Part[]): number {
-    return Math.max(parts.length, rangesOfNodes(new Set(parts.flatMap(({ reads }) => [...reads.keys()])), this.reach))
+  /** Bindings of what the first dispatch of long reductions reads, or the second writes, whichever are more; each has one more for what is handed on. */
+  private bindingsOfLong(parts: readonly Part[]): number {
+    const read = new Set(parts.flatMap(({ reads }) => [...reads.keys()]))
+    return Math.max(parts.length, rangesOfNodes(read, this.reach))
   }
 
   /** Bindings of the arrays that a kernel reaches: what it reads and what it writes, an input that it writes over being one, what only it reads being none. */

@@ -179,31 +179,3 @@ it('prints every operator', () => {
     "
   `)
 })
-
-it('binds an array in ranges, and chooses between them by the index', () => {
-  const kernel = buildKernel({ name: 'ranges', workgroup: [1, 1, 1] }, (b) => {
-    const x = b.storage('x', 'u32', { ranges: 3, rangeBytes: 256 })
-    const seen = b.storage('seen', 'u32', { atomic: true, ranges: 2, rangeBytes: 512 })
-    const out = b.storage('out', 'u32', { lanes: 4, ranges: 2, rangeBytes: 256 })
-    b.atomicAdd(seen, u32(1), b.load(x, i32(5)))
-    b.store(out, b.globalId(0), vector(u32(1), u32(2), u32(3), u32(4)))
-  })
-  verifyKernel(kernel, caps)
-  expect(uniformBinding(kernel)).toBe(7)
-  const code = printWgsl(kernel)
-  expect(code).toContain('@group(0) @binding(2) var<storage, read_write> x_0_range2x: array<u32>;')
-  expect(code).toContain('@group(0) @binding(3) var<storage, read_write> seen_0_range0x: array<atomic<u32>>;')
-  expect(code).toContain(
-    [
-      'fn x_0_load(i: u32) -> u32 {',
-      '  if (i < 64u) { return x_0_range0x[i]; }',
-      '  if (i < 128u) { return x_0_range1x[i - 64u]; }',
-      '  return x_0_range2x[i - 128u];',
-      '}',
-    ].join('\n'),
-  )
-  expect(code).toContain('  if (i < 128u) { atomicAdd(&seen_0_range0x[i], value); return; }')
-  expect(code).toContain('  out_0_range1x[i - 16u] = value; return;')
-  expect(code).toContain('let x_0_at_0 = x_0_load(u32(i32(5)));')
-  expect(() => verifyKernel(kernel, { ...caps, maxBindings: 6 })).toThrow('3 arrays in memory in 7 ranges; the device allows 6')
-})
