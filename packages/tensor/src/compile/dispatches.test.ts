@@ -31,7 +31,6 @@ import { buildProgram } from './build-program.js'
 import { launchKernel } from '../device/cuda/testing/launch-ptx.js'
 import { planDispatches, type DispatchPlan } from './dispatches.js'
 import { hasKernel } from './kept.js'
-import { Arena } from './memory.js'
 import { lower } from './lower.js'
 import '../ops/table.js'
 
@@ -157,7 +156,7 @@ describe('kernels', () => {
     expect(titles(plan([positions!]))).toEqual(['sort'])
     // Each element counts those before it; on graphics processors a workgroup takes a tile, here of lines of eight.
     expect(threads(plan(sort(input([200, 5]), 1)))).toEqual([1000, 1000])
-    expect(threads(onGpu(sort(input([200, 5]), 1)))).toEqual([128 * Math.ceil((200 * 8) / 256), 1000 / 4])
+    expect(threads(onGpu(sort(input([200, 5]), 1)))).toEqual([128 * Math.ceil((200 * 8) / 256), 250])
     const long = onGpu(sort(input([3, 40_000]), 1))
     expect(titles(long)).toEqual(['sort', 'sortMerge', 'sortMerge', 'sortMerge', 'sorted'])
     // Two pairs of keys and places take turns.
@@ -287,23 +286,5 @@ describe('kernels', () => {
     ])
     // Of the caches only the new rows are written.
     expect(threads(planned)[3]).toBe(keyHeads * size)
-  })
-})
-
-describe('memory that is bound in ranges', () => {
-  it('lies so that no binding goes from one block to the next', () => {
-    const arena = new Arena()
-    const taken: (readonly [offset: number, bytes: number])[] = []
-    for (let i = 0; i < 400; i++) {
-      const bytes = 256 * (1 + ((i * 7919) % 9))
-      const split = bytes > 1024
-      const offset = arena.take(bytes, split ? { step: 1024 } : { within: 2048 })
-      if (split) expect(offset % 1024).toBe(0)
-      else expect(Math.floor(offset / 2048)).toBe(Math.floor((offset + bytes - 1) / 2048))
-      for (const [other, size] of taken) expect(offset >= other + size || other >= offset + bytes).toBe(true)
-      expect(offset + bytes).toBeLessThanOrEqual(arena.size)
-      taken.push([offset, bytes])
-      if (i % 3 > 0) arena.give(...taken.splice((i * 31) % taken.length, 1)[0]!)
-    }
   })
 })

@@ -1,6 +1,6 @@
 /**
  * Every edge of the tiles, blocks and splits that products are cut into for graphics processors, and attention by workgroups, against the reference interpreter. Rows and
- * whatever else is bound by memory are in `memory-edges.ts`, sorts, running sums and additions at indices in `line-edges.ts`.
+ * whatever else is bound by memory are in `memory-edges.ts`, sorts and their kin in `line-edges.ts`.
  */
 import { attention, qmatmul, tensor, type Tensor } from '../index.js'
 import { agrees, numbers, type KernelEdge } from './edge.js'

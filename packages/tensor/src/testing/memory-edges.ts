@@ -1,6 +1,6 @@
 /** Edges of what is bound by memory: elements in vectors, rows and columns by teams of threads, sums in parts, tiles that are turned. */
 import type { Tensor } from '../index.js'
-import { layerNorm } from '../index.js'
+import { layerNorm, sym } from '../index.js'
 import { agrees, numbers, type KernelEdge } from './edge.js'
 
 const sizes = [1, 3, 4, 5, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 1023, 1024, 1025, 4095, 4096, 4097]
@@ -184,6 +184,36 @@ const turnedInside = [
   ),
 ]
 
+// One number of rows after another, and rows of one length after another.
+const n = sym('n', { max: 130 })
+const ofRows = (...values: readonly number[]) => values.map((value) => new Map([[n, value]]))
+const symbols = [
+  agrees(
+    'elements, sums and softmax of some of the rows',
+    () => [numbers([130, 36], 0.3)],
+    one((x) => {
+      const some = x.slice(0, 0, n)
+      return some
+        .mul(2)
+        .softmax(-1)
+        .add(some.sum(-1, { keepDims: true }))
+    }),
+    ofRows(1, 5, 128, 130),
+  ),
+  agrees(
+    'sums of columns of some of the rows',
+    () => [numbers([130, 36], 0.3)],
+    one((x) => x.slice(0, 0, n).exp().sum(0)),
+    ofRows(1, 9, 129),
+  ),
+  agrees(
+    'sums of rows of some elements',
+    () => [numbers([3, 130], 0.3)],
+    one((x) => x.slice(1, 0, n).exp().sum(1)),
+    ofRows(1, 31, 130),
+  ),
+]
+
 export const memoryEdges: readonly KernelEdge[] = [
   ...elements,
   ...broadcasts,
@@ -198,4 +228,5 @@ export const memoryEdges: readonly KernelEdge[] = [
   ...longRows,
   ...turned,
   ...turnedInside,
+  ...symbols,
 ]
