@@ -3,20 +3,13 @@ import { tmpdir } from 'node:os'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildKernel, f32, i32, u32 } from '../../packages/tensor/src/kernel/builder.js'
-import { vector, type Expr, type Kernel, type KernelCaps } from '../../packages/tensor/src/kernel/ir.js'
+import { vector, type Expr, type Kernel } from '../../packages/tensor/src/kernel/ir.js'
 import { printWgsl, uniformBinding, uniformBytes } from '../../packages/tensor/src/kernel/print-wgsl.js'
+import { leastCaps } from '../../packages/tensor/src/kernel/testing/caps.js'
 import { verifyKernel } from '../../packages/tensor/src/kernel/verify.js'
 import { findChromium, launchChromium, noChromium, softwareWebGpu } from './chromium.js'
 import { serveFolders, type StaticServer } from './server.js'
 
-const caps: KernelCaps = {
-  f16: false,
-  subgroups: false,
-  sharedBytes: 16384,
-  maxInvocations: 256,
-  maxWorkgroup: [256, 256, 64],
-  maxBindings: 8,
-}
 const executable = findChromium()
 let browser: Browser | undefined
 let server: StaticServer | undefined
@@ -43,7 +36,7 @@ async function run(
   workgroups: number,
   rewrite: (code: string) => string = (code) => code,
 ): Promise<Uint32Array[]> {
-  verifyKernel(kernel, caps)
+  verifyKernel(kernel, leastCaps)
   const task = {
     code: rewrite(printWgsl(kernel)),
     arrays: arrays.map((words) => [...words]),

@@ -1,17 +1,10 @@
 /** What WebGPU does when memory runs out or the device goes away, in Chromium: nothing hangs, every error is typed, nothing is left behind. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { findChromium, noChromium } from './chromium.js'
-import { openWebGpuPage, type WebGpuPage } from './webgpu-page.js'
+import { describe, expect, it } from 'vitest'
+import { noChromium } from './chromium.js'
+import { executable, openedPage } from './opened-page.js'
+import { openWebGpuPage } from './webgpu-page.js'
 
-const executable = findChromium()
-let opened: WebGpuPage
-
-beforeAll(async () => {
-  if (executable !== undefined) opened = await openWebGpuPage(executable)
-}, 60_000)
-afterAll(async () => {
-  if (executable !== undefined) await opened[Symbol.asyncDispose]()
-})
+const opened = openedPage()
 
 const lost = (how: string) => ({
   code: 'DEVICE_LOST',
@@ -21,7 +14,7 @@ const lost = (how: string) => ({
 describe('WebGPU in Chromium', () => {
   it("is not what 'auto' takes where the adapter is software", async ({ skip }) => {
     skip(executable === undefined, noChromium)
-    const found = await opened.run('page', 'choice', {})
+    const found = await opened().run('page', 'choice', {})
     expect(found).toMatchObject({ webgpu: { code: 'none' }, auto: 'cpu', same: true })
     expect(found.passed.map(({ route }) => route)).toEqual(['cuda', 'webgpu'])
     expect(found.passed[1]!.reason).toMatch(/^its adapter swiftshader is software/)
@@ -40,7 +33,7 @@ describe('WebGPU in Chromium', () => {
 
   it('says how much memory was asked for and is in use, and computes on', async ({ skip }) => {
     skip(executable === undefined, noChromium)
-    const found = await opened.run('page', 'exhausted', {})
+    const found = await opened().run('page', 'exhausted', {})
     const { largestTensor } = found
     const none = (live: number) => ({
       code: 'OUT_OF_MEMORY',
@@ -72,7 +65,7 @@ describe('WebGPU in Chromium', () => {
 
   it('refuses a model with a weight that is larger than it takes, before anything is allocated', async ({ skip }) => {
     skip(executable === undefined, noChromium)
-    const { refused, peakBytes, largestTensor } = await opened.run('page', 'largeWeight', {})
+    const { refused, peakBytes, largestTensor } = await opened().run('page', 'largeWeight', {})
     expect(refused).toEqual({
       code: 'OUT_OF_MEMORY',
       message: expect.stringMatching(
@@ -86,7 +79,7 @@ describe('WebGPU in Chromium', () => {
 
   it('rejects with DEVICE_LOST in the middle of generation, and generates the same on a new device', async ({ skip }) => {
     skip(executable === undefined, noChromium)
-    const found = await opened.run('page', 'lostWhileGenerating', { by: 'call' })
+    const found = await opened().run('page', 'lostWhileGenerating', { by: 'call' })
     expect(found.failure).toEqual(lost('destroyed'))
     expect(found.next).toEqual(lost('destroyed'))
     expect(found.before).toEqual(found.expected.slice(0, 4))
@@ -96,7 +89,7 @@ describe('WebGPU in Chromium', () => {
 
   it('rejects with DEVICE_LOST in the middle of training', async ({ skip }) => {
     skip(executable === undefined, noChromium)
-    const found = await opened.run('page', 'lostWhileTraining', {})
+    const found = await opened().run('page', 'lostWhileTraining', {})
     expect(found.steps).toBe(4)
     for (const outcome of found.outcomes) expect(outcome).toEqual(lost('destroyed'))
     expect(found).toMatchObject({ liveBytes: 0, liveBuffers: 0, computes: true })
@@ -104,14 +97,14 @@ describe('WebGPU in Chromium', () => {
 
   it('was quiet on the console', ({ skip }) => {
     skip(executable === undefined, noChromium)
-    expect(opened.messages).toEqual([])
+    expect(opened().messages).toEqual([])
   })
 
   it('goes on when the GPU process ends', async ({ skip }) => {
     skip(executable === undefined, noChromium)
-    const generating = opened.run('page', 'lostWhileGenerating', { by: 'browser' })
+    const generating = opened().run('page', 'lostWhileGenerating', { by: 'browser' })
     await new Promise((resolve) => setTimeout(resolve, 3000)) // in the middle of it, or before; either way it is lost
-    await opened.crashGpu()
+    await opened().crashGpu()
     const found = await generating
     expect(found.failure).toEqual(lost('unknown'))
     expect(found.again).toEqual(found.expected)

@@ -1,33 +1,26 @@
 /** Device 'webgpu' in Chromium, on its software adapter: a page as in `browser.test.ts`. The acceptance command goes through every sample. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { findChromium, noChromium } from './chromium.js'
-import { openWebGpuPage, sharedData, type WebGpuPage } from './webgpu-page.js'
+import { describe, expect, it } from 'vitest'
+import { noChromium } from './chromium.js'
+import { executable, openedPage } from './opened-page.js'
+import { sharedData } from './webgpu-page.js'
 
 const haveStories = ['stories260K.bin', 'tok512.bin', 'stories260K.expected.json'].every((name) => existsSync(join(sharedData, name)))
-const executable = findChromium()
-let opened: WebGpuPage
-
-beforeAll(async () => {
-  if (executable !== undefined) opened = await openWebGpuPage(executable)
-}, 60_000)
-afterAll(async () => {
-  if (executable !== undefined) await opened[Symbol.asyncDispose]()
-})
+const opened = openedPage()
 
 describe('WebGPU in Chromium', () => {
   it.for(['page', 'worker'] as const)(
     'computes products, softmax, gradients and jitted steps as the reference does, in a %s',
     async (place, { skip }) => {
       skip(executable === undefined, noChromium)
-      expect(await opened.run(place, 'values', { device: 'webgpu' })).toEqual([])
+      expect(await opened().run(place, 'values', { device: 'webgpu' })).toEqual([])
     },
   )
 
   it('gives the values and gradients of the first sample of every row', async ({ skip }) => {
     skip(executable === undefined, noChromium)
-    const { count, problems } = await opened.run('page', 'conformance', { device: 'webgpu', first: true })
+    const { count, problems } = await opened().run('page', 'conformance', { device: 'webgpu', first: true })
     expect(problems).toEqual([])
     expect(count).toBeGreaterThan(60)
   })
@@ -35,7 +28,7 @@ describe('WebGPU in Chromium', () => {
   it('gives them as kernels are cut for graphics processors', async ({ skip }) => {
     skip(executable === undefined, noChromium)
     const rows = ['matmul', 'softmax', 'layerNorm', 'crossEntropy', 'attention', 'attendCached']
-    const { count, problems } = await opened.run('page', 'conformance', { device: 'webgpu', form: 'gpu', rows, first: true })
+    const { count, problems } = await opened().run('page', 'conformance', { device: 'webgpu', form: 'gpu', rows, first: true })
     expect(problems).toEqual([])
     expect(count).toBe(rows.length)
   })
@@ -43,11 +36,11 @@ describe('WebGPU in Chromium', () => {
   it('sorts, adds up and adds at indices at the edges of how lines are cut', async ({ skip }) => {
     skip(executable === undefined, noChromium)
     const names = ['order of a line of three merges', '12001 updates of rows, no pattern', 'any number of updates']
-    const software = await opened.run('page', 'lineEdges', { every: 4, names })
+    const software = await opened().run('page', 'lineEdges', { every: 4, names })
     expect(software.problems).toEqual([])
     expect(software.count).toBeGreaterThan(20)
     // Barriers in loops take its compiler a second or more.
-    const graphics = await opened.run('page', 'lineEdges', {
+    const graphics = await opened().run('page', 'lineEdges', {
       form: 'gpu',
       names: ['order of [31', 'running sum of [4,257]', '17 updates of rows'],
     })
@@ -64,13 +57,13 @@ describe('WebGPU in Chromium', () => {
       { prompt: string; prompt_ids: number[]; greedy_ids: number[] },
     ]
     const expected = greedy_ids.slice(prompt_ids.length - 1, prompt_ids.length + 11)
-    const { ids } = await opened.run('page', 'stories', { folder: '/data', prompt, maxTokens: expected.length, device: 'webgpu' })
+    const { ids } = await opened().run('page', 'stories', { folder: '/data', prompt, maxTokens: expected.length, device: 'webgpu' })
     expect(ids).toEqual(expected)
   })
 
   it('generates the same with a cache and without, and leaves nothing behind', async ({ skip }) => {
     skip(executable === undefined, noChromium)
-    const { cached, uncached, reference, liveBuffers, programs } = await opened.run('page', 'caches', { device: 'webgpu' })
+    const { cached, uncached, reference, liveBuffers, programs } = await opened().run('page', 'caches', { device: 'webgpu' })
     expect(uncached).toEqual(cached)
     expect(reference).toEqual(cached)
     expect({ liveBuffers, programs }).toEqual({ liveBuffers: 0, programs: 0 })
@@ -79,7 +72,7 @@ describe('WebGPU in Chromium', () => {
   it('prepares nothing anew for the later tokens of a generation', async ({ skip }) => {
     skip(executable === undefined, noChromium)
     // Each token's logits are read through a buffer of their own.
-    expect(await opened.run('page', 'replay', { tokens: 10 })).toEqual({
+    expect(await opened().run('page', 'replay', { tokens: 10 })).toEqual({
       createBindGroup: 0,
       createBuffer: 10,
       createComputePipelineAsync: 0,
@@ -90,7 +83,7 @@ describe('WebGPU in Chromium', () => {
     skip(executable === undefined, noChromium)
     const limits = { maxStorageBufferBindingSize: 256, maxBufferSize: 512 }
     const rows = ['add', 'matmul', 'softmax', 'layerNorm', 'concat', 'gather', 'attention', 'attendCached', 'cumsum', 'sort']
-    const { count, problems, split } = await opened.run('page', 'largeTable', { limits, rows })
+    const { count, problems, split } = await opened().run('page', 'largeTable', { limits, rows })
     expect(problems).toEqual([])
     expect(count).toBe(rows.length)
     expect(split).toBeGreaterThan(3)
@@ -99,7 +92,7 @@ describe('WebGPU in Chromium', () => {
   it('generates and trains with weights that take several bindings and buffers', async ({ skip }) => {
     skip(executable === undefined, noChromium)
     const limits = { maxStorageBufferBindingSize: 4096, maxBufferSize: 4096 }
-    const { apart, split, splitInTraining, ...found } = await opened.run('page', 'large', { limits })
+    const { apart, split, splitInTraining, ...found } = await opened().run('page', 'large', { limits })
     expect(found).toEqual({ same: true, steps: 3, liveBytes: 0 })
     expect(apart).toBeLessThan(1e-5)
     expect(Math.min(split, splitInTraining)).toBeGreaterThan(3)
@@ -107,11 +100,11 @@ describe('WebGPU in Chromium', () => {
 
   it('moves tensors between all devices, bit for bit', async ({ skip }) => {
     skip(executable === undefined, noChromium)
-    expect(await opened.run('page', 'moves', {})).toEqual([])
+    expect(await opened().run('page', 'moves', {})).toEqual([])
   })
 
   it('was quiet on the console', ({ skip }) => {
     skip(executable === undefined, noChromium)
-    expect(opened.messages).toEqual([])
+    expect(opened().messages).toEqual([])
   })
 })

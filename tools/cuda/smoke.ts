@@ -1,34 +1,51 @@
-// `npm run smoke:cuda [-- --all] [--driver FILE] [--emulator]`: the tensor package's device 'cuda' on this machine's graphics card. Goes through the table of
-// operations (the first sample of each, or all and PyTorch's values with --all), generates with a small model and trains one for a few steps, each against the reference
-// interpreter, and prints a table. --driver names the driver's file; --emulator runs on the emulator of the tests instead, to try this command itself.
+// `npm run smoke:cuda [-- --all] [--record] [--json FILE] [--driver FILE] [--emulator]`: the tensor package's device 'cuda' on this machine's graphics card. Goes through the
+// table of operations (the first sample of each, or with --all everything: all samples, PyTorch's values, and shapes at the edges of what kernels are cut into), generates with a
+// small model and trains one for a few steps, each against the reference interpreter, and prints a table. --record puts what --all found into docs/devices.md under the card's
+// name, --json writes it into a file, for tools/docs/write-devices.ts elsewhere. --driver names the driver's file; --emulator runs on the emulator of the tests instead, to try
+// this command itself.
 // Exit code 0 when everything agrees, 1 when something does not, 2 for a command line that cannot work, 3 where there is no driver or no device.
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { referenceDevice, type Device } from '@tesserae/tensor'
 import { createModel, initWeights, llama, randomWindows, train } from '@tesserae/transformer'
 import { openCuda } from '../../packages/tensor/src/device/cuda/device.js'
 import { openCudaDevice } from '../../packages/tensor/src/device/cuda/node/open.js'
 import { emulatedDriver } from '../../packages/tensor/src/device/cuda/testing/driver.js'
+import { kernelEdges } from '../../packages/tensor/src/testing/kernel-edges.js'
 import { checkGoldens, checkTable } from '../../packages/tensor/src/testing/op-table.js'
+import { cudaColumn, recordDevice, writeTally } from '../acceptance/gpu/devices.js'
 import { printTable } from '../acceptance/lib/table.js'
 import { row, type Row } from '../acceptance/lib/row.js'
+import { devicesPage } from '../docs/devices.js'
 
 const goldens = new URL('../../packages/tensor/src/__fixtures__/goldens/', import.meta.url)
-const usage = 'Usage: npm run smoke:cuda [-- --all] [--driver FILE] [--emulator]'
+const usage = 'Usage: npm run smoke:cuda [-- --all] [--record] [--json FILE] [--driver FILE] [--emulator]'
 
 process.exitCode = await main()
 
 async function main(): Promise<number> {
   let options
   try {
-    options = parseArgs({ options: { all: { type: 'boolean' }, driver: { type: 'string' }, emulator: { type: 'boolean' } } }).values
+    options = parseArgs({
+      options: {
+        all: { type: 'boolean', default: false },
+        record: { type: 'boolean', default: false },
+        json: { type: 'string' },
+        driver: { type: 'string' },
+        emulator: { type: 'boolean', default: false },
+      },
+    }).values
+    const { all, record, json, emulator } = options
+    if (!all && (record || json !== undefined)) throw new Error('--record and --json are of what --all finds; give --all too')
+    if (emulator && record)
+      throw new Error("--record is for cards; npm run acceptance -- gpu --only cuda-operations records the emulator's column")
   } catch (error) {
     console.error(`${messageOf(error)}\n${usage}`)
     return 2
   }
   let device: Device
   try {
-    device = options.emulator === true ? openCuda(emulatedDriver()) : await openCudaDevice(options.driver)
+    device = options.emulator ? openCuda(emulatedDriver()) : await openCudaDevice(options.driver)
   } catch (error) {
     console.log(`Nothing was run: ${messageOf(error)}`)
     return 3
@@ -41,7 +58,8 @@ async function main(): Promise<number> {
       () => decoding(device),
       () => training(device),
       () => leftovers(device),
-      () => operations(device, options.all === true),
+      ...(options.all ? [() => edges(device)] : []),
+      () => operations(device, options),
     ]) {
       const start = performance.now()
       const one = await work()
@@ -54,7 +72,13 @@ async function main(): Promise<number> {
   return rows.every(({ met }) => met) ? 0 : 1
 }
 
-async function operations(device: Device, all: boolean): Promise<Row> {
+interface OperationOptions {
+  readonly all: boolean
+  readonly record: boolean
+  readonly json?: string | undefined
+}
+
+async function operations(device: Device, { all, record, json }: OperationOptions): Promise<Row> {
   const problems: string[] = []
   const samples = await checkTable(device, { first: !all })
   problems.push(...samples.problems)
@@ -66,12 +90,37 @@ async function operations(device: Device, all: boolean): Promise<Row> {
       problems.push(...found.problems)
     }
   problems.forEach((problem) => console.log(problem))
+  const tally = { description: device.description, rows: samples.rows }
+  if (json !== undefined) writeTally(json, tally, problems)
+  if (record) {
+    recordDevice(cudaColumn(device.description), tally)
+    writeFileSync(new URL('../../docs/devices.md', import.meta.url), devicesPage())
+  }
   const wrong = new Set(problems.map((problem) => problem.split(': ')[0])).size
   return row(
     `operations, forward and backward${all ? ", and PyTorch's values" : ', a sample of each'}`,
     `${count}`,
     `${count - wrong}`,
     wrong === 0,
+    problems[0],
+  )
+}
+
+/** Products, rows and attention of every shape at which a tile, a block or a range ends. */
+async function edges(device: Device): Promise<Row> {
+  const problems: string[] = []
+  for (const { name, check } of kernelEdges) {
+    const problem = await check(device).catch(messageOf)
+    if (problem === undefined) continue
+    problems.push(`${name}: ${problem}`)
+    console.log(problems.at(-1))
+  }
+  const { length } = kernelEdges
+  return row(
+    'shapes at the edges of what kernels are cut into',
+    `${length}`,
+    `${length - problems.length}`,
+    problems.length === 0,
     problems[0],
   )
 }

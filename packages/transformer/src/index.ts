@@ -46,6 +46,7 @@ export { trainEncoder, type EncoderStepEvent, type EncoderTrainingRun, type Trai
 export { evaluatePairs, type PairEvaluation } from './embed/evaluate.js'
 export { hashedWords, type HashedWordsOptions } from './embed/hashed-words.js'
 export { readEncoder, type EncoderFiles, type LoadedEncoder } from './embed/files.js'
+export { DataParallel, type DataParallelOptions } from './train/data-parallel.js'
 export { randomWindows, sequentialWindows, type Batches, type TokenBatch, type WindowOptions } from './train/data.js'
 export {
   createEvaluator,

@@ -4,6 +4,7 @@ import {
   checkWeights,
   disposeRotary,
   rotaryTables,
+  type DataParallel,
   type DecoderConfig,
   type DecoderWeights,
   type ModelOptions,
@@ -65,8 +66,15 @@ export function dpo(options: DpoTrainOptions): DpoRun {
     start,
     examples: data.length,
     dropout: false,
-    async begin(current, model) {
-      const kept = current.reference ?? (await referenceLogprobs(current, model, options))
+    facts: { beta, variant, labelSmoothing, lengthNormalized },
+    async begin(current, model, ranks) {
+      const { reference: present } = current
+      const kept =
+        present === undefined
+          ? await referenceLogprobs(current, model, options, ranks)
+          : ranks === undefined
+            ? present
+            : await ranks.fromFirst(present)
       reference = Float32Array.from(await kept.data())
       return { ...current, reference: kept }
     },
@@ -88,8 +96,13 @@ export function dpo(options: DpoTrainOptions): DpoRun {
   })
 }
 
-/** What the reference says of every pair, [pairs, 2]. */
-async function referenceLogprobs(state: DpoState, model: ModelOptions, options: DpoTrainOptions): Promise<Tensor> {
+/** What the reference says of every pair, [pairs, 2]. Ranks of a group share the work. */
+async function referenceLogprobs(
+  state: DpoState,
+  model: ModelOptions,
+  options: DpoTrainOptions,
+  ranks: DataParallel | undefined,
+): Promise<Tensor> {
   const { data, reference, rows = 8, signal, device } = options
   const weights = reference?.weights ?? state.weights
   const config = reference?.config ?? state.config
@@ -108,7 +121,8 @@ async function referenceLogprobs(state: DpoState, model: ModelOptions, options: 
     const order = examples.map((_, i) => i).sort((a, b) => examples[a]!.ids.length - examples[b]!.ids.length)
     const out = new Float32Array(examples.length)
     for (let from = 0; from < order.length; from += 2 * rows) {
-      throwIfAborted(signal, 'Training')
+      if (ranks?.takes(from / (2 * rows)) === false) continue
+      if (ranks === undefined) throwIfAborted(signal, 'Training')
       const some = order.slice(from, from + 2 * rows)
       // The last batch is filled up, so that it needs no program of its own.
       const filled = Array.from({ length: 2 * rows }, (_, i) => examples[some[Math.min(i, some.length - 1)]!]!)
@@ -121,6 +135,8 @@ async function referenceLogprobs(state: DpoState, model: ModelOptions, options: 
         disposeAll(tensors)
       }
     }
+    // What other ranks worked out is 0 here.
+    await ranks?.addUp(out)
     return tensor(out, { shape: [data.length, 2], adopt: true })
   } finally {
     if (own !== undefined) disposeRotary(own)

@@ -31,6 +31,12 @@ import { disposeAll } from './tensors.js'
  * prompts, DIVERGED when the loss is no longer a number, and AbortError. After an abort the run can be iterated again or saved.
  */
 export function ppo(options: PpoOptions): PpoRun {
+  // Every other trainer has the option, so it is asked for here as well; without a word each rank would train a policy of its own.
+  if ('group' in options && options.group !== undefined)
+    throw new RlhfError(
+      'OPTION',
+      'ppo: takes no group: completions are sampled, and rewards and advantages brought to scale, by one process. Run it without `group`; sft, trainReward and dpo take one',
+    )
   return new Run(options)
 }
 

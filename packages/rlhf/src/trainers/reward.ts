@@ -51,6 +51,7 @@ export function trainReward(options: RewardTrainOptions): RewardRun {
     start,
     examples: data.length,
     dropout: false,
+    facts: { centering, withMargins },
     batch(indices) {
       const pairs = indices.map((index) => data[index]!)
       return pairBatch(pairs, {

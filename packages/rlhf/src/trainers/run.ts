@@ -1,8 +1,10 @@
 /** What trainers that learn from rows share: parameters, moments, the compiled step, and the loop around it. */
 import { random, throwIfAborted } from '@tesserae/core'
 import { tensor, type Device, type DeviceName, type Tensor } from '@tesserae/tensor'
+import type { ProcessGroup } from '@tesserae/tensor/parallel'
 import {
   checkConfig,
+  DataParallel,
   disposeRotary,
   freshOptimizerState,
   makeTrainable,
@@ -51,6 +53,14 @@ export interface RunOptions {
   readonly signal?: AbortSignal
   /** Where to run; default the device that the weights are on, or the default device. */
   readonly device?: Device | DeviceName
+  /**
+   * Other ranks to train with, all of which are given the same options and data. N ranks do what one process does that accumulates N times as many batches: each takes its share of them, gradients are added up,
+   * and every rank makes the same update. The weights, or the state, are rank 0's. Metrics are the same on all ranks, which have to iterate alike; a signal aborted on one stops all before the next step. Where
+   * one fails the others are told so, with its rank, and the group is of no more use.
+   */
+  readonly group?: ProcessGroup
+  /** Bytes of gradients exchanged at once in a group; default 25 MiB. */
+  readonly bucketBytes?: number
 }
 
 /** What one step did, in numbers. */
@@ -116,8 +126,10 @@ export interface TrainerSpec<Params extends object, Metric extends string, State
   readonly batch: (indices: readonly number[], state: State) => Batch
   /** Sums over the batch divided by `count`, metrics as well, so that parts of a step add up. */
   readonly loss: (params: Params, batch: BatchRecord, context: LossContext) => Loss<Metric>
-  /** What needs waiting for before the first step. */
-  readonly begin?: (state: State, model: ModelOptions) => Promise<State>
+  /** What needs waiting for before the first step; `ranks` in a group. */
+  readonly begin?: (state: State, model: ModelOptions, ranks: DataParallel | undefined) => Promise<State>
+  /** Options of this trainer alone that all ranks of a group have to share. */
+  readonly facts?: Readonly<Record<string, unknown>>
 }
 
 export interface LossContext {
@@ -156,12 +168,19 @@ class Run<Params extends object, Metric extends string, State extends RunState<P
   private readonly model: ModelOptions
   private readonly rotary: RotaryTables | undefined
   private readonly programs: Programs<Params>
+  private readonly ranks: DataParallel | undefined
   private current: State
   private begun = false
 
   constructor(private readonly spec: TrainerSpec<Params, Metric, State>) {
     const { name, options, examples, start } = spec
-    super({ name, kind: name, refuse: (code, message) => new RlhfError(code, message), signal: options.signal })
+    super({
+      name,
+      kind: name,
+      refuse: (code, message) => new RlhfError(code, message),
+      // Ranks stop together, which takes an exchange.
+      signal: options.group === undefined ? options.signal : undefined,
+    })
     const { rows = 8, accumulate = 1, epochs = 1, learningRate = spec.defaultRate, clip = 1 } = options
     const positive = { rows, accumulate, ...(options.steps === undefined ? {} : { steps: options.steps }) }
     for (const [option, value] of Object.entries(positive))
@@ -174,7 +193,9 @@ class Run<Params extends object, Metric extends string, State extends RunState<P
     if (examples === 0) throw new RlhfError('ROW', `${name}: there are no examples to learn from`)
     this.rows = Math.min(rows, examples)
     this.accumulate = accumulate
-    this.steps = options.steps ?? Math.ceil((examples * epochs) / (this.rows * accumulate))
+    const { group, bucketBytes } = options
+    this.ranks = group === undefined ? undefined : new DataParallel({ group, name, bucketBytes })
+    this.steps = options.steps ?? Math.ceil((examples * epochs) / (this.rows * (this.ranks?.stepBatches(accumulate) ?? accumulate)))
     this.schedule = typeof learningRate === 'function' ? learningRate : () => learningRate
     this.current = start
     this.rotary = start.config.positions === 'rotary' ? rotaryTables(start.config) : undefined
@@ -208,28 +229,47 @@ class Run<Params extends object, Metric extends string, State extends RunState<P
 
   protected async begin(): Promise<void> {
     if (this.begun) return
-    await makeTrainable([this.current.weights, this.current.m, this.current.v])
-    this.current = (await this.spec.begin?.(this.current, this.model)) ?? this.current
+    await (this.ranks === undefined ? this.prepare() : this.ranks.guard(() => this.prepare()))
     this.begun = true
+  }
+
+  private async prepare(): Promise<void> {
+    const { ranks } = this
+    if (ranks !== undefined) {
+      const { config, step, seed, weights, m, v } = this.current
+      const { clip = 1, optimizer = {} } = this.spec.options
+      const { steps, rows, accumulate } = this
+      const facts = { config, steps, step, seed, rows, accumulate, examples: this.spec.examples, clip, optimizer, ...this.spec.facts }
+      this.current = { ...this.current, ...(await ranks.begin({ weights, m, v }, step > 0, facts)) }
+    }
+    await makeTrainable([this.current.weights, this.current.m, this.current.v])
+    this.current = (await this.spec.begin?.(this.current, this.model, ranks)) ?? this.current
   }
 
   protected isDone(): boolean {
     return this.current.step >= this.steps
   }
 
-  protected async advance(): Promise<RunStep<Params, Metric, State>> {
+  protected advance(): Promise<RunStep<Params, Metric, State>> {
+    return this.ranks === undefined ? this.makeStep() : this.ranks.guard(() => this.makeStep())
+  }
+
+  private async makeStep(): Promise<RunStep<Params, Metric, State>> {
     const start = performance.now()
+    const { ranks } = this
     const { step, seed, weights, m, v, config } = this.current
     const learningRate = this.schedule(step)
+    const numberOf = (i: number): number => ranks?.batchIndex(step, i, this.accumulate) ?? step * this.accumulate + i
     const batches = Array.from({ length: this.accumulate }, (_, i) =>
-      this.spec.batch(batchIndices(step * this.accumulate + i, { examples: this.spec.examples, rows: this.rows, seed }), this.current),
+      this.spec.batch(batchIndices(numberOf(i), { examples: this.spec.examples, rows: this.rows, seed }), this.current),
     )
-    const count = batches.reduce((sum, batch) => sum + batch.count, 0)
+    const own = [batches.reduce((sum, batch) => sum + batch.count, 0), batches.reduce((sum, batch) => sum + batch.tokens, 0)] as const
+    const [count, tokens] = ranks === undefined ? own : await ranks.tally(own, learningRate, this.spec.options.signal)
     const keys = this.spec.dropout && config.dropout > 0 ? random(seed).stream('dropout') : undefined
-    const keyOf = (i: number) => keys?.fold(step * this.accumulate + i).key
+    const keyOf = (i: number) => keys?.fold(numberOf(i)).key
     const rates = { learningRate, number: step + 1 }
     const stepped =
-      batches.length === 1
+      batches.length === 1 && ranks === undefined
         ? await withTensors(batches[0]!, keyOf(0), (batch, key) => this.programs.step({ weights, m, v }, batch, { count, key, ...rates }))
         : await this.programs.update({ weights, m, v }, await this.sums(batches, count, keyOf), rates)
     this.current = { ...this.current, ...stepped.state, step: step + 1 }
@@ -241,7 +281,6 @@ class Run<Params extends object, Metric extends string, State extends RunState<P
         `${this.spec.name}: at step ${step + 1} the loss is ${loss} and the gradient norm ${gradNorm}, so the weights are no longer usable; go back to a checkpoint and lower the learning rate (now ${learningRate}) or the clipping limit`,
       )
     const seconds = (performance.now() - start) / 1000
-    const tokens = batches.reduce((sum, batch) => sum + batch.tokens, 0)
     const named = Object.fromEntries(this.programs.metricNames.map((name, i) => [name, others[i]!])) as Record<Metric, number>
     return {
       index: step + 1,
@@ -252,18 +291,18 @@ class Run<Params extends object, Metric extends string, State extends RunState<P
     }
   }
 
-  /** Gradients of a step's batches, added up. */
+  /** Gradients of a step's batches, added up, over all ranks in a group. */
   private async sums(batches: readonly Batch[], count: number, keyOf: (i: number) => readonly number[] | undefined): Promise<Sums<Params>> {
     let sums: Sums<Params> | undefined
     try {
       for (const [i, batch] of batches.entries()) {
-        throwIfAborted(this.spec.options.signal, 'Training')
+        if (this.ranks === undefined) throwIfAborted(this.spec.options.signal, 'Training')
         const before: Sums<Params> | undefined = sums
         sums = await withTensors(batch, keyOf(i), (tensors, key) =>
           this.programs.accumulate(this.current.weights, before, tensors, { count, key }),
         )
       }
-      return sums!
+      return this.ranks === undefined ? sums! : await this.ranks.sum(sums!)
     } catch (error) {
       disposeAll(sums)
       throw error

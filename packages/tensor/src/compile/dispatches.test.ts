@@ -22,9 +22,9 @@ import {
   where,
 } from '../graph/primitives.js'
 import type { DType } from '../dtype.js'
-import type { KernelCaps } from '../kernel/ir.js'
 import { gpuTuning, softwareTuning, type Tuning } from '../kernel/lib/tuning.js'
 import { printWgsl } from '../kernel/print-wgsl.js'
+import { leastCaps } from '../kernel/testing/caps.js'
 import { verifyKernel } from '../kernel/verify.js'
 import { sym, type Shape } from '../shape.js'
 import { buildProgram } from './build-program.js'
@@ -40,21 +40,13 @@ const device = {
   supports: (op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean =>
     hasKernel(op, inputs, outputs, attrs),
 }
-const caps: KernelCaps = {
-  f16: false,
-  subgroups: false,
-  sharedBytes: 16384,
-  maxInvocations: 256,
-  maxWorkgroup: [256, 256, 64],
-  maxBindings: 8,
-}
 const input = (shape: Shape, dtype: DType = 'f32'): Value => placeholder({ shape, dtype })
 
 /** Plans the kernels of a graph, each of which must be valid. */
 function plan(
   outputs: readonly Value[],
   aliases?: readonly (Value | undefined)[],
-  maxBindings = caps.maxBindings,
+  maxBindings = leastCaps.maxBindings,
   tuning: Tuning = softwareTuning,
 ): DispatchPlan {
   const lowered = lower(outputs, device)
@@ -65,7 +57,7 @@ function plan(
   })
   const planned = planDispatches(program, { maxBindings, tuning })
   for (const { kernel } of planned.dispatches) {
-    verifyKernel(kernel, { ...caps, maxBindings })
+    verifyKernel(kernel, { ...leastCaps, maxBindings })
     expect(printWgsl(kernel)).toContain('@compute')
   }
   return planned

@@ -2,16 +2,10 @@ import { expect, it } from 'vitest'
 import { buildKernel, f32, i32, u32 } from './builder.js'
 import { constant, vector, type KernelCaps } from './ir.js'
 import { printWgsl, uniformBinding, uniformBytes } from './print-wgsl.js'
+import { leastCaps } from './testing/caps.js'
 import { verifyKernel } from './verify.js'
 
-const caps: KernelCaps = {
-  f16: true,
-  subgroups: true,
-  sharedBytes: 16384,
-  maxInvocations: 256,
-  maxWorkgroup: [256, 256, 64],
-  maxBindings: 8,
-}
+const caps: KernelCaps = { ...leastCaps, f16: true, subgroups: true }
 
 /** Sums rows: a kernel with all kinds of statements. */
 const rowSums = buildKernel({ name: 'row sums', workgroup: [32, 1, 1] }, (b) => {

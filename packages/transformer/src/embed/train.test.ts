@@ -130,6 +130,9 @@ describe('trainEncoder', () => {
     const weights = initWeights(config, { seed: 1 })
     expect(() => trainEncoder({ config: { ...config, tied: false }, weights, data: dataOf(), steps: 1 })).toThrow('config.tied is false')
     expect(() => trainEncoder({ config, weights, data: dataOf(), steps: 1, temperature: 0 })).toThrow('temperature must be above 0')
+    expect(() => trainEncoder({ config, weights, data: dataOf(), steps: 1, group: {} } as never)).toThrow(
+      /takes no group: a pair's negatives/,
+    )
     expect(() => textPairs(pairs.slice(0, 3), { tokenizer, rows: 4, length: 8, seed: 1 })).toThrow('3 pairs do not fill a batch of 4')
     expect(() => textPairs([...pairs, ['a', '']], { tokenizer, rows: 4, length: 8, seed: 1 })).toThrow('pair 72 has an empty text')
     const long = { at: () => textPairs(pairs, { tokenizer, rows: 4, length: 32, seed: 1 }).at(0) }

@@ -79,7 +79,15 @@ export interface EncoderTrainingRun extends AsyncIterable<EncoderStepEvent>, Dis
  *
  * Errors: OPTION, CONFIG, WEIGHTS at once; while iterating DATA, TOKEN and CAPACITY for unusable batches, DIVERGED, and AbortError.
  */
-export const trainEncoder = (options: TrainEncoderOptions): EncoderTrainingRun => new Run(options)
+export function trainEncoder(options: TrainEncoderOptions): EncoderTrainingRun {
+  // `train()` has the option, so it is asked for here as well; without a word each rank would train an encoder of its own.
+  if ('group' in options && options.group !== undefined)
+    throw new TransformerError(
+      'OPTION',
+      "trainEncoder: takes no group: a pair's negatives are the others of its batch, which one process has to see whole. Run it without `group`",
+    )
+  return new Run(options)
+}
 
 class Run extends StepLoop<EncoderStepEvent, DecoderWeights> implements EncoderTrainingRun {
   private readonly config: DecoderConfig

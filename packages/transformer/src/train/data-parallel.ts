@@ -7,23 +7,49 @@ import { PeerError, agreeOnTensors, allReduceTensors, broadcastTensors, type Pro
 import type { Evaluation } from './evaluate.js'
 import type { Batches } from './data.js'
 import type { OptimizerState } from './optimizer.js'
-import type { Accumulated } from './step.js'
 
+export interface DataParallelOptions {
+  readonly group: ProcessGroup
+  /** The function that starts the run, for messages: `train`. */
+  readonly name: string
+  /** Bytes exchanged at once; default 25 MiB. */
+  readonly bucketBytes?: number | undefined
+}
+
+/** What trainers do differently in a group. Errors: PEER, from every method that exchanges something. */
 export class DataParallel {
   /** The error by which all ranks have stopped. */
   private stop: AbortedError | undefined
+  private readonly group: ProcessGroup
 
-  constructor(
-    private readonly group: ProcessGroup,
-    private readonly bucketBytes: number | undefined,
-  ) {}
+  constructor(private readonly options: DataParallelOptions) {
+    this.group = options.group
+  }
 
   /** Makes sure that all ranks train the same model in the same way, and gives all of them rank 0's state. Moments of a new training are 0 everywhere. */
-  async begin(state: OptimizerState, resumed: boolean, facts: Readonly<Record<string, unknown>>): Promise<OptimizerState> {
+  async begin<Params>(
+    state: OptimizerState<Params>,
+    resumed: boolean,
+    facts: Readonly<Record<string, unknown>>,
+  ): Promise<OptimizerState<Params>> {
     const words = new Map(Object.entries(facts).map(([name, value]) => [name, JSON.stringify(value)]))
-    await agreeOnTensors(this.group, 'train', state.weights, { facts: words })
-    if (resumed) return broadcastTensors(this.group, state, this.buckets)
-    return { ...state, weights: await broadcastTensors(this.group, state.weights, this.buckets) }
+    await agreeOnTensors(this.group, this.options.name, state.weights, { facts: words })
+    return resumed ? this.fromFirst(state) : { ...state, weights: await this.fromFirst(state.weights) }
+  }
+
+  /** Rank 0's values in place of these, which are freed. */
+  fromFirst<T>(tensors: T): Promise<T> {
+    return broadcastTensors(this.group, tensors, this.buckets)
+  }
+
+  /** Whether the i-th of pieces of work that all ranks share is this rank's. */
+  takes(i: number): boolean {
+    return i % this.group.size === this.group.rank
+  }
+
+  /** Adds up all ranks' values, place by place, in each rank's array. */
+  async addUp(values: Float32Array | Float64Array): Promise<void> {
+    await this.group.allReduce(values)
   }
 
   /** The number of the batch that is this rank's i-th of a step. */
@@ -31,33 +57,39 @@ export class DataParallel {
     return (step * accumulate + i) * this.group.size + this.group.rank
   }
 
+  /** Batches that one step takes on all ranks, where each takes `accumulate`. */
+  stepBatches(accumulate: number): number {
+    return accumulate * this.group.size
+  }
+
   /**
-   * All ranks' targets of a step. Also where they agree to stop: a rank that left by itself would have the others wait. Errors: ABORTED on all ranks when the signal of one is aborted; PEER
-   * where the learning rate differs.
+   * All ranks' counts of a step (targets, tokens), added up. Also where they agree to stop: a rank that left by itself would have the others wait. Errors: ABORTED on all ranks when the signal of one is
+   * aborted; PEER where the learning rate differs.
    */
-  async tally(tokens: number, learningRate: number, signal: AbortSignal | undefined): Promise<number> {
-    const said = await this.group.allGather(Float64Array.of(tokens, learningRate, signal?.aborted === true ? 1 : 0))
-    let total = 0
+  async tally<Counts extends readonly number[]>(counts: Counts, learningRate: number, signal: AbortSignal | undefined): Promise<Counts> {
+    const said = await this.group.allGather(Float64Array.of(learningRate, signal?.aborted === true ? 1 : 0, ...counts))
+    const width = counts.length + 2
+    const totals = counts.map(() => 0)
     for (let rank = 0; rank < this.group.size; rank++) {
-      const [theirs, rate, stops] = said.subarray(3 * rank) as unknown as readonly [number, number, number]
+      const [rate, stops, ...theirs] = said.subarray(width * rank, width * (rank + 1)) as unknown as readonly [number, number, ...number[]]
       if (stops !== 0)
         throw (this.stop = new AbortedError(
           `Training was aborted by the signal of rank ${rank}`,
           rank === this.group.rank ? { cause: signal?.reason } : {},
         ))
-      if (rate !== said[1])
+      if (rate !== said[0])
         throw new PeerError(
-          `train: the learning rate is ${rate} on rank ${rank} and ${said[1]} on rank 0; all ranks have to be given the same schedule`,
+          `${this.options.name}: the learning rate is ${rate} on rank ${rank} and ${said[0]} on rank 0; all ranks have to be given the same schedule`,
           [rank],
           'differs',
         )
-      total += theirs
+      theirs.forEach((count, i) => (totals[i]! += count))
     }
-    return total
+    return totals as readonly number[] as Counts
   }
 
   /** Losses and gradients of all ranks, added up; those given are freed. */
-  sum(sums: Accumulated): Promise<Accumulated> {
+  sum<T>(sums: T): Promise<T> {
     return allReduceTensors(this.group, sums, this.buckets)
   }
 
@@ -85,7 +117,8 @@ export class DataParallel {
   }
 
   private get buckets(): { readonly bucketBytes?: number } {
-    return this.bucketBytes === undefined ? {} : { bucketBytes: this.bucketBytes }
+    const { bucketBytes } = this.options
+    return bucketBytes === undefined ? {} : { bucketBytes }
   }
 }
 

@@ -136,7 +136,8 @@ class Run extends StepLoop<StepEvent, DecoderWeights> implements TrainingRun {
       throw new TransformerError('OPTION', `train: accumulate must be a positive integer, got ${accumulate}`)
     if (!(clip > 0)) throw new TransformerError('OPTION', `train: clip must be above 0 (Infinity for no limit), got ${clip}`)
     this.options = options
-    this.ranks = options.group === undefined ? undefined : new DataParallel(options.group, options.bucketBytes)
+    this.ranks =
+      options.group === undefined ? undefined : new DataParallel({ group: options.group, name: 'train', bucketBytes: options.bucketBytes })
     this.accumulate = accumulate
     this.done = state?.step ?? 0
     this.seed = state?.seed ?? options.seed ?? 0
@@ -200,7 +201,7 @@ class Run extends StepLoop<StepEvent, DecoderWeights> implements TrainingRun {
     const learningRate = this.schedule(this.done)
     const micro = await this.batches()
     const own = micro.reduce((sum, { learnt }) => sum + learnt, 0)
-    const tokens = this.ranks === undefined ? own : await this.ranks.tally(own, learningRate, this.options.signal)
+    const [tokens] = this.ranks === undefined ? [own] : await this.ranks.tally([own] as const, learningRate, this.options.signal)
     const stepped = await this.update(
       micro.map(({ batch, learnt, key }) => ({ tensors: () => batchTensors(batch), masked: learnt < batch.ids.length, key })),
       1 / tokens,

@@ -61,11 +61,16 @@ export const startTraining = (
   })
 
 /** The losses of the first steps. */
-export async function firstLosses(data: Shakespeare, count: number, options: TrainingOptions): Promise<number[]> {
+export async function firstLosses(
+  data: Shakespeare,
+  count: number,
+  { onLoss, ...options }: TrainingOptions & { readonly onLoss?: (loss: number) => void },
+): Promise<number[]> {
   using run = startTraining(data, 1, options)
   const losses: number[] = []
   for await (const { loss } of run) {
     losses.push(loss)
+    onLoss?.(loss)
     if (losses.length === count) break
   }
   return losses

@@ -1,4 +1,4 @@
-/** What two libraries do on one adapter, and the numbers that both begin with. */
+/** What libraries do on one adapter, and the numbers that all begin with. */
 import { wave, type Work } from '../../foundation/contests/contest.js'
 
 export const contests = ['matmul256', 'matmul512', 'softmax', 'layerNorm', 'block', 'step'] as const
@@ -6,11 +6,14 @@ export type ContestName = (typeof contests)[number]
 
 export { eps, type Work } from '../../foundation/contests/contest.js'
 
-export interface Side {
+export interface Side<Name extends ContestName = ContestName> {
   /** What runs underneath. */
   readonly runtime: string
-  readonly works: Readonly<Record<ContestName, () => Work>>
+  readonly works: Readonly<Record<Name, () => Work>>
 }
+
+/** A side that does not train. */
+export type ForwardSide = Side<Exclude<ContestName, 'step'>>
 
 /** A block as GPT-2's, on one text. */
 export const gpt = { tokens: 64, width: 256, heads: 4, hidden: 1024, rate: 0.01 } as const

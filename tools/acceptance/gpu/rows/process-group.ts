@@ -1,14 +1,19 @@
-// Bar of the process group: `mpirun -n 2` trains to the weights of one process; a rank that is killed is named within the deadline. With Debian's Open MPI and
+// Bar of the process group: `mpirun -n 2` trains to the weights of one process, by `train` and by trainers of rlhf; a rank that is killed is named within the deadline. With Debian's Open MPI and
 // MPICH, and with the standard ABI of MPI 5, which Debian does not have yet and a wheel of MPICH brings.
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { launchers, runRanks, type Launcher } from '../../../../packages/tensor/src/parallel/testing/mpirun.ts'
+import type { GroupTrainer } from '../../../../packages/rlhf/src/testing/group-training.ts'
+import type { TrainerReport } from '../../../../packages/rlhf/src/testing/trainer-rank.ts'
 import type { TrainingReport } from '../../../../packages/transformer/src/testing/training-rank.ts'
 import { pythonWith } from '../../lib/peers.js'
 import { atMost, row, unavailable, type Row, type RowSource } from '../../lib/row.js'
 
 const program = new URL('../../../../packages/transformer/src/testing/training-rank.ts', import.meta.url)
+const trainerProgram = new URL('../../../../packages/rlhf/src/testing/trainer-rank.ts', import.meta.url)
+const trainers: readonly GroupTrainer[] = ['sft', 'dpo']
 const steps = 40
+const trainerSteps = 12
 const deadlineMs = 10_000
 
 const source: RowSource = async ({ log }) => {
@@ -22,7 +27,11 @@ const source: RowSource = async ({ log }) => {
   for (const launcher of launchers()) {
     if (launcher.command === undefined)
       rows.push(unavailable(`two processes of ${launcher.name}`, 'as one process', missing ?? launcher.missing))
-    else rows.push(...(await equalsOne(launcher, log)), await namesTheKilled(launcher, log))
+    else {
+      rows.push(...(await equalsOne(launcher, log)))
+      for (const trainer of trainers) rows.push(await trainerEqualsOne(trainer, launcher, log))
+      rows.push(await namesTheKilled(launcher, log))
+    }
   }
   return rows
 }
@@ -51,6 +60,22 @@ async function equalsOne(launcher: Launcher, log: (line: string) => void): Promi
     atMost(`${figure} with batches twice as large`, zero.difference, 1e-6, { digits: 9, note }),
     atMost(`${figure} that accumulates two batches`, zero.accumulated, 1e-6, { digits: 9, note }),
   ]
+}
+
+async function trainerEqualsOne(trainer: GroupTrainer, launcher: Launcher, log: (line: string) => void): Promise<Row> {
+  const { reports, output } = await runRanks<TrainerReport>(launcher, trainerProgram, {
+    ranks: 2,
+    args: [trainer, String(trainerSteps)],
+    timeoutMs: 300_000,
+  })
+  const [zero, one] = reports
+  const figure = `${launcher.name}, mpirun -n 2, ${trainerSteps} steps of ${trainer}: largest difference of a weight from one process that accumulates two batches`
+  if (zero?.difference === undefined || one === undefined) {
+    log(output)
+    return row(figure, '≤ 1e-6', 'no result', false, output.trim().split('\n').at(-1))
+  }
+  const note = `${zero.description}; loss ${zero.losses[0]!.toFixed(3)} to ${zero.losses.at(-1)!.toFixed(3)}`
+  return atMost(figure, zero.difference, 1e-6, { digits: 9, note })
 }
 
 async function namesTheKilled(launcher: Launcher, log: (line: string) => void): Promise<Row> {

@@ -1,8 +1,6 @@
-// Bars 2 and 5: a trained Llama continues as llama2.c does, the tiny GPT learns as on the CPU, and caches change nothing, in Chromium and on emulated CUDA.
+// Bars 2 and 5: a trained Llama continues as llama2.c does, the tiny GPT learns as on the CPU, and caches change nothing, in Chromium, in Node and on emulated CUDA.
 import { readFileSync } from 'node:fs'
-import { resolveDevice, type Device } from '@tesserae/tensor'
-import { createModel } from '@tesserae/transformer'
-import { loadLlama2c } from '@tesserae/transformer/node'
+import { resolveDevice } from '@tesserae/tensor'
 import { openCuda } from '../../../../packages/tensor/src/device/cuda/device.js'
 import { emulatedDriver } from '../../../../packages/tensor/src/device/cuda/testing/driver.js'
 import { findChromium, noChromium } from '../../../../tests/browser/chromium.js'
@@ -12,14 +10,22 @@ import { firstLosses } from '../../foundation/shakespeare/model.js'
 import { shakespeare } from '../../foundation/shakespeare/recipe.js'
 import { dataFile } from '../../lib/data.js'
 import { atMost, row, unavailable, type Row, type RowSource } from '../../lib/row.js'
+import type { ProgramLine, ProgramTask } from '../node/line.js'
+import { generated } from '../node/generated.js'
+import { runInNode } from '../node/run.js'
 
 const TOKENS = 300
 /** Largest difference of a loss. */
 const LOSS = 1e-3
 const chromium = 'WebGPU in Chromium'
+const node = 'WebGPU in Node (Dawn)'
 const cuda = 'emulated CUDA'
+/** A driver in software compiles for up to a second a kernel, and each length has kernels of its own: some of the lengths at edges. */
+const nodeLengths = [16, 33]
+/** A driver in software that is slow is told so, not waited for. */
+const NODE_LIMIT_MS = 420_000
 
-const source: RowSource = async ({ log }) => [...(await inChromium(log)), ...(await onCuda(log))]
+const source: RowSource = async ({ log }) => [...(await inChromium(log)), ...(await inNode(log)), ...(await onCuda(log))]
 export default source
 
 interface Story {
@@ -57,6 +63,45 @@ async function inChromium(log: (line: string) => void): Promise<Row[]> {
   return rows
 }
 
+async function inNode(log: (line: string) => void): Promise<Row[]> {
+  const { ids, expected } = story()
+  const task: ProgramTask = { prompt: ids, tokens: expected.length, steps: 20, rows: 2, lengths: nodeLengths }
+  const child = runInNode<ProgramLine>('./programs.ts', { args: [JSON.stringify(task)], timeoutMs: NODE_LIMIT_MS })
+  const rows: Row[] = []
+  const losses: number[] = []
+  let description = ''
+  for await (const line of child.lines)
+    switch (line.kind) {
+      case 'missing':
+        return [unavailable(`programs on ${node}`, 'all', line.reason)]
+      case 'device':
+        description = line.description
+        log(`${node}: ${description}`)
+        break
+      case 'stories':
+        rows.push(told(node, line.ids, expected, `${line.tokensPerSecond.toFixed(1)} tokens a second; ${description}`))
+        log(`${node}: ${rows.at(-1)!.measured}, ${line.tokensPerSecond.toFixed(1)} tokens a second`)
+        break
+      case 'lengths':
+        rows.push(agreed(node, line.problems, nodeLengths))
+        log(`${node}: ${rows.at(-1)!.measured} lengths`)
+        break
+      case 'loss':
+        losses.push(line.loss)
+        log(`${node}: loss ${line.loss.toFixed(4)}`)
+        break
+      default:
+        line satisfies never
+    }
+  if (losses.length > 0) rows.push(learned(node, losses, await firstLosses(shakespeare(), task.steps, { rows: task.rows })))
+  const { code, errors } = await child.ended()
+  if (code !== 0) {
+    const parts = `${rows.length} of 3 parts begun, ${losses.length} of ${task.steps} steps, after at most ${NODE_LIMIT_MS / 1000} s`
+    rows.push(row(`programs on ${node}: the process ends well`, '0', String(code), false, `${parts}; ${errors}`))
+  }
+  return rows
+}
+
 async function onCuda(log: (line: string) => void): Promise<Row[]> {
   const device = openCuda(emulatedDriver({ checks: { races: false, shared: false, global: false } }))
   try {
@@ -73,11 +118,6 @@ async function onCuda(log: (line: string) => void): Promise<Row[]> {
   } finally {
     await device.dispose()
   }
-}
-
-async function generated(device: Device, prompt: readonly number[], maxTokens: number): Promise<readonly number[]> {
-  using model = await createModel({ ...(await loadLlama2c(dataFile('stories260K.bin'))), device })
-  return (await model.generate(prompt, { maxTokens })).ids
 }
 
 function told(where: string, ids: readonly number[], expected: readonly number[], note: string): Row {
@@ -100,11 +140,11 @@ function learned(where: string, found: readonly number[], expected: readonly num
   })
 }
 
-const agreed = (where: string, problems: readonly string[]): Row =>
+const agreed = (where: string, problems: readonly string[], lengths: readonly number[] = edgeLengths): Row =>
   row(
-    `decoding with a cache and without at lengths ${edgeLengths[0]} to ${edgeLengths.at(-1)} on ${where}`,
-    `${edgeLengths.length} of ${edgeLengths.length}`,
-    `${edgeLengths.length - problems.length} of ${edgeLengths.length}`,
+    `decoding with a cache and without at ${lengths.length} lengths from ${lengths[0]} to ${lengths.at(-1)} on ${where}`,
+    `${lengths.length} of ${lengths.length}`,
+    `${lengths.length - problems.length} of ${lengths.length}`,
     problems.length === 0,
     problems[0],
   )

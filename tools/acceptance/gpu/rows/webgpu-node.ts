@@ -1,35 +1,22 @@
 // Bar 1, the part of Node: every sample of every row and PyTorch's values on the package `webgpu` (Dawn), with whatever Vulkan driver there is; CONTRIBUTING.md says how to
 // get one in software. WEBGPU_ROWS="add matmul" goes through these rows only. A driver in software compiles for up to a second for each kernel: many minutes.
-import { spawn } from 'node:child_process'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { recordDevice } from '../devices.js'
 import { row, unavailable, type Row, type RowSource } from '../../lib/row.js'
 import type { Line } from '../node/line.js'
+import { runInNode } from '../node/run.js'
 
 const figure = 'the op table on WebGPU in Node (Dawn)'
-const script = fileURLToPath(new URL('../node/op-table.ts', import.meta.url))
 
 const source: RowSource = async ({ log }) => {
   const rows = process.env['WEBGPU_ROWS']?.split(/[\s,]+/).filter((name) => name !== '') ?? []
-  const child = spawn(process.execPath, ['--conditions=@tesserae/source', '--import', 'tsx', script, ...rows], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    // What was compiled is kept for the next time.
-    env: { MESA_SHADER_CACHE_DIR: join(tmpdir(), 'tesserae-shader-cache'), XDG_RUNTIME_DIR: tmpdir(), ...process.env },
-  })
-  let errors = ''
-  child.stderr.on('data', (chunk: Buffer) => (errors = (errors + chunk.toString()).slice(-2000)))
-  const ended = new Promise<number | string>((resolve) => child.on('close', (code, signal) => resolve(code ?? signal ?? 'nothing')))
+  const child = runInNode<Line>('./op-table.ts', { args: rows })
   const part = rows.length === 0 ? '' : `, rows ${rows.join(', ')} only`
   const found: Row[] = []
   let where = ''
   let cases = 0
   let latest = 'none'
   let problem: string | undefined
-  for await (const text of createInterface({ input: child.stdout })) {
-    const line = JSON.parse(text) as Line
+  for await (const line of child.lines) {
     switch (line.kind) {
       case 'missing':
         return unavailable(figure, 'all', line.reason)
@@ -59,11 +46,9 @@ const source: RowSource = async ({ log }) => {
         line satisfies never
     }
   }
-  const code = await ended
+  const { code, errors } = await child.ended()
   if (code !== 0 || found.length < 2)
-    found.push(
-      row(`${figure}: the process ends well`, '0', String(code), false, `after ${cases} cases, the last ${latest}; ${errors.trim()}`),
-    )
+    found.push(row(`${figure}: the process ends well`, '0', String(code), false, `after ${cases} cases, the last ${latest}; ${errors}`))
   return found
 }
 export default source

@@ -15,9 +15,9 @@ export interface NativeFunction {
 }
 
 /** Loads koffi. @throws TensorError DEVICE with the command that installs it (by default with ONNX Runtime, which the CPU needs too). */
-export async function loadKoffi(install = installNative): Promise<Koffi> {
+export async function loadKoffi(install = installNative, load: () => Promise<unknown> = () => import('koffi')): Promise<Koffi> {
   try {
-    const module = (await import('koffi')) as unknown as { default?: Koffi } & Koffi
+    const module = (await load()) as unknown as { default?: Koffi } & Koffi
     return module.default ?? module
   } catch (cause) {
     const missing = (cause as { code?: string }).code === 'ERR_MODULE_NOT_FOUND'
