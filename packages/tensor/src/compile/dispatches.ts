@@ -13,6 +13,7 @@ import { concatDispatches } from './concat-dispatch.js'
 import { copyDispatch, elementsDispatch, writeDispatch, type Written } from './elements-dispatch.js'
 import { chooseKept } from './kept.js'
 import { longReductionDispatches } from './long-reduction-dispatch.js'
+import { matricesDispatch } from './matrices-dispatch.js'
 import { placeUnits, type Memory, type Place } from './places.js'
 import { productsDispatch } from './products-dispatch.js'
 import type { Program } from './program.js'
@@ -106,9 +107,14 @@ function dispatchesOf(unit: Unit, memory: Memory, tuning: Tuning): Dispatch[] {
     case 'rows':
       return [rowsDispatch(node, cores[0]!, memory, tuning)]
     case 'products': {
-      const together = productsDispatch(unit.parts, memory, tuning)
+      const together = matricesDispatch(unit.parts, memory, tuning) ?? productsDispatch(unit.parts, memory, tuning)
       return together === undefined
-        ? unit.parts.map((part) => productsDispatch([part], memory, tuning) ?? elementsDispatch([part], memory, tuning))
+        ? unit.parts.map(
+            (part) =>
+              matricesDispatch([part], memory, tuning) ??
+              productsDispatch([part], memory, tuning) ??
+              elementsDispatch([part], memory, tuning),
+          )
         : [together]
     }
     case 'elements':

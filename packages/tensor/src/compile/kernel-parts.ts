@@ -71,6 +71,9 @@ export class Arrays {
     return place === undefined ? undefined : this.preferably(place, lanes)
   }
 
+  /** Whether a value is in memory. */
+  has = (value: Value): boolean => this.memory.of(value) !== undefined
+
   of(value: Value, lanes: Lanes = 1): Storage | undefined {
     const place = this.memory.of(value)
     return place === undefined ? undefined : this.at(place, lanes)

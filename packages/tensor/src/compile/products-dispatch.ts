@@ -38,7 +38,8 @@ interface Cut {
   readonly total: Node | undefined
 }
 
-const known = (shape: Shape): number => shape.reduce<number>((product, dim) => product * (isSym(dim) ? Infinity : dimMax(dim)), 1)
+/** Elements of a shape as cuts depend on them, `Infinity` where only a symbol says. */
+export const known = (shape: Shape): number => shape.reduce<number>((product, dim) => product * (isSym(dim) ? Infinity : dimMax(dim)), 1)
 
 /** How a value made of products is cut; undefined where tiles would not be written in whole words, or are of different matrices. */
 function cutOf({ node, cores, size, reads }: Part, tuning: Tuning): Cut | undefined {

@@ -9,6 +9,7 @@ import {
   type Builtin,
   type Kernel,
   type Lanes,
+  type MatrixElement,
   type Scalar,
   type Shared,
   type Stmt,
@@ -143,6 +144,74 @@ export class KernelBuilder {
   subgroup(op: SubgroupOp, x: Expr, mask = 0): Expr {
     if (x.type.lanes !== 1 || x.type.scalar === 'bool') throw new TensorError('KERNEL', `subgroup ${op} does not take ${printType(x.type)}`)
     return this.let(`${op}_of`, new Expr({ kind: 'subgroup', op, x, mask }, x.type))
+  }
+
+  /**
+   * Four matrices of 8 by 8 halves from shared memory, by all 32 threads of a subgroup together. Thread 8m + r says where row r of matrix m lies, 16 bytes, by its index in an
+   * array of `vec4<u32>`, `offset` elements further on. Lane m of what thread 4g + t gets is a word of two neighbours, the first lowest: columns 2t and 2t + 1 of row g of
+   * matrix m, or, where `transposed`, rows 2t and 2t + 1 of column g.
+   */
+  matrices(array: Shared, index: Expr, { offset = 0, transposed = false }: { offset?: number; transposed?: boolean } = {}): Expr {
+    expectIndex(array, index)
+    if (!sameType(array.element, scalarOf('u32', 4)))
+      throw new TensorError('KERNEL', `matrices lie in arrays of vec4<u32>, not in ${array.name} of ${printType(array.element)}`)
+    return this.let('matrices', new Expr({ kind: 'matrices', array, index, offset, transposed }, scalarOf('u32', 4)))
+  }
+
+  /**
+   * sum += a·b by all 32 threads of a subgroup together, with a of 16 by 16 and b of 16 by 8 halves, summed as f32. Of thread 4g + t, `a` holds the words of rows g and g + 8 and
+   * columns 2t and 2t + 1 in its first two lanes, of columns 8 further on in the others; `b` those of rows 2t and 2t + 1 and 8 further on, of column g; `sum` the elements
+   * (g, 2t), (g, 2t + 1), (g + 8, 2t), (g + 8, 2t + 1). The order of the sums is the device's.
+   */
+  multiplyMatrices(sum: Cell, a: Expr, b: Expr, of: MatrixElement): void {
+    const { node, type } = sum.value
+    if (node.kind !== 'variable' || !node.variable.mutable) throw new TensorError('KERNEL', 'products of matrices are added to a variable')
+    expectType('the sum of products of matrices', scalarOf('f32', 4), sum.value)
+    expectType(`${printType(type)} += a·b: a`, scalarOf('u32', 4), a)
+    expectType(`${printType(type)} += a·b: b`, scalarOf('u32', 2), b)
+    this.push({ kind: 'multiplyMatrices', sum: node.variable, a, b, of })
+  }
+
+  /**
+   * Begins to copy 16 bytes, from a multiple of 16 bytes on, to an element of a shared array of `vec4<u32>`; zeros where not `present`, and then nothing is read. They are there
+   * for the thread itself behind `waitCopies`, for others behind a barrier after that.
+   */
+  copyAsync(to: Shared, at: Expr, from: Storage, index: Expr, present: Expr): void {
+    expectIndex(to, at)
+    expectIndex(from, index)
+    expectType('a copy is present', scalarOf('bool'), present)
+    if (!sameType(to.element, scalarOf('u32', 4)) || from.element.scalar !== 'u32')
+      throw new TensorError(
+        'KERNEL',
+        `copies go from words to an array of vec4<u32>, not from ${from.name} of ${printType(from.element)} to ${to.name} of ${printType(to.element)}`,
+      )
+    this.push({ kind: 'copyAsync', to, at, from, index, present })
+  }
+
+  /** Two f32 rounded to the nearest halves, to even at a tie, in one word, the first in its low bits. For elements of the matrices that the device multiplies. */
+  halves(low: Expr, high: Expr, of: MatrixElement): Expr {
+    expectType('the low half', scalarOf('f32'), low)
+    expectType('the high half', scalarOf('f32'), high)
+    return this.let('halves', new Expr({ kind: 'halves', of, low, high }, scalarOf('u32')))
+  }
+
+  groupCopies(): void {
+    this.push({ kind: 'groupCopies' })
+  }
+
+  waitCopies(left: number): void {
+    if (!(Number.isInteger(left) && left >= 0))
+      throw new TensorError('KERNEL', `waitCopies leaves a number of groups from 0 on, not ${left}`)
+    this.push({ kind: 'waitCopies', left })
+  }
+
+  /** Writes the low 16 bits of a word as half number `index` of an array of words, the low half of the first being 0. */
+  storeHalf(array: Storage, index: Expr, value: Expr): void {
+    expectIndex(array, index)
+    expectType(`half of ${array.name} =`, scalarOf('u32'), value)
+    if (array.atomic || !sameType(array.element, scalarOf('u32')))
+      throw new TensorError('KERNEL', `halves are stored in arrays of u32, not in ${array.name} of ${printType(array.element)}`)
+    this.push({ kind: 'storeHalf', array, index, value })
   }
 
   if(condition: Expr, yes: () => void, no?: () => void): void {

@@ -89,6 +89,8 @@ export const bitOps = ['and', 'or', 'xor', 'shl', 'shr'] as const
 export const comparisons = ['eq', 'ne', 'lt', 'le', 'gt', 'ge'] as const
 export type BinaryOp = (typeof arithmeticOps)[number] | (typeof bitOps)[number] | (typeof comparisons)[number]
 export type SubgroupOp = 'add' | 'max' | 'min' | 'shuffleXor'
+/** What the matrices that a subgroup multiplies are made of. */
+export type MatrixElement = 'f16' | 'bf16'
 
 export type ExprNode =
   | { readonly kind: 'const'; readonly value: number | boolean }
@@ -105,11 +107,15 @@ export type ExprNode =
   | { readonly kind: 'half'; readonly op: 'decode' | 'encode'; readonly x: Expr; readonly plain: Expr }
   | { readonly kind: 'vector'; readonly parts: readonly Expr[] }
   | { readonly kind: 'lane'; readonly x: Expr; readonly lane: number }
+  /** Two floats rounded to halves, as a word; see `KernelBuilder.halves`. */
+  | { readonly kind: 'halves'; readonly of: MatrixElement; readonly low: Expr; readonly high: Expr }
   // These see memory or other threads, so they are the whole value of a `let`, which says when.
   | { readonly kind: 'load'; readonly array: Storage | Shared; readonly index: Expr }
   /** A load whose value is the same for all threads of a workgroup, with a barrier before and after it: what loops with barriers may be bounded by. */
   | { readonly kind: 'commonLoad'; readonly array: Shared; readonly index: Expr }
   | { readonly kind: 'subgroup'; readonly op: SubgroupOp; readonly x: Expr; readonly mask: number }
+  /** Four matrices of 8 by 8 halves, spread over the 32 threads of a subgroup; see `KernelBuilder.matrices`. */
+  | { readonly kind: 'matrices'; readonly array: Shared; readonly index: Expr; readonly offset: number; readonly transposed: boolean }
 
 export type Stmt =
   | { readonly kind: 'let' | 'var'; readonly variable: Variable; readonly value: Expr }
@@ -128,6 +134,23 @@ export type Stmt =
     }
   /** All threads of the workgroup arrive before one goes on, and see what the others wrote. */
   | { readonly kind: 'barrier' }
+  /** Adds a product of matrices of a subgroup; see `KernelBuilder.multiplyMatrices`. */
+  | { readonly kind: 'multiplyMatrices'; readonly sum: Variable; readonly a: Expr; readonly b: Expr; readonly of: MatrixElement }
+  /** Begins to copy 16 bytes into shared memory, zeros where not `present`; see `KernelBuilder.copyAsync`. */
+  | {
+      readonly kind: 'copyAsync'
+      readonly to: Shared
+      readonly at: Expr
+      readonly from: Storage
+      readonly index: Expr
+      readonly present: Expr
+    }
+  /** The thread's copies since the last of these are a group. */
+  | { readonly kind: 'groupCopies' }
+  /** Waits until no more than so many groups of the thread's copies are under way. What others copied is there behind a barrier that follows. */
+  | { readonly kind: 'waitCopies'; readonly left: number }
+  /** Writes 16 bits into an array of words that other threads write the other half of. */
+  | { readonly kind: 'storeHalf'; readonly array: Storage; readonly index: Expr; readonly value: Expr }
 
 export interface Kernel {
   readonly name: string
@@ -151,6 +174,12 @@ export interface KernelCaps {
   readonly maxWorkgroup: readonly [number, number, number]
   /** Arrays in memory that one kernel reaches. */
   readonly maxBindings: number
+  /** Elements of the matrices that a subgroup multiplies, by tensor cores; none where this is missing. */
+  readonly mma?: readonly MatrixElement[]
+  /** Copies into shared memory that go on while threads do other things. */
+  readonly copyAsync?: boolean
+  /** Stores of 16 bits into arrays of words. */
+  readonly storeHalf?: boolean
 }
 
 /** A value of the kernel language, with the operators of its type. They throw `TensorError` `KERNEL` where types do not fit. */

@@ -62,7 +62,7 @@ export function printPtx(kernel: Kernel, { target }: PtxOptions): string {
     ...(dynamic
       ? []
       : kernel.shared.map(({ name, element, length }) => `  .shared .align 16 .b8 ${name}[${typeBytes(element) * length}];`)),
-    ...new Printer(kernel).print(),
+    ...new Printer(kernel, target).print(),
     '}',
     '',
   ].join('\n')
@@ -74,8 +74,11 @@ class Printer {
   /** Registers of variables that change. */
   private readonly changing = new Set<Operand>()
 
-  constructor(private readonly kernel: Kernel) {
-    this.expressions = new Expressions(this.w, kernel)
+  constructor(
+    private readonly kernel: Kernel,
+    private readonly target: PtxTarget,
+  ) {
+    this.expressions = new Expressions(this.w, kernel, target !== 'sm_75')
   }
 
   print(): string[] {
@@ -141,9 +144,43 @@ class Printer {
       case 'barrier':
         w.emit('bar.sync', '0')
         break
+      case 'multiplyMatrices':
+        this.multiplyMatrices(statement)
+        break
+      case 'copyAsync': {
+        const { to, at, from, index, present } = statement
+        const bytes = w.op('r', 'selp.b32', '16', '0', expressions.root(present)[0]!)
+        w.emit('cp.async.cg.shared.global', expressions.address(to, at), expressions.address(from, index), '16', bytes)
+        break
+      }
+      case 'groupCopies':
+        w.emit('cp.async.commit_group')
+        break
+      case 'waitCopies':
+        w.emit('cp.async.wait_group', String(statement.left))
+        break
+      case 'storeHalf': {
+        const { array, index, value } = statement
+        const half = w.op('h', 'cvt.u16.u32', expressions.asRegister(expressions.root(value)[0]!, 'r'))
+        w.emit('st.global.b16', expressions.address(array, index, 2), half)
+        break
+      }
       default:
         statement satisfies never
     }
+  }
+
+  /** Sums stay in the registers of their variable. Turing multiplies half as many steps at a time. */
+  private multiplyMatrices({ sum, a, b, of }: Extract<Stmt, { readonly kind: 'multiplyMatrices' }>): void {
+    const { w, expressions } = this
+    const registers = (values: Lanes): Operand => `{${values.map((value) => expressions.asRegister(value, 'r')).join(', ')}}`
+    const own = grouped(expressions.variables.get(sum)!)
+    const [left, right] = [expressions.root(a), expressions.root(b)]
+    const product = (depth: 8 | 16, ...operands: Lanes[]): void =>
+      w.emit(`mma.sync.aligned.m16n8k${depth}.row.col.f32.${of}.${of}.f32`, own, ...operands.map(registers), own)
+    if (this.target !== 'sm_75') return product(16, left, right)
+    product(8, left.slice(0, 2), right.slice(0, 1))
+    product(8, left.slice(2), right.slice(1))
   }
 
   private loop({ variable, from, to, step, body }: Extract<Stmt, { readonly kind: 'for' }>): void {

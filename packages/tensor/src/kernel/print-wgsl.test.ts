@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { buildKernel, f32, i32, u32 } from './builder.js'
+import { buildKernel, f32, i32, u32, type KernelBuilder } from './builder.js'
 import { constant, vector, type KernelCaps } from './ir.js'
 import { printWgsl, uniformBinding, uniformBytes } from './print-wgsl.js'
 import { leastCaps } from './testing/caps.js'
@@ -200,4 +200,22 @@ it('binds an array in ranges, and chooses between them by the index', () => {
   expect(code).toContain('  out_0_range1x[i - 16u] = value; return;')
   expect(code).toContain('let x_0_at_0 = x_0_load(u32(i32(5)));')
   expect(() => verifyKernel(kernel, { ...caps, maxBindings: 6 })).toThrow('3 arrays in memory in 7 ranges; the device allows 6')
+})
+
+it('refuses what only other devices have', () => {
+  const four = vector(f32(0), f32(0), f32(0), f32(0))
+  const words = vector(u32(0), u32(0), u32(0), u32(0))
+  const tried: readonly (readonly [string, (b: KernelBuilder) => void])[] = [
+    ['multiplyMatrices', (b) => b.multiplyMatrices(b.var('sum', four), words, vector(u32(0), u32(0)), 'f16')],
+    ['matrices', (b) => void b.matrices(b.sharedArray('tile', 'u32', 64, 4), u32(0))],
+    ['halves', (b) => void b.halves(f32(0), f32(1), 'f16')],
+    ['copyAsync', (b) => b.copyAsync(b.sharedArray('tile', 'u32', 1, 4), u32(0), b.storage('x', 'u32'), u32(0), u32(0).eq(0))],
+    ['groupCopies', (b) => b.groupCopies()],
+    ['waitCopies', (b) => b.waitCopies(0)],
+    ['storeHalf', (b) => b.storeHalf(b.storage('x', 'u32'), u32(0), u32(0))],
+  ]
+  for (const [what, build] of tried)
+    expect(() => printWgsl(buildKernel({ name: 'tried' }, build))).toThrow(
+      expect.objectContaining({ code: 'KERNEL', message: expect.stringContaining(`${what} is not in WGSL`) as string }) as Error,
+    )
 })

@@ -1,3 +1,4 @@
+import { TensorError } from '../errors.js'
 import { fromHalfBits, toHalfBits } from '../dtype.js'
 import { partsOf } from './verify.js'
 import { divisionOf } from './wgsl-division.js'
@@ -150,10 +151,21 @@ function printBlock(statements: readonly Stmt[], indent: string, special: Set<nu
           `${indent}}`,
         ]
       }
+      case 'multiplyMatrices':
+      case 'copyAsync':
+      case 'groupCopies':
+      case 'waitCopies':
+      case 'storeHalf':
+        return notInWgsl(statement.kind)
       default:
         return statement satisfies never
     }
   })
+}
+
+/** What only some devices have is refused by `verifyKernel` for all others; WGSL's standard has no words for it. */
+function notInWgsl(what: string): never {
+  throw new TensorError('KERNEL', `${what} is not in WGSL; verify kernels for the caps of the device before they are printed`)
 }
 
 const infix: Partial<Record<BinaryOp, string>> = {
@@ -234,6 +246,9 @@ function printExpr(expr: Expr, special: Set<number>): string {
         : `${node.array.name}[${print(node.index)}]`
     case 'commonLoad':
       return `workgroupUniformLoad(&${node.array.name}[${print(node.index)}])`
+    case 'halves':
+    case 'matrices':
+      return notInWgsl(node.kind)
     case 'subgroup':
       return node.op === 'shuffleXor'
         ? `subgroupShuffleXor(${print(node.x)}, ${node.mask}u)`

@@ -177,3 +177,73 @@ describe('barriers', () => {
     )
   })
 })
+
+describe('matrices of a subgroup', () => {
+  const mma = { mma: ['f16'], sharedBytes: 4096 } as const
+  const four = vector(f32(0), f32(0), f32(0), f32(0))
+  const words = vector(u32(0), u32(0), u32(0), u32(0))
+  const multiply = (b: KernelBuilder, of: 'f16' | 'bf16' = 'f16'): void =>
+    b.multiplyMatrices(b.var('sum', four), words, vector(u32(0), u32(0)), of)
+  const shared = (b: KernelBuilder) => b.sharedArray('tile', 'u32', 64, 4)
+
+  it('are taken where the device has them, all threads come by and subgroups are whole', () => {
+    verify((b) => {
+      const read = b.matrices(shared(b), b.localIndex(), { offset: 8, transposed: true })
+      const sum = b.var('sum', four)
+      b.for('i', u32(0), b.uniform('n'), 1, () => b.multiplyMatrices(sum, read, vector(read.lane(0), read.lane(1)), 'f16'))
+      b.let('both', b.halves(sum.value.lane(0), sum.value.lane(1), 'f16'))
+    }, mma)
+    expect(() => verify((b) => multiply(b))).toThrow('uses matrices of f16; the device multiplies none')
+    expect(() => verify((b) => void b.matrices(shared(b), u32(0)), { sharedBytes: 4096 })).toThrow(
+      'uses matrices; the device multiplies none',
+    )
+    expect(() => verify((b) => multiply(b, 'bf16'), mma)).toThrow('uses matrices of bf16; the device multiplies f16')
+    expect(() => verify((b) => void b.halves(f32(1), f32(2), 'bf16'), mma)).toThrow('uses matrices of bf16')
+    expect(() => verify((b) => b.if(b.localIndex().lt(32), () => multiply(b)), mma)).toThrow(
+      'a product of matrices where only some threads',
+    )
+    expect(() => verify((b) => b.if(b.localIndex().lt(32), () => void b.matrices(shared(b), u32(0))), mma)).toThrow(
+      'a load of matrices where only some threads',
+    )
+    expect(() => verifyKernel(kernel(multiply, [48, 1, 1]), { ...caps, ...mma })).toThrow('uses matrices with 48 threads')
+    // What they give is each thread's own.
+    expect(() =>
+      verify((b) => {
+        const sum = b.var('sum', four)
+        b.multiplyMatrices(sum, words, vector(u32(0), u32(0)), 'f16')
+        b.if(sum.value.lane(0).lt(1), () => b.barrier())
+      }, mma),
+    ).toThrow('a barrier where only some threads')
+  })
+
+  it('have their types', () => {
+    expect(() => kernel((b) => void b.matrices(b.sharedArray('tile', 'u32', 8), u32(0)))).toThrow(
+      'matrices lie in arrays of vec4<u32>, not in',
+    )
+    expect(() => kernel((b) => b.multiplyMatrices(b.var('sum', f32(0)), words, words, 'f16'))).toThrow('wants vec4<f32>, got f32')
+    expect(() => kernel((b) => b.multiplyMatrices(b.var('sum', four), words, words, 'f16'))).toThrow('wants vec2<u32>, got vec4<u32>')
+    expect(() => kernel((b) => void b.halves(u32(1), f32(1), 'f16'))).toThrow('the low half wants f32, got u32')
+  })
+
+  it('come by copies where the device has them', () => {
+    const copy = (b: KernelBuilder): void => {
+      b.copyAsync(shared(b), b.localIndex(), b.storage('x', 'u32'), b.localIndex(), b.localIndex().lt(3))
+      b.groupCopies()
+      b.waitCopies(0)
+    }
+    verify(copy, { copyAsync: true, sharedBytes: 4096 })
+    for (const one of [copy, (b: KernelBuilder) => b.groupCopies(), (b: KernelBuilder) => b.waitCopies(1)])
+      expect(() => verify(one, { sharedBytes: 4096 })).toThrow('copies while threads go on, which the device does not')
+    expect(() => kernel((b) => b.copyAsync(shared(b), u32(0), b.storage('x', 'f32'), u32(0), u32(0).eq(0)))).toThrow(
+      'copies go from words to an array of vec4<u32>, not from x_0 of f32',
+    )
+    expect(() => kernel((b) => b.waitCopies(-1))).toThrow('a number of groups from 0 on, not -1')
+  })
+
+  it('and halves are stored where the device can', () => {
+    const store = (b: KernelBuilder): void => b.storeHalf(b.storage('x', 'u32'), b.localIndex(), u32(1))
+    verify(store, { storeHalf: true })
+    expect(() => verify(store)).toThrow('stores halves of x_0, which the device does not')
+    expect(() => kernel((b) => b.storeHalf(b.storage('x', 'f32'), u32(0), u32(1)))).toThrow('halves are stored in arrays of u32')
+  })
+})

@@ -1,5 +1,8 @@
 import { TensorError } from '../errors.js'
-import { bindingCount, typeBytes, type Expr, type Kernel, type KernelCaps, type Stmt, type Variable } from './ir.js'
+import { bindingCount, typeBytes, type Expr, type Kernel, type KernelCaps, type MatrixElement, type Stmt, type Variable } from './ir.js'
+
+/** Threads of the subgroups that multiply matrices. */
+const MATRIX_THREADS = 32
 
 /**
  * Checks what types alone do not: that the device can do what the kernel asks, that every name is set before it is read, that loads and subgroup operations stand
@@ -36,6 +39,12 @@ export function verifyKernel(kernel: Kernel, caps: KernelCaps): void {
   const arrays = new Set<object>([...storages, ...shared])
   const uniforms = new Set<object>(kernel.uniforms)
 
+  const wantsMatrices = (of?: MatrixElement): void => {
+    if (caps.mma === undefined || (of !== undefined && !caps.mma.includes(of)))
+      fail(`uses matrices${of === undefined ? '' : ` of ${of}`}; the device multiplies ${caps.mma?.join(', ') ?? 'none'}`)
+    if (threads % MATRIX_THREADS !== 0) fail(`uses matrices with ${threads} threads; subgroups of ${MATRIX_THREADS} have to be whole`)
+  }
+
   const visit = (expr: Expr, isRoot: boolean): void => {
     if (!caps.f16 && expr.type.scalar === 'f16') fail('uses f16, which the device has not')
     const { node } = expr
@@ -59,6 +68,14 @@ export function verifyKernel(kernel: Kernel, caps: KernelCaps): void {
         if (!isRoot) fail(`subgroup ${node.op} inside another expression; bind it with let`)
         if (!caps.subgroups) fail(`subgroup ${node.op} on a device without subgroups`)
         break
+      case 'halves':
+        wantsMatrices(node.of)
+        break
+      case 'matrices':
+        if (!isRoot) fail('a load of matrices inside another expression; bind it with let')
+        if (!arrays.has(node.array)) fail(`${node.array.name} is an array of another kernel`)
+        wantsMatrices()
+        break
       case 'builtin':
         if (node.name === 'subgroupLane' && !caps.subgroups) fail('subgroupLane on a device without subgroups')
         return
@@ -74,7 +91,7 @@ export function verifyKernel(kernel: Kernel, caps: KernelCaps): void {
     if (node.kind === 'builtin') return node.name !== 'workgroupId' && node.name !== 'workgroups'
     if (node.kind === 'commonLoad') return false
     // What memory holds may have been written by another thread at another time; what a subgroup gives is its own.
-    if (node.kind === 'load' || node.kind === 'subgroup') return true
+    if (node.kind === 'load' || node.kind === 'subgroup' || node.kind === 'matrices') return true
     return partsOf(expr).some(isVarying)
   }
 
@@ -92,6 +109,8 @@ export function verifyKernel(kernel: Kernel, caps: KernelCaps): void {
           visit(statement.value, true)
           if (statement.value.node.kind === 'subgroup' && apart)
             fail(`subgroup ${statement.value.node.op} where only some threads of a workgroup may come by`)
+          if (statement.value.node.kind === 'matrices' && apart)
+            fail('a load of matrices where only some threads of a workgroup may come by')
           if (statement.value.node.kind === 'commonLoad' && apart)
             fail(`a common load of ${statement.value.node.array.name} where only some threads of a workgroup may come by`)
           set(statement.variable)
@@ -136,6 +155,32 @@ export function verifyKernel(kernel: Kernel, caps: KernelCaps): void {
         case 'barrier':
           if (apart) fail('a barrier where only some threads of a workgroup may come by')
           break
+        case 'multiplyMatrices': {
+          const { sum, a, b, of } = statement
+          wantsMatrices(of)
+          if (apart) fail('a product of matrices where only some threads of a workgroup may come by')
+          visit(a, false)
+          visit(b, false)
+          if (!known.has(sum)) fail(`${sum.name} is added to where it is not set`)
+          varying.add(sum)
+          break
+        }
+        case 'copyAsync':
+          if (caps.copyAsync !== true) fail('copies while threads go on, which the device does not')
+          for (const part of [statement.at, statement.index, statement.present]) visit(part, false)
+          for (const { name } of [statement.to, statement.from].filter((array) => !arrays.has(array)))
+            fail(`${name} is an array of another kernel`)
+          break
+        case 'groupCopies':
+        case 'waitCopies':
+          if (caps.copyAsync !== true) fail('copies while threads go on, which the device does not')
+          break
+        case 'storeHalf':
+          if (caps.storeHalf !== true) fail(`stores halves of ${statement.array.name}, which the device does not`)
+          visit(statement.index, false)
+          visit(statement.value, false)
+          if (!arrays.has(statement.array)) fail(`${statement.array.name} is an array of another kernel`)
+          break
         default:
           statement satisfies never
       }
@@ -148,6 +193,8 @@ export function verifyKernel(kernel: Kernel, caps: KernelCaps): void {
     for (const statement of statements) {
       if (statement.kind === 'let' || statement.kind === 'var' || statement.kind === 'assign') {
         if (apart || isVarying(statement.value)) varying.add(statement.variable)
+      } else if (statement.kind === 'multiplyMatrices') {
+        varying.add(statement.sum)
       } else if (statement.kind === 'if') {
         const inside = apart || isVarying(statement.condition)
         markVarying(statement.yes, inside)
@@ -180,10 +227,13 @@ export function partsOf({ node }: Expr): readonly Expr[] {
       return [node.a, node.b, node.c]
     case 'select':
       return [node.condition, node.yes, node.no]
+    case 'halves':
+      return [node.low, node.high]
     case 'vector':
       return node.parts
     case 'load':
     case 'commonLoad':
+    case 'matrices':
       return [node.index]
     default:
       return []

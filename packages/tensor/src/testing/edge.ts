@@ -13,7 +13,7 @@ export interface KernelEdge {
 }
 
 /** Numbers of no pattern from −1 to 1. */
-export const numbers = (shape: readonly number[], step: number, dtype: 'f32' | 'f16' = 'f32'): Tensor =>
+export const numbers = (shape: readonly number[], step: number, dtype: 'f32' | 'f16' | 'bf16' = 'f32'): Tensor =>
   tensor(
     Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i * step + 1)),
     { shape, dtype },

@@ -6,6 +6,7 @@ import { attendCached, attention, concat, qmatmul, tensor, valueAndGrad, type At
 import { agrees, numbers, type KernelEdge } from './edge.js'
 import { lineEdges } from './line-edges.js'
 import { memoryEdges } from './memory-edges.js'
+import { matrixEdges } from './matrix-edges.js'
 
 export type { KernelEdge } from './edge.js'
 
@@ -286,6 +287,7 @@ export const largeEdges: readonly KernelEdge[] = (
 export const kernelEdges: readonly KernelEdge[] = [
   ...products,
   ...together,
+  ...matrixEdges,
   ...quantised,
   ...attended,
   ...ranges,

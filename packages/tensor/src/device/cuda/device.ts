@@ -1,6 +1,7 @@
 /** NVIDIA's graphics cards by the driver alone: kernels are printed as PTX, which the driver compiles. Programs run as dispatches of kernels, in the order of one stream. */
 import { planDispatches, type DispatchOptions } from '../../compile/dispatches.js'
 import { hasKernel } from '../../compile/kept.js'
+import { matrixBlock } from '../../kernel/lib/matrix-tuning.js'
 import { cudaTuning, type Tuning } from '../../kernel/lib/tuning.js'
 import type { Program } from '../../compile/program.js'
 import { debugLog } from '../../debug/log.js'
@@ -72,7 +73,7 @@ export class CudaDevice implements Device {
   constructor(
     private readonly driver: CudaDriver,
     private readonly opened: Opened,
-    private readonly tuning: Tuning = cudaTuning,
+    private readonly tuning: Tuning,
   ) {
     this.description = opened.description
     this.stream = driver.streamCreate()
@@ -374,6 +375,13 @@ export class CudaDevice implements Device {
   }
 }
 
+/** Turing's tensor cores take f16 alone, and its copies into shared memory are the threads' own. */
+const matrixCaps = (target: PtxTarget): Pick<KernelCaps, 'mma' | 'copyAsync' | 'storeHalf'> => ({
+  mma: target === 'sm_75' ? ['f16'] : ['f16', 'bf16'],
+  copyAsync: target !== 'sm_75',
+  storeHalf: true,
+})
+
 const isOutOfMemory = (error: unknown): boolean => TensorError.isInstance(error) && error.code === 'OUT_OF_MEMORY'
 
 /**
@@ -381,7 +389,7 @@ const isOutOfMemory = (error: unknown): boolean => TensorError.isInstance(error)
  *
  * @throws TensorError `DEVICE` when there is none, when it is older than Turing, or has no pool of memory
  */
-export function openCuda(driver: CudaDriver, tuning?: Tuning): CudaDevice {
+export function openCuda(driver: CudaDriver, tuning: Tuning = cudaTuning): CudaDevice {
   const ordinal = 0
   let retained = false
   try {
@@ -406,6 +414,7 @@ export function openCuda(driver: CudaDriver, tuning?: Tuning): CudaDevice {
       context,
       description: `${title}, compute capability ${major}.${minor}, ${gibibytes} GiB (${driver.description})`,
       kernelCaps: {
+        ...matrixCaps(target),
         f16: true,
         subgroups: true,
         sharedBytes: ask(attribute.maxSharedMemoryPerBlockOptin),
@@ -416,7 +425,11 @@ export function openCuda(driver: CudaDriver, tuning?: Tuning): CudaDevice {
       target,
       mostGroups: ask(attribute.maxGridDimX),
     }
-    return new CudaDevice(driver, opened, tuning)
+    const matrices: Tuning['matrices'] = matrixBlock.bind(undefined, {
+      ...matrixCaps(target),
+      processors: ask(attribute.multiprocessorCount),
+    })
+    return new CudaDevice(driver, opened, { matrices, ...tuning })
   } catch (error) {
     try {
       if (retained) driver.primaryContextRelease(ordinal)

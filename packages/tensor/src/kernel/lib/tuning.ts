@@ -1,6 +1,8 @@
 import { backwardBytes } from './attention-backward.js'
 import { blockBytes } from './attention-block.js'
 import { blockQueries, threadColumns, type AttentionBlock } from './attention-tile.js'
+import type { MatrixSize } from './matrix-tuning.js'
+import type { MatrixBlock } from './product-matrices.js'
 import { groupColumns, groupRows, type Block, type Split, type Tile } from './products.js'
 
 /** A product as its cut depends on it; `Infinity` where only a symbol says. */
@@ -31,6 +33,8 @@ export interface Tuning {
   readonly rowThreads: number
   /** Threads of a subgroup that are numbered one after another, which kernels count on; 0 where a device does not say. */
   readonly subgroup: 0 | 32
+  /** How products of halves are cut for subgroups that multiply matrices, where the device has such; undefined for those it would not make faster. */
+  readonly matrices?: (product: MatrixSize) => MatrixBlock | undefined
   /** Threads that share some rows of attention, of heads of a width; 1 where each query has a thread of its own. */
   readonly attentionThreads: (width: number, sharedBytes: number) => number
   /** How attention of many queries is cut into blocks; undefined where rows are to be shared. */

@@ -36,6 +36,8 @@ export class Expressions {
   constructor(
     private readonly w: PtxWriter,
     private readonly kernel: Kernel,
+    /** Two floats become halves of one word by one instruction, which Turing has not. */
+    private readonly joinsHalves: boolean,
   ) {
     this.layout = sharedLayout(kernel)
   }
@@ -46,9 +48,8 @@ export class Expressions {
     return this.print(expr)
   }
 
-  /** The address of an element, as an instruction writes it. */
-  address(array: Storage | Shared, index: Expr): Operand {
-    const bytes = typeBytes(array.element)
+  /** The address of an element, as an instruction writes it; where elements have other than the array's `bytes`, of one of that size. */
+  address(array: Storage | Shared, index: Expr, bytes = typeBytes(array.element)): Operand {
     const constant = index.node.kind === 'const' ? Number(index.node.value) * bytes : -1
     const near = constant >= 0 && constant < 2 ** 31
     if (array.kind === 'shared') {
@@ -57,13 +58,7 @@ export class Expressions {
       // A constant that is added goes into the instruction, so that neighbours share one address. Addresses of 32 bits wrap around as the index does.
       const { start, offset } = withoutOffset(index)
       const own = this.print(start)[0]!
-      const address = this.w.op(
-        'r',
-        'mad.lo.u32',
-        own,
-        String(bytes),
-        this.w.once(`base ${array.name}`, () => this.asRegister(base, 'r')),
-      )
+      const address = this.w.op('r', 'mad.lo.u32', own, String(bytes), this.sharedAddress(array))
       return offset === 0 ? `[${address}]` : `[${address}+${offset * bytes}]`
     }
     const base = this.pointer(array.name)
@@ -85,6 +80,10 @@ export class Expressions {
   /** A half of memory, as a register of 16 bits. */
   half(value: Operand): Operand {
     return this.w.op('h', 'cvt.rn.f16.f32', this.asRegister(value, 'f'))
+  }
+
+  private sharedAddress(array: Shared): Operand {
+    return this.w.once(`base ${array.name}`, () => this.asRegister(this.sharedBase(array), 'r'))
   }
 
   private sharedBase(array: Shared): Operand {
@@ -154,6 +153,19 @@ export class Expressions {
         const value = this.load(node.array, address)
         w.emit('bar.sync', '0')
         return value
+      }
+      case 'halves': {
+        const [low, high] = [node.low, node.high].map((part) => this.asRegister(this.print(part)[0]!, 'f')) as [Operand, Operand]
+        if (this.joinsHalves) return [w.op('r', `cvt.rn.${node.of}x2.f32`, high, low)]
+        return [w.op('r', 'mov.b32', `{${this.half(low)}, ${this.half(high)}}`)]
+      }
+      case 'matrices': {
+        const { array, index, offset, transposed } = node
+        const results = Array.from({ length: type.lanes }, () => w.register('r'))
+        const base = w.op('r', 'mad.lo.u32', this.print(index)[0]!, String(typeBytes(array.element)), this.sharedAddress(array))
+        const address = `[${base}+${offset * typeBytes(array.element)}]`
+        w.emit(`ldmatrix.sync.aligned.m8n8.x${type.lanes}${transposed ? '.trans' : ''}.shared.b16`, grouped(results), address)
+        return results
       }
       case 'subgroup':
         return [this.subgroup(node.op, node.x.type.scalar, this.asRegister(this.print(node.x)[0]!, kindOf(node.x.type.scalar)), node.mask)]

@@ -110,10 +110,16 @@ export const loadMatrices =
     }
   }
 
+/** What every half stands for, worked out when one is first met. */
+function tableOf(from: (bits: number) => number): (word: number, which: number) => number {
+  let values: Float32Array | undefined
+  return (word, which) => (values ??= Float32Array.from({ length: 65536 }, (_, bits) => from(bits)))[(word >>> (16 * which)) & 65535]!
+}
+
 /** Elements of matrices: how many a word has, and what each is. */
 const elementKinds = {
-  f16: { perWord: 2, decode: (word: number, which: number) => fromHalf((word >>> (16 * which)) & 65535) },
-  bf16: { perWord: 2, decode: (word: number, which: number) => fromBfloat((word >>> (16 * which)) & 65535) },
+  f16: { perWord: 2, decode: tableOf(fromHalf) },
+  bf16: { perWord: 2, decode: tableOf(fromBfloat) },
   // The low 13 bits of the float are not looked at.
   tf32: { perWord: 1, decode: (word: number) => floatOf(word & ~0x1fff) },
   s8: { perWord: 4, decode: (word: number, which: number) => (word << (24 - 8 * which)) >> 24 },

@@ -5,6 +5,7 @@ import { buildKernel, f32, u32 } from '../../../kernel/builder.js'
 import { printPtx } from '../../../kernel/print-ptx.js'
 import { gemm } from './__fixtures__/gemm.js'
 import { launchPtx } from './launch-ptx.js'
+import { change, remove } from './mutate.js'
 
 const ramp = (count: number, step: number): number[] => Array.from({ length: count }, (_, i) => Math.fround(Math.sin(i * step + 1)))
 
@@ -69,20 +70,6 @@ const subjects: Readonly<Record<'reverse' | 'gemm', Subject>> = {
     },
   },
 }
-
-/** Replaces the `which`-th place, counted from 0, and fails where there is none. */
-const change =
-  (pattern: string | RegExp, to: string, which = 0) =>
-  (text: string): string => {
-    let seen = 0
-    const changed = text.replace(
-      typeof pattern === 'string' ? new RegExp(pattern.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'), 'g') : pattern,
-      (found: string) => (seen++ === which ? to : found),
-    )
-    if (changed === text) throw new Error(`nothing to change: ${String(pattern)}`)
-    return changed
-  }
-const remove = (pattern: string | RegExp, which = 0) => change(pattern, '', which)
 
 /** The size of an element in an address. */
 const stride = (instruction: string): RegExp => new RegExp(`(?<=${instruction}\\.u32 [^;]*, )4(?=,)`, 'g')
