@@ -235,6 +235,45 @@ def attention() -> Goldens:
     add(*qkv(), blind, name="a query that sees nothing")
     add(*qkv(t=3, s=2), causal=True, name="more queries than keys")
 
+    def forward(causal=False, scale=1.0, window=None, softcap=None, length=None):
+        def run(q, k, v, mask=None):
+            keep = visible(q.shape[2], k.shape[2], window, length, causal)
+            group = q.shape[1] // k.shape[1]
+            scores = q @ k.repeat_interleave(group, 1).transpose(-1, -2) * scale
+            if softcap is not None:
+                scores = softcap * torch.tanh(scores / softcap)
+            if mask is not None:
+                scores = scores.masked_fill(~mask, -math.inf) if mask.dtype == torch.bool else scores + mask
+            scores = scores.masked_fill(~keep, -math.inf)
+            return torch.softmax(scores, -1) @ v.repeat_interleave(group, 1), torch.logsumexp(scores, -1)
+
+        return run
+
+    def add_trained(q, k, v, mask=None, name="", **attrs):
+        attrs = {"causal": False, "scale": 0.5, **attrs}
+        inputs = (q, k, v) if mask is None else (q, k, v, mask)
+        out.add("attentionForward", forward(**attrs), *inputs, attrs=attrs, name=name)
+        gradient = wave(*q.shape, step=1.1)
+
+        def backward(q, k, v, dout, sums, delta, mask=None):
+            leaves = [tensor.detach().double().requires_grad_() for tensor in (q, k, v)]
+            result, _ = forward(**attrs)(*leaves, *(() if mask is None else (mask,)))
+            return torch.autograd.grad(result, leaves, dout.detach())
+
+        with torch.no_grad():
+            result, sums = forward(**attrs)(*inputs)
+        delta = (result * gradient).sum(-1).float().double()
+        rest = () if mask is None else (mask,)
+        out.add("attentionGrad", backward, q, k, v, gradient, sums.float().double(), delta, *rest, attrs=attrs, name=name, grad=False)
+
+    add_trained(*qkv(batch=2), name="full")
+    add_trained(*qkv(t=2, s=5), causal=True, name="causal, ends aligned")
+    add_trained(*qkv(heads=4, groups=2, t=3, s=4), causal=True, name="grouped")
+    add_trained(*qkv(), keep, name="bool mask")
+    add_trained(*qkv(), wave(1, 2, 3, 3, step=0.4), name="bias")
+    add_trained(*qkv(t=5, s=5), causal=True, window=2, softcap=1.5, name="window and soft cap")
+    add_trained(*qkv(t=2, s=6), causal=True, length=4, name="length")
+
     def softmax_matmul(scores, v):
         p = torch.softmax(scores, -1)
         return p @ v, p

@@ -31,12 +31,12 @@ describe.skipIf(!canBuildFake)(`device 'cuda' through the FFI${canBuildFake ? ''
       const lines = fake.log()
       seen.push({ launches: launches(lines), copies: lines.filter((line) => line.startsWith('cuMemcpyHtoDAsync')).length })
     }
-    // 15 and 900 elements by 64 threads: 1 workgroup, and 15 rounded up to 16. Numbers are sent where they have changed.
+    // 15 and 900 elements by 256 threads: 1 workgroup, and 4. Numbers are sent where they have changed.
     const grids = (x: number): unknown =>
-      expect.arrayContaining([expect.stringMatching(`^cuLaunchKernel \\w+ grid ${x}x1x1 block 64x1x1 shared 0$`)])
+      expect.arrayContaining([expect.stringMatching(`^cuLaunchKernel \\w+ grid ${x}x1x1 block 256x1x1 shared 0$`)])
     expect(seen[0]).toEqual({ launches: grids(1), copies: 2 }) // and x itself
     expect(seen[1]).toMatchObject({ copies: 0 })
-    expect(seen[2]).toEqual({ launches: grids(16), copies: 1 })
+    expect(seen[2]).toEqual({ launches: grids(4), copies: 1 })
     step.dispose()
     x.dispose()
     await device.dispose()
