@@ -5,6 +5,7 @@
 import { SamplingError } from '../errors.js'
 import type { ByteSet } from './bytes.js'
 import { EMPTY, type Node, type Nodes } from './nodes.js'
+import { Properties } from './properties.js'
 
 /** The number of a configuration. */
 export type Config = number
@@ -68,7 +69,7 @@ export class Machine {
   private readonly configIds = new Map<string, Config>()
   private readonly products: Product[] = []
   private readonly productIds = new Map<string, number>()
-  private readonly productive = new Map<Node, boolean>()
+  private readonly properties: Properties
   readonly start: Config
 
   /** @throws SamplingError `GRAMMAR` when no text matches the expression, or a rule begins with itself */
@@ -78,8 +79,13 @@ export class Machine {
     private readonly options: MachineOptions = {},
   ) {
     this.intern([], false)
-    this.findProductive()
-    if (!this.isProductive(root))
+    this.properties = new Properties(nodes, (all, not) => {
+      const product = this.productOf(all, not)
+      if (product === NO_PRODUCT || !this.isAlive(product)) return undefined
+      return { acceptsEmpty: this.products[product]!.accepting }
+    })
+    this.properties.lookAtRules()
+    if (!this.properties.isProductive(root))
       throw new SamplingError(
         'GRAMMAR',
         'No text matches the grammar: each way through it asks for something impossible or for itself again',
@@ -205,11 +211,11 @@ export class Machine {
       case 'sequence':
         return this.close(this.push(data.first, this.push(data.second, next)), closure)
       case 'choice':
-        for (const one of data.nodes) if (this.isProductive(one)) this.close(this.push(one, next), closure)
+        for (const one of data.nodes) if (this.properties.isProductive(one)) this.close(this.push(one, next), closure)
         return
       case 'repeat': {
         const { item, max } = data
-        const isNullable = this.isNullable(item)
+        const isNullable = this.properties.isNullable(item)
         const min = isNullable ? 0 : data.min
         if (isNullable) {
           // A turn without text would go round as often as the repetition may.
@@ -217,7 +223,7 @@ export class Machine {
           if ((closure.turns.get(key) ?? 0) >= max) return
           closure.turns.set(key, max)
         }
-        if (this.isProductive(item)) {
+        if (this.properties.isProductive(item)) {
           const left = this.nodes.repeat(item, Math.max(0, min - 1), max - 1)
           const outer = closure.room
           if (item === this.options.character) closure.room = max
@@ -375,114 +381,6 @@ export class Machine {
       if (!known.has(signature)) known.set(signature, byte)
     }
     return [...known.values()]
-  }
-
-  /** Which rules some text matches: those that only refer to each other match none. */
-  private findProductive(): void {
-    const { rules } = this.nodes
-    const good = new Set<number>()
-    for (let before = -1; before < good.size;) {
-      before = good.size
-      const known = new Map<Node, boolean>()
-      rules.forEach(({ body, name }, rule) => {
-        if (body === undefined) throw new SamplingError('GRAMMAR', `The rule ${name} is used and not defined`)
-        if (!good.has(rule) && this.looksProductive(body, good, known)) good.add(rule)
-      })
-    }
-    this.goodRules = good
-  }
-
-  private goodRules: ReadonlySet<number> = new Set()
-  private readonly nullable = new Map<Node, boolean>()
-
-  /** Whether an expression matches the empty text. */
-  private isNullable(node: Node): boolean {
-    const found = this.nullable.get(node)
-    if (found !== undefined) return found
-    this.nullable.set(node, false)
-    const data = this.nodes.data[node]!
-    const look = (one: Node): boolean => this.isNullable(one)
-    let result: boolean
-    switch (data.kind) {
-      case 'nothing':
-      case 'bytes':
-        result = false
-        break
-      case 'empty':
-        result = true
-        break
-      case 'sequence':
-        result = look(data.first) && look(data.second)
-        break
-      case 'choice':
-        result = data.nodes.some(look)
-        break
-      case 'repeat':
-        result = data.min === 0 || look(data.item)
-        break
-      case 'rule':
-        result = look(this.nodes.rules[data.rule]!.body!)
-        break
-      case 'lazy':
-        result = look(data.expand())
-        break
-      case 'both': {
-        const product = this.productOf(data.nodes, data.not)
-        result = product !== NO_PRODUCT && this.products[product]!.accepting
-        break
-      }
-      default:
-        result = data satisfies never
-    }
-    this.nullable.set(node, result)
-    return result
-  }
-
-  private isProductive(node: Node): boolean {
-    return this.looksProductive(node, this.goodRules, this.productive)
-  }
-
-  private looksProductive(node: Node, good: ReadonlySet<number>, known: Map<Node, boolean>): boolean {
-    const found = known.get(node)
-    if (found !== undefined) return found
-    // Where an expression comes back to itself it is not by this way that it ends.
-    known.set(node, false)
-    const data = this.nodes.data[node]!
-    const look = (one: Node): boolean => this.looksProductive(one, good, known)
-    let result: boolean
-    switch (data.kind) {
-      case 'nothing':
-        result = false
-        break
-      case 'empty':
-      case 'bytes':
-        result = true
-        break
-      case 'sequence':
-        result = look(data.first) && look(data.second)
-        break
-      case 'choice':
-        result = data.nodes.some(look)
-        break
-      case 'repeat':
-        result = data.min === 0 || look(data.item)
-        break
-      case 'rule':
-        result = good.has(data.rule)
-        break
-      case 'lazy':
-        result = look(data.expand())
-        break
-      case 'both': {
-        const product = this.productOf(data.nodes, data.not)
-        result = product !== NO_PRODUCT && this.isAlive(product)
-        break
-      }
-      default:
-        result = data satisfies never
-    }
-    known.set(node, result)
-    return result
   }
 }
 

@@ -137,19 +137,19 @@ it('prints every operator', () => {
   verifyKernel(kernel, caps)
   expect(printWgsl(kernel)).toMatchInlineSnapshot(`
     "enable subgroups;
-    fn scale_1(b: f32) -> f32 {
+    fn scale1(b: f32) -> f32 {
       let size = abs(b);
       return select(select(f32(1.0), f32(0x1p-24), size > f32(0x1p100)), f32(0x1p24), size < f32(0x1p-100));
     }
-    fn quotient_1(a: f32, b: f32) -> f32 {
-      let scale = scale_1(b);
+    fn quotient1(a: f32, b: f32) -> f32 {
+      let scale = scale1(b);
       return (a * scale) / (b * scale);
     }
-    fn remainder_1(a: f32, b: f32) -> f32 {
-      let scale = scale_1(b);
+    fn remainder1(a: f32, b: f32) -> f32 {
+      let scale = scale1(b);
       let size = abs(b * scale);
       let one = select(size, -size, a < f32(0.0));
-      let rest = fma(-trunc(quotient_1(a, b)), b * scale, a * scale);
+      let rest = fma(-trunc(quotient1(a, b)), b * scale, a * scale);
       let crossed = (rest != f32(0.0)) & ((rest < f32(0.0)) != (a < f32(0.0)));
       return select(select(rest, rest - one, abs(rest) >= size), rest + one, crossed) / scale;
     }
@@ -158,7 +158,7 @@ it('prints every operator', () => {
       let x_0 = f32(2.0);
       let i_0 = i32(-3);
       let u_0 = 5u;
-      let a_0 = max(min(remainder_1(((((x_0 + f32(1.0)) - f32(2.0)) * f32(3.0)) / f32(4.0)), f32(5.0)), f32(6.0)), f32(7.0));
+      let a_0 = max(min(remainder1(((((x_0 + f32(1.0)) - f32(2.0)) * f32(3.0)) / f32(4.0)), f32(5.0)), f32(6.0)), f32(7.0));
       let b_0 = (~(((((i_0 << (bitcast<u32>(i_0) & 31u)) >> (bitcast<u32>(bitcast<i32>(u_0)) & 31u)) & i32(1)) | i32(2)) ^ i32(3)));
       let c_0 = select(f32(0.0), x_0, (!(((((u_0 >> (40u & 31u)) < 3u) & (x_0 >= f32(1.0))) | (x_0 != f32(1.0))) != (i_0 == i32(2)))));
       let d_0 = bitcast<i32>(bitcast<u32>(f32(bool(u32(f32(i32(x_0)))))));

@@ -18,7 +18,8 @@ export interface DivisionFunction {
   readonly functions: readonly string[]
 }
 
-const nameOf = (what: string, { lanes }: ValueType): string => `${what}_${lanes}`
+/** Names of values end in _ and a number, and must not hide a function. */
+const nameOf = (what: string, { lanes }: ValueType): string => `${what}${lanes}`
 const isSafe = (value: number | boolean): boolean => Math.abs(Number(value)) >= 2 ** -SAFE && Math.abs(Number(value)) <= 2 ** SAFE
 
 /** The function for a float's quotient or remainder; undefined for what `/` and `%` are right for. Halves are converted to floats for it. */

@@ -1,0 +1,124 @@
+/** What is true of an expression whatever text comes: whether any matches it at all, and whether the empty text does. */
+import { SamplingError } from '../errors.js'
+import type { Node, Nodes } from './nodes.js'
+
+/** What is known of expressions that are matched at the same time; undefined where no text matches all. */
+export type LookAtBoth = (nodes: readonly Node[], not: readonly Node[]) => { readonly acceptsEmpty: boolean } | undefined
+
+export class Properties {
+  private readonly productive = new Map<Node, boolean>()
+  private readonly nullable = new Map<Node, boolean>()
+  private goodRules: ReadonlySet<number> = new Set()
+
+  constructor(
+    private readonly nodes: Nodes,
+    private readonly both: LookAtBoth,
+  ) {}
+
+  /** Finds out about the rules, before anything is asked that refers to them. Throws `GRAMMAR` where a rule is used and not defined. */
+  lookAtRules(): void {
+    this.goodRules = this.findProductive()
+  }
+
+  /** Which rules some text matches: those that only refer to each other match none. */
+  private findProductive(): ReadonlySet<number> {
+    const { rules } = this.nodes
+    const good = new Set<number>()
+    for (let before = -1; before < good.size;) {
+      before = good.size
+      const known = new Map<Node, boolean>()
+      rules.forEach(({ body, name }, rule) => {
+        if (body === undefined) throw new SamplingError('GRAMMAR', `The rule ${name} is used and not defined`)
+        if (!good.has(rule) && this.looksProductive(body, good, known)) good.add(rule)
+      })
+    }
+    return good
+  }
+
+  /** Whether an expression matches the empty text. */
+  isNullable(node: Node): boolean {
+    const found = this.nullable.get(node)
+    if (found !== undefined) return found
+    this.nullable.set(node, false)
+    const data = this.nodes.data[node]!
+    const look = (one: Node): boolean => this.isNullable(one)
+    let result: boolean
+    switch (data.kind) {
+      case 'nothing':
+      case 'bytes':
+        result = false
+        break
+      case 'empty':
+        result = true
+        break
+      case 'sequence':
+        result = look(data.first) && look(data.second)
+        break
+      case 'choice':
+        result = data.nodes.some(look)
+        break
+      case 'repeat':
+        result = data.min === 0 || look(data.item)
+        break
+      case 'rule':
+        result = look(this.nodes.rules[data.rule]!.body!)
+        break
+      case 'lazy':
+        result = look(data.expand())
+        break
+      case 'both':
+        result = this.both(data.nodes, data.not)?.acceptsEmpty === true
+        break
+      default:
+        result = data satisfies never
+    }
+    this.nullable.set(node, result)
+    return result
+  }
+
+  /** Whether some text matches an expression. */
+  isProductive(node: Node): boolean {
+    return this.looksProductive(node, this.goodRules, this.productive)
+  }
+
+  private looksProductive(node: Node, good: ReadonlySet<number>, known: Map<Node, boolean>): boolean {
+    const found = known.get(node)
+    if (found !== undefined) return found
+    // Where an expression comes back to itself it is not by this way that it ends.
+    known.set(node, false)
+    const data = this.nodes.data[node]!
+    const look = (one: Node): boolean => this.looksProductive(one, good, known)
+    let result: boolean
+    switch (data.kind) {
+      case 'nothing':
+        result = false
+        break
+      case 'empty':
+      case 'bytes':
+        result = true
+        break
+      case 'sequence':
+        result = look(data.first) && look(data.second)
+        break
+      case 'choice':
+        result = data.nodes.some(look)
+        break
+      case 'repeat':
+        result = data.min === 0 || look(data.item)
+        break
+      case 'rule':
+        result = good.has(data.rule)
+        break
+      case 'lazy':
+        result = look(data.expand())
+        break
+      case 'both':
+        result = this.both(data.nodes, data.not) !== undefined
+        break
+      default:
+        result = data satisfies never
+    }
+    known.set(node, result)
+    return result
+  }
+}
