@@ -11,7 +11,7 @@ import { createModel, initWeights, llama, randomWindows, train } from '@tesserae
 import { openCuda } from '../../packages/tensor/src/device/cuda/device.js'
 import { openCudaDevice } from '../../packages/tensor/src/device/cuda/node/open.js'
 import { emulatedDriver } from '../../packages/tensor/src/device/cuda/testing/driver.js'
-import { kernelEdges } from '../../packages/tensor/src/testing/kernel-edges.js'
+import { kernelEdges, largeEdges } from '../../packages/tensor/src/testing/kernel-edges.js'
 import { checkGoldens, checkTable } from '../../packages/tensor/src/testing/op-table.js'
 import { cudaColumn, recordDevice, writeTally } from '../acceptance/gpu/devices.js'
 import { printTable } from '../acceptance/lib/table.js'
@@ -58,7 +58,7 @@ async function main(): Promise<number> {
       () => decoding(device),
       () => training(device),
       () => leftovers(device),
-      ...(options.all ? [() => edges(device)] : []),
+      ...(options.all ? [() => edges(device, !options.emulator)] : []),
       () => operations(device, options),
     ]) {
       const start = performance.now()
@@ -107,15 +107,17 @@ async function operations(device: Device, { all, record, json }: OperationOption
 }
 
 /** Products, rows and attention of every shape at which a tile, a block or a range ends. */
-async function edges(device: Device): Promise<Row> {
+/** Those of large blocks take a card. */
+async function edges(device: Device, onCard: boolean): Promise<Row> {
   const problems: string[] = []
-  for (const { name, check } of kernelEdges) {
+  const all = [...kernelEdges, ...(onCard ? largeEdges : [])]
+  for (const { name, check } of all) {
     const problem = await check(device).catch(messageOf)
     if (problem === undefined) continue
     problems.push(`${name}: ${problem}`)
     console.log(problems.at(-1))
   }
-  const { length } = kernelEdges
+  const { length } = all
   return row(
     'shapes at the edges of what kernels are cut into',
     `${length}`,
