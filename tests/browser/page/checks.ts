@@ -193,8 +193,8 @@ export const checks = {
   },
 
   /** Weights that take several bindings and buffers, see `large.ts`. */
-  async large({ limits }: { readonly limits: Parameters<typeof largeWeights>[0] }) {
-    return largeWeights(limits, await resolveDevice('cpu'))
+  async large({ limits, trains = false }: { readonly limits: Parameters<typeof largeWeights>[0]; readonly trains?: boolean }) {
+    return largeWeights(limits, await resolveDevice('cpu'), trains)
   },
 
   /** Samples whose tensors do. */

@@ -5,6 +5,7 @@ import { openCuda } from '../../../../packages/tensor/src/device/cuda/device.js'
 import type { CudaDriver } from '../../../../packages/tensor/src/device/cuda/driver.js'
 import { emulatedDriver } from '../../../../packages/tensor/src/device/cuda/testing/driver.js'
 import { assemble, findPtxas, noPtxas, ptxasVersion } from '../../../../packages/tensor/src/kernel/testing/ptxas.js'
+import { kernelEdges } from '../../../../packages/tensor/src/testing/kernel-edges.js'
 import { checkGoldens, checkTable } from '../../../../packages/tensor/src/testing/op-table.js'
 import { recordDevice } from '../devices.js'
 import { row, unavailable, type Row, type RowSource } from '../../lib/row.js'
@@ -49,6 +50,7 @@ const source: RowSource = async ({ log }) => {
         problems.length === 0,
         problems[0],
       ),
+      await edgesRow(log),
       row(`${figure}: bytes left on the device`, '0', String(liveBytes), liveBytes === 0),
       ...assembled([...texts], log),
     ]
@@ -58,6 +60,29 @@ const source: RowSource = async ({ log }) => {
   }
 }
 export default source
+
+/** Every shape at which what kernels are cut into ends, threads in random order. */
+async function edgesRow(log: (line: string) => void): Promise<Row> {
+  const device = openCuda(emulatedDriver({ order: 'random', checks: { global: true } }))
+  const problems: string[] = []
+  try {
+    for (const { name, check } of kernelEdges) {
+      const problem = await check(device)
+      if (problem !== undefined) problems.push(`${name}: ${problem}`)
+    }
+  } finally {
+    await device.dispose()
+  }
+  problems.forEach((problem) => log(problem))
+  const { length } = kernelEdges
+  return row(
+    'shapes at the edges of what kernels are cut into, on emulated CUDA',
+    `${length} of ${length}`,
+    `${length - problems.length} of ${length}`,
+    problems.length === 0,
+    problems[0],
+  )
+}
 
 /** A driver whose modules' texts are kept. */
 const seeing = (driver: CudaDriver, texts: Set<string>): CudaDriver =>
