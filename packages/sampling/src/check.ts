@@ -15,7 +15,10 @@ export function checkInteger(name: string, value: number, low: number, high: num
 /** Throws `VALUE` unless `ids` is a list of token ids, with one at least unless it `mayBeEmpty`. */
 export function checkIds(name: string, ids: readonly number[], mayBeEmpty = false): void {
   if (Array.isArray(ids) && (mayBeEmpty || ids.length > 0) && ids.every((id) => Number.isInteger(id) && id >= 0)) return
-  throw new SamplingError('VALUE', `${name} must be a list of token ids, integers from 0 on, got ${JSON.stringify(ids)}`)
+  throw new SamplingError(
+    'VALUE',
+    `${name} must be a list of token ids, integers from 0 on, got ${Array.isArray(ids) ? `[${ids.map(String).join(', ')}]` : String(ids)}`,
+  )
 }
 
 /** Throws `VALUE` unless `bias` is a number that can be added to a logit. */

@@ -1,4 +1,5 @@
 import { checkBias, checkIds } from '../check.js'
+import { SamplingError } from '../errors.js'
 import type { SamplerStep } from '../step.js'
 
 /**
@@ -7,7 +8,7 @@ import type { SamplerStep } from '../step.js'
  * @param biases by token id: a record, a map, or pairs. Numbers below +∞, else `VALUE` is thrown
  */
 export function logitBias(biases: Readonly<Record<number, number>> | Iterable<readonly [number, number]>): SamplerStep {
-  const entries = Symbol.iterator in biases ? [...biases] : Object.entries(biases).map(([id, bias]) => [Number(id), bias] as const)
+  const entries = Symbol.iterator in biases ? [...biases] : Object.entries(biases).map(([id, bias]) => [idOfName(id), bias] as const)
   for (const [id, bias] of entries) {
     checkIds('logitBias', [id])
     checkBias(`logitBias of token ${id}`, bias)
@@ -22,4 +23,9 @@ export function logitBias(biases: Readonly<Record<number, number>> | Iterable<re
       candidates.reorder()
     },
   }
+}
+
+function idOfName(name: string): number {
+  if (/^\d+$/.test(name)) return Number(name)
+  throw new SamplingError('VALUE', `logitBias: ${JSON.stringify(name)} is no token id; texts have to be tokenized first`)
 }
