@@ -145,7 +145,7 @@ describe('a matcher', () => {
   it('never comes to an end that is none, whatever is chosen', () => {
     for (const source of ['^[ab]{3,7}(é|😀)$', '^(?=.*1)(?=.*-)[ab1-]{2,12}$', '^(?!.*aa)[ab]{1,20}x$', '^"(\\\\.|[^"\\\\]){0,9}"$']) {
       const regex = new RegExp(source, 'u')
-      for (let seed = 0; seed < 60; seed++) {
+      for (let seed = 0; seed < 25; seed++) {
         const matcher = grammar.fromRegex(source).matcher(vocabulary)
         const sampler = samplerChain([grammarStep(matcher)], { seed })
         const bytes: number[] = []

@@ -96,7 +96,7 @@ describe('speculative', () => {
     visit([], 1)
     const counts = new Map<number, number>()
     const own = drafter()
-    for (let i = 0; i < 3000; i++) {
+    for (let i = 0; i < 2000; i++) {
       const ids = await textOf({ drafter: own, sampler: samplerChain(steps(), { seed: i }), maxTokens: 3, gamma: 2, seed: i })
       const key = ids.reduce((sum, id) => sum * VOCABULARY + id, 0)
       counts.set(key, (counts.get(key) ?? 0) + 1)

@@ -7,6 +7,8 @@ import { emulatedDriver } from './testing/driver.js'
 const device = openCuda(emulatedDriver({ order: 'random', checks: { global: true } }))
 afterAll(() => device.dispose())
 
-it.each(lineEdges.map((edge) => [edge.name, edge] as const))('%s', async (_, { check }) => {
+// Every second, for the sake of time: acceptance row cuda-operations goes through all.
+const edges = lineEdges.filter((_, i) => i % 2 === 0)
+it.each(edges.map((edge) => [edge.name, edge] as const))('%s', async (_, { check }) => {
   expect(await check(device)).toBeUndefined()
 })
