@@ -29,7 +29,15 @@ export class Properties {
       const known = new Map<Node, boolean>()
       rules.forEach(({ body, name }, rule) => {
         if (body === undefined) throw new SamplingError('GRAMMAR', `The rule ${name} is used and not defined`)
-        if (!good.has(rule) && this.looksProductive(body, good, known)) good.add(rule)
+        if (
+          !good.has(rule) &&
+          this.holds(
+            body,
+            known,
+            this.productiveAt((one) => good.has(one)),
+          )
+        )
+          good.add(rule)
       })
     }
     return good
@@ -37,65 +45,45 @@ export class Properties {
 
   /** Whether an expression matches the empty text. */
   isNullable(node: Node): boolean {
-    const found = this.nullable.get(node)
-    if (found !== undefined) return found
-    this.nullable.set(node, false)
-    const data = this.nodes.data[node]!
-    const look = (one: Node): boolean => this.isNullable(one)
-    let result: boolean
-    switch (data.kind) {
-      case 'nothing':
-      case 'bytes':
-        result = false
-        break
-      case 'empty':
-        result = true
-        break
-      case 'sequence':
-        result = look(data.first) && look(data.second)
-        break
-      case 'choice':
-        result = data.nodes.some(look)
-        break
-      case 'repeat':
-        result = data.min === 0 || look(data.item)
-        break
-      case 'rule':
-        result = look(this.nodes.rules[data.rule]!.body!)
-        break
-      case 'lazy':
-        result = look(data.expand())
-        break
-      case 'both':
-        result = this.both(data.nodes, data.not)?.acceptsEmpty === true
-        break
-      default:
-        result = data satisfies never
+    const leaves: Leaves = {
+      bytes: false,
+      rule: (rule) => this.holds(this.nodes.rules[rule]!.body!, this.nullable, leaves),
+      both: (nodes, not) => this.both(nodes, not)?.acceptsEmpty === true,
     }
-    this.nullable.set(node, result)
-    return result
+    return this.holds(node, this.nullable, leaves)
   }
 
   /** Whether some text matches an expression. */
   isProductive(node: Node): boolean {
-    return this.looksProductive(node, this.goodRules, this.productive)
+    return this.holds(
+      node,
+      this.productive,
+      this.productiveAt((rule) => this.goodRules.has(rule)),
+    )
   }
 
-  private looksProductive(node: Node, good: ReadonlySet<number>, known: Map<Node, boolean>): boolean {
+  private productiveAt(rule: (rule: number) => boolean): Leaves {
+    return { bytes: true, rule, both: (nodes, not) => this.both(nodes, not) !== undefined }
+  }
+
+  /** What holds of a sequence where it holds of both parts, of a choice where of one, and of a repetition where of its item or of no turn. */
+  private holds(node: Node, known: Map<Node, boolean>, leaves: Leaves): boolean {
     const found = known.get(node)
     if (found !== undefined) return found
-    // Where an expression comes back to itself it is not by this way that it ends.
+    // Where an expression comes back to itself it is not by this way that it holds.
     known.set(node, false)
     const data = this.nodes.data[node]!
-    const look = (one: Node): boolean => this.looksProductive(one, good, known)
+    const look = (one: Node): boolean => this.holds(one, known, leaves)
     let result: boolean
     switch (data.kind) {
       case 'nothing':
         result = false
         break
       case 'empty':
-      case 'bytes':
         result = true
+        break
+      case 'bytes':
+        result = leaves.bytes
         break
       case 'sequence':
         result = look(data.first) && look(data.second)
@@ -107,13 +95,13 @@ export class Properties {
         result = data.min === 0 || look(data.item)
         break
       case 'rule':
-        result = good.has(data.rule)
+        result = leaves.rule(data.rule)
         break
       case 'lazy':
         result = look(data.expand())
         break
       case 'both':
-        result = this.both(data.nodes, data.not) !== undefined
+        result = leaves.both(data.nodes, data.not)
         break
       default:
         result = data satisfies never
@@ -121,4 +109,11 @@ export class Properties {
     known.set(node, result)
     return result
   }
+}
+
+/** What is true of the expressions that others are made of. */
+interface Leaves {
+  readonly bytes: boolean
+  readonly rule: (rule: number) => boolean
+  readonly both: (nodes: readonly Node[], not: readonly Node[]) => boolean
 }
