@@ -3,16 +3,15 @@
  * and add up what they found. Neighbours read what lies side by side: along the inner index where that runs along memory, else in tiles side by side.
  */
 import type { Node } from '../../graph/node.js'
-import type { Shape } from '../../shape.js'
 import { f32, u32, type KernelBuilder } from '../builder.js'
 import type { Expr, Shared } from '../ir.js'
-import { asExpr, broadcastIndex, plus, times, type Amount } from './indexing.js'
+import { asExpr, plus, type Amount } from './indexing.js'
 import {
   groupColumns,
   indicesOf,
-  isMultiple,
   numbersTo,
   operand,
+  operandLayouts,
   productOfNode,
   withProduct,
   type OperandLayout,
@@ -22,7 +21,7 @@ import {
   type Tile,
   type TilePlace,
 } from './products.js'
-import { packedWords, perPackedWord, type PackedWords } from './quantised.js'
+import { packedWords, type PackedWords } from './quantised.js'
 
 /** Where a tile lies that threads share, and which part of it this one has. */
 export interface SlicePlace extends TilePlace {
@@ -76,34 +75,13 @@ export function addSlice(
   { tile, split }: { readonly tile: Tile; readonly split: Split },
   place: SlicePlace,
 ): void {
-  const { b, symbols, elements } = context
+  const { b, elements } = context
   const product = productOfNode(node)
-  const { attrs, batch, rows, columns, inner, packed } = product
-  const [height, width, length] = [symbols.count(rows), symbols.dim(columns), symbols.dim(inner)]
-  const depth = packed !== undefined ? perPackedWord(packed) : isMultiple(inner, 4) ? 4 : 1
-  const base = (own: Shape, size: Amount): Amount =>
-    batch.length === 0 ? 0 : times(broadcastIndex(b, symbols, own, batch, place.batch), size)
-  const left = operand(context, node.inputs[0]!, {
-    base: base(product.aBatch, times(height, length)),
-    first: place.row,
-    count: tile.rows,
-    outer: height,
-    length,
-    innerLast: attrs.transA !== true,
-    depth,
-    halves: true,
-  })
-  const layout: OperandLayout = {
-    base: base(product.bBatch, times(width, length)),
-    first: place.column,
-    count: tile.columns,
-    outer: width,
-    length,
-    innerLast: attrs.transB === true,
-    depth,
-    among: groupColumns(tile),
-    halves: true,
-  }
+  const { packed } = product
+  const layouts = operandLayouts(context, product, tile, place)
+  const { length, depth } = layouts
+  const left = operand(context, node.inputs[0]!, { ...layouts.left(), halves: true })
+  const layout: OperandLayout = { ...layouts.right(), among: groupColumns(tile), halves: true }
   const right =
     packed === undefined ? operand(context, node.inputs[1]!, layout).read : packedWords(context, node, packed, layout, indicesOf(b, layout))
   const stride = depth * split.slices

@@ -151,33 +151,45 @@ export interface Operand {
   readonly depth: number
 }
 
-/** Adds a product to the sums of a tile: `sums[i][j]` for row i and column j. Rows and columns beyond the matrix repeat its last; their sums are not to be written. */
-export function addTile(context: ProductContext, node: Node, sums: Sums, tile: Tile, place: TilePlace): void {
-  const { b, symbols, elements } = context
-  const product = productOfNode(node)
-  const { attrs, batch, rows, columns, inner } = product
+/** How both matrices of a product are read for one tile. Asked for one after the other, since where each begins is worked out in the kernel. */
+export function operandLayouts({ b, symbols }: ProductContext, product: Product, tile: Tile, place: TilePlace) {
+  const { attrs, batch, rows, columns, inner, packed } = product
   const [height, width, length] = [symbols.count(rows), symbols.dim(columns), symbols.dim(inner)]
-  const depth = product.packed !== undefined ? perPackedWord(product.packed) : isMultiple(inner, 4) ? 4 : 1
+  const depth = packed !== undefined ? perPackedWord(packed) : isMultiple(inner, 4) ? 4 : 1
   const base = (own: Shape, size: Amount): Amount =>
     batch.length === 0 ? 0 : times(broadcastIndex(b, symbols, own, batch, place.batch), size)
-  const a = operand(context, node.inputs[0]!, {
-    base: base(product.aBatch, times(height, length)),
-    first: place.row,
-    count: tile.rows,
-    outer: height,
+  return {
     length,
-    innerLast: attrs.transA !== true,
     depth,
-  })
-  const rightLayout: OperandLayout = {
-    base: base(product.bBatch, times(width, length)),
-    first: place.column,
-    count: tile.columns,
-    outer: width,
-    length,
-    innerLast: attrs.transB === true,
-    depth,
+    left: (): OperandLayout => ({
+      base: base(product.aBatch, times(height, length)),
+      first: place.row,
+      count: tile.rows,
+      outer: height,
+      length,
+      innerLast: attrs.transA !== true,
+      depth,
+    }),
+    right: (): OperandLayout => ({
+      base: base(product.bBatch, times(width, length)),
+      first: place.column,
+      count: tile.columns,
+      outer: width,
+      length,
+      innerLast: attrs.transB === true,
+      depth,
+    }),
   }
+}
+
+/** Adds a product to the sums of a tile: `sums[i][j]` for row i and column j. Rows and columns beyond the matrix repeat its last; their sums are not to be written. */
+export function addTile(context: ProductContext, node: Node, sums: Sums, tile: Tile, place: TilePlace): void {
+  const { b, elements } = context
+  const product = productOfNode(node)
+  const layouts = operandLayouts(context, product, tile, place)
+  const { length, depth } = layouts
+  const a = operand(context, node.inputs[0]!, layouts.left())
+  const rightLayout = layouts.right()
   const right =
     product.packed === undefined
       ? operand(context, node.inputs[1]!, rightLayout)
