@@ -1,5 +1,9 @@
 /** Grammars: what a text may be, so that nothing else is generated. */
 import { SamplingError } from '../errors.js'
+import { LAST_POINT } from './bytes.js'
+import { jsonSchemaNode, type JsonSchemaOptions } from './json-schema/json-schema.js'
+import type { JsonSchema } from './json-schema/document.js'
+import { writtenCharacter } from './json-schema/strings.js'
 import { Machine } from './machine.js'
 import { Masks, Matcher } from './matcher.js'
 import { Nodes, type Node } from './nodes.js'
@@ -39,9 +43,12 @@ export class Grammar {
   }
 }
 
-function compile(description: string, build: (nodes: Nodes) => Node): Grammar {
+/** A grammar of an expression that a function makes. */
+export function compileGrammar(description: string, build: (nodes: Nodes, machine: () => Machine) => Node): Grammar {
   const nodes = new Nodes()
-  return new Grammar(description, new Machine(nodes, build(nodes)))
+  // Vocabularies keep masks of plain text inside of JSON's quotes.
+  const character = writtenCharacter(nodes, [[0, LAST_POINT]])
+  return new Grammar(description, new Machine(nodes, (machine) => build(nodes, () => machine), { character }))
 }
 
 export const grammar = {
@@ -53,11 +60,22 @@ export const grammar = {
    * const matcher = date.matcher(vocabulary)
    * @throws SamplingError `GRAMMAR` for what is no regular expression, for back references, word boundaries, looking behind, and where no text matches
    */
-  fromRegex: (source: string): Grammar => compile(`/${source}/`, (nodes) => regexNode(nodes, source)),
+  fromRegex: (source: string): Grammar => compileGrammar(`/${source}/`, (nodes) => regexNode(nodes, source)),
+
+  /**
+   * JSON that a schema validates (2020-12, 2019-09, draft-07, -06 and -04). Every text of the grammar is valid; where keywords cannot be held to, the schema is refused.
+   *
+   * @example
+   * const person = grammar.fromJsonSchema({ type: 'object', properties: { name: { type: 'string' }, age: { type: 'integer', minimum: 0 } }, required: ['name'] })
+   * @throws SamplingError `GRAMMAR` that lists what cannot be held to by JSON pointers, and where no value is valid
+   */
+  fromJsonSchema(schema: JsonSchema, options: JsonSchemaOptions = {}): Grammar {
+    return compileGrammar('a JSON Schema', (nodes, machine) => jsonSchemaNode(nodes, machine, schema, options).node)
+  },
 
   /** One of some texts. Throws `GRAMMAR` for none. */
   choice(texts: readonly string[]): Grammar {
     if (texts.length === 0) throw new SamplingError('GRAMMAR', 'A choice needs at least one text, got none')
-    return compile(`one of ${texts.length} texts`, (nodes) => nodes.choice(...texts.map((text) => nodes.literal(text))))
+    return compileGrammar(`one of ${texts.length} texts`, (nodes) => nodes.choice(...texts.map((text) => nodes.literal(text))))
   },
 }

@@ -75,7 +75,8 @@ export class Machine {
   /** @throws SamplingError `GRAMMAR` when no text matches the expression, or a rule begins with itself */
   constructor(
     readonly nodes: Nodes,
-    readonly root: Node,
+    /** Where the expression asks what others match before it is there, a function that makes it. */
+    root: Node | ((machine: Machine) => Node),
     private readonly options: MachineOptions = {},
   ) {
     this.intern([], false)
@@ -84,6 +85,7 @@ export class Machine {
       if (product === NO_PRODUCT || !this.isAlive(product)) return undefined
       return { acceptsEmpty: this.products[product]!.accepting }
     })
+    if (typeof root === 'function') root = root(this)
     this.properties.lookAtRules()
     if (!this.properties.isProductive(root))
       throw new SamplingError(
@@ -91,6 +93,11 @@ export class Machine {
         'No text matches the grammar: each way through it asks for something impossible or for itself again',
       )
     this.start = this.configOf(root)
+  }
+
+  /** Whether some text matches an expression. */
+  isProductive(node: Node): boolean {
+    return this.properties.isProductive(node)
   }
 
   /** Where an expression begins. */

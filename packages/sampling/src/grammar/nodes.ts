@@ -22,7 +22,7 @@ export type NodeData =
   | { readonly kind: 'repeat'; readonly item: Node; readonly min: number; readonly max: number }
   /** What a rule says, which may refer to itself. */
   | { readonly kind: 'rule'; readonly rule: number }
-  /** What a function gives when it is needed: for what would be too large to write out. */
+  /** What a function gives when it is needed: for what would be too large to write out. Some text has to match it, unless it is inside of `both`. */
   | { readonly kind: 'lazy'; readonly key: string; readonly expand: () => Node }
   /** Text that all of `nodes` match, and none of `not`. Regular: no rules inside. */
   | { readonly kind: 'both'; readonly nodes: readonly Node[]; readonly not: readonly Node[] }

@@ -47,6 +47,7 @@ export class Properties {
   isNullable(node: Node): boolean {
     const leaves: Leaves = {
       bytes: false,
+      lazy: undefined,
       rule: (rule) => this.holds(this.nodes.rules[rule]!.body!, this.nullable, leaves),
       both: (nodes, not) => this.both(nodes, not)?.acceptsEmpty === true,
     }
@@ -63,7 +64,7 @@ export class Properties {
   }
 
   private productiveAt(rule: (rule: number) => boolean): Leaves {
-    return { bytes: true, rule, both: (nodes, not) => this.both(nodes, not) !== undefined }
+    return { bytes: true, lazy: true, rule, both: (nodes, not) => this.both(nodes, not) !== undefined }
   }
 
   /** What holds of a sequence where it holds of both parts, of a choice where of one, and of a repetition where of its item or of no turn. */
@@ -98,7 +99,7 @@ export class Properties {
         result = leaves.rule(data.rule)
         break
       case 'lazy':
-        result = look(data.expand())
+        result = leaves.lazy ?? look(data.expand())
         break
       case 'both':
         result = leaves.both(data.nodes, data.not)
@@ -114,6 +115,8 @@ export class Properties {
 /** What is true of the expressions that others are made of. */
 interface Leaves {
   readonly bytes: boolean
+  /** Of what is made when it is needed; undefined where it is to be looked at. */
+  readonly lazy: boolean | undefined
   readonly rule: (rule: number) => boolean
   readonly both: (nodes: readonly Node[], not: readonly Node[]) => boolean
 }

@@ -1,0 +1,139 @@
+/** Texts as they stand in JSON, by what a schema says of them. Characters are written in one way each, as `JSON.stringify` does: by themselves where they may be, by the shortest escape elsewhere. */
+import { SamplingError } from '../../errors.js'
+import { bytesOf, LAST_POINT, otherRanges, type Range } from '../bytes.js'
+import type { Machine } from '../machine.js'
+import { type Node, type Nodes } from '../nodes.js'
+import { regexNode } from '../regex.js'
+import { formatSource } from './formats.js'
+import type { StringShape, TextRule } from './shapes.js'
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const SHORT: Readonly<Record<number, string>> = { 8: 'b', 9: 't', 10: 'n', 12: 'f', 13: 'r' }
+const ALL: readonly Range[] = [[0, LAST_POINT]]
+
+/** A character of some ranges of code points, as it stands between quotes. */
+export function writtenCharacter(nodes: Nodes, ranges: readonly Range[]): Node {
+  const plain: Range[] = []
+  const escaped: Node[] = []
+  for (const [low, high] of ranges) {
+    for (let point = low; point <= Math.min(high, 0x1f); point++) {
+      const short = SHORT[point]
+      escaped.push(nodes.literal(short === undefined ? `\\u${point.toString(16).padStart(4, '0')}` : `\\${short}`))
+    }
+    for (const special of [QUOTE, BACKSLASH])
+      if (low <= special && special <= high) escaped.push(nodes.literal(`\\${String.fromCharCode(special)}`))
+    const bounds = [0x1f, QUOTE, BACKSLASH, LAST_POINT + 1]
+    for (let i = 0; i + 1 < bounds.length; i++) plain.push([Math.max(low, bounds[i]! + 1), Math.min(high, bounds[i + 1]! - 1)])
+  }
+  return nodes.choice(nodes.characters(plain), ...escaped)
+}
+
+/** A text without its quotes. */
+export const writtenText = (text: string): string => JSON.stringify(text).slice(1, -1)
+
+export class Strings {
+  /** Any one character. */
+  readonly character: Node
+  /** Any text. */
+  readonly any: Node
+  private readonly rules = new Map<TextRule, Node | string>()
+  private readonly known = new Map<StringShape, Node>()
+
+  constructor(
+    private readonly nodes: Nodes,
+    private readonly machine: () => Machine,
+  ) {
+    this.character = writtenCharacter(nodes, ALL)
+    this.any = nodes.repeat(this.character, 0)
+  }
+
+  /** Why a rule cannot be followed; undefined where it can. */
+  problemOf(rule: TextRule): string | undefined {
+    const made = this.ruleOf(rule)
+    return typeof made === 'string' ? made : undefined
+  }
+
+  private ruleOf(rule: TextRule): Node | string {
+    let made = this.rules.get(rule)
+    if (made === undefined) {
+      const [kind, text] = [rule.slice(0, rule.indexOf(':')), rule.slice(rule.indexOf(':') + 1)]
+      try {
+        const source = kind === 'pattern' ? text : formatSource(text)!
+        made = regexNode(this.nodes, source, (ranges) => writtenCharacter(this.nodes, ranges))
+      } catch (error) {
+        if (!(error instanceof SamplingError)) throw error
+        made = error.message
+      }
+      this.rules.set(rule, made)
+    }
+    return made
+  }
+
+  /** Texts of a shape, without quotes. */
+  node(shape: StringShape): Node {
+    let made = this.known.get(shape)
+    if (made === undefined) this.known.set(shape, (made = this.make(shape)))
+    return made
+  }
+
+  private make({ min, max, rules, notRules, values, notValues }: StringShape): Node {
+    const { nodes } = this
+    const literal = (text: string): Node => nodes.literal(writtenText(text))
+    const good = (list: readonly TextRule[]): Node[] => list.map((rule) => this.ruleOf(rule)).filter((one) => typeof one !== 'string')
+    const all = good(rules)
+    const not = good(notRules)
+    if (values !== undefined) return nodes.both([nodes.choice(...values.map(literal)), ...all], not)
+    const hasLength = min > 0 || max < Infinity
+    if (hasLength || all.length === 0) all.push(nodes.repeat(this.character, min, max))
+    // Without other rules what is left out is told apart character by character, and the rest stays plain text.
+    if (notValues.length > 0 && rules.length + not.length === 0 && !hasLength) return this.allBut(notValues)
+    if (notValues.length > 0) not.push(nodes.choice(...notValues.map(literal)))
+    return nodes.both(all, not)
+  }
+
+  /** Any text but some. */
+  allBut(texts: readonly string[]): Node {
+    return this.allButEnds(texts.map((text) => [...text]))
+  }
+
+  private allButEnds(ends: readonly (readonly string[])[]): Node {
+    const { nodes } = this
+    if (ends.length === 0) return this.any
+    const next = new Map<string, string[][]>()
+    for (const [first, ...rest] of ends) {
+      if (first === undefined) continue
+      const list = next.get(first) ?? []
+      list.push(rest)
+      next.set(first, list)
+    }
+    const taken = [...next.keys()].map((one): Range => [one.codePointAt(0)!, one.codePointAt(0)!])
+    const ways = [...next].map(([first, rest]) => nodes.sequence(nodes.literal(writtenText(first)), this.allButEnds(rest)))
+    ways.push(nodes.sequence(writtenCharacter(nodes, otherRanges(taken)), this.any))
+    const more = nodes.choice(...ways)
+    return ends.some((end) => end.length === 0) ? more : nodes.optional(more)
+  }
+
+  /** Whether a text is of a shape. */
+  isOfShape(shape: StringShape, text: string): boolean {
+    const { min, max, rules, notRules, values, notValues } = shape
+    const length = [...text].length
+    if (length < min || length > max || values?.includes(text) === false || notValues.includes(text)) return false
+    const follows = (rule: TextRule): boolean => {
+      const node = this.ruleOf(rule)
+      return typeof node !== 'string' && this.matches(node, writtenText(text))
+    }
+    return rules.every(follows) && !notRules.some(follows)
+  }
+
+  isEmpty(shape: StringShape): boolean {
+    return !this.machine().isProductive(this.node(shape))
+  }
+
+  private matches(node: Node, text: string): boolean {
+    const machine = this.machine()
+    let config = machine.configOf(node)
+    for (const byte of bytesOf(text)) config = machine.step(config, byte)
+    return machine.accepts(config)
+  }
+}
