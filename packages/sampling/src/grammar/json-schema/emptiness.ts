@@ -1,4 +1,5 @@
 /** Whether there is any value of which something is true. A value that would have to contain itself is none. */
+import { Beyond } from './beyond.js'
 import type { Numbers } from './numbers.js'
 import type { Reader } from './read.js'
 import type { Strings } from './strings.js'
@@ -30,7 +31,7 @@ export class Emptiness {
     const outer = this.lowest
     this.lowest = Infinity
     try {
-      const empty = !this.hasValue(sub)
+      const empty = !this.hasValueOrBeyond(sub)
       // "Empty" that was built upon an open question holds only once that is answered.
       if (!empty || this.lowest >= depth) this.known.set(sub, empty)
       return empty
@@ -42,6 +43,17 @@ export class Emptiness {
 
   get isSettled(): boolean {
     return this.open.length === 0
+  }
+
+  /** What cannot be held to is refused where it stands, and taken for something that has values. */
+  private hasValueOrBeyond(sub: Sub): boolean {
+    try {
+      return this.hasValue(sub)
+    } catch (error) {
+      if (!(error instanceof Beyond)) throw error
+      this.reader.refuseAt(sub, error.keyword, error.message)
+      return true
+    }
   }
 
   private hasValue(sub: Sub): boolean {

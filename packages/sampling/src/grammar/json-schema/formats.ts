@@ -58,11 +58,9 @@ const SOURCES: Readonly<Record<string, string>> = {
   'uri-reference': `(?:${URI}|${RELATIVE})`,
   'iri-reference': `(?:${URI}|${RELATIVE})`,
   'uri-template': `(?:[A-Za-z0-9._~!$&()*+,;=:@/?#[\\]-]|${PERCENT}|\\{[+#./;?&]?${VARIABLE}(?:,${VARIABLE})*\\})*`,
-  url: `https?://${HOST}(?::\\d{1,4})?(?:/${PCHAR}*)*${TAIL}`,
   uuid: '[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}',
   'json-pointer': POINTER,
   'relative-json-pointer': `(?:0|[1-9]\\d*)(?:#|${POINTER})`,
-  byte: '(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?',
 }
 /** Formats of the specification that no regular expression says. */
 const BEYOND = ['regex']
