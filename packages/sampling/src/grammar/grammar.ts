@@ -8,7 +8,7 @@ import { Machine } from './machine.js'
 import { Masks, Matcher } from './matcher.js'
 import { Nodes, type Node } from './nodes.js'
 import { regexNode } from './regex.js'
-import type { Vocabulary } from './vocabulary.js'
+import { plainBytes, type Vocabulary } from './vocabulary.js'
 
 /** Masks are kept for so many vocabularies. */
 const MOST_VOCABULARIES = 8
@@ -48,7 +48,7 @@ export function compileGrammar(description: string, build: (nodes: Nodes, machin
   const nodes = new Nodes()
   // Vocabularies keep masks of plain text inside of JSON's quotes.
   const character = writtenCharacter(nodes, [[0, LAST_POINT]])
-  return new Grammar(description, new Machine(nodes, (machine) => build(nodes, () => machine), { character }))
+  return new Grammar(description, new Machine(nodes, (machine) => build(nodes, () => machine), { character, isText: plainBytes }))
 }
 
 export const grammar = {

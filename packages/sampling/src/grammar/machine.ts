@@ -16,9 +16,12 @@ const UNKNOWN = -1
 /** What follows: an expression and what follows that. */
 type Rest = number
 const END: Rest = 0
+/** Something that was cut off. */
+const CUT: Rest = 1
 
 interface Head {
-  /** One byte of these … */
+  /** One byte of a set … */
+  readonly bytes: Node
   readonly set: ByteSet | undefined
   /** … or one of what several expressions together take. */
   readonly product: number
@@ -28,14 +31,25 @@ interface Head {
 }
 
 interface ConfigData {
+  /** What follows was cut off, and a text came to where it begins: what comes then is not known. */
+  readonly isOpen: boolean
+  /** See {@link Machine.roomOf}; −1 until asked. */
+  room: number
   readonly heads: readonly number[]
   /** Text may end here. */
   readonly accepting: boolean
-  /** Where bytes lead: a table once several were asked for. */
-  next: Map<number, Config> | Int32Array | undefined
+  /** Where bytes lead, by their classes if there are any. */
+  next: Int32Array | undefined
+  classes: Uint8Array | undefined
   /** Where only one byte leads on: that one. */
   readonly only: number
   onlyNext: Config
+}
+
+/** Bytes by what they are alike in. */
+interface Classes {
+  readonly table: Uint8Array
+  readonly count: number
 }
 
 /** Expressions that are matched at the same time, as configurations. */
@@ -51,24 +65,26 @@ interface Product {
 export interface MachineOptions {
   /** An expression of one character. Of configurations that go on with a repetition of it is known how many may come. */
   readonly character?: Node
+  /** The bytes that such a character may begin with, if it stands for itself. */
+  readonly isText?: ByteSet
   /** States of expressions that are matched at the same time. Default 200,000. */
   readonly products?: number
 }
 
 const NO_PRODUCT = -1
-/** Of a configuration that is asked for more bytes than this a table is made. */
-const FEW = 8
+const NO_BYTES: Node = -1
 
 export class Machine {
-  private readonly restNodes: Node[] = [EMPTY]
-  private readonly restNext: Rest[] = [END]
+  private readonly restNodes: Node[] = [EMPTY, EMPTY]
+  private readonly restNext: Rest[] = [END, END]
   private readonly restIds = new Map<number, Rest>()
   private readonly heads: Head[] = []
-  private readonly headIds = new Map<string, number>()
+  private readonly headIds = new Map<number | string, number>()
   private readonly configs: ConfigData[] = []
   private readonly configIds = new Map<string, Config>()
   private readonly products: Product[] = []
   private readonly productIds = new Map<string, number>()
+  private readonly classes = new Map<string, Classes>()
   private readonly properties: Properties
   readonly start: Config
 
@@ -104,7 +120,7 @@ export class Machine {
   configOf(node: Node): Config {
     const closure = new Closure()
     this.close(this.push(node, END), closure)
-    return this.intern(closure.heads, closure.accepting)
+    return this.intern(closure.heads, closure.accepting, closure.isOpen)
   }
 
   accepts(config: Config): boolean {
@@ -118,23 +134,40 @@ export class Machine {
       if (data.only !== byte) return DEAD
       return data.onlyNext !== UNKNOWN ? data.onlyNext : (data.onlyNext = this.follow(data, byte))
     }
-    const { next } = data
-    if (next instanceof Int32Array) {
-      const found = next[byte]!
-      return found !== UNKNOWN ? found : (next[byte] = this.follow(data, byte))
+    const next = (data.next ??= this.tableOf(data))
+    const at = data.classes === undefined ? byte : data.classes[byte]!
+    const found = next[at]!
+    return found !== UNKNOWN ? found : (next[at] = this.follow(data, byte))
+  }
+
+  /** Where bytes lead, by classes of those that are alike for all heads where that can be told. */
+  private tableOf(data: ConfigData): Int32Array {
+    const sets = new Set<Node>()
+    for (const id of data.heads) sets.add(this.heads[id]!.bytes)
+    if (sets.has(NO_BYTES)) return new Int32Array(256).fill(UNKNOWN)
+    const classes = this.classesOf([...sets].sort((a, b) => a - b))
+    data.classes = classes.table
+    return new Int32Array(classes.count).fill(UNKNOWN)
+  }
+
+  private classesOf(sets: readonly Node[]): Classes {
+    const key = sets.join()
+    let classes = this.classes.get(key)
+    if (classes === undefined) {
+      const table = new Uint8Array(256)
+      const known = new Map<string, number>()
+      const all = sets.map((node) => (this.nodes.data[node] as { readonly set: ByteSet }).set)
+      for (let byte = 0; byte < 256; byte++) {
+        let signature = ''
+        for (const set of all) signature += set.has(byte) ? '1' : '0'
+        const one = known.get(signature) ?? known.size
+        known.set(signature, one)
+        table[byte] = one
+      }
+      classes = { table, count: known.size }
+      this.classes.set(key, classes)
     }
-    const found = next?.get(byte)
-    if (found !== undefined) return found
-    const made = this.follow(data, byte)
-    const map = next ?? new Map<number, Config>()
-    map.set(byte, made)
-    data.next = map
-    if (map.size > FEW) {
-      const table = new Int32Array(256).fill(UNKNOWN)
-      for (const [one, to] of map) table[one] = to
-      data.next = table
-    }
-    return made
+    return classes
   }
 
   /** The byte that has to come; −1 where several may, or none, or text may end. */
@@ -143,13 +176,26 @@ export class Machine {
     return accepting ? -1 : only
   }
 
+  /** Whether a text led out of what is known of a configuration that was cut off ({@link Machine.cut}). */
+  isOpen(config: Config): boolean {
+    return this.configs[config]!.isOpen
+  }
+
   /**
-   * How many more of the characters that are told apart may come, where all text goes on with these or ends with what is none of them: 0 where it may go on otherwise. `isText` are the bytes that such a
-   * character may begin with.
+   * How many more of the characters that are told apart may come, where all text goes on with these or ends with what is none of them (`MachineOptions.isText` are the bytes that such a character may begin
+   * with): 0 where it may go on otherwise.
    */
-  roomOf(config: Config, isText: ByteSet): number {
+  roomOf(config: Config): number {
+    const data = this.configs[config]!
+    if (data.room < 0) data.room = this.findRoom(data)
+    return data.room
+  }
+
+  private findRoom({ heads }: ConfigData): number {
+    const { isText } = this.options
+    if (isText === undefined) return 0
     let room = 0
-    for (const id of this.configs[config]!.heads) {
+    for (const id of heads) {
       const head = this.heads[id]!
       if (head.set === undefined) return 0
       if (head.room > 0) room = Math.max(room, head.room)
@@ -158,28 +204,41 @@ export class Machine {
     return room
   }
 
-  /** A configuration from which text of up to `far` bytes leads on just as from this one: counts that it cannot reach the end of are the same. */
-  blurred(config: Config, far: number): Config {
+  /**
+   * A configuration that is like this one for texts of up to `far` bytes that lead through no more than `levels` of what is to follow: counts that they cannot reach the end of are the same, and what is
+   * beyond is cut off.
+   */
+  cut(config: Config, far: number, levels: number): Config {
     const { heads, accepting } = this.configs[config]!
     let isSame = true
-    const blurred = heads.map((id) => {
-      const { set, product, rest, room } = this.heads[id]!
-      const other = this.blurredRest(rest, far, 6)
+    const cut = heads.map((id) => {
+      const { bytes, product, rest, room } = this.heads[id]!
+      const other = this.cutRest(rest, far, levels)
       if (other === rest && room === (room > far ? Infinity : room)) return id
       isSame = false
-      return this.head(set, product, other, room > far ? Infinity : room)
+      return this.head(bytes, product, other, room > far ? Infinity : room)
     })
-    return isSame ? config : this.intern(new Set(blurred), accepting)
+    return isSame ? config : this.intern(new Set(cut), accepting, this.configs[config]!.isOpen)
   }
 
-  private blurredRest(rest: Rest, far: number, depth: number): Rest {
-    if (rest === END || depth === 0) return rest
+  private cutRest(rest: Rest, far: number, levels: number): Rest {
+    if (rest === END || rest === CUT) return rest
+    if (levels === 0) return CUT
     const [node, next] = [this.restNodes[rest]!, this.restNext[rest]!]
+    const below = this.cutRest(next, far, levels - 1)
+    const same = this.blurred(node, far)
+    return below === next && same === node ? rest : this.push(same, below)
+  }
+
+  /** An expression without the counts that texts of up to `far` bytes do not come to the end of. */
+  private blurred(node: Node, far: number): Node {
     const data = this.nodes.data[node]!
-    const below = this.blurredRest(next, far, depth - 1)
-    if (data.kind !== 'repeat' || data.max <= far || (data.max === Infinity && data.min <= far))
-      return below === next ? rest : this.push(node, below)
-    return this.push(this.nodes.repeat(data.item, Math.min(data.min, far), Infinity), below)
+    if (data.kind === 'sequence') {
+      const first = this.blurred(data.first, far)
+      return first === data.first ? node : this.nodes.sequence(first, data.second)
+    }
+    if (data.kind !== 'repeat' || data.max <= far || (data.max === Infinity && data.min <= far)) return node
+    return this.nodes.repeat(data.item, Math.min(data.min, far), Infinity)
   }
 
   /** How many configurations there are. */
@@ -195,11 +254,15 @@ export class Machine {
         if (set.has(byte)) this.close(rest, closure)
       } else this.closeProduct(this.stepProduct(product, byte), rest, closure)
     }
-    return this.intern(closure.heads, closure.accepting)
+    return this.intern(closure.heads, closure.accepting, closure.isOpen)
   }
 
   /** Finds the bytes that may come where `rest` is to follow. */
   private close(rest: Rest, closure: Closure): void {
+    if (rest === CUT) {
+      closure.isOpen = true
+      return
+    }
     if (rest === END) {
       closure.accepting = true
       return
@@ -214,7 +277,7 @@ export class Machine {
       case 'empty':
         return this.close(next, closure)
       case 'bytes':
-        return void closure.heads.add(this.head(data.set, NO_PRODUCT, next, closure.room))
+        return void closure.heads.add(this.head(node, NO_PRODUCT, next, closure.room))
       case 'sequence':
         return this.close(this.push(data.first, this.push(data.second, next)), closure)
       case 'choice':
@@ -227,6 +290,7 @@ export class Machine {
         if (isNullable) {
           // A turn without text would go round as often as the repetition may.
           const key = `${item},${next}`
+          closure.turns ??= new Map()
           if ((closure.turns.get(key) ?? 0) >= max) return
           closure.turns.set(key, max)
         }
@@ -263,23 +327,25 @@ export class Machine {
     return rest
   }
 
-  private head(set: ByteSet | undefined, product: number, rest: Rest, room: number): number {
-    const key = `${set === undefined ? product : set.key},${rest},${room}`
+  /** @param bytes an expression of one byte, or −1 for a product */
+  private head(bytes: Node, product: number, rest: Rest, room: number): number {
+    const key = bytes >= 0 && room === 0 ? bytes * 2 ** 26 + rest : `${bytes},${product},${rest},${room}`
     let id = this.headIds.get(key)
     if (id === undefined) {
-      id = this.heads.push({ set, product, rest, room }) - 1
+      const data = bytes < 0 ? undefined : this.nodes.data[bytes]
+      id = this.heads.push({ bytes, set: data?.kind === 'bytes' ? data.set : undefined, product, rest, room }) - 1
       this.headIds.set(key, id)
     }
     return id
   }
 
-  private intern(heads: Set<number> | readonly number[], accepting: boolean): Config {
+  private intern(heads: Set<number> | readonly number[], accepting: boolean, isOpen = false): Config {
     const sorted = Int32Array.from(heads).sort()
-    const key = `${accepting ? '+' : '-'}${sorted.join()}`
+    const key = `${isOpen ? '?' : ''}${accepting ? '+' : '-'}${sorted.join()}`
     let config = this.configIds.get(key)
     if (config === undefined) {
       const list = [...sorted]
-      config = this.configs.push({ heads: list, accepting, next: undefined, only: this.onlyByte(list), onlyNext: UNKNOWN }) - 1
+      config = this.configs.push({ heads: list, accepting, isOpen, room: -1, next: undefined, classes: undefined, only: this.onlyByte(list), onlyNext: UNKNOWN }) - 1
       this.configIds.set(key, config)
     }
     return config
@@ -341,7 +407,7 @@ export class Machine {
 
   private closeProduct(id: number, rest: Rest, closure: Closure): void {
     if (id === NO_PRODUCT || !this.isAlive(id)) return
-    closure.heads.add(this.head(undefined, id, rest, 0))
+    closure.heads.add(this.head(NO_BYTES, id, rest, 0))
     if (this.products[id]!.accepting) this.close(rest, closure)
   }
 
@@ -396,8 +462,9 @@ class Closure {
   readonly heads = new Set<number>()
   readonly seen = new Set<Rest>()
   /** Repetitions of what may be empty that were looked into, with how often they may still turn. */
-  readonly turns = new Map<string, number>()
+  turns: Map<string, number> | undefined
   accepting = false
+  isOpen = false
   /** Inside of a character that is told apart: how many of them may come. */
   room = 0
 }

@@ -3,15 +3,19 @@ import { SamplingError } from '../errors.js'
 import type { Candidates } from '../candidates.js'
 import type { SamplerStep } from '../step.js'
 import { DEAD, type Config, type Machine } from './machine.js'
-import { plainBytes, type Trie, type Vocabulary } from './vocabulary.js'
+import type { Trie, Vocabulary } from './vocabulary.js'
 
 /** Masks that are kept, of the configurations asked for last. */
 const MOST_MASKS = 512
 
+/** How much of what is to follow tokens lead through at most, tried one after the other: hardly one closes more than a few brackets. */
+const LEVELS = [8, 40, Infinity]
+
 /** Which tokens may come at each configuration of a machine. */
 export class Masks {
+  /** By configurations that were cut off, so that one mask serves wherever it is the same, at any depth. */
   private readonly known = new Map<Config, Uint32Array>()
-  private readonly blurred = new Map<Config, Config>()
+  private readonly keys = new Map<Config, Config>()
   private readonly stack: Int32Array
 
   constructor(
@@ -23,47 +27,65 @@ export class Masks {
 
   /** The mask of a configuration, which must not be written to: bit `id % 32` of word `id >> 5` for token `id`. */
   of(config: Config): Uint32Array {
-    const { machine, vocabulary } = this
-    let key = this.blurred.get(config)
-    if (key === undefined) {
-      key = machine.blurred(config, vocabulary.longest)
-      this.blurred.set(config, key)
-      if (this.blurred.size > 16 * MOST_MASKS) this.blurred.clear()
+    const key = this.keys.get(config)
+    if (key !== undefined) {
+      const mask = this.known.get(key)
+      if (mask !== undefined) return this.keep(key, mask)
     }
-    let mask = this.known.get(key)
-    if (mask !== undefined) this.known.delete(key)
-    else mask = this.make(key)
+    for (const levels of LEVELS) {
+      const cut = this.machine.cut(config, this.vocabulary.longest, levels)
+      const mask = this.known.get(cut) ?? this.make(cut)
+      if (mask === undefined) continue
+      this.keys.set(config, cut)
+      if (this.keys.size > 64 * MOST_MASKS) this.keys.clear()
+      return this.keep(cut, mask)
+    }
+    throw new Error('a mask of what was not cut off is always known')
+  }
+
+  /** Keeps a mask as the one that was asked for last. */
+  private keep(key: Config, mask: Uint32Array): Uint32Array {
+    this.known.delete(key)
     this.known.set(key, mask)
     if (this.known.size > MOST_MASKS) this.known.delete(this.known.keys().next().value!)
     return mask
   }
 
-  private make(config: Config): Uint32Array {
+  /** Undefined where some token leads out of what is known. */
+  private make(config: Config): Uint32Array | undefined {
     const { machine, vocabulary } = this
-    const room = machine.roomOf(config, plainBytes)
+    if (machine.isOpen(config)) return undefined
+    const room = machine.roomOf(config)
     const mask = room > 0 ? vocabulary.plainMask(room).slice() : new Uint32Array(vocabulary.words)
-    this.walk(room > 0 ? vocabulary.rest : vocabulary.all, config, mask)
+    if (!this.walk(room > 0 ? vocabulary.rest : vocabulary.all, config, mask)) return undefined
     if (machine.accepts(config)) for (const id of vocabulary.end) mask[id >> 5]! |= 1 << (id & 31)
     return mask
   }
 
-  private walk({ bytes, depths, sizes, starts, tokens }: Trie, config: Config, mask: Uint32Array): void {
+  private walk({ bytes, depths, sizes, starts, tokens, plainBelow }: Trie, config: Config, mask: Uint32Array): boolean {
     const { machine, stack } = this
     stack[0] = config
-    for (let node = 0; node < bytes.length;) {
+    for (let node = 0; node < bytes.length; ) {
       const depth = depths[node]!
       const next = machine.step(stack[depth]!, bytes[node]!)
       if (next === DEAD) {
         node += sizes[node]!
         continue
       }
+      if (machine.isOpen(next)) return false
       stack[depth + 1] = next
-      for (let at = starts[node]!; at < starts[node + 1]!; at++) {
+      // Where text stands for itself, all that goes on with nothing else is allowed together.
+      const plain = plainBelow[node]!
+      const isFree = plain > 0 && machine.roomOf(next) >= plain
+      const after = isFree ? node + sizes[node]! : node + 1
+      const end = starts[after]!
+      for (let at = starts[node]!; at < end; at++) {
         const id = tokens[at]!
         mask[id >> 5]! |= 1 << (id & 31)
       }
-      node++
+      node = after
     }
+    return true
   }
 }
 

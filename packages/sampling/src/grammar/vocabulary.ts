@@ -16,6 +16,8 @@ export interface Trie {
   /** The tokens that end at node `i` are `tokens[starts[i]]` to `tokens[starts[i + 1] − 1]`. */
   readonly starts: Int32Array
   readonly tokens: Int32Array
+  /** For nodes behind which every token goes on with whole plain characters: how many at most. −1 for others. */
+  readonly plainBelow: Int16Array
 }
 
 /** Bytes of characters in JSON strings that stand for themselves: no quote, no backslash, no control character. */
@@ -49,15 +51,15 @@ export class Vocabulary {
         throw new SamplingError('VALUE', `end: ${String(id)} is no token of a vocabulary of ${this.size}`)
     this.end = end
     const ended = new Set(end)
-    const sorted: number[] = []
+    const ids: number[] = []
     let longest = 0
     tokens.forEach((bytes, id) => {
       if (bytes === undefined || bytes.length === 0 || ended.has(id)) return
-      sorted.push(id)
+      ids.push(id)
       longest = Math.max(longest, bytes.length)
     })
     this.longest = longest
-    sorted.sort((a, b) => compare(tokens[a]!, tokens[b]!))
+    const sorted = sortedByBytes(tokens, ids)
     this.all = trieOf(tokens, sorted)
     const rest = sorted.filter((id) => {
       const characters = plainCharacters(tokens[id]!)
@@ -85,29 +87,60 @@ export class Vocabulary {
   }
 }
 
+/** Ids in the order of their tokens' bytes. By the first two bytes they are put in their places, and only what shares them is compared. */
+function sortedByBytes(tokens: readonly (Uint8Array | undefined)[], ids: readonly number[]): number[] {
+  const key = (id: number): number => {
+    const bytes = tokens[id]!
+    return bytes.length === 1 ? bytes[0]! * 257 : bytes[0]! * 257 + bytes[1]! + 1
+  }
+  const ends = new Int32Array(256 * 257 + 1)
+  for (const id of ids) ends[key(id) + 1]!++
+  for (let i = 1; i < ends.length; i++) ends[i]! += ends[i - 1]!
+  const at = ends.slice()
+  const sorted = new Array<number>(ids.length)
+  for (const id of ids) sorted[at[key(id)]!++] = id
+  for (let i = 0; i + 1 < ends.length; i++) {
+    const [from, to] = [ends[i]!, ends[i + 1]!]
+    if (to - from < 2) continue
+    const part = sorted.slice(from, to).sort((a, b) => compare(tokens[a]!, tokens[b]!))
+    for (let k = 0; k < part.length; k++) sorted[from + k] = part[k]!
+  }
+  return sorted
+}
+
 function compare(a: Uint8Array, b: Uint8Array): number {
   const length = Math.min(a.length, b.length)
-  for (let i = 0; i < length; i++) if (a[i] !== b[i]) return a[i]! - b[i]!
+  for (let i = 2; i < length; i++) if (a[i] !== b[i]) return a[i]! - b[i]!
   return a.length - b.length
+}
+
+/** How many bytes of a character follow its first; −1 for bytes that begin none. */
+function followers(byte: number): number {
+  if (byte < 0x80) return 0
+  if (byte >= 0xc2 && byte < 0xe0) return 1
+  if (byte >= 0xe0 && byte < 0xf0) return 2
+  return byte >= 0xf0 && byte < 0xf5 ? 3 : -1
+}
+
+/** Whether a byte may follow the first of a character: not where there is a shorter form, in surrogates, and beyond the last code point. */
+function maySecond(first: number, second: number): boolean {
+  if ((second & 0xc0) !== 0x80) return false
+  if (first === 0xe0) return second >= 0xa0
+  if (first === 0xed) return second < 0xa0
+  if (first === 0xf0) return second >= 0x90
+  return first !== 0xf4 || second < 0x90
 }
 
 /** How many characters a token has, when it is whole and plain; else 0. */
 function plainCharacters(bytes: Uint8Array): number {
   let characters = 0
-  for (let i = 0; i < bytes.length;) {
+  for (let i = 0; i < bytes.length; characters++) {
     const byte = bytes[i]!
-    if (!plainBytes.has(byte)) return 0
-    const length = byte < 0x80 ? 1 : byte >= 0xc2 && byte < 0xe0 ? 2 : byte >= 0xe0 && byte < 0xf0 ? 3 : byte >= 0xf0 && byte < 0xf5 ? 4 : 0
-    if (length === 0 || i + length > bytes.length) return 0
-    for (let k = 1; k < length; k++) if ((bytes[i + k]! & 0xc0) !== 0x80) return 0
-    // The forms that would be shorter, surrogates, and what is beyond the last code point.
-    const second = bytes[i + 1]!
-    if (byte === 0xe0 && second < 0xa0) return 0
-    if (byte === 0xed && second > 0x9f) return 0
-    if (byte === 0xf0 && second < 0x90) return 0
-    if (byte === 0xf4 && second > 0x8f) return 0
-    i += length
-    characters++
+    const more = followers(byte)
+    if (!plainBytes.has(byte) || more < 0 || i + more >= bytes.length) return 0
+    if (more > 0 && !maySecond(byte, bytes[i + 1]!)) return 0
+    for (let k = 2; k <= more; k++) if ((bytes[i + k]! & 0xc0) !== 0x80) return 0
+    i += more + 1
   }
   return characters
 }
@@ -144,7 +177,44 @@ function trieOf(tokens: readonly (Uint8Array | undefined)[], sorted: readonly nu
   })
   close(0)
   for (let at = 1; at <= count; at++) starts[at] = Math.max(starts[at]!, starts[at - 1]!)
-  return { bytes, depths, sizes, starts, tokens: Int32Array.from(sorted) }
+  return { bytes, depths, sizes, starts, tokens: Int32Array.from(sorted), plainBelow: plainBelow(bytes, depths, starts) }
+}
+
+/** Where an unfinished character stands at a node: its first byte where that was the last, and how many are missing. */
+const UNKNOWN = -1
+
+function plainBelow(bytes: Uint8Array, depths: Uint16Array, starts: Int32Array): Int16Array {
+  const count = bytes.length
+  const below = new Int16Array(count)
+  /** Bytes that are missing of the character that a node is in; −1 where it is in none. */
+  const missing = new Int8Array(count)
+  const parents = new Int32Array(count)
+  const path: number[] = []
+  for (let node = 0; node < count; node++) {
+    const depth = depths[node]!
+    const parent = depth === 0 ? -1 : path[depth - 1]!
+    path[depth] = node
+    parents[node] = parent
+    const [byte, before] = [bytes[node]!, parent < 0 ? 0 : missing[parent]!]
+    if (before === 0) missing[node] = followers(byte)
+    else if (before === UNKNOWN) missing[node] = UNKNOWN
+    else {
+      const isSecond = followers(bytes[parent]!) === before && (bytes[parent]! & 0xc0) !== 0x80
+      const isGood = isSecond ? maySecond(bytes[parent]!, byte) : (byte & 0xc0) === 0x80
+      missing[node] = isGood ? before - 1 : UNKNOWN
+    }
+  }
+  for (let node = count - 1; node >= 0; node--) {
+    const parent = parents[node]!
+    if (parent < 0 || below[parent] === UNKNOWN) continue
+    const left = missing[node]!
+    const isBad =
+      left === UNKNOWN || below[node] === UNKNOWN || !plainBytes.has(bytes[node]!) || (left > 0 && starts[node + 1]! > starts[node]!)
+    below[parent] = isBad ? UNKNOWN : Math.max(below[parent]!, below[node]! + (left === 0 ? 1 : 0))
+  }
+  // Inside of a character nothing plain begins.
+  for (let node = 0; node < count; node++) if (missing[node] !== 0) below[node] = UNKNOWN
+  return below
 }
 
 /** How many bytes a token shares with the one before it. */

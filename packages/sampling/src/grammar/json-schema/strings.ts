@@ -1,6 +1,6 @@
 /** Texts as they stand in JSON, by what a schema says of them. Characters are written in one way each, as `JSON.stringify` does: by themselves where they may be, by the shortest escape elsewhere. */
 import { SamplingError } from '../../errors.js'
-import { bytesOf, LAST_POINT, otherRanges, type Range } from '../bytes.js'
+import { ByteSet, bytesOf, LAST_POINT, otherRanges, type Range } from '../bytes.js'
 import type { Machine } from '../machine.js'
 import { type Node, type Nodes } from '../nodes.js'
 import { regexNode } from '../regex.js'
@@ -15,18 +15,26 @@ const ALL: readonly Range[] = [[0, LAST_POINT]]
 /** A character of some ranges of code points, as it stands between quotes. */
 export function writtenCharacter(nodes: Nodes, ranges: readonly Range[]): Node {
   const plain: Range[] = []
-  const escaped: Node[] = []
+  /** What stands behind a backslash: one character, or `u00`, a digit, and another one of those kept by it. */
+  const short = new ByteSet()
+  const hexadecimal = new Map<string, ByteSet>()
   for (const [low, high] of ranges) {
     for (let point = low; point <= Math.min(high, 0x1f); point++) {
-      const short = SHORT[point]
-      escaped.push(nodes.literal(short === undefined ? `\\u${point.toString(16).padStart(4, '0')}` : `\\${short}`))
+      if (SHORT[point] !== undefined) short.add(SHORT[point]!.charCodeAt(0))
+      else {
+        const [first, second] = point.toString(16).padStart(2, '0') as unknown as readonly [string, string]
+        const set = hexadecimal.get(first) ?? new ByteSet()
+        set.add(second.charCodeAt(0))
+        hexadecimal.set(first, set)
+      }
     }
-    for (const special of [QUOTE, BACKSLASH])
-      if (low <= special && special <= high) escaped.push(nodes.literal(`\\${String.fromCharCode(special)}`))
+    for (const special of [QUOTE, BACKSLASH]) if (low <= special && special <= high) short.add(special)
     const bounds = [0x1f, QUOTE, BACKSLASH, LAST_POINT + 1]
     for (let i = 0; i + 1 < bounds.length; i++) plain.push([Math.max(low, bounds[i]! + 1), Math.min(high, bounds[i + 1]! - 1)])
   }
-  return nodes.choice(nodes.characters(plain), ...escaped)
+  const long = [...hexadecimal].map(([first, set]) => nodes.sequence(nodes.literal(first), nodes.bytes(set)))
+  const escape = nodes.choice(nodes.bytes(short), nodes.sequence(nodes.literal('u00'), nodes.choice(...long)))
+  return nodes.choice(nodes.characters(plain), nodes.sequence(nodes.literal('\\'), escape))
 }
 
 /** A text without its quotes. */
