@@ -84,6 +84,7 @@ export class Machine {
   private readonly configIds = new Map<string, Config>()
   private readonly products: Product[] = []
   private readonly productIds = new Map<string, number>()
+  private characterHeads: number | undefined
   private readonly classes = new Map<string, Classes>()
   private readonly properties: Properties
   readonly start: Config
@@ -191,6 +192,16 @@ export class Machine {
     return data.room
   }
 
+  /** Whether all of the characters that are told apart may come, if any of them may. */
+  isWhole(config: Config): boolean {
+    const { character } = this.options
+    if (character === undefined) return false
+    this.characterHeads ??= this.configs[this.configOf(this.nodes.repeat(character, 1, 2))]!.heads.length
+    const begin = new Set<Node>()
+    for (const id of this.configs[config]!.heads) if (this.heads[id]!.room > 0) begin.add(this.heads[id]!.bytes)
+    return begin.size === this.characterHeads
+  }
+
   private findRoom({ heads }: ConfigData): number {
     const { isText } = this.options
     if (isText === undefined) return 0
@@ -205,20 +216,17 @@ export class Machine {
   }
 
   /**
-   * A configuration that is like this one for texts of up to `far` bytes that lead through no more than `levels` of what is to follow: counts that they cannot reach the end of are the same, and what is
-   * beyond is cut off.
+   * The configurations whose texts together are those of this one, for texts of up to `far` bytes that lead through no more than `levels` of what is to follow: counts that they cannot reach the end of are
+   * the same, and what is beyond is cut off. One for each way to go on, or a single one where text stands for itself.
    */
-  cut(config: Config, far: number, levels: number): Config {
-    const { heads, accepting } = this.configs[config]!
-    let isSame = true
+  cut(config: Config, far: number, levels: number): Config[] {
+    const { heads } = this.configs[config]!
     const cut = heads.map((id) => {
       const { bytes, product, rest, room } = this.heads[id]!
-      const other = this.cutRest(rest, far, levels)
-      if (other === rest && room === (room > far ? Infinity : room)) return id
-      isSame = false
-      return this.head(bytes, product, other, room > far ? Infinity : room)
+      return this.head(bytes, product, this.cutRest(rest, far, levels), room > far ? Infinity : room)
     })
-    return isSame ? config : this.intern(new Set(cut), accepting, this.configs[config]!.isOpen)
+    if (this.roomOf(config) > 0) return [this.intern(new Set(cut), false)]
+    return [...new Set(cut)].map((head) => this.intern([head], false))
   }
 
   private cutRest(rest: Rest, far: number, levels: number): Rest {
@@ -233,10 +241,6 @@ export class Machine {
   /** An expression without the counts that texts of up to `far` bytes do not come to the end of. */
   private blurred(node: Node, far: number): Node {
     const data = this.nodes.data[node]!
-    if (data.kind === 'sequence') {
-      const first = this.blurred(data.first, far)
-      return first === data.first ? node : this.nodes.sequence(first, data.second)
-    }
     if (data.kind !== 'repeat' || data.max <= far || (data.max === Infinity && data.min <= far)) return node
     return this.nodes.repeat(data.item, Math.min(data.min, far), Infinity)
   }
@@ -315,8 +319,23 @@ export class Machine {
     }
   }
 
+  /** What follows with an expression before it; the parts of a sequence one by one. */
   private push(node: Node, next: Rest): Rest {
     if (node === EMPTY) return next
+    const { data } = this.nodes
+    let rest = next
+    const before: Node[] = []
+    let last = node
+    for (let one = data[last]!; one.kind === 'sequence'; one = data[last]!) {
+      before.push(one.first)
+      last = one.second
+    }
+    rest = this.pushOne(last, rest)
+    for (let i = before.length - 1; i >= 0; i--) rest = this.pushOne(before[i]!, rest)
+    return rest
+  }
+
+  private pushOne(node: Node, next: Rest): Rest {
     const key = node * 2 ** 26 + next
     let rest = this.restIds.get(key)
     if (rest === undefined) {
