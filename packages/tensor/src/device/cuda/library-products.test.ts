@@ -57,7 +57,7 @@ const plain = (a: Tensor, b: Tensor): Tensor => a.matmul(b)
 const pair = (): readonly Tensor[] => [numbers([20, 24], 0.3, 'f16'), numbers([24, 18], 0.5, 'f16')]
 
 describe('products by a library', () => {
-  /** Edges that are a product and nothing besides, and what the library is asked for; the others are none of its. */
+  /** Edges that are a product and nothing besides, and what the library is asked for. */
   const expected = new Map<RegExp, readonly string[]>([
     [/^product of 65 rows, 40 steps, 72 columns of f16$/, ['f16 1 65x40x72 0011']],
     [/^product of 65 rows, 40 steps, 72 columns of f16, first transposed$/, ['f16 1 65x40x72 1011']],
@@ -66,19 +66,13 @@ describe('products by a library', () => {
     [/^product of 65 rows, 40 steps, 72 columns of bf16$/, ['bf16 1 65x40x72 0011']],
     [/^product of 20 rows, 34 steps, 18 columns of f16$/, ['f16 1 20x34x18 0011']],
     [/^product of 33 rows, 35 steps, 37 columns of f16$/, []], // 1221 halves end in half a word
-    [/and what follows$/, []],
-    [/in pairs$/, []],
-    [/as f32$/, []],
-    [/with itself, and what it was made of$/, []],
     [/^a batch of products of f16, first transposed, with one matrix$/, ['f16 3 20x24x18 1010']],
     [/^one matrix of bf16 with a batch, second transposed$/, ['bf16 3 20x24x18 0101']],
     [/^products of f16 in batches of two axes, of odd sizes$/, ['f16 6 17x19x21 0011']],
-    [/one matrix for some of a batch$/, []],
     [/^rows of f16 in batches with one matrix, with one more axis$/, ['f16 1 60x24x34 0011']],
     [/^as many products of f16 as a symbol says$/, ['f16 1 20x24x18 1111', 'f16 6 20x24x18 1111', 'f16 3 20x24x18 1111']],
     [/^large products of f16 in batches$/, ['f16 2 130x48x136 0011']],
     [/^a product of views of f16$/, ['f16 1 15x40x24 0011']],
-    [/^as many rows of f16 as a symbol says$/, []], // with a bias
     [/^as many steps of f16 as a symbol says$/, ['f16 1 20x1x24 0011', 'f16 1 20x64x24 0011', 'f16 1 20x77x24 0011']],
     [/^as many columns of f16 as a symbol says$/, ['f16 1 20x40x1 0011', 'f16 1 20x40x64 0011', 'f16 1 20x40x77 0011']],
   ])
