@@ -1,9 +1,10 @@
 /** Where NVIDIA's library of matrix products lies. It comes with the toolkit, or with a package of Python's; nothing here needs it. */
 import { warn } from '../../../debug/log.js'
 import { TensorError } from '../../../errors.js'
-import type { Koffi } from '../../onnx/node/ffi.js'
+import { openLibrary, type Koffi } from '../../onnx/node/ffi.js'
 import type { LibraryOptions, MatrixLibrary } from '../matrix-library.js'
 import { openLibcublasLt } from './libcublaslt.js'
+import { detailOf } from './library.js'
 
 /** Names the library's file, or is `off`. */
 export const cublasLtVariable = 'TESSERAE_CUBLASLT'
@@ -35,16 +36,30 @@ export function cublasLtOptions(
   const said = setting ?? (environment === '' ? undefined : environment)
   if (said === false || (setting === undefined && said === 'off')) return undefined
   const open = (): MatrixLibrary => {
-    const reasons = new Set<string>()
-    for (const name of said === undefined ? cublasLtNames(platform) : [said]) {
+    const names = said === undefined ? cublasLtNames(platform) : [said]
+    const missing = new Set<string>()
+    const refused: string[] = []
+    for (const name of names) {
+      let library
       try {
-        return openLibcublasLt(koffi, name)
+        library = openLibrary(koffi, name)
+      } catch (error) {
+        missing.add(detailOf(error))
+        continue
+      }
+      try {
+        return openLibcublasLt(koffi, library, name)
       } catch (error) {
         if (!TensorError.isInstance(error)) throw error
-        reasons.add(error.message.split('\n')[0]!)
+        refused.push(error.message)
       }
     }
-    const reason = reasons.size === 0 ? `cuBLASLt is for Linux and Windows, not for ${platform}` : [...reasons].join('; ')
+    const reason =
+      names.length === 0
+        ? `cuBLASLt is for Linux and Windows, not for ${platform}`
+        : refused.length > 0
+          ? refused.join('; ')
+          : `looked for ${names.join(', ')}; the loader said: ${[...missing].join('; ')}`
     // Who names a file wants it; who does not need not know that there is such a thing.
     if (said !== undefined)
       warn(`cuBLASLt is not used, as named by the option 'cublasLt' or by ${cublasLtVariable}: ${reason}. Large products run as kernels`)

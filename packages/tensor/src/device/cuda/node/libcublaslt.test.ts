@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import type { ProductSize } from '../../../compile/plain-product.js'
 import { onWarning } from '../../../debug/log.js'
 import { decodeStorage, encodeStorage } from '../../../dtype.js'
-import { NativeBlock, openLibrary, type NativeFunction } from '../../onnx/node/ffi.js'
+import { NativeBlock, openLibrary, type Koffi, type NativeFunction } from '../../onnx/node/ffi.js'
 import type { MatrixLibrary } from '../matrix-library.js'
 import { buildFakeCublasLt, canBuildFake, noCompiler, type FakeCublasLt } from '../testing/fake.js'
 import { cublasLtNames, cublasLtOptions, cublasLtVariable } from './find-cublaslt.js'
@@ -74,7 +74,7 @@ afterAll(() => {
 describe.skipIf(!canBuildFake)(`calls of cuBLASLt${canBuildFake ? '' : `: skipped, ${noCompiler}`}`, () => {
   const open = (): MatrixLibrary => {
     fake.reset()
-    library = openLibcublasLt(koffi, fake.path)
+    library = openLibcublasLt(koffi, openLibrary(koffi, fake.path), fake.path)
     return library
   }
   afterEach(() => {
@@ -201,7 +201,7 @@ describe.skipIf(!canBuildFake)(`calls of cuBLASLt${canBuildFake ? '' : `: skippe
   it('refuse a device', () => {
     open()
     fake.fail('cublasLtCreate', 1, 1)
-    expect(() => openLibcublasLt(koffi, fake.path)).toThrow(
+    expect(() => openLibcublasLt(koffi, openLibrary(koffi, fake.path), fake.path)).toThrow(
       expect.objectContaining({
         code: 'DEVICE',
         message: `cuBLASLt 12.9.3 (${fake.path}): cublasLtCreate failed: CUBLAS_STATUS_NOT_INITIALIZED (1)`,
@@ -216,6 +216,21 @@ describe.skipIf(!canBuildFake)(`calls of cuBLASLt${canBuildFake ? '' : `: skippe
       expect(own.description).toContain(fake.path)
       own.close()
     }
+  })
+})
+
+describe.skipIf(!canBuildFake)('a library that refuses the device', () => {
+  it('is passed over for the next older one', () => {
+    fake.reset()
+    // A system that has two of them.
+    const both: Koffi = Object.assign(Object.create(koffi) as Koffi, {
+      load: (path: string | null) => koffi.load(path === 'libcublasLt.so.13' || path === 'libcublasLt.so.12' ? fake.path : path),
+    })
+    fake.fail('cublasLtCreate', 1, 1)
+    const own = cublasLtOptions(both, undefined, '', 'linux')!.open()
+    expect(own.description).toBe('cuBLASLt 12.9.3 (libcublasLt.so.12)')
+    own.close()
+    expect(fake.log()).toEqual(['cublasLtCreate', 'cublasLtCreate', 'cublasLtDestroy'])
   })
 })
 
@@ -245,13 +260,15 @@ describe('the library of products', () => {
         /has no cublasLtCreate: it is no cuBLASLt, or one older than CUDA 11/,
       )
       // Nobody asked for it.
-      expect(() => cublasLtOptions(koffi, undefined, '', 'win32')!.open()).toThrow(/cublasLt64_13\.dll.*cublasLt64_11\.dll/)
+      expect(() => cublasLtOptions(koffi, undefined, '', 'win32')!.open()).toThrow(
+        /^looked for cublasLt64_13\.dll, cublasLt64_12\.dll, cublasLt64_11\.dll; the loader said: [^;]+$/,
+      )
     } finally {
       stop()
     }
     expect(warnings).toHaveLength(2)
     expect(warnings[0]).toMatch(
-      /^cuBLASLt is not used.*'cublasLt' or by TESSERAE_CUBLASLT: the library \/nowhere\/.* Large products run as kernels$/,
+      /^cuBLASLt is not used.*'cublasLt' or by TESSERAE_CUBLASLT: looked for \/nowhere\/libcublasLt\.so\.12; the loader said: .*\. Large products run as kernels$/,
     )
   })
 })

@@ -6,7 +6,7 @@
  */
 import type { ProductSize } from '../../../compile/plain-product.js'
 import { TensorError } from '../../../errors.js'
-import { NativeBlock, openLibrary, type Koffi, type NativeFunction } from '../../onnx/node/ffi.js'
+import { NativeBlock, type Koffi, type NativeFunction } from '../../onnx/node/ffi.js'
 import type { DevicePointer, Handle } from '../driver.js'
 import type { MatrixLibrary, ProductPointers } from '../matrix-library.js'
 
@@ -184,12 +184,11 @@ export function cublasLtCalls(library: ReturnType<Koffi['load']>, name: string):
 const printVersion = (version: number): string => [version / 10000, (version % 10000) / 100, version % 100].map(Math.floor).join('.')
 
 /**
- * Opens one library for the device whose context is current.
+ * Makes a loaded library ready for the device whose context is current.
  *
- * @throws TensorError `DEVICE` when it does not load, is another library, or refuses the device: without one, or with a driver older than it needs
+ * @throws TensorError `DEVICE` when it is another library, or refuses the device: without one, or with a driver older than it needs
  */
-export function openLibcublasLt(koffi: Koffi, name: string): MatrixLibrary {
-  const library = openLibrary(koffi, name, 'Large products run without it')
+export function openLibcublasLt(koffi: Koffi, library: ReturnType<Koffi['load']>, name: string): MatrixLibrary {
   const call = cublasLtCalls(library, name)
   const version = (library.func('cublasLtGetVersion', size, []) as unknown as NativeFunction)() as number
   const out = new NativeBlock(koffi, 8)
