@@ -1,6 +1,6 @@
 // `npm run smoke:cuda [-- --all] [--record] [--json FILE] [--driver FILE] [--emulator]`: the tensor package's device 'cuda' on this machine's graphics card. Goes through the
 // table of operations (the first sample of each, or with --all everything: all samples, PyTorch's values, and shapes at the edges of what kernels are cut into), generates with a
-// small model and trains one for a few steps, each against the reference interpreter, and prints a table. --record puts what --all found into docs/devices.md under the card's
+// small model and trains one for a few steps, each against the reference interpreter, multiplies by cuBLASLt, where it is there, and by kernels, and prints a table. --record puts what --all found into docs/devices.md under the card's
 // name, --json writes it into a file, for tools/docs/write-devices.ts elsewhere. --driver names the driver's file; --emulator runs on the emulator of the tests instead, to try
 // this command itself.
 // Exit code 0 when everything agrees, 1 when something does not, 2 for a command line that cannot work, 3 where there is no driver or no device.
@@ -17,6 +17,7 @@ import { cudaColumn, recordDevice, writeTally } from '../acceptance/gpu/devices.
 import { printTable } from '../acceptance/lib/table.js'
 import { row, type Row } from '../acceptance/lib/row.js'
 import { devicesPage } from '../docs/devices.js'
+import { libraryProducts } from './products.js'
 
 const goldens = new URL('../../packages/tensor/src/__fixtures__/goldens/', import.meta.url)
 const usage = 'Usage: npm run smoke:cuda [-- --all] [--record] [--json FILE] [--driver FILE] [--emulator]'
@@ -50,7 +51,7 @@ async function main(): Promise<number> {
     console.log(`Nothing was run: ${messageOf(error)}`)
     return 3
   }
-  console.log(`${device.description}\n`)
+  console.log([device.description, ...(device.notes?.() ?? []), ''].join('\n'))
   const rows: Row[] = []
   try {
     // What samples are made of is collected some time after them, so they come last.
@@ -58,6 +59,7 @@ async function main(): Promise<number> {
       () => decoding(device),
       () => training(device),
       () => leftovers(device),
+      () => libraryProducts(options.driver, !options.emulator),
       ...(options.all ? [() => edges(device, !options.emulator)] : []),
       () => operations(device, options),
     ]) {

@@ -28,8 +28,11 @@ describe('doctor', () => {
     expect(none.text).toMatch(/musl/)
     expect(none.text).toMatch(/missing the C API\n +the package koffi is not installed\.\n +run: npm install koffi/)
     // CUDA is told of, and changes nothing about the CPU.
-    const beside = await doctor({ routes: [missing], cuda: () => Promise.resolve(referenceDevice()) })
-    expect(beside.text).toMatch(/works +CUDA \(koffi \+ NVIDIA's driver\), device 'cuda'\n +\S.*matmul 256x256/)
+    const notes = (): string[] => ['large products of f16 and bf16: own kernels']
+    const beside = await doctor({ routes: [missing], cuda: () => Promise.resolve(Object.assign(referenceDevice(), { notes })) })
+    expect(beside.text).toMatch(
+      /works +CUDA \(koffi \+ NVIDIA's driver\), device 'cuda'\n +\S.*matmul 256x256[^\n]*\n +large products of f16 and bf16: own kernels\n/,
+    )
     expect(beside.works).toBe(false)
     const wrong = await doctor({
       routes: [

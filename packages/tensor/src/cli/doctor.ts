@@ -73,7 +73,8 @@ async function attempt(title: string, open: () => Promise<Device>): Promise<{ wo
     try {
       const ms = await tryDevice(device, { size, runs: 8 })
       const speed = `matmul ${size}x${size} in ${ms.toFixed(2)} ms (${((2 * size ** 3) / ms / 1e6).toFixed(1)} GFLOP/s)`
-      return { works: true, lines: [`works   ${title}`, `        ${device.description}; ${speed}`] }
+      const notes = device.notes?.().map((note) => `        ${note}`) ?? []
+      return { works: true, lines: [`works   ${title}`, `        ${device.description}; ${speed}`, ...notes] }
     } finally {
       await device.dispose()
     }

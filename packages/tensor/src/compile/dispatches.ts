@@ -15,6 +15,7 @@ import { chooseKept } from './kept.js'
 import { longReductionDispatches } from './long-reduction-dispatch.js'
 import { matricesDispatch } from './matrices-dispatch.js'
 import { placeUnits, type Memory, type Place } from './places.js'
+import type { PlainProduct } from './plain-product.js'
 import { productsDispatch } from './products-dispatch.js'
 import type { Program } from './program.js'
 import type { Reach } from './reach.js'
@@ -38,6 +39,8 @@ export interface Dispatch {
   readonly threads: (values: SymValues) => number
   /** The operations whose elements it works out, for people. */
   readonly title: string
+  /** The product that it is and nothing besides, which a device may leave to a library. */
+  readonly product?: PlainProduct
 }
 
 export interface DispatchPlan {

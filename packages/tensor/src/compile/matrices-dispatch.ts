@@ -18,6 +18,7 @@ import { elementCount, elementCountAt, type Shape, type SymValues } from '../sha
 import type { Dispatch } from './dispatches.js'
 import { inVectors, kernelOf, titleOf, type KernelParts } from './kernel-parts.js'
 import type { Memory } from './places.js'
+import { plainProduct } from './plain-product.js'
 import { known } from './products-dispatch.js'
 import type { Part } from './units.js'
 import { baseValue } from './views.js'
@@ -71,7 +72,9 @@ export function matricesDispatch(parts: readonly Part[], memory: Memory, tuning:
     kernelOf(title, memory, matrixThreads(block), (parts) => writeBlock(cut, lanes, parts)),
   )
   const size = (shape: Shape, values: SymValues): number => elementCountAt(shape, values)
+  const product = plainProduct(node, products, memory)
   return {
+    ...(product === undefined ? {} : { product }),
     kernel,
     places,
     symbols,

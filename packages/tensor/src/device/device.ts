@@ -96,6 +96,8 @@ export interface Device {
   readonly caps: DeviceCaps
   /** Lost or disposed, and of no more use; a device that cannot be lost need not say so. */
   readonly gone?: boolean
+  /** What else it found and uses, for people, a line each; asking may open it. */
+  notes?(): readonly string[]
   /** Whether the device runs the op itself; otherwise the compiler decomposes it. */
   supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean
   alloc(bytes: number): DeviceBuffer

@@ -10,6 +10,11 @@ import { findWebGpu } from './webgpu/find.js'
 export interface ResolveOptions extends CpuOptions {
   /** Path of NVIDIA's driver for `'cuda'`, instead of where it is installed (or what the environment variable TESSERAE_CUDA_DRIVER names). Node only. */
   readonly driver?: string
+  /**
+   * For `'cuda'`: path of NVIDIA's library cuBLASLt, which multiplies large matrices of f16 and bf16 where it is there, or false to leave it alone. Default: what the
+   * environment variable TESSERAE_CUBLASLT names (a path, or `off`), else what the system's loader finds. Node only.
+   */
+  readonly cublasLt?: string | false
   /** Receives warnings instead of the package's listeners (`onWarning`). */
   readonly onWarning?: (message: string) => void
   /** Told what `'auto'` chose, and why not something faster. */
@@ -74,11 +79,11 @@ const softwareReason = (name: string): string =>
 function remembered<T>(
   all: Map<string, Promise<T>>,
   name: string,
-  { threads, library, driver }: ResolveOptions,
+  { threads, library, driver, cublasLt }: ResolveOptions,
   isUsable: (value: T) => boolean,
   make: () => Promise<T>,
 ): Promise<T> {
-  const key = `${name} ${threads ?? ''} ${library ?? ''} ${driver ?? ''}`
+  const key = `${name} ${threads ?? ''} ${library ?? ''} ${driver ?? ''} ${cublasLt ?? ''}`
   const present = all.get(key)
   const making = present === undefined ? make() : present.then((value) => (isUsable(value) ? value : make()))
   all.set(key, making)
@@ -102,7 +107,7 @@ async function create(name: DeviceKind, options: ResolveOptions): Promise<Device
       return (await findWebGpu()).open()
     case 'cuda': {
       const { openCudaDevice } = await import('#cuda')
-      return openCudaDevice(options.driver)
+      return openCudaDevice(options.driver, options.cublasLt)
     }
     default:
       throw new TensorError(

@@ -38,7 +38,46 @@ const odd = [33, 35, 37] as const
 const some = sym('some', { max: 80 })
 const lengths = [1, 64, 77].map((length) => new Map([[some, length]]))
 
+/** So many products as a run says. */
+const batches = sym('batches', { max: 6 })
+
+/** Products and nothing after them, in every way in which batches lie. */
+const plainEdges: readonly KernelEdge[] = [
+  agrees(
+    'a batch of products of f16, first transposed, with one matrix',
+    () => [numbers([3, 24, 20], 0.3, 'f16'), numbers([1, 24, 18], 0.5, 'f16')],
+    (a, b) => a!.matmul(b!, { transA: true }),
+  ),
+  agrees(
+    'one matrix of bf16 with a batch, second transposed',
+    () => [numbers([20, 24], 0.3, 'bf16'), numbers([3, 18, 24], 0.5, 'bf16')],
+    (a, b) => a!.matmul(b!, { transB: true }),
+  ),
+  agrees(
+    'products of f16 in batches of two axes, of odd sizes',
+    () => [numbers([2, 3, 17, 19], 0.3, 'f16'), numbers([2, 3, 19, 21], 0.5, 'f16')],
+    (a, b) => a!.matmul(b!),
+  ),
+  agrees(
+    'products of f16, one matrix for some of a batch',
+    () => [numbers([3, 2, 18, 20], 0.3, 'f16'), numbers([3, 1, 20, 18], 0.5, 'f16')],
+    (a, b) => a!.matmul(b!),
+  ),
+  agrees(
+    'rows of f16 in batches with one matrix, with one more axis',
+    () => [numbers([3, 20, 24], 0.3, 'f16'), numbers([24, 34], 0.5, 'f16')],
+    (a, b) => a!.matmul(b!).reshape(3, 1, 20, 34),
+  ),
+  agrees(
+    'as many products of f16 as a symbol says',
+    () => [numbers([6, 24, 20], 0.3, 'f16'), numbers([6, 18, 24], 0.5, 'f16')],
+    (a, b) => a!.slice(0, 0, batches).matmul(b!.slice(0, 0, batches), { transA: true, transB: true }),
+    [1, 0, 6, 3].map((count) => new Map([[batches, count]])),
+  ),
+]
+
 export const matrixEdges: readonly KernelEdge[] = [
+  ...plainEdges,
   ...all.flatMap((transposed) => [whole, words, odd].map((size) => product('f16', size, transposed))),
   ...[all[0]!, all[3]!].map((transposed) => product('bf16', whole, transposed)),
   product('bf16', odd, all[1]!),

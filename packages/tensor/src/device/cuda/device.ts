@@ -24,6 +24,8 @@ import {
 import { checkRead, checkWrite, kernelDeviceCaps, MemoryCount, wholeWords } from '../kernel-device.js'
 import { deviceAttribute as attribute, type CudaDriver, type DevicePointer, type Handle } from './driver.js'
 import { CudaExecutable, type Numbers, type Stage } from './executable.js'
+import { LibraryProducts } from './library-products.js'
+import type { LibraryOptions } from './matrix-library.js'
 import { Modules } from './modules.js'
 import { Replay } from './replay.js'
 import { Staging } from './staging.js'
@@ -59,6 +61,7 @@ export class CudaDevice implements Device {
   private readonly stream: Handle
   private readonly staging: Staging
   private readonly modules: Modules
+  private readonly products: LibraryProducts
   private readonly count = new MemoryCount()
   private readonly buffers = new Set<CudaBuffer>()
   private readonly executables = new Set<CudaExecutable>()
@@ -74,11 +77,17 @@ export class CudaDevice implements Device {
     private readonly driver: CudaDriver,
     private readonly opened: Opened,
     private readonly tuning: Tuning,
+    library: LibraryOptions | undefined,
   ) {
     this.description = opened.description
     this.stream = driver.streamCreate()
     this.staging = new Staging(driver, this.stream, opened.context)
     this.modules = new Modules(driver, this.stream)
+    this.products = new LibraryProducts(driver, this.stream, library)
+  }
+
+  notes(): readonly string[] {
+    return [`large products of f16 and bf16: ${this.enter(() => this.products.describe())}`]
   }
 
   /** Lost or disposed, and of no more use. */
@@ -131,6 +140,7 @@ export class CudaDevice implements Device {
   async compile(program: Program): Promise<Executable> {
     const { kernelCaps, target, mostGroups } = this.opened
     const plan = this.enter(() => planDispatches(program, this.dispatchOptions))
+    const maxima = new Map(program.symbols.map((symbol) => [symbol, symbol.max]))
     const stages: Stage[] = []
     let words = 0
     let numbers: Numbers | undefined
@@ -145,7 +155,9 @@ export class CudaDevice implements Device {
         if (!this.modules.has(ptx)) await turnOfLoop()
         const sharedBytes = dynamicSharedBytes(kernel)
         const fn = this.enter(() => this.modules.acquire(ptx, kernel.name, sharedBytes))
-        stages.push({ dispatch, ptx, fn, sharedBytes, numbersAt: symbols.length === 0 ? undefined : words })
+        const product =
+          dispatch.product && this.enter(() => this.products.mayTake(dispatch.product!, maxima)) ? dispatch.product : undefined
+        stages.push({ dispatch, ptx, fn, sharedBytes, numbersAt: symbols.length === 0 ? undefined : words, product })
         words += symbols.length
       }
       if (words > 0) numbers = { words, pointer: this.enter(() => this.allocate(4 * words)) }
@@ -155,7 +167,8 @@ export class CudaDevice implements Device {
     }
     this.count.programs++
     debugLog(2, () => `${stages.length} dispatches on ${this.description}: ${plan.dispatches.map(({ title }) => title).join(', ')}`)
-    const own = new CudaExecutable(program, plan, stages, numbers, new Replay(this.driver, this.stream), mostGroups, (ended) => {
+    const replay = new Replay(this.driver, this.stream)
+    const own = new CudaExecutable(program, plan, stages, numbers, replay, mostGroups, this.products, (ended) => {
       this.count.programs--
       // Everything is ordered behind the runs that are on the stream.
       if (this.executables.delete(ended)) this.letGoOf(() => this.releaseExecutable(ended))
@@ -182,8 +195,9 @@ export class CudaDevice implements Device {
         try {
           own.update(symbols, this.staging)
           const places = this.place(own.program, inputs, outputs, copies)
-          // Last: allocating may have to give the arena away.
-          memory = { ...places, arena: this.arenaOf(own.plan.arena) }
+          // Last: allocating may have to give the arena away, and what the library uses, for which nothing is given away.
+          const arena = this.arenaOf(own.plan.arena)
+          memory = { ...places, arena, workspace: own.usesLibrary ? this.products.memory() : 0 }
         } catch (error) {
           throw markUnstarted(error as Error)
         }
@@ -228,7 +242,9 @@ export class CudaDevice implements Device {
       for (const executable of this.executables) this.releaseExecutable(executable)
       for (const { pointer } of this.buffers) driver.freeAsync(pointer, this.stream)
       if (this.arena.bytes > 0) driver.freeAsync(this.arena.pointer, this.stream)
+      this.products.giveBack()
       driver.streamSynchronize(this.stream)
+      this.products.close()
       this.modules.dispose()
       this.staging.dispose()
       driver.streamDestroy(this.stream)
@@ -277,6 +293,7 @@ export class CudaDevice implements Device {
     for (const { replay } of this.executables) replay.clear()
     if (this.arena.bytes > 0) driver.freeAsync(this.arena.pointer, stream)
     this.arena = { pointer: 0, bytes: 0 }
+    this.products.giveBack()
     driver.streamSynchronize(stream)
     this.staging.trim()
     driver.releaseFreedMemory?.(opened.ordinal)
@@ -387,9 +404,10 @@ const isOutOfMemory = (error: unknown): boolean => TensorError.isInstance(error)
 /**
  * Opens the first device that the driver shows, which `CUDA_VISIBLE_DEVICES` chooses. The driver is the device's own from here on.
  *
+ * @param library multiplies large halves in the place of kernels, where it opens; default none
  * @throws TensorError `DEVICE` when there is none, when it is older than Turing, or has no pool of memory
  */
-export function openCuda(driver: CudaDriver, tuning: Tuning = cudaTuning): CudaDevice {
+export function openCuda(driver: CudaDriver, tuning: Tuning = cudaTuning, library?: LibraryOptions): CudaDevice {
   const ordinal = 0
   let retained = false
   try {
@@ -429,7 +447,7 @@ export function openCuda(driver: CudaDriver, tuning: Tuning = cudaTuning): CudaD
       ...matrixCaps(target),
       processors: ask(attribute.multiprocessorCount),
     })
-    return new CudaDevice(driver, opened, { matrices, ...tuning })
+    return new CudaDevice(driver, opened, { matrices, ...tuning }, library)
   } catch (error) {
     try {
       if (retained) driver.primaryContextRelease(ordinal)

@@ -1,9 +1,11 @@
 import type { Dispatch, DispatchPlan, Place } from '../../compile/dispatches.js'
+import type { PlainProduct, ProductSize } from '../../compile/plain-product.js'
 import type { Program } from '../../compile/program.js'
 import { checkSymbols, type SymValues } from '../../shape.js'
 import type { Executable, ProfileSink } from '../device.js'
 import { gridOf, workgroupsOf, writeNumbers } from '../kernel-device.js'
 import type { CudaDriver, DevicePointer, Dim3, Handle } from './driver.js'
+import type { LibraryProducts } from './library-products.js'
 import type { Replay } from './replay.js'
 import type { Staging } from './staging.js'
 
@@ -16,6 +18,8 @@ export interface Stage {
   readonly sharedBytes: number
   /** Where its numbers are in the program's, in words; undefined when it has none. */
   readonly numbersAt: number | undefined
+  /** What a library may do in the kernel's place, where it is large enough in a run. */
+  readonly product: PlainProduct | undefined
 }
 
 /** The numbers of all dispatches of a program. */
@@ -30,6 +34,8 @@ export interface RunMemory {
   readonly outputs: readonly DevicePointer[]
   /** Of temporaries; 0 when there are none. */
   readonly arena: DevicePointer
+  /** Of the library's products; 0 where kernels do them. */
+  readonly workspace: DevicePointer
 }
 
 /** A program's kernels, compiled, with what stays the same from run to run. */
@@ -38,7 +44,9 @@ export class CudaExecutable implements Executable {
   /** Values of the program's symbols that numbers and grids are for. */
   private values: readonly number[] | undefined
   private grids: readonly Dim3[] = []
-  private gridKey = ''
+  private products: readonly (ProductSize | undefined)[] = []
+  /** Of grids, and of the products whose sizes a library is told instead. */
+  private sizeKey = ''
   private readonly most: readonly number[]
 
   constructor(
@@ -48,6 +56,7 @@ export class CudaExecutable implements Executable {
     readonly numbers: Numbers | undefined,
     readonly replay: Replay,
     private readonly mostGroups: number,
+    private readonly library: LibraryProducts,
     private readonly onDispose: (own: CudaExecutable) => void,
   ) {
     const maxima = new Map(program.symbols.map((symbol) => [symbol, symbol.max]))
@@ -58,6 +67,11 @@ export class CudaExecutable implements Executable {
     if (this.disposed) return
     this.disposed = true
     this.onDispose(this)
+  }
+
+  /** Whether a library may be asked for a product in this run. */
+  get usesLibrary(): boolean {
+    return this.products.some((product) => product !== undefined)
   }
 
   /** Works out grids, and sends numbers to the device, where symbols have other values than in the run before. */
@@ -74,7 +88,8 @@ export class CudaExecutable implements Executable {
       // A symbol that grows at each step would need a new graph each time: grids are rounded up to powers of two, and threads beyond the end leave at once.
       return [...gridOf(Math.min(2 ** Math.ceil(Math.log2(groups)), this.most[i]!), this.mostGroups), 1]
     })
-    this.gridKey = this.grids.map(([x, y]) => `${x}x${y}`).join()
+    this.products = this.stages.map(({ product }) => product && this.library.sized(product, values))
+    this.sizeKey = [...this.grids.map(([x, y]) => `${x}x${y}`), ...this.products.map((product) => product?.key ?? '')].join()
     if (this.numbers !== undefined) {
       const words = new Uint32Array(this.numbers.words)
       for (const { dispatch, numbersAt } of this.stages) if (numbersAt !== undefined) writeNumbers(words, numbersAt, dispatch, values)
@@ -87,8 +102,8 @@ export class CudaExecutable implements Executable {
   launch(driver: CudaDriver, stream: Handle, memory: RunMemory, replayed: boolean): void {
     const launch = (): void => this.stages.forEach((_, i) => this.launchStage(i, driver, stream, memory))
     if (!replayed) return launch()
-    const { inputs, outputs, arena } = memory
-    this.replay.run(`${inputs.join()} ${outputs.join()} ${arena} ${this.gridKey}`, this.stages.length, launch)
+    const { inputs, outputs, arena, workspace } = memory
+    this.replay.run(`${inputs.join()} ${outputs.join()} ${arena} ${workspace} ${this.sizeKey}`, this.stages.length, launch)
   }
 
   /** Kernel by kernel, each awaited: times are those of the device and of waiting for it. */
@@ -96,20 +111,28 @@ export class CudaExecutable implements Executable {
     driver.streamSynchronize(stream)
     this.stages.forEach(({ dispatch }, i) => {
       const start = performance.now()
-      this.launchStage(i, driver, stream, memory)
+      const detail = this.launchStage(i, driver, stream, memory)
       driver.streamSynchronize(stream)
-      profile({ name: dispatch.title, detail: dispatch.kernel.name, ms: performance.now() - start })
+      profile({ name: dispatch.title, detail, ms: performance.now() - start })
     })
   }
 
-  private launchStage(index: number, driver: CudaDriver, stream: Handle, { inputs, outputs, arena }: RunMemory): void {
-    const { dispatch, fn, sharedBytes, numbersAt } = this.stages[index]!
+  /** @returns what was put on the stream, for people: the kernel's name, or the library's */
+  private launchStage(index: number, driver: CudaDriver, stream: Handle, { inputs, outputs, arena, workspace }: RunMemory): string {
+    const { dispatch, fn, sharedBytes, numbersAt, product } = this.stages[index]!
+    const { name, workgroup } = dispatch.kernel
     const grid = this.grids[index]!
-    if (grid[0] === 0) return
+    if (grid[0] === 0) return name
     const address = (place: Place): DevicePointer =>
       place.kind === 'temporary' ? arena + place.offset : place.kind === 'input' ? inputs[place.index]! : outputs[place.index]!
+    const sized = this.products[index]
+    if (product !== undefined && sized !== undefined && workspace !== 0) {
+      const at = { left: address(product.left.place), right: address(product.right.place), result: address(product.result) }
+      if (this.library.multiply(sized, at, workspace)) return this.library.description
+    }
     const parameters = dispatch.places.map(address)
     if (numbersAt !== undefined) parameters.push(this.numbers!.pointer + 4 * numbersAt)
-    driver.launch(fn, grid, dispatch.kernel.workgroup, sharedBytes, stream, parameters)
+    driver.launch(fn, grid, workgroup, sharedBytes, stream, parameters)
+    return name
   }
 }

@@ -47,7 +47,7 @@ export function findLibrary(koffi: Koffi, path = process.env[driverVariable], pl
 }
 
 /** What the loader said, without what this package put around it. */
-function detailOf(error: unknown): string {
+export function detailOf(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
   return (cause instanceof Error ? cause.message : String(cause)).split('\n')[0]!.replace(/^Failed to load shared library: /, '')
 }

@@ -1,10 +1,11 @@
 /** The whole way from a tensor to the calls of the driver, through the FFI, on a library that takes the place of the driver's. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { castNumber } from '../../../dtype.js'
 import { sym, tensor } from '../../../index.js'
 import { jit } from '../../../transform/jit.js'
 import type { Tensor } from '../../../tensor.js'
 import { resolveDevice } from '../../registry.js'
-import { buildFake, canBuildFake, noCompiler, type Fake } from '../testing/fake.js'
+import { buildFake, buildFakeCublasLt, canBuildFake, noCompiler, type Fake } from '../testing/fake.js'
 
 let fake: Fake
 beforeAll(() => {
@@ -41,6 +42,54 @@ describe.skipIf(!canBuildFake)(`device 'cuda' through the FFI${canBuildFake ? ''
     x.dispose()
     await device.dispose()
     expect({ bytes: fake.liveBytes(), handles: fake.liveHandles() }).toEqual({ bytes: 0, handles: 0 })
+  })
+
+  it('multiplies large halves by a library where it is there, and as a kernel where it is not', async () => {
+    using products = buildFakeCublasLt()
+    const multiplied = (): string[] => products.log().filter((line) => line.startsWith('cublasLtMatmul '))
+    const [rows, inner, columns] = [512, 512, 512]
+    const value = (i: number): number => ((i * 5) % 7) - 3
+    const matrix = (shape: readonly [number, number]): Tensor =>
+      tensor(
+        Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => value(i)),
+        { shape, dtype: 'f16' },
+      )
+    const device = await resolveDevice('cuda', { driver: fake.path, cublasLt: products.path })
+    const kernels = await resolveDevice('cuda', { driver: fake.path, cublasLt: false })
+    expect(kernels).not.toBe(device)
+    fake.log()
+    {
+      using result = await matrix([rows, inner])
+        .matmul(matrix([inner, columns]))
+        .realize({ device })
+      const found = await result.data()
+      expect(launches(fake.log())).toEqual([])
+      for (const [row, column] of [
+        [0, 0],
+        [511, 510],
+        [37, 123],
+      ] as const) {
+        let sum = 0
+        for (let k = 0; k < inner; k++) sum += value(row * inner + k) * value(k * columns + column)
+        expect(found[row * columns + column]).toBe(castNumber('f16', sum))
+      }
+      expect(multiplied()).toEqual(['cublasLtMatmul 1 0, workspace 33554432'])
+      using small = await matrix([rows, inner])
+        .matmul(matrix([inner, columns / 2]))
+        .realize({ device })
+      using own = await matrix([rows, inner])
+        .matmul(matrix([inner, columns]))
+        .realize({ device: kernels })
+      expect([small.shape, own.shape]).toEqual([
+        [rows, columns / 2],
+        [rows, columns],
+      ])
+      expect(launches(fake.log())).toHaveLength(2)
+      expect(multiplied()).toEqual([])
+    }
+    await kernels.dispose()
+    await device.dispose()
+    expect([products.liveHandles(), fake.liveHandles(), fake.liveBytes()]).toEqual([0, 0, 0])
   })
 
   it('waits without blocking the event loop', async () => {

@@ -13,6 +13,7 @@ import {
   type Handle,
   type PinnedMemory,
 } from '../driver.js'
+import type { DeviceMemory } from './device-memory.js'
 import { DriverState, STATIC_SHARED, type EmulatorOptions } from './driver-state.js'
 import { KernelFault } from './fault.js'
 import { runKernel } from './machine.js'
@@ -34,6 +35,8 @@ export interface Live {
 
 export interface EmulatedDriver extends CudaDriver {
   live(): Live
+  /** Puts the work of a library on a stream, which calls the driver by itself. */
+  submit(call: string, stream: Handle, work: (memory: DeviceMemory) => void): void
   /** How often each method was called. */
   readonly calls: ReadonlyMap<string, number>
 }
@@ -323,6 +326,11 @@ class Emulator extends DriverState implements EmulatedDriver {
         this.lose(faultStatus(error.kind), error.message)
       }
     })
+  }
+
+  submit(call: string, stream: Handle, work: (memory: DeviceMemory) => void): void {
+    this.enter('submit')
+    this.enqueue(this.streamOf(stream, call), () => work(this.memory))
   }
 
   eventCreate(): Handle {
