@@ -231,9 +231,10 @@ export class Machine {
 
   private cutRest(rest: Rest, far: number, levels: number): Rest {
     if (rest === END || rest === CUT) return rest
-    if (levels === 0) return CUT
     const [node, next] = [this.restNodes[rest]!, this.restNext[rest]!]
-    const below = this.cutRest(next, far, levels - 1)
+    const isByte = this.nodes.data[node]!.kind === 'bytes'
+    if (levels === 0 && !isByte) return CUT
+    const below = this.cutRest(next, far, isByte ? levels : levels - 1)
     const same = this.blurred(node, far)
     return below === next && same === node ? rest : this.push(same, below)
   }

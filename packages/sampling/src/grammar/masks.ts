@@ -7,9 +7,9 @@ const MOST_MASKS = 512
 /** Parts of masks that are kept. */
 const MOST_PARTS = 4_096
 /** What is to follow beyond so much is not part of what a part of a mask is known by: hardly a token closes more than a string. */
-const LEVELS = 2
+const LEVELS = 1
 /** Parts of fewer tokens are lists of them. */
-const FEW = 512
+const FEW = 1_024
 
 /** The tokens that go on in one way. */
 interface Part {
@@ -25,14 +25,14 @@ export class Masks {
   private readonly known = new Map<Config, Uint32Array>()
   private readonly parts = new Map<Config, Part>()
   private readonly stack: Int32Array
-  private readonly scratch: Uint32Array
+  private readonly found: Found
 
   constructor(
     readonly machine: Machine,
     readonly vocabulary: Vocabulary,
   ) {
     this.stack = new Int32Array(vocabulary.longest + 1)
-    this.scratch = new Uint32Array(vocabulary.words)
+    this.found = new Found(vocabulary.words)
   }
 
   /** The mask of a configuration, which must not be written to: bit `id % 32` of word `id >> 5` for token `id`. */
@@ -47,33 +47,28 @@ export class Masks {
       const { ids, bits, open, trie } = keep(this.parts, cut, MOST_PARTS, () => this.partOf(cut))
       if (bits !== undefined) for (let i = 0; i < mask.length; i++) mask[i]! |= bits[i]!
       if (ids !== undefined) for (let i = 0; i < ids.length; i++) allow(mask, ids[i]!)
-      for (const node of open) this.goOn(trie, node, config, mask)
+      for (const node of open) this.goOn(trie, node, config)
     }
+    this.found.addTo(mask)
     if (machine.accepts(config)) for (const id of vocabulary.end) allow(mask, id)
     return mask
   }
 
   private partOf(config: Config): Part {
-    const { machine, vocabulary, scratch } = this
+    const { machine, vocabulary, found } = this
     const open: number[] = []
     const room = machine.roomOf(config)
     // Tokens of nothing but text are known at once, where all of them may come.
-    const trie = room > 0 && machine.isWhole(config) ? vocabulary.rest : vocabulary.all
-    if (trie === vocabulary.rest) scratch.set(vocabulary.plainMask(room))
-    else scratch.fill(0)
+    const isText = room > 0 && machine.isWhole(config)
+    const trie = isText ? vocabulary.rest : vocabulary.all
+    if (isText) found.begin(vocabulary.plainMask(room))
     this.stack[0] = config
-    this.walk(trie, 0, trie.bytes.length, scratch, open)
-    let count = 0
-    for (let i = 0; i < scratch.length; i++) count += countBits(scratch[i]!)
-    if (count >= FEW) return { ids: undefined, bits: scratch.slice(), open, trie }
-    const ids = new Int32Array(count)
-    let at = 0
-    for (let i = 0; i < scratch.length; i++) for (let word = scratch[i]!; word !== 0; word &= word - 1) ids[at++] = 32 * i + (31 - Math.clz32(word & -word))
-    return { ids, bits: undefined, open, trie }
+    this.walk(trie, 0, trie.bytes.length, found, open)
+    return { ...found.take(), open, trie }
   }
 
   /** Tokens from a node on, by where the text really stands. */
-  private goOn(trie: Trie, node: number, config: Config, mask: Uint32Array): void {
+  private goOn(trie: Trie, node: number, config: Config): void {
     const { machine, stack, vocabulary } = this
     const depth = trie.depths[node]!
     const bytes = vocabulary.tokens[trie.tokens[trie.starts[node]!]!]!
@@ -83,11 +78,11 @@ export class Masks {
       if (next === DEAD) return
       stack[i + 1] = next
     }
-    this.walk(trie, node, node + trie.sizes[node]!, mask, undefined)
+    this.walk(trie, node, node + trie.sizes[node]!, this.found, undefined)
   }
 
   /** Allows the tokens of nodes from `from` to `to` that lead on from the configurations on the stack. Those that come to what was cut off are put into `open`. */
-  private walk({ bytes, depths, sizes, starts, tokens, plainBelow }: Trie, from: number, to: number, mask: Uint32Array, open: number[] | undefined): void {
+  private walk({ bytes, depths, sizes, starts, tokens, plainBelow }: Trie, from: number, to: number, found: Found, open: number[] | undefined): void {
     const { machine, stack } = this
     for (let node = from; node < to; ) {
       const depth = depths[node]!
@@ -97,8 +92,10 @@ export class Masks {
         continue
       }
       if (open !== undefined && machine.isOpen(next)) {
-        open.push(node)
-        node += sizes[node]!
+        // Something follows whatever was cut off: what ends here may come.
+        for (let at = starts[node]!; at < starts[node + 1]!; at++) found.add(tokens[at]!)
+        const after = node + sizes[node]!
+        for (node++; node < after; node += sizes[node]!) open.push(node)
         continue
       }
       stack[depth + 1] = next
@@ -107,7 +104,7 @@ export class Masks {
       const isFree = plain > 0 && machine.roomOf(next) >= plain
       const after = isFree ? node + sizes[node]! : node + 1
       const end = starts[after]!
-      for (let at = starts[node]!; at < end; at++) allow(mask, tokens[at]!)
+      for (let at = starts[node]!; at < end; at++) found.add(tokens[at]!)
       node = after
     }
   }
@@ -117,10 +114,50 @@ function allow(mask: Uint32Array, id: number): void {
   mask[id >> 5]! |= 1 << (id & 31)
 }
 
-function countBits(word: number): number {
-  let one = word - ((word >>> 1) & 0x55555555)
-  one = (one & 0x33333333) + ((one >>> 2) & 0x33333333)
-  return (((one + (one >>> 4)) & 0x0f0f0f0f) * 0x01010101) >>> 24
+/** Collects tokens: a few as a list, more as bits. */
+class Found {
+  private readonly ids = new Int32Array(FEW)
+  private readonly bits: Uint32Array
+  private count = 0
+  private isMany = false
+
+  constructor(words: number) {
+    this.bits = new Uint32Array(words)
+  }
+
+  /** Begins with many. */
+  begin(bits: Uint32Array): void {
+    this.bits.set(bits)
+    this.isMany = true
+  }
+
+  add(id: number): void {
+    if (this.isMany) allow(this.bits, id)
+    else if (this.count < FEW) this.ids[this.count++] = id
+    else {
+      this.isMany = true
+      for (let i = 0; i < FEW; i++) allow(this.bits, this.ids[i]!)
+      allow(this.bits, id)
+    }
+  }
+
+  take(): Pick<Part, 'ids' | 'bits'> {
+    const part = this.isMany ? { ids: undefined, bits: this.bits.slice() } : { ids: this.ids.slice(0, this.count), bits: undefined }
+    this.clear()
+    return part
+  }
+
+  addTo(mask: Uint32Array): void {
+    if (this.isMany) for (let i = 0; i < mask.length; i++) mask[i]! |= this.bits[i]!
+    else for (let i = 0; i < this.count; i++) allow(mask, this.ids[i]!)
+    this.clear()
+  }
+
+  private clear(): void {
+    if (this.isMany) this.bits.fill(0)
+    this.isMany = false
+    this.count = 0
+  }
 }
 
 /** What is kept under a key as what was asked for last; what was asked for longest ago is let go of. */

@@ -18,6 +18,7 @@ import {
   NEVER,
   nothing,
   Subs,
+  type MemberLayer,
   type ObjectShape,
   type Shapes,
   type StringShape,
@@ -345,6 +346,10 @@ export class Reader {
 
   /** Whether a member that has to be there cannot be. */
   private isImpossible({ required, layers }: ObjectShape): boolean {
+    if (layers.length === 1) {
+      const [{ named, formed, rest }] = layers as readonly [MemberLayer]
+      return required.some((name) => (named.get(name) ?? (formed.length === 0 ? rest : ANY)) === NEVER)
+    }
     for (const name of required) {
       const subs = layers.flatMap(({ named, rest, formed }) => named.get(name) ?? (formed.length === 0 ? rest : []))
       const sub = this.subs.all(subs)
