@@ -1,4 +1,4 @@
-import { clearPrograms } from './compile/cache.js'
+import { clearProgramsOver } from './compile/cache.js'
 import type { InputRole } from './compile/program.js'
 import { reportCollected, trackMemory, type Place, type TrackedMemory } from './debug/leaks.js'
 import type { Device, DeviceBuffer } from './device/device.js'
@@ -33,13 +33,10 @@ class Memory {
  */
 const collected = new FinalizationRegistry<Backstop>(({ buffer, tracked }) => {
   if (tracked !== undefined) reportCollected(tracked)
-  dropPrograms(buffer)
+  // A frozen buffer may be packed inside programs, so those go when it is no longer to be had as it was.
+  clearProgramsOver(buffer)
   buffer.device.free(buffer)
 })
-
-/** A frozen buffer may be packed inside programs, so those go when it is no longer to be had as it was. */
-const dropPrograms = (buffer: DeviceBuffer, after: readonly Promise<void>[] = []): void =>
-  clearPrograms(buffer.device, (program) => program.inputs.some((input) => input.frozen === buffer), after)
 
 export interface StorageOptions {
   readonly buffer?: DeviceBuffer
@@ -104,7 +101,7 @@ export class Storage {
     if (this.currentRole === 'frozen' && role !== 'frozen') {
       this.epoch++
       if (this.held !== undefined)
-        dropPrograms(
+        clearProgramsOver(
           this.held.buffer,
           Array.from(this.uses, (use) => use.ended),
         )
@@ -267,7 +264,7 @@ export class Storage {
     const memory = this.held
     if (memory !== undefined) {
       this.tracked?.end()
-      if (this.currentRole === 'frozen') dropPrograms(memory.buffer)
+      if (this.currentRole === 'frozen') clearProgramsOver(memory.buffer)
     }
     this.held = undefined
     this.waiting = undefined

@@ -1,8 +1,8 @@
 /** Trainers on rows in groups: two ranks do what one process does that accumulates twice as many batches. */
 import { referenceDevice, type Device } from '@tesserae/tensor'
 import { runThreads } from '@tesserae/tensor/node'
-import { joinThreads, threadSeats, type ProcessGroup } from '@tesserae/tensor/parallel'
 import { describe, expect, it } from 'vitest'
+import { errorOf, threadRanks, valueOf } from '../../../tensor/src/parallel/testing/thread-ranks.js'
 import {
   beginTraining,
   finishTraining,
@@ -19,19 +19,6 @@ import { ppo } from './ppo.js'
 const begin = (trainer: GroupTrainer, options: GroupTraining = {}): Promise<AnyRun> =>
   beginTraining(trainer, { device: referenceDevice(), ...options })
 
-/** What each of two ranks does, both in this thread. */
-async function ranks<T>(work: (group: ProcessGroup) => Promise<T>): Promise<PromiseSettledResult<T>[]> {
-  const groups = threadSeats(2).map((seat) => joinThreads(seat, { deadlineMs: 20_000 }))
-  const results = await Promise.allSettled(groups.map(work))
-  await Promise.allSettled(groups.map((group) => group.close()))
-  return results
-}
-const valueOf = <T>(result: PromiseSettledResult<T>): T => {
-  if (result.status === 'rejected') throw result.reason
-  return result.value
-}
-const errorOf = (result: PromiseSettledResult<unknown>): unknown => (result.status === 'rejected' ? result.reason : 'no error')
-
 async function alone(trainer: GroupTrainer, options: GroupTraining = {}) {
   using run = await begin(trainer, options)
   return { metrics: await finishTraining(run), values: await valuesOf(run.weights), steps: run.steps }
@@ -42,7 +29,7 @@ describe.each(groupTrainers)('%s in a group', (trainer) => {
     'does on two ranks that accumulate %i what one process does that accumulates twice as many',
     async (accumulate) => {
       const expected = await alone(trainer, { accumulate: 2 * accumulate })
-      const results = await ranks(async (group) => {
+      const results = await threadRanks(2, async (group) => {
         using run = await begin(trainer, { accumulate, group, start: 1 + group.rank, bucketBytes: 512 })
         return { metrics: await finishTraining(run), values: await valuesOf(run.weights) }
       })
@@ -77,7 +64,7 @@ describe('trainers in a group', () => {
 
   it('go on from a state bit for bit, what the reference said included', async () => {
     const trained = (resume: boolean) =>
-      ranks(async (group) => {
+      threadRanks(2, async (group) => {
         const device = referenceDevice()
         const first = await beginTraining('dpo', { group, device, steps: resume ? 1 : 2 })
         await finishTraining(first)
@@ -90,7 +77,7 @@ describe('trainers in a group', () => {
 
   it('share out the passes over the data', async () => {
     const expected = await alone('sft', { steps: undefined as never, epochs: 2, accumulate: 2 })
-    const results = await ranks(async (group) => {
+    const results = await threadRanks(2, async (group) => {
       using run = await begin('sft', { steps: undefined as never, epochs: 2, group })
       return run.steps
     })
@@ -101,7 +88,7 @@ describe('trainers in a group', () => {
     ['rate', 'sft', { learningRate: 2e-3 }, /sft: the learning rate is 0\.002 on rank 1 and 0\.001 on rank 0/],
     ['number of rows', 'dpo', { rows: 2 }, /dpo: rows is 2 on rank 1 and 3 on rank 0/],
   ] as const)('name the rank that was given another %s', async (_, trainer, other, message) => {
-    const results = await ranks(async (group) => {
+    const results = await threadRanks(2, async (group) => {
       using run = await begin(trainer, { group, ...(group.rank === 1 ? other : {}) })
       return await finishTraining(run)
     })
@@ -110,7 +97,7 @@ describe('trainers in a group', () => {
   })
 
   it("stop together by one rank's signal, their states whole, and leave nothing on the device", async () => {
-    const results = await ranks(async (group) => {
+    const results = await threadRanks(2, async (group) => {
       const controller = new AbortController()
       const device: Device = referenceDevice()
       const run = await begin('dpo', { group, device, steps: 50, ...(group.rank === 1 ? { signal: controller.signal } : {}) })

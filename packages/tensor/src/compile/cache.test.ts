@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest'
 import { ReferenceDevice } from '../device/reference/device.js'
-import type { Executable } from '../device/device.js'
+import type { DeviceBuffer, Executable } from '../device/device.js'
 import { add, constant, neg } from '../graph/primitives.js'
 import type { Value } from '../graph/node.js'
 import { makeNode } from '../graph/build.js'
 import '../ops/table.js'
 import { buildProgram } from './build-program.js'
-import { clearPrograms, leasePrograms } from './cache.js'
+import { clearPrograms, clearProgramsOver, leasePrograms } from './cache.js'
 import type { Program } from './program.js'
 
 const leaf = (): Value => ({ node: makeNode('input', [], {}, [{ shape: [2], dtype: 'f32' }]), index: 0 })
@@ -70,5 +70,26 @@ it('drops programs at once for whoever comes, and for those at work when they ha
   await new Promise((resolve) => setTimeout(resolve, 0))
   expect(() => device.run(executable, [device.alloc(8)], [device.alloc(8)], new Map())).toThrow(/this program was disposed/)
   device.run(again.executable, [device.alloc(8)], [device.alloc(8)], new Map())
+  lease.release()
+})
+
+it('drops the programs over a frozen buffer, and no others', async () => {
+  const device = new Slow()
+  const buffers = [device.alloc(8), device.alloc(8), device.alloc(8)]
+  const over = (frozen: DeviceBuffer, i: number): Program => {
+    const program = programOf(1)
+    return { ...program, key: `${program.key} over ${i}`, inputs: program.inputs.map((input) => ({ ...input, role: 'frozen', frozen })) }
+  }
+  const programs = buffers.slice(0, 2).map(over)
+  const lease = leasePrograms(device)
+  const compiled = await Promise.all(programs.map((program) => lease.compile(program)))
+  clearProgramsOver(buffers[2]!)
+  expect(await Promise.all(programs.map((program) => lease.compile(program)))).toEqual(compiled)
+  clearProgramsOver(buffers[0]!)
+  const again = await Promise.all(programs.map((program) => lease.compile(program)))
+  expect(again.map((each, i) => each === compiled[i])).toEqual([false, true])
+  // A buffer that programs were dropped over may be compiled over again.
+  clearProgramsOver(buffers[0]!)
+  expect(await lease.compile(programs[0]!)).not.toBe(again[0])
   lease.release()
 })

@@ -1,4 +1,4 @@
-import type { Device } from '../device/device.js'
+import type { Device, DeviceBuffer } from '../device/device.js'
 import { debugLog, warn } from '../debug/log.js'
 import type { Program } from './program.js'
 import type { Compile, CompiledProgram } from './plan.js'
@@ -18,6 +18,8 @@ interface ProgramCache {
   readonly programs: Map<string, Cached>
   /** Programs alike but for their constants, by what they have in common. */
   readonly variants: Map<string, Variants>
+  /** Buffers that were frozen when a program was compiled over them. */
+  readonly frozen: WeakSet<DeviceBuffer>
 }
 
 interface Variants {
@@ -54,7 +56,7 @@ function lookUp(device: Device, program: Program): Cached {
   // Whatever was compiled for it: it says itself what became of it.
   if (device.gone === true) return { program, compiled: compileFor(device, program), users: 0, evicted: true }
   let cache = caches.get(device)
-  if (cache === undefined) caches.set(device, (cache = { programs: new Map(), variants: new Map() }))
+  if (cache === undefined) caches.set(device, (cache = { programs: new Map(), variants: new Map(), frozen: new WeakSet() }))
   const { programs, variants } = cache
   const found = programs.get(program.key)
   if (found !== undefined) {
@@ -65,6 +67,7 @@ function lookUp(device: Device, program: Program): Cached {
   const compiled = compileFor(device, program)
   const entry: Cached = { program, compiled, users: 0, evicted: false }
   programs.set(program.key, entry)
+  for (const { frozen } of program.inputs) if (frozen !== undefined) cache.frozen.add(frozen)
   compiled.catch(() => {
     if (programs.get(program.key) === entry) programs.delete(program.key) // a failure is not worth remembering: memory may be free next time
   })
@@ -105,6 +108,12 @@ export function clearPrograms(device: Device, which: (program: Program) => boole
     if (after.length === 0) disposeEntry(entry)
     else void Promise.all(after).then(() => disposeEntry(entry))
   }
+}
+
+/** Drops the programs over a frozen buffer, as `clearPrograms` does. Most buffers are in none, which is known without looking at every program. */
+export function clearProgramsOver(buffer: DeviceBuffer, after: readonly Promise<void>[] = []): void {
+  if (caches.get(buffer.device)?.frozen.has(buffer) !== true) return
+  clearPrograms(buffer.device, (program) => program.inputs.some(({ frozen }) => frozen === buffer), after)
 }
 
 /** Programs that differ only in a number are usually one program that wants an input: the eighth of a kind says so. */

@@ -3,6 +3,7 @@ import { buildKernel, f32, i32, u32, type KernelBuilder } from './builder.js'
 import { constant, unaryOps, vector, type Expr, type Kernel, type KernelCaps, type Lanes, type Scalar } from './ir.js'
 import { dynamicSharedBytes, printPtx, ptxTargetOf, ptxTargets } from './print-ptx.js'
 import { assemble, findPtxas, joinModules, noPtxas } from './testing/ptxas.js'
+import { rowSums } from './testing/row-sums.js'
 import { verifyKernel } from './verify.js'
 
 const caps: KernelCaps = {
@@ -13,29 +14,6 @@ const caps: KernelCaps = {
   maxWorkgroup: [1024, 1024, 64],
   maxBindings: 32,
 }
-
-/** Sums rows: a kernel with all kinds of statements. */
-const rowSums = buildKernel({ name: 'row_sums', workgroup: [32, 1, 1] }, (b) => {
-  const x = b.storage('x', 'f32')
-  const sums = b.storage('sums', 'f32')
-  const seen = b.storage('seen', 'u32', { atomic: true })
-  const width = b.uniform('width')
-  const scale = b.uniform('scale', 'f32')
-  const part = b.sharedArray('part', 'f32', 32)
-  const thread = b.localIndex()
-  const sum = b.var('sum', f32(0))
-  b.for('i', thread, width, 32, (i) => {
-    sum.set(b.load(x, b.workgroupId(0).mul(width).add(i)).fma(scale, sum.value))
-    b.atomicAdd(seen, u32(0), u32(1))
-  })
-  b.store(part, thread, sum.value)
-  b.barrier()
-  b.if(
-    thread.eq(0),
-    () => b.store(sums, b.workgroupId(0), b.load(part, u32(0)).add(b.load(part, u32(31)))),
-    () => b.store(part, thread, f32(0)),
-  )
-})
 
 /** Every operator of a type, with values from memory so that nothing can be left out. */
 const operators = (scalar: Exclude<Scalar, 'bool'>, lanes: Lanes): Kernel =>
@@ -124,9 +102,9 @@ it('prints statements, arrays, numbers and shared memory', () => {
     .reqntid 32, 1, 1
     {
       .shared .align 16 .b8 part_0[128];
-      .reg .b32 %r<10>;
-      .reg .f32 %f<8>;
-      .reg .pred %p<3>;
+      .reg .b32 %r<17>;
+      .reg .f32 %f<11>;
+      .reg .pred %p<5>;
       .reg .b64 %rd<11>;
       ld.param.u64 %rd1, [numbers];
       cvta.to.global.u64 %rd2, %rd1;
@@ -159,18 +137,39 @@ it('prints statements, arrays, numbers and shared memory', () => {
       mad.lo.u32 %r8, %r2, 4, %r7;
       st.shared.f32 [%r8], %f1;
       bar.sync 0;
-      setp.eq.u32 %p2, %r2, 0;
-      @!%p2 bra $L_3;
-      ld.shared.f32 %f5, [part_0+0];
-      ld.shared.f32 %f6, [part_0+124];
-      add.rn.f32 %f7, %f5, %f6;
-      mad.wide.u32 %rd10, %r4, 4, %rd9;
-      st.global.f32 [%rd10], %f7;
-      bra $L_4;
+      mov.b32 %r9, 0;
     $L_3:
-      mad.lo.u32 %r9, %r2, 4, %r7;
-      st.shared.f32 [%r9], 0f00000000;
+      setp.lt.u32 %p2, %r9, 4;
+      @!%p2 bra $L_4;
+      and.b32 %r10, %r9, 31;
+      shr.u32 %r11, 16, %r10;
+      setp.lt.u32 %p3, %r2, %r11;
+      @!%p3 bra $L_5;
+      mad.lo.u32 %r12, %r2, 4, %r7;
+      ld.shared.f32 %f5, [%r12];
+      add.u32 %r13, %r2, %r11;
+      mad.lo.u32 %r14, %r13, 4, %r7;
+      ld.shared.f32 %f6, [%r14];
+      add.rn.f32 %f7, %f5, %f6;
+      mad.lo.u32 %r15, %r2, 4, %r7;
+      st.shared.f32 [%r15], %f7;
+    $L_5:
+      bar.sync 0;
+      add.u32 %r9, %r9, 1;
+      bra $L_3;
     $L_4:
+      setp.eq.u32 %p4, %r2, 0;
+      @!%p4 bra $L_6;
+      ld.shared.f32 %f8, [part_0+0];
+      ld.shared.f32 %f9, [part_0+4];
+      add.rn.f32 %f10, %f8, %f9;
+      mad.wide.u32 %rd10, %r4, 4, %rd9;
+      st.global.f32 [%rd10], %f10;
+      bra $L_7;
+    $L_6:
+      mad.lo.u32 %r16, %r2, 4, %r7;
+      st.shared.f32 [%r16], 0f00000000;
+    $L_7:
       ret;
     }
     "

@@ -1,6 +1,6 @@
 import { referenceDevice } from '@tesserae/tensor'
-import { joinThreads, threadSeats, type ProcessGroup } from '@tesserae/tensor/parallel'
 import { describe, expect, it } from 'vitest'
+import { errorOf, threadRanks, valueOf } from '../../../tensor/src/parallel/testing/thread-ranks.js'
 import { gpt2 } from '../architectures/gpt2.js'
 import { initWeights } from '../architectures/initialize.js'
 import { llama } from '../architectures/llama.js'
@@ -33,20 +33,6 @@ async function all(run: TrainingRun): Promise<StepEvent[]> {
   return events
 }
 
-/** What each rank does, all in this thread. */
-async function ranks<T>(size: number, work: (group: ProcessGroup) => Promise<T>): Promise<PromiseSettledResult<T>[]> {
-  const groups = threadSeats(size).map((seat) => joinThreads(seat, { deadlineMs: 20_000 }))
-  const results = await Promise.allSettled(groups.map(work))
-  await Promise.allSettled(groups.map((group) => group.close()))
-  return results
-}
-
-const valueOf = <T>(result: PromiseSettledResult<T>): T => {
-  if (result.status === 'rejected') throw result.reason
-  return result.value
-}
-const errorOf = (result: PromiseSettledResult<unknown>): unknown => (result.status === 'rejected' ? result.reason : 'no error')
-
 async function bits(run: TrainingRun): Promise<Record<string, number[]>> {
   const out: Record<string, number[]> = {}
   for (const [name, leaf] of namedWeights(run.weights)) out[name] = [...(await leaf.bytes())]
@@ -57,7 +43,7 @@ describe('train in a group', () => {
   it('does on two ranks what one process does with batches twice as large', async () => {
     using alone = begin({ data: pairwise(data) })
     const expected = await all(alone)
-    const results = await ranks(2, async (group) => {
+    const results = await threadRanks(2, async (group) => {
       // Only rank 0's weights count.
       using run = begin({ group, weights: initWeights(small, { seed: 1 + group.rank }), bucketBytes: 512 })
       const events = await all(run)
@@ -82,7 +68,7 @@ describe('train in a group', () => {
     const config = gpt2({ ...sizes, bias: false, dropout: 0.25 })
     using alone = begin({ config, accumulate: size * accumulate, steps: 2, seed: 9 })
     await all(alone)
-    const results = await ranks(size, async (group) => {
+    const results = await threadRanks(size, async (group) => {
       using run = begin({ config, accumulate, steps: 2, seed: 9, group })
       await all(run)
       return await largestDifference(run.weights, alone.weights)
@@ -91,12 +77,12 @@ describe('train in a group', () => {
   })
 
   it('goes on from a state bit for bit', async () => {
-    const straight = await ranks(2, async (group) => {
+    const straight = await threadRanks(2, async (group) => {
       using run = begin({ group })
       await all(run)
       return await bits(run)
     })
-    const resumed = await ranks(2, async (group) => {
+    const resumed = await threadRanks(2, async (group) => {
       const device = referenceDevice()
       const first = begin({ group, device, steps: 2 })
       await all(first)
@@ -112,7 +98,7 @@ describe('train in a group', () => {
     for (const batches of [1, 3]) {
       using alone = begin({ steps: 1, accumulate: 2, evaluation: { data: validation, every: 1, batches } })
       const [expected] = await all(alone)
-      const results = await ranks(2, async (group) => {
+      const results = await threadRanks(2, async (group) => {
         using run = begin({ steps: 1, group, evaluation: { data: validation, every: 1, batches } })
         return (await all(run))[0]!.validationLoss
       })
@@ -121,7 +107,7 @@ describe('train in a group', () => {
   })
 
   it("stops all ranks at the same step by one rank's signal, their states whole", async () => {
-    const results = await ranks(2, async (group) => {
+    const results = await threadRanks(2, async (group) => {
       const controller = new AbortController()
       using run = begin({ group, steps: 50, ...(group.rank === 1 ? { signal: controller.signal } : {}) })
       const failure: unknown = await (async () => {
@@ -141,7 +127,7 @@ describe('train in a group', () => {
     const foreign: Batches = {
       at: async (index) => (index === 3 ? { ...(await data.at(1)), ids: new Int32Array(18).fill(99) } : data.at(index)),
     }
-    const results = await ranks(2, async (group) => {
+    const results = await threadRanks(2, async (group) => {
       using run = begin({ group, data: foreign })
       return await all(run)
     })
@@ -164,7 +150,7 @@ describe('train in a group', () => {
     ['clipping', { clip: 2 }, /train: clip is 2 on rank 1/],
     ['rate', { learningRate: 2e-2 }, /train: the learning rate is 0\.02 on rank 1 and 0\.01 on rank 0/],
   ])('names the rank that was given another %s', async (_, other, message) => {
-    const results = await ranks(2, async (group) => {
+    const results = await threadRanks(2, async (group) => {
       using run = begin({ group, ...(group.rank === 1 ? other : {}) })
       return await all(run)
     })
@@ -173,7 +159,7 @@ describe('train in a group', () => {
   })
 
   it('leaves nothing on the device', async () => {
-    const results = await ranks(2, async (group) => {
+    const results = await threadRanks(2, async (group) => {
       const device = referenceDevice()
       const run = begin({ group, device })
       await all(run)

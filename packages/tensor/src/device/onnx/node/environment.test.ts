@@ -22,7 +22,7 @@ describe('a process in which the JavaScript binding came first', () => {
     })
     const session = await ort.InferenceSession.create(model.bytes)
     const device = await openOnnxDevice(noEmitter)
-    const other = await openOnnxDevice(noEmitter, { threads: 1 })
+    const other = await openOnnxDevice(noEmitter, { threads: 2 })
     for (const each of [device, other]) {
       const executable = await each.load(program, model)
       const x = each.alloc(8)
