@@ -365,7 +365,17 @@ export class Machine {
     let config = this.configIds.get(key)
     if (config === undefined) {
       const list = [...sorted]
-      config = this.configs.push({ heads: list, accepting, isOpen, room: -1, next: undefined, classes: undefined, only: this.onlyByte(list), onlyNext: UNKNOWN }) - 1
+      config =
+        this.configs.push({
+          heads: list,
+          accepting,
+          isOpen,
+          room: -1,
+          next: undefined,
+          classes: undefined,
+          only: this.onlyByte(list),
+          onlyNext: UNKNOWN,
+        }) - 1
       this.configIds.set(key, config)
     }
     return config

@@ -82,9 +82,15 @@ export class Masks {
   }
 
   /** Allows the tokens of nodes from `from` to `to` that lead on from the configurations on the stack. Those that come to what was cut off are put into `open`. */
-  private walk({ bytes, depths, sizes, starts, tokens, plainBelow }: Trie, from: number, to: number, found: Found, open: number[] | undefined): void {
+  private walk(
+    { bytes, depths, sizes, starts, tokens, plainBelow }: Trie,
+    from: number,
+    to: number,
+    found: Found,
+    open: number[] | undefined,
+  ): void {
     const { machine, stack } = this
-    for (let node = from; node < to; ) {
+    for (let node = from; node < to;) {
       const depth = depths[node]!
       const next = machine.step(stack[depth]!, bytes[node]!)
       if (next === DEAD) {

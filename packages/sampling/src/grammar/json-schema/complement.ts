@@ -81,7 +81,10 @@ export function otherObjects(shape: ObjectShape, subs: Subs): ObjectShape[] {
         ways.push({ ...anyObject, required: [name], layers: [{ named: new Map([[name, subs.not(sub)]]), formed: [], rest: ANY }] })
     for (const { names, sub } of formed) if (sub !== ANY) ways.push({ ...anyObject, wanted: [{ names, sub: subs.not(sub) }] })
     if (rest !== ANY)
-      for (const names of otherNames([...named.keys()], formed.map((one) => one.names)))
+      for (const names of otherNames(
+        [...named.keys()],
+        formed.map((one) => one.names),
+      ))
         ways.push({ ...anyObject, wanted: [{ names, sub: subs.not(rest) }] })
   }
   for (const { names, sub } of wanted) withLayer({ formed: [{ names, sub: subs.not(sub) }] })
@@ -97,4 +100,3 @@ export function otherNames(named: readonly string[], formed: readonly StringShap
   }
   return ways
 }
-

@@ -27,7 +27,20 @@ export interface Located {
 }
 
 const KEYWORDS = {
-  one: ['additionalItems', 'additionalProperties', 'contains', 'else', 'if', 'items', 'not', 'propertyNames', 'then', 'unevaluatedItems', 'unevaluatedProperties', 'contentSchema'],
+  one: [
+    'additionalItems',
+    'additionalProperties',
+    'contains',
+    'else',
+    'if',
+    'items',
+    'not',
+    'propertyNames',
+    'then',
+    'unevaluatedItems',
+    'unevaluatedProperties',
+    'contentSchema',
+  ],
   list: ['allOf', 'anyOf', 'oneOf', 'prefixItems', 'items'],
   map: ['$defs', 'definitions', 'dependentSchemas', 'patternProperties', 'properties', 'dependencies'],
 } as const
@@ -159,7 +172,8 @@ export class SchemaDocument {
     let located: Located | undefined = resource.root
     for (const part of fragment.slice(1).split('/')) {
       const name = part.replaceAll('~1', '/').replaceAll('~0', '~')
-      if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return `${JSON.stringify(reference)} leads nowhere: no ${JSON.stringify(name)}`
+      if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name))
+        return `${JSON.stringify(reference)} leads nowhere: no ${JSON.stringify(name)}`
       value = (value as Record<string, unknown>)[name]
       if (isObject(value)) located = this.found.get(value) ?? located
     }

@@ -96,7 +96,8 @@ function lookAtAll(reader: Reader, texts: Texts, emptiness: Emptiness): void {
       if (queue.length > MOST_SUBS) throw new Beyond('', `says more than ${MOST_SUBS} different things about values`)
     } catch (error) {
       if (error instanceof Beyond) reader.refuseAt(sub, error.keyword, error.message)
-      else if (error instanceof Unfinished) reader.refuseAt(sub, '$ref', 'comes back to the schema that it stands in, without a value in between')
+      else if (error instanceof Unfinished)
+        reader.refuseAt(sub, '$ref', 'comes back to the schema that it stands in, without a value in between')
       else throw error
       if (queue.length > MOST_SUBS) return
     }

@@ -73,9 +73,9 @@ export function membersOf(shape: ObjectShape, tools: MemberTools): Members {
   return { named, others: othersOf(), min, max, wanted: (1 << wanted.length) - 1 }
 
   function othersOf(): OtherMember[] {
-    const forms = [...new Set([...layers.flatMap(({ formed }) => formed.map((one) => one.names)), ...wanted.map((one) => one.names)])].filter(
-      ({ values }) => values === undefined,
-    )
+    const forms = [
+      ...new Set([...layers.flatMap(({ formed }) => formed.map((one) => one.names)), ...wanted.map((one) => one.names)]),
+    ].filter(({ values }) => values === undefined)
     if (forms.length > MOST_FORMS) throw new Beyond('patternProperties', `tells apart more than ${MOST_FORMS} forms of names`)
     const known = [...names]
     const groups = new Map<string, { sub: Sub; mayBe: number[]; sets: { yes: StringShape[]; no: StringShape[] }[] }>()

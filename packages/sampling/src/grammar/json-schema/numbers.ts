@@ -109,7 +109,11 @@ export class Numbers {
     // Digits and exponents that reach up to the largest numbers, but not beyond.
     const small = nodes.sequence(mark, nodes.choice(plus, minus), nodes.repeat(digit, 1, 2))
     const tiny = nodes.sequence(mark, minus, this.digits(1, 3), digit, digit)
-    const huge = nodes.sequence(mark, plus, nodes.choice(nodes.sequence(this.digits(1, 2), digit, digit), nodes.sequence(nodes.literal('30'), this.digits(0, 7))))
+    const huge = nodes.sequence(
+      mark,
+      plus,
+      nodes.choice(nodes.sequence(this.digits(1, 2), digit, digit), nodes.sequence(nodes.literal('30'), this.digits(0, 7))),
+    )
     const long = nodes.sequence(first, nodes.repeat(digit, 0, 199))
     return nodes.sequence(
       sign,
@@ -247,7 +251,10 @@ export class Numbers {
       })
     const digit = (one: number, remainder: number, left: number | undefined): Node =>
       nodes.sequence(this.digits(one, one), after((remainder * 10 + one) % step, left === undefined ? undefined : left - 1))
-    return nodes.sequence(nodes.optional(nodes.literal('-')), nodes.choice(...Array.from({ length: 10 }, (_, one) => digit(one, 0, undefined))))
+    return nodes.sequence(
+      nodes.optional(nodes.literal('-')),
+      nodes.choice(...Array.from({ length: 10 }, (_, one) => digit(one, 0, undefined))),
+    )
   }
 }
 

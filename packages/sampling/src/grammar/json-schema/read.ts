@@ -240,7 +240,8 @@ export class Reader {
     if (any.length > 0) shapes = this.meet(shapes, this.someOf(any))
     const one = list('oneOf').map((sub, i) => this.shapesNow(located, `oneOf/${i}`, sub))
     if (one.length > 0) shapes = this.meet(shapes, this.oneOf(located, one))
-    if (schema['not'] !== undefined) shapes = this.meet(shapes, this.otherAt(located, 'not', this.now(located, 'not', schema['not'], scope)))
+    if (schema['not'] !== undefined)
+      shapes = this.meet(shapes, this.otherAt(located, 'not', this.now(located, 'not', schema['not'], scope)))
     return this.conditions(located, schema, scope, shapes)
   }
 
@@ -394,7 +395,8 @@ export class Reader {
         anyArray,
         (shape) => {
           const ways = otherArrays(shape, this.subs)
-          if (ways === undefined) throw new Beyond('uniqueItems', 'asks for arrays whose items are not all different, which cannot be expressed')
+          if (ways === undefined)
+            throw new Beyond('uniqueItems', 'asks for arrays whose items are not all different, which cannot be expressed')
           return ways
         },
         meetArrays,

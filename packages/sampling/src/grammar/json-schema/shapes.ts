@@ -173,7 +173,14 @@ export const anyNumber: NumberShape = {
 }
 export const anyString: StringShape = { min: 0, max: Infinity, rules: [], notRules: [], values: undefined, notValues: [] }
 export const anyArray: ArrayShape = { min: 0, max: Infinity, layers: [], contains: [], isUnique: false, seen: { count: 0, subs: [] } }
-export const anyObject: ObjectShape = { min: 0, max: Infinity, layers: [], required: [], wanted: [], seen: { names: [], formed: [], all: false } }
+export const anyObject: ObjectShape = {
+  min: 0,
+  max: Infinity,
+  layers: [],
+  required: [],
+  wanted: [],
+  seen: { names: [], formed: [], all: false },
+}
 
 export const nothing: Shapes = { null: false, true: false, false: false, numbers: [], strings: [], arrays: [], objects: [] }
 export const anything: Shapes = {

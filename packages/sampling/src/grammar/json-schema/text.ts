@@ -176,7 +176,11 @@ export class Texts {
     if (shape.min > this.most(shape)) return true
     if (shape.isUnique && this.most(shape) > 1 && !(this.options.isLenient && this.finiteItems(shape) === undefined)) {
       const values = this.finiteItems(shape)
-      if (values === undefined) throw new Beyond('uniqueItems', 'asks for items that are all different, which can only be held to where they are one of a few values, or one item at most')
+      if (values === undefined)
+        throw new Beyond(
+          'uniqueItems',
+          'asks for items that are all different, which can only be held to where they are one of a few values, or one item at most',
+        )
       return values.length < shape.min
     }
     if (shape.contains.length === 0) return false
@@ -205,7 +209,11 @@ export class Texts {
     const from = (at: number): Node => {
       if (at >= most) return close
       if (at < places) {
-        const more = nodes.sequence(at > 0 ? comma : EMPTY, item(at), nodes.lazy(`array ${id} ${at + 1}`, () => from(at + 1)))
+        const more = nodes.sequence(
+          at > 0 ? comma : EMPTY,
+          item(at),
+          nodes.lazy(`array ${id} ${at + 1}`, () => from(at + 1)),
+        )
         return at >= shape.min ? nodes.choice(close, more) : more
       }
       if (at > 0) return nodes.sequence(nodes.repeat(nodes.sequence(comma, item(at)), Math.max(0, shape.min - at), shape.max - at), close)
@@ -246,7 +254,12 @@ export class Texts {
     known.set(key, false)
     if (known.size > 20_000) throw new Beyond('contains', 'counts more combinations of items than can be told apart')
     const isEnd = state.at >= shape.min && shape.contains.every(({ min }, k) => state.counts[k]! >= min)
-    const result = isEnd || (state.at < most && this.countings(shape, state).reverse().some(({ next }) => this.canFinish(shape, most, next, known)))
+    const result =
+      isEnd ||
+      (state.at < most &&
+        this.countings(shape, state)
+          .reverse()
+          .some(({ next }) => this.canFinish(shape, most, next, known)))
     known.set(key, result)
     return result
   }
@@ -275,7 +288,9 @@ export class Texts {
     const shapes = this.options.shapesOf(sub)
     const { subs, strings, numbers } = this.options
     if (shapes.arrays.length + shapes.objects.length > 0) return undefined
-    const values: Sub[] = (['null', 'true', 'false'] as const).filter((word) => shapes[word]).map((word) => subs.value(JSON.parse(word) as null | boolean))
+    const values: Sub[] = (['null', 'true', 'false'] as const)
+      .filter((word) => shapes[word])
+      .map((word) => subs.value(JSON.parse(word) as null | boolean))
     for (const one of shapes.strings) {
       if (one.values === undefined) return undefined
       values.push(...one.values.filter((value) => strings.isOfShape(one, value)).map((value) => subs.value(value)))

@@ -1,0 +1,276 @@
+import { expect, test, describe } from 'vitest'
+import { grammar } from '../grammar.js'
+import { Vocabulary } from '../vocabulary.js'
+import { bytesOf } from '../bytes.js'
+import type { JsonSchema } from './document.js'
+import type { JsonSchemaOptions } from './json-schema.js'
+
+type Case = readonly [name: string, schema: JsonSchema, valid: readonly unknown[], invalid: readonly unknown[], options?: JsonSchemaOptions]
+
+const tree = {
+  type: 'object',
+  properties: { name: { type: 'string' }, children: { type: 'array', items: { $ref: '#' } } },
+  required: ['name'],
+  additionalProperties: false,
+}
+
+const cases: readonly Case[] = [
+  ['types', { type: ['string', 'null'] }, ['', 'a', null], [1, true, [], {}]],
+  ['whole numbers', { type: 'integer' }, [0, -5, 123456], [0.5, '1']],
+  ['bounds', { type: 'number', minimum: -2.5, exclusiveMaximum: 10 }, [-2.5, -2.4, 0, 9.999, 9], [-2.51, 10, 11, -3, 10.5]],
+  ['bounds far apart', { type: 'integer', minimum: 98, maximum: 1_203 }, [98, 99, 100, 999, 1000, 1203], [97, 9, 1204, 1300, 20_000, -98]],
+  ['bounds below zero', { exclusiveMinimum: -0.05, maximum: -0.002 }, [-0.049, -0.002, -0.01], [-0.05, -0.0019, 0, 1, -1]],
+  ['multiples', { type: 'number', multipleOf: 0.25 }, [0, 0.25, 1.75, -2, 300], [0.2, 0.26, 1.3]],
+  ['multiples within bounds', { type: 'integer', multipleOf: 7, minimum: 10, maximum: 30 }, [14, 21, 28], [7, 35, 15, 0]],
+  ['lengths count characters', { type: 'string', minLength: 2, maxLength: 3 }, ['ab', '日本', '😀😀😀', '"\n'], ['a', '', 'abcd', '😀']],
+  ['patterns', { type: 'string', pattern: '^[a-z]+"\\d{2}$' }, ['ab"12'], ['ab12', 'AB"12', 'ab"123']],
+  ['patterns anywhere', { type: 'string', pattern: 'b{2}' }, ['abbc', 'bb'], ['ab', 'b b']],
+  ['patterns with lengths', { type: 'string', pattern: '^a*$', minLength: 2, maxLength: 4 }, ['aa', 'aaaa'], ['a', 'aaaaa', 'ab']],
+  ['formats', { type: 'string', format: 'date' }, ['2024-02-29', '1999-12-31'], ['2023-02-29', '2024-13-01', '2024-1-1', 'x']],
+  ['formats as notes', { type: 'string', format: 'date' }, ['x'], [1], { formats: 'annotate' }],
+  ['formats nobody knows', { type: 'string', format: 'colour' }, ['x'], [1]],
+  ['values', { enum: ['red', 1, null, { a: [1] }] }, ['red', 1, null, { a: [1] }], ['blue', 2, { a: [2] }, { a: [1], b: 1 }]],
+  ['a value and what is said of it', { enum: ['a', 'bcd', 5], minLength: 2, maximum: 4 }, ['bcd'], ['a', 5]],
+  [
+    'members',
+    { properties: { a: { type: 'string' }, b: { type: 'integer' } }, required: ['b'], additionalProperties: false },
+    [{ a: 'x', b: 1 }, { b: 2 }, 'no object'],
+    [{ a: 'x' }, { b: 1, c: 2 }, { b: 'x' }],
+  ],
+  [
+    'members by their names',
+    { patternProperties: { '^x-': { type: 'integer' } }, properties: { y: true }, additionalProperties: false },
+    [{ 'x-a': 1, y: 2 }, {}],
+    [{ 'x-a': 'b' }, { z: 1 }],
+  ],
+  [
+    'other members',
+    { type: 'object', properties: { a: { const: 1 } }, additionalProperties: { type: 'string' } },
+    [{ a: 1, b: 'x', aa: 'y' }],
+    [{ a: 2 }, { b: 1 }],
+  ],
+  ['names of members', { type: 'object', propertyNames: { pattern: '^[a-c]+$', maxLength: 2 } }, [{ a: 1, bc: 2 }], [{ d: 1 }, { abc: 1 }]],
+  [
+    'numbers of members',
+    { type: 'object', minProperties: 1, maxProperties: 2, properties: { a: true, b: true, c: true } },
+    [{ a: 1 }, { a: 1, c: 2 }],
+    [{}, { a: 1, b: 2, c: 3 }],
+  ],
+  [
+    'members that ask for others',
+    { type: 'object', dependentRequired: { a: ['b'] }, properties: { a: true, b: true } },
+    [{}, { b: 1 }, { a: 1, b: 2 }],
+    [{ a: 1 }],
+  ],
+  [
+    'members that ask for more',
+    { type: 'object', dependentSchemas: { a: { properties: { b: { type: 'string' } }, required: ['b'] } } },
+    [{ b: 1 }, { a: 1, b: 'x' }],
+    [{ a: 1 }, { a: 1, b: 2 }],
+  ],
+  ['items', { type: 'array', items: { type: 'integer' }, minItems: 1, maxItems: 3 }, [[1], [1, 2, 3]], [[], [1, 2, 3, 4], ['x']]],
+  [
+    'items at their places',
+    { prefixItems: [{ type: 'string' }, { type: 'integer' }], items: false },
+    [[], ['a'], ['a', 1]],
+    [[1], ['a', 'b'], ['a', 1, 2]],
+  ],
+  [
+    'items of a kind',
+    { type: 'array', contains: { const: 1 }, minContains: 2, maxContains: 3 },
+    [
+      [1, 1],
+      [0, 1, 2, 1, 1],
+    ],
+    [[1], [], [1, 1, 1, 1], [0]],
+  ],
+  [
+    'different items of a few values',
+    { type: 'array', items: { enum: ['a', 'b', 'c'] }, uniqueItems: true },
+    [[], ['b', 'a'], ['a', 'c', 'b']],
+    [
+      ['a', 'a'],
+      ['a', 'b', 'a'],
+    ],
+  ],
+  ['all of several', { allOf: [{ minimum: 2 }, { maximum: 5 }, { type: 'integer' }] }, [2, 5], [1, 6, 3.5, 'x']],
+  [
+    'any of several',
+    {
+      anyOf: [
+        { type: 'string', maxLength: 1 },
+        { type: 'integer', minimum: 10 },
+      ],
+    },
+    ['a', 10],
+    ['ab', 9],
+  ],
+  ['one of several that meet', { oneOf: [{ type: 'integer' }, { minimum: 2 }] }, [1, 2.5, 'x'], [3, 1.5]],
+  ['not', { not: { type: ['string', 'array'] } }, [1, {}, null], ['a', []]],
+  [
+    'not some members',
+    { type: 'object', not: { required: ['a'], properties: { a: { type: 'integer' } } } },
+    [{}, { a: 'x' }, { b: 1 }],
+    [{ a: 1 }],
+  ],
+  [
+    'if, then and else',
+    {
+      type: 'object',
+      properties: { kind: { enum: ['a', 'b'] } },
+      required: ['kind'],
+      if: { properties: { kind: { const: 'a' } } },
+      then: { required: ['x'] },
+      else: { required: ['y'] },
+    },
+    [
+      { kind: 'a', x: 1 },
+      { kind: 'b', y: 1 },
+    ],
+    [
+      { kind: 'a', y: 1 },
+      { kind: 'b', x: 1 },
+      { kind: 'c', x: 1, y: 1 },
+    ],
+  ],
+  [
+    'references to itself',
+    tree,
+    [{ name: 'a' }, { name: 'a', children: [{ name: 'b', children: [] }] }],
+    [{ children: [] }, { name: 'a', children: [{}] }],
+  ],
+  [
+    'what others did not look at',
+    { allOf: [{ properties: { a: { type: 'string' } } }], properties: { b: true }, unevaluatedProperties: false },
+    [{ a: 'x', b: 1 }],
+    [{ a: 'x', c: 1 }, { a: 1 }],
+  ],
+  ['draft-04', { $schema: 'http://json-schema.org/draft-04/schema#', minimum: 1, exclusiveMinimum: true }, [1.5, 2], [1]],
+  [
+    'draft-07',
+    { $schema: 'http://json-schema.org/draft-07/schema#', items: [{ type: 'string' }], additionalItems: { type: 'integer' } },
+    [['a', 1, 2]],
+    [[1], ['a', 'b']],
+  ],
+  [
+    'other documents',
+    { $ref: 'https://example.com/id#/$defs/id' },
+    ['ab'],
+    ['a', 1],
+    { schemas: { 'https://example.com/id': { $defs: { id: { type: 'string', minLength: 2 } } } } },
+  ],
+]
+
+describe('texts of a JSON Schema are those of values that it validates:', () => {
+  test.each(cases)('%s', (_, schema, valid, invalid, options) => {
+    const compiled = grammar.fromJsonSchema(schema, { ...options, keyOrder: 'any' })
+    for (const value of valid) expect.soft(compiled.matches(JSON.stringify(value)), JSON.stringify(value)).toBe(true)
+    for (const value of invalid) expect.soft(compiled.matches(JSON.stringify(value)), JSON.stringify(value)).toBe(false)
+  })
+})
+
+test('members come in the order of the schema, those that it does not name at the end', () => {
+  const compiled = grammar.fromJsonSchema({ type: 'object', properties: { a: { type: 'null' }, b: { type: 'null' } } })
+  expect(compiled.matches('{"a":null,"b":null,"c":null}')).toBe(true)
+  expect(compiled.matches('{"b":null,"a":null}')).toBe(false)
+  expect(compiled.matches('{"c":null,"a":null}')).toBe(false)
+  // A name twice would be the later member alone, whatever the first one was.
+  expect(grammar.fromJsonSchema({ properties: { a: { const: 1 } }, required: ['a'] }, { keyOrder: 'any' }).matches('{"a":1,"a":2}')).toBe(
+    false,
+  )
+})
+
+test('white space comes where it was asked for', () => {
+  const schema = { type: 'array', items: { type: 'integer' } }
+  expect(grammar.fromJsonSchema(schema).matches('[1, 2]')).toBe(false)
+  expect(grammar.fromJsonSchema(schema, { whitespace: 'flexible' }).matches(' [\n  1,\t2 ]\n')).toBe(true)
+})
+
+test.each<readonly [JsonSchema, string]>([
+  [{ properties: { a: { type: 'array', items: { type: 'string' }, uniqueItems: true } } }, '/properties/a/uniqueItems: '],
+  [{ items: { pattern: '(a)\\1' } }, '/items/pattern: '],
+  [{ $defs: { x: { minLength: -1 } }, properties: { 'a/b': { $ref: '#/$defs/x' } } }, '/$defs/x/minLength: '],
+  [{ properties: { a: { $ref: '#/$defs/none' } } }, '/properties/a/$ref: '],
+  [{ allOf: [{ $ref: '#' }] }, 'without a value in between'],
+  [{ type: 'text' }, '/type: '],
+  [{ format: 'regex' }, '/format: '],
+  [{ patternProperties: { '(?<=a)b': true } }, '/patternProperties/(?<=a)b: '],
+])('%j is refused where it cannot be held to', (schema, message) => {
+  expect(() => grammar.fromJsonSchema(schema)).toThrow(
+    expect.objectContaining({ code: 'GRAMMAR', message: expect.stringContaining(message) as string }),
+  )
+})
+
+test.each<JsonSchema>([
+  false,
+  { type: 'integer', minimum: 3, maximum: 2 },
+  { required: ['a'], type: 'object', properties: { a: false } },
+  { $defs: { a: { type: 'object', required: ['b'], properties: { b: { $ref: '#/$defs/a' } } } }, $ref: '#/$defs/a' },
+])('%j is refused for having no values', (schema) => {
+  expect(() => grammar.fromJsonSchema(schema)).toThrow('No value is valid')
+})
+
+test('what cannot be held to is left out where that was asked for', () => {
+  const lenient = grammar.fromJsonSchema({ type: 'array', items: { type: 'integer' }, uniqueItems: true }, { lenient: true })
+  expect(lenient.matches('[1,1]')).toBe(true)
+  expect(lenient.matches('["a"]')).toBe(false)
+})
+
+test('masks hold exactly the tokens that lead on, at any place of a text', () => {
+  const pieces = [
+    '{',
+    '}',
+    '"',
+    '":',
+    '","',
+    '":"',
+    '"}',
+    'a',
+    'b',
+    'name',
+    'children',
+    '[',
+    ']',
+    '[{"',
+    '}]',
+    '},{"',
+    '\\',
+    '\\"',
+    'é',
+    '1',
+    '-',
+    '.5',
+    ',',
+    ':',
+    '{"name":"',
+    '😀',
+    '\u0001',
+  ]
+  const vocabulary = new Vocabulary(
+    [...pieces.map(bytesOf), Uint8Array.of(0xf0), Uint8Array.of(0x9f, 0x98), Uint8Array.of(0x80), undefined],
+    { end: [pieces.length + 3] },
+  )
+  for (const keyOrder of ['schema', 'any'] as const)
+    for (const schema of [
+      tree,
+      true,
+      { type: 'object', additionalProperties: { maxLength: 2, type: 'string' }, properties: { name: { const: 'a' } } },
+    ] as const) {
+      const compiled = grammar.fromJsonSchema(schema as JsonSchema, { keyOrder })
+      const matcher = compiled.matcher(vocabulary)
+      let seed = 7
+      for (let turn = 0; turn < 300; turn++) {
+        const mask = matcher.mask()
+        const allowed: number[] = []
+        for (let id = 0; id < vocabulary.size; id++) {
+          const isIn = ((mask[id >> 5]! >>> (id & 31)) & 1) === 1
+          expect(isIn, `${String(vocabulary.tokens[id])} after ${matcher.length}`).toBe(matcher.allows(id))
+          if (isIn && !vocabulary.end.includes(id)) allowed.push(id)
+        }
+        expect(allowed.length > 0 || matcher.isAccepting).toBe(true)
+        seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31
+        if (allowed.length === 0) matcher.reset()
+        else matcher.accept(allowed[Math.floor((seed / 2 ** 31) * allowed.length)]!)
+      }
+    }
+})
