@@ -182,37 +182,78 @@ export interface KernelCaps {
   readonly storeHalf?: boolean
 }
 
-/** A value of the kernel language, with the operators of its type. They throw `TensorError` `KERNEL` where types do not fit. */
+/**
+ * A value of the kernel language, with the operators of its type. They throw `TensorError` `KERNEL` where types do not fit. A kernel has hundreds to thousands of them, so the operators
+ * are methods of the class, not functions that each value would carry.
+ */
 export class Expr {
   constructor(
     readonly node: ExprNode,
     readonly type: ValueType,
   ) {}
 
-  add = (other: Expr | number): Expr => this.binary('add', other)
-  sub = (other: Expr | number): Expr => this.binary('sub', other)
-  mul = (other: Expr | number): Expr => this.binary('mul', other)
+  add(other: Expr | number): Expr {
+    return this.binary('add', other)
+  }
+  sub(other: Expr | number): Expr {
+    return this.binary('sub', other)
+  }
+  mul(other: Expr | number): Expr {
+    return this.binary('mul', other)
+  }
   /** Of integers the quotient without its fraction; undefined for a divisor of 0. Of floats fit for divisors from 2^-126 to 2^126 in size. */
-  div = (other: Expr | number): Expr => this.binary('div', other)
+  div(other: Expr | number): Expr {
+    return this.binary('div', other)
+  }
   /** Of floats, fit for all divisors; a few steps more than `div` where the device needs them. */
-  quotient = (other: Expr | number): Expr => this.binary('quotient', other)
+  quotient(other: Expr | number): Expr {
+    return this.binary('quotient', other)
+  }
   /** What `div` leaves, with the sign of the dividend. */
-  rem = (other: Expr | number): Expr => this.binary('rem', other)
-  min = (other: Expr | number): Expr => this.binary('min', other)
-  max = (other: Expr | number): Expr => this.binary('max', other)
-  and = (other: Expr | number): Expr => this.binary('and', other)
-  or = (other: Expr | number): Expr => this.binary('or', other)
-  xor = (other: Expr | number): Expr => this.binary('xor', other)
+  rem(other: Expr | number): Expr {
+    return this.binary('rem', other)
+  }
+  min(other: Expr | number): Expr {
+    return this.binary('min', other)
+  }
+  max(other: Expr | number): Expr {
+    return this.binary('max', other)
+  }
+  and(other: Expr | number): Expr {
+    return this.binary('and', other)
+  }
+  or(other: Expr | number): Expr {
+    return this.binary('or', other)
+  }
+  xor(other: Expr | number): Expr {
+    return this.binary('xor', other)
+  }
   /** By a number of bits modulo 32. */
-  shl = (other: Expr | number): Expr => this.binary('shl', other)
+  shl(other: Expr | number): Expr {
+    return this.binary('shl', other)
+  }
   /** The same to the right, with the sign where there is one. */
-  shr = (other: Expr | number): Expr => this.binary('shr', other)
-  eq = (other: Expr | number): Expr => this.binary('eq', other)
-  ne = (other: Expr | number): Expr => this.binary('ne', other)
-  lt = (other: Expr | number): Expr => this.binary('lt', other)
-  le = (other: Expr | number): Expr => this.binary('le', other)
-  gt = (other: Expr | number): Expr => this.binary('gt', other)
-  ge = (other: Expr | number): Expr => this.binary('ge', other)
+  shr(other: Expr | number): Expr {
+    return this.binary('shr', other)
+  }
+  eq(other: Expr | number): Expr {
+    return this.binary('eq', other)
+  }
+  ne(other: Expr | number): Expr {
+    return this.binary('ne', other)
+  }
+  lt(other: Expr | number): Expr {
+    return this.binary('lt', other)
+  }
+  le(other: Expr | number): Expr {
+    return this.binary('le', other)
+  }
+  gt(other: Expr | number): Expr {
+    return this.binary('gt', other)
+  }
+  ge(other: Expr | number): Expr {
+    return this.binary('ge', other)
+  }
 
   unary(op: UnaryOp): Expr {
     const { scalar } = this.type
@@ -221,8 +262,12 @@ export class Expr {
     return new Expr({ kind: 'unary', op, x: this }, this.type)
   }
 
-  neg = (): Expr => this.unary('neg')
-  not = (): Expr => this.unary('not')
+  neg(): Expr {
+    return this.unary('neg')
+  }
+  not(): Expr {
+    return this.unary('not')
+  }
 
   /** `this · b + c`, rounded once where the device can. */
   fma(b: Expr | number, c: Expr | number): Expr {

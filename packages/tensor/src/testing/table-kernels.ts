@@ -1,28 +1,24 @@
-import { planDispatches } from '../compile/dispatches.js'
-import { hasKernel } from '../compile/kept.js'
-import type { Program } from '../compile/program.js'
-import type { Device, DeviceBuffer } from '../device/device.js'
+import type { DeviceBuffer } from '../device/device.js'
 import { NullDevice } from '../device/null/device.js'
 import type { Kernel } from '../kernel/ir.js'
 import { opTable } from '../ops/table.js'
 import { checkSample } from './conformance.js'
 
-export interface TableKernels {
-  /** Samples looked at, composites as written and decomposed. */
-  readonly samples: number
-  /** In the order of the table; the same kernel comes as often as it is asked for. */
-  readonly kernels: readonly Kernel[]
-}
-
 /**
- * The kernels that a device of kernels is asked for by every sample of the op table, with gradients. Nothing is run: what comes out of them is for the devices' own
- * tests to say.
+ * The kernels that a device of kernels is asked for by every sample of the op table, composites as written and decomposed, with gradients, in the order of the table; the same
+ * kernel comes as often as it is asked for. They are thousands, so each is handed over and none is kept. Nothing is run: what comes out of them is for the devices' own tests to
+ * say.
  *
  * @param maxBindings arrays that one kernel may reach
+ * @returns how many samples there were
  */
-export async function tableKernels(maxBindings: number): Promise<TableKernels> {
-  const kernels: Kernel[] = []
-  const device = collector(kernels, maxBindings)
+export async function visitTableKernels(maxBindings: number, visit: (kernel: Kernel) => void): Promise<number> {
+  const device = new Planner({
+    kernels: { maxBindings },
+    onDispatches: ({ dispatches }) => {
+      for (const { kernel } of dispatches) visit(kernel)
+    },
+  })
   let samples = 0
   for (const row of opTable.values())
     for (const sample of row.samples)
@@ -31,18 +27,12 @@ export async function tableKernels(maxBindings: number): Promise<TableKernels> {
         await checkSample(row, sample, device, { decomposeAll })
         samples++
       }
-  return { samples, kernels }
+  return samples
 }
 
-/** A device that plans kernels, and reads zeros. */
-function collector(kernels: Kernel[], maxBindings: number): Device {
-  const plans = new NullDevice()
-  return Object.assign(Object.create(plans) as Device, {
-    supports: hasKernel,
-    read: (buffer: DeviceBuffer, bytes = buffer.bytes) => Promise.resolve(new Uint8Array(bytes)),
-    compile(program: Program) {
-      kernels.push(...planDispatches(program, { maxBindings }).dispatches.map(({ kernel }) => kernel))
-      return plans.compile(program)
-    },
-  })
+/** Plans kernels, and reads zeros. */
+class Planner extends NullDevice {
+  override read(buffer?: DeviceBuffer, bytes = buffer?.bytes ?? 0): Promise<Uint8Array> {
+    return Promise.resolve(new Uint8Array(bytes))
+  }
 }

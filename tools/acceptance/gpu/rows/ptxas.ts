@@ -1,8 +1,10 @@
 // Bar 5, the part of the assembler: every kernel of the op table, forward and backward, printed as PTX and taken by NVIDIA's ptxas.
-import { printPtx } from '../../../../packages/tensor/src/kernel/print-ptx.js'
+import { createHash } from 'node:crypto'
+import type { Kernel } from '../../../../packages/tensor/src/kernel/ir.js'
+import { printPtx, type PtxTarget } from '../../../../packages/tensor/src/kernel/print-ptx.js'
 import { assemble, findPtxas, joinModules, noPtxas, ptxasVersion } from '../../../../packages/tensor/src/kernel/testing/ptxas.js'
-import { tableKernels } from '../../../../packages/tensor/src/testing/table-kernels.js'
-import { row, unavailable, type RowSource } from '../../lib/row.js'
+import { visitTableKernels } from '../../../../packages/tensor/src/testing/table-kernels.js'
+import { row, unavailable, type Row, type RowSource } from '../../lib/row.js'
 
 const figure = "the op table's kernels, forward and backward, taken by ptxas"
 const targets = ['sm_75', 'sm_80', 'sm_90'] as const
@@ -14,28 +16,57 @@ const AT_ONCE = 64
 const source: RowSource = async ({ log }) => {
   const ptxas = findPtxas()
   if (ptxas === undefined) return unavailable(figure, 'all', noPtxas)
-  const { samples, kernels } = await tableKernels(MAX_BINDINGS)
-  return targets.map((target) => {
-    const texts = [...new Set(kernels.map((kernel) => printPtx(kernel, { target })))]
-    let [taken, registers, spilled] = [0, 0, 0]
-    const errors: string[] = []
-    for (let from = 0; from < texts.length; from += AT_ONCE) {
-      const group = texts.slice(from, from + AT_ONCE)
-      const { errors: found, entries } = assemble(ptxas, joinModules(group), target)
-      errors.push(...found)
-      taken += found.length === 0 && entries.length === group.length ? group.length : 0
-      registers = Math.max(registers, ...entries.map((entry) => entry.registers))
-      spilled += entries.filter((entry) => entry.spillStores > 0).length
-      log(`${target}: ${from + group.length} of ${texts.length}`)
-    }
-    errors.forEach((error) => log(error))
-    return row(
-      `${figure} for ${target}`,
-      `${texts.length} of ${texts.length}`,
-      `${taken} of ${texts.length}`,
-      taken === texts.length,
-      errors[0] ?? `ptxas ${ptxasVersion(ptxas)}; ${samples} samples; at most ${registers} registers, ${spilled} kernels spill`,
-    )
-  })
+  const assemblies = targets.map((target) => new Assembly(ptxas, target, log))
+  const samples = await visitTableKernels(MAX_BINDINGS, (kernel) => assemblies.forEach((assembly) => assembly.add(kernel)))
+  return assemblies.map((assembly) => assembly.finish(`ptxas ${ptxasVersion(ptxas)}; ${samples} samples`))
 }
 export default source
+
+/** Gives kernels to the assembler as they come, each text once, and keeps only what came of them. */
+class Assembly {
+  private readonly seen = new Set<string>()
+  private waiting: string[] = []
+  private taken = 0
+  private registers = 0
+  private spilled = 0
+  private readonly errors: string[] = []
+
+  constructor(
+    private readonly ptxas: string,
+    private readonly target: PtxTarget,
+    private readonly log: (line: string) => void,
+  ) {}
+
+  add(kernel: Kernel): void {
+    const text = printPtx(kernel, { target: this.target })
+    const digest = createHash('sha256').update(text).digest('base64')
+    if (this.seen.has(digest)) return
+    this.seen.add(digest)
+    if (this.waiting.push(text) === AT_ONCE) this.flush()
+  }
+
+  finish(note: string): Row {
+    if (this.waiting.length > 0) this.flush()
+    const { taken, registers, spilled, errors } = this
+    const count = this.seen.size
+    return row(
+      `${figure} for ${this.target}`,
+      `${count} of ${count}`,
+      `${taken} of ${count}`,
+      count > 0 && taken === count,
+      errors[0] ?? `${note}; at most ${registers} registers, ${spilled} kernels spill`,
+    )
+  }
+
+  private flush(): void {
+    const group = this.waiting
+    this.waiting = []
+    const { errors, entries } = assemble(this.ptxas, joinModules(group), this.target)
+    this.errors.push(...errors)
+    if (errors.length === 0 && entries.length === group.length) this.taken += group.length
+    this.registers = Math.max(this.registers, ...entries.map((entry) => entry.registers))
+    this.spilled += entries.filter((entry) => entry.spillStores > 0).length
+    errors.forEach((error) => this.log(error))
+    this.log(`${this.target}: ${this.seen.size} kernels`)
+  }
+}
