@@ -1,4 +1,6 @@
 /** `@tesserae/sampling/grammar`: what a text may be, so that nothing else is generated. */
 export { grammar, type Grammar } from './grammar/grammar.js'
+export type { Dialect, JsonSchema, JsonValue } from './grammar/json-schema/document.js'
+export type { JsonSchemaOptions } from './grammar/json-schema/json-schema.js'
 export { grammarStep, type Matcher } from './grammar/matcher.js'
 export { Vocabulary, type VocabularyOptions } from './grammar/vocabulary.js'

@@ -120,6 +120,7 @@ const cases: readonly Case[] = [
       properties: { kind: { enum: ['a', 'b'] } },
       required: ['kind'],
       if: { properties: { kind: { const: 'a' } } },
+      // oxlint-disable-next-line unicorn/no-thenable -- the keyword's name
       then: { required: ['x'] },
       else: { required: ['y'] },
     },

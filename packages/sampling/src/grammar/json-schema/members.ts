@@ -1,7 +1,7 @@
 /** Which members an object may have, worked out of its shape: each with what its value has to be, and which of those that are wanted it may be. */
 import { otherNames } from './complement.js'
 import { Beyond } from './beyond.js'
-import { ANY, meetStrings, NEVER, type MemberLayer, type ObjectShape, type StringShape, type Sub, type Subs } from './shapes.js'
+import { meetStrings, NEVER, type MemberLayer, type ObjectShape, type StringShape, type Sub, type Subs } from './shapes.js'
 
 /** A member that has to be there, whatever its name, may be this one, if its value is so. */
 interface Way {
