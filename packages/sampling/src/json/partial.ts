@@ -115,6 +115,11 @@ export class PartialJson<T = ModelJson> {
     return this.state === 'done'
   }
 
+  /** Whether the text so far ends inside of a string or key. */
+  get isInString(): boolean {
+    return this.state === 'string'
+  }
+
   /** Characters that were read so far. */
   get length(): number {
     return this.offset
@@ -359,6 +364,7 @@ export class PartialJson<T = ModelJson> {
   }
 
   private fail(character: string | undefined): JsonError {
+    if (this.state === 'string') this.show()
     const found = character === undefined ? 'its end' : JSON.stringify(character)
     return (this.failure = new JsonError(
       `The text is no JSON: after ${this.offset} characters there is ${found} where ${WANTED[this.state]} is to come`,

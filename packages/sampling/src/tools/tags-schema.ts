@@ -1,0 +1,47 @@
+/** Arguments that are each between tags, by a schema. */
+import { SamplingError } from '../errors.js'
+import { EMPTY, type Node, type Nodes } from '../grammar/nodes.js'
+import type { SchemaNode } from './bare-schema.js'
+import { isText, parameterSchema, TAGS } from './tags.js'
+import { checkKeywords, checkText, escapePointer, TEXT_KEYWORDS, textNode } from './text-schema.js'
+import type { JsonSchema } from './tool.js'
+
+const END = `\n${TAGS.close}`
+
+/**
+ * Arguments in the order of the schema's `properties`, and no others, with the tag behind them all.
+ *
+ * @throws SamplingError `GRAMMAR` for what cannot be written so
+ */
+export function tagsNode(nodes: Nodes, schema: JsonSchema, json: SchemaNode): Node {
+  if (typeof schema !== 'object') throw new SamplingError('GRAMMAR', 'In this format of calls a tool says which parameters it has')
+  checkKeywords(schema, ['type', 'properties', 'required', 'additionalProperties'], '#')
+  const { properties = {}, required = [] } = schema as { properties?: { [key: string]: JsonSchema }; required?: readonly string[] }
+  const missing = required.filter((key) => !Object.hasOwn(properties, key))
+  if (missing.length > 0)
+    throw new SamplingError(
+      'GRAMMAR',
+      `#/required: ${missing.map((key) => JSON.stringify(key)).join(', ')} must be among the properties in this format of calls`,
+    )
+  const parameters = Object.keys(properties).map((name) => {
+    if (name === '' || name.includes(TAGS.name))
+      throw new SamplingError('GRAMMAR', `#/properties: the key ${JSON.stringify(name)} cannot be written in this format of calls`)
+    const value = valueNode(nodes, parameterSchema(schema, name)!, `#/properties/${escapePointer(name)}`, json)
+    const parameter = nodes.sequence(nodes.literal(`${TAGS.open}${name}${TAGS.name}\n`), value, nodes.literal('\n'))
+    return required.includes(name) ? parameter : nodes.choice(EMPTY, parameter)
+  })
+  return nodes.sequence(...parameters, nodes.literal(TAGS.end))
+}
+
+/** A value and the tag that ends it. */
+function valueNode(nodes: Nodes, schema: JsonSchema, pointer: string, json: SchemaNode): Node {
+  if (!isText(schema)) return nodes.sequence(json(nodes, schema), nodes.literal(END))
+  const keywords = schema as { readonly [keyword: string]: unknown }
+  if (!('const' in keywords) && !('enum' in keywords)) {
+    checkKeywords(keywords, ['type', ...TEXT_KEYWORDS], pointer)
+    return textNode(nodes, keywords, TAGS.close, END, pointer)
+  }
+  checkKeywords(keywords, ['type', 'enum', 'const'], pointer)
+  const texts = ('const' in keywords ? [keywords.const] : keywords.enum) as readonly string[]
+  return nodes.choice(...texts.map((text) => nodes.literal(checkText(text, TAGS.close, pointer) + END)))
+}

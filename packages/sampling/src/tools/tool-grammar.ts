@@ -1,0 +1,166 @@
+/** Grammars of texts that call tools. */
+import { SamplingError } from '../errors.js'
+import { NOTHING, type Node, type Nodes } from '../grammar/nodes.js'
+import { bareNode, type SchemaNode } from './bare-schema.js'
+import { formatOf, type Format, type FormatName, type Part } from './format.js'
+import { tagsNode } from './tags-schema.js'
+import { textUntil } from './text-until.js'
+import { checkTools, type CheckedTool, type Tool } from './tool.js'
+
+/** Whether tools are called: as the model sees fit, at least one, none, or this one. */
+export type ToolChoice<Name extends string = string> = 'auto' | 'required' | 'none' | { readonly name: Name }
+
+export interface ToolGrammarOptions<Name extends string = string> {
+  readonly format: FormatName
+  /** Default `auto`. */
+  readonly choice?: ToolChoice<Name>
+  /** Whether there may be several calls, or how many at most. Default true; false where `choice` names a tool. */
+  readonly parallel?: boolean | { readonly max: number }
+  /** Whether text may come before calls that have to come: what a model thinks before it calls. Default false. */
+  readonly text?: boolean
+}
+
+/** Texts that call tools, or may: see {@link ToolGrammarOptions}. */
+export function toolNode(nodes: Nodes, tools: readonly Tool[], options: ToolGrammarOptions, json: SchemaNode): Node {
+  const { choice = 'auto', parallel = typeof choice === 'string', text = false } = options
+  const format = formatOf(options.format)
+  const checked = checkTools(tools, options.format)
+  const { marker, atStart, list, between } = format
+  const start = (then: Node): { atStart?: { byte: number; then: Node } } =>
+    atStart === undefined ? {} : { atStart: { byte: atStart.charCodeAt(0), then } }
+  if (choice === 'none') return textUntil(nodes, [{ text: marker, then: NOTHING }], { mayEnd: true, ...start(NOTHING) })
+
+  const most = mostOf(parallel)
+  const call = callNode(nodes, format, chosen(checked, choice), json)
+  const several = (before: Node): Node => nodes.sequence(call, nodes.repeat(nodes.sequence(before, call), 0, most - 1))
+  const calls =
+    list === undefined
+      ? several(nodes.literal(between + marker))
+      : nodes.sequence(partsNode(nodes, list.open), several(nodes.literal(list.separator)), partsNode(nodes, list.close))
+  if (choice === 'auto' || text) return textUntil(nodes, [{ text: marker, then: calls }], { mayEnd: choice === 'auto', ...start(calls) })
+  const marked = nodes.sequence(nodes.literal(marker), calls)
+  return atStart === undefined ? marked : nodes.choice(marked, calls)
+}
+
+function mostOf(parallel: boolean | { readonly max: number }): number {
+  if (typeof parallel === 'boolean') return parallel ? Infinity : 1
+  const { max } = parallel
+  if (!(Number.isInteger(max) && max >= 1))
+    throw new SamplingError('VALUE', `parallel: the most calls are an integer from 1 on, got ${String(max)}`)
+  return max
+}
+
+/** The tools that may be called. */
+function chosen(tools: readonly CheckedTool[], choice: Exclude<ToolChoice, 'none'>): readonly CheckedTool[] {
+  if (typeof choice === 'string') {
+    if (choice !== 'auto' && choice !== 'required')
+      throw new SamplingError('TOOL', `choice must be "auto", "required", "none" or { name }, got ${JSON.stringify(choice)}`)
+    if (tools.length === 0)
+      throw new SamplingError('TOOL', `With the choice "${choice}" there is at least one tool, got none; see the choice "none"`)
+    return tools
+  }
+  const tool = tools.find(({ name }) => name === choice.name)
+  if (tool === undefined)
+    throw new SamplingError(
+      'TOOL',
+      `choice: there is no tool called ${JSON.stringify(choice.name)}; those given are ${tools.map(({ name }) => JSON.stringify(name)).join(', ')}`,
+    )
+  return [tool]
+}
+
+/** A call of one of the tools, behind the marker. What comes before the name is the same for all. */
+function callNode(nodes: Nodes, format: Format, tools: readonly CheckedTool[], json: SchemaNode): Node {
+  const parts = format.call.flatMap(spelled)
+  const at = parts.findIndex(({ kind }) => kind === 'name')
+  return nodes.sequence(
+    partsNode(nodes, parts.slice(0, at)),
+    nodes.choice(
+      ...tools.map((tool) =>
+        partsNode(nodes, parts.slice(at), { tool, json, hasQuotes: format.call.some(({ kind }) => kind === 'object') }),
+      ),
+    ),
+  )
+}
+
+/** An object of JSON as the parts it is written in. */
+function spelled(part: Part): readonly Part[] {
+  if (part.kind !== 'object') return [part]
+  const text = (one: string): Part => ({ kind: 'text', text: one })
+  const id: Part[] = part.id === undefined ? [] : [{ kind: 'either', write: [[], [text(`, "${part.id}": "`), { kind: 'id' }, text('"')]] }]
+  return [
+    text(`{"${part.name}": "`),
+    { kind: 'name', ends: '"' },
+    text(`", "${part.arguments}": `),
+    { kind: 'arguments', dialect: { kind: 'json' } },
+    ...id,
+    text('}'),
+  ]
+}
+
+interface CallOf {
+  readonly tool: CheckedTool
+  readonly json: SchemaNode
+  /** Whether names are strings of JSON. */
+  readonly hasQuotes: boolean
+}
+
+function partsNode(nodes: Nodes, parts: readonly Part[], call?: CallOf): Node {
+  return nodes.sequence(...parts.map((part) => partNode(nodes, part, call)))
+}
+
+function partNode(nodes: Nodes, part: Part, call: CallOf | undefined): Node {
+  switch (part.kind) {
+    case 'text':
+      return nodes.literal(part.text)
+    case 'space':
+      return nodes.choice(...part.forms.map((form) => nodes.literal(form)))
+    case 'id':
+      return nodes.repeat(
+        nodes.characters([
+          [0x30, 0x39],
+          [0x41, 0x5a],
+          [0x61, 0x7a],
+        ]),
+        9,
+        9,
+      )
+    case 'either':
+      return nodes.choice(...part.write.map((way) => partsNode(nodes, way, call)))
+    case 'name':
+      return nodes.literal(call!.hasQuotes ? JSON.stringify(call!.tool.name).slice(1, -1) : call!.tool.name)
+    case 'arguments':
+      return argumentsNode(nodes, part, call!)
+    case 'object':
+      return partsNode(nodes, spelled(part), call)
+    default:
+      return part satisfies never
+  }
+}
+
+function argumentsNode(nodes: Nodes, { dialect }: Extract<Part, { kind: 'arguments' }>, { tool, json }: CallOf): Node {
+  const { parameters } = tool
+  try {
+    switch (dialect.kind) {
+      case 'json':
+        return json(nodes, typeof parameters === 'boolean' ? (parameters ? { type: 'object' } : false) : asObject(parameters))
+      case 'bare':
+        return bareNode(nodes, parameters, dialect.quote, json)
+      case 'tags':
+        return tagsNode(nodes, parameters, json)
+      default:
+        return dialect satisfies never
+    }
+  } catch (cause) {
+    if (!(cause instanceof SamplingError)) throw cause
+    throw new SamplingError(cause.code, `The parameters of the tool ${JSON.stringify(tool.name)}: ${cause.message}`, { cause })
+  }
+}
+
+/** Arguments are an object, also where the schema does not say so. */
+function asObject(schema: { readonly [keyword: string]: unknown }): { readonly [keyword: string]: unknown } {
+  const { type } = schema
+  if (type === 'object') return schema
+  if (type === undefined) return { ...schema, type: 'object' }
+  if (Array.isArray(type) && type.includes('object')) return { ...schema, type: 'object' }
+  throw new SamplingError('TOOL', `arguments are an object, and the schema asks for ${JSON.stringify(type)}`)
+}
