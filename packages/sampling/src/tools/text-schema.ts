@@ -23,8 +23,8 @@ export function textNode(nodes: Nodes, schema: Keywords, forbidden: string, endi
     )
   const end = nodes.literal(ending)
   if (minLength === 0 && maxLength === Infinity && pattern === undefined) {
-    const others = ending === forbidden ? [] : [{ text: forbidden, then: NOTHING }]
-    return textUntil(nodes, [{ text: ending, then: EMPTY }, ...others], { mayEnd: false })
+    const others = ending === forbidden ? [] : [{ text: forbidden, next: NOTHING }]
+    return textUntil(nodes, [{ text: ending, next: EMPTY }, ...others], { mayEnd: false })
   }
   const character = nodes.characters([[0, LAST_POINT]])
   const any = nodes.repeat(character, 0)

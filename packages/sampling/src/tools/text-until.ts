@@ -6,14 +6,14 @@ export interface Ending {
   /** ASCII. */
   readonly text: string
   /** What follows it; {@link NOTHING} where it must not come. */
-  readonly then: Node
+  readonly next: Node
 }
 
 export interface TextOptions {
   /** The text may end without any of them. */
   readonly mayEnd: boolean
   /** What text that has only white space before it must not go on with, and what comes there instead. */
-  readonly atStart?: { readonly byte: number; readonly then: Node }
+  readonly atStart?: { readonly byte: number; readonly next: Node }
 }
 
 /**
@@ -49,7 +49,7 @@ export function textUntil(nodes: Nodes, endings: readonly Ending[], { mayEnd, at
   }
   const after = (text: string): Node => {
     const ended = endings.filter((ending) => text.endsWith(ending.text)).sort((a, b) => b.text.length - a.text.length)[0]
-    if (ended !== undefined) return ended.then
+    if (ended !== undefined) return ended.next
     for (let from = 0; ; from++) {
       const place = prefixes.indexOf(text.slice(from))
       if (place >= 0) return rules[place]!.node
@@ -61,6 +61,6 @@ export function textUntil(nodes: Nodes, endings: readonly Ending[], { mayEnd, at
   const start = nodes.declare('white space at the start')
   const blank = ByteSet.of(...bytesOf(' \t\n\r'))
   const special = blank.union(ByteSet.of(atStart.byte))
-  nodes.define(start.rule, nodes.choice(nodes.sequence(nodes.bytes(blank), start.node), atStart.then, placeOf('', special)))
+  nodes.define(start.rule, nodes.choice(nodes.sequence(nodes.bytes(blank), start.node), atStart.next, placeOf('', special)))
   return start.node
 }

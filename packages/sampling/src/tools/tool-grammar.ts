@@ -26,9 +26,9 @@ export function toolNode(nodes: Nodes, tools: readonly Tool[], options: ToolGram
   const format = formatOf(options.format)
   const checked = checkTools(tools, options.format)
   const { marker, atStart, list, between } = format
-  const start = (then: Node): { atStart?: { byte: number; then: Node } } =>
-    atStart === undefined ? {} : { atStart: { byte: atStart.charCodeAt(0), then } }
-  if (choice === 'none') return textUntil(nodes, [{ text: marker, then: NOTHING }], { mayEnd: true, ...start(NOTHING) })
+  const start = (next: Node): { atStart?: { byte: number; next: Node } } =>
+    atStart === undefined ? {} : { atStart: { byte: atStart.charCodeAt(0), next } }
+  if (choice === 'none') return textUntil(nodes, [{ text: marker, next: NOTHING }], { mayEnd: true, ...start(NOTHING) })
 
   const most = mostOf(parallel)
   const call = callNode(nodes, format, chosen(checked, choice), json)
@@ -37,7 +37,7 @@ export function toolNode(nodes: Nodes, tools: readonly Tool[], options: ToolGram
     list === undefined
       ? several(nodes.literal(between + marker))
       : nodes.sequence(partsNode(nodes, list.open), several(nodes.literal(list.separator)), partsNode(nodes, list.close))
-  if (choice === 'auto' || text) return textUntil(nodes, [{ text: marker, then: calls }], { mayEnd: choice === 'auto', ...start(calls) })
+  if (choice === 'auto' || text) return textUntil(nodes, [{ text: marker, next: calls }], { mayEnd: choice === 'auto', ...start(calls) })
   const marked = nodes.sequence(nodes.literal(marker), calls)
   return atStart === undefined ? marked : nodes.choice(marked, calls)
 }
