@@ -3,11 +3,11 @@ import type { ModelJson } from '@tesserae/core'
 import { SamplingError } from '../errors.js'
 import { EMPTY, NOTHING, type Node, type Nodes } from '../grammar/nodes.js'
 import { regexNode } from '../grammar/regex.js'
-import { checkKeywords, checkText, escapePointer, TEXT_KEYWORDS, textNode } from './text-schema.js'
-import type { JsonSchema } from './tool.js'
+import { checkKeywords, checkText, TEXT_KEYWORDS, textNode } from './text-schema.js'
+import { escapePointer, type JsonSchema } from '../grammar/json-schema/document.js'
 
 /** JSON of a schema, as an expression: numbers are written as they are there. */
-export type SchemaNode = (nodes: Nodes, schema: JsonSchema) => Node
+export type JsonNode = (nodes: Nodes, schema: JsonSchema) => Node
 
 type Keywords = { readonly [keyword: string]: unknown }
 
@@ -31,7 +31,7 @@ const IS_KEY = new RegExp(`^${KEY}$`, 'u')
  *
  * @throws SamplingError `GRAMMAR` for keywords that are not supported, with JSON pointers to them, and for keys and strings that cannot be written
  */
-export function bareNode(nodes: Nodes, schema: JsonSchema, quote: string, json: SchemaNode): Node {
+export function bareNode(nodes: Nodes, schema: JsonSchema, quote: string, json: JsonNode): Node {
   return new BareCompiler(nodes, schema, quote, json).object(schema)
 }
 
@@ -43,7 +43,7 @@ class BareCompiler {
     private readonly nodes: Nodes,
     private readonly root: JsonSchema,
     private readonly quote: string,
-    private readonly json: SchemaNode,
+    private readonly json: JsonNode,
   ) {}
 
   /** Arguments, which are an object whatever else a schema allows. */

@@ -4,7 +4,7 @@ import { bareAsJson, escaped, Malformed, type CallArguments, type Reader } from 
 import { BLANK } from './format.js'
 import { isText, parameterSchema, TAGS } from './tags.js'
 import { TextUpTo } from './text-up-to.js'
-import type { JsonSchema } from './tool.js'
+import type { JsonSchema } from '../grammar/json-schema/document.js'
 
 /**
  * Reads arguments that are each between tags, and writes them as JSON. A parameter whose schema allows strings only is text as it is. Others are JSON, where what comes is JSON, else text; they are written once they

@@ -1,10 +1,10 @@
 /** Arguments that are each between tags, by a schema. */
 import { SamplingError } from '../errors.js'
 import { EMPTY, type Node, type Nodes } from '../grammar/nodes.js'
-import type { SchemaNode } from './bare-schema.js'
+import type { JsonNode } from './bare-schema.js'
 import { isText, parameterSchema, TAGS } from './tags.js'
-import { checkKeywords, checkText, escapePointer, TEXT_KEYWORDS, textNode } from './text-schema.js'
-import type { JsonSchema } from './tool.js'
+import { checkKeywords, checkText, TEXT_KEYWORDS, textNode } from './text-schema.js'
+import { escapePointer, type JsonSchema } from '../grammar/json-schema/document.js'
 
 const END = `\n${TAGS.close}`
 
@@ -13,7 +13,7 @@ const END = `\n${TAGS.close}`
  *
  * @throws SamplingError `GRAMMAR` for what cannot be written so
  */
-export function tagsNode(nodes: Nodes, schema: JsonSchema, json: SchemaNode): Node {
+export function tagsNode(nodes: Nodes, schema: JsonSchema, json: JsonNode): Node {
   if (typeof schema !== 'object') throw new SamplingError('GRAMMAR', 'In this format of calls a tool says which parameters it has')
   checkKeywords(schema, ['type', 'properties', 'required', 'additionalProperties'], '#')
   const { properties = {}, required = [] } = schema as { properties?: { [key: string]: JsonSchema }; required?: readonly string[] }
@@ -34,7 +34,7 @@ export function tagsNode(nodes: Nodes, schema: JsonSchema, json: SchemaNode): No
 }
 
 /** A value and the tag that ends it. */
-function valueNode(nodes: Nodes, schema: JsonSchema, pointer: string, json: SchemaNode): Node {
+function valueNode(nodes: Nodes, schema: JsonSchema, pointer: string, json: JsonNode): Node {
   if (!isText(schema)) return nodes.sequence(json(nodes, schema), nodes.literal(END))
   const keywords = schema as { readonly [keyword: string]: unknown }
   if (!('const' in keywords) && !('enum' in keywords)) {

@@ -1,5 +1,5 @@
 /** Arguments that are each written between tags, as Qwen3-Coder does. */
-import type { JsonSchema } from './tool.js'
+import type { JsonSchema } from '../grammar/json-schema/document.js'
 
 /** Around a value. Values end with the first end tag, so that text cannot have one in it. */
 export const TAGS = { open: '<parameter=', name: '>', close: '</parameter>', end: '</function>' }

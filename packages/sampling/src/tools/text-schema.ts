@@ -1,6 +1,7 @@
 /** Strings that are written as they are, up to a text that ends them. */
 import { SamplingError } from '../errors.js'
 import { LAST_POINT } from '../grammar/bytes.js'
+import { formatSource, isFormat } from '../grammar/json-schema/formats.js'
 import { EMPTY, NOTHING, type Node, type Nodes } from '../grammar/nodes.js'
 import { regexNode } from '../grammar/regex.js'
 import { textUntil } from './text-until.js'
@@ -8,13 +9,13 @@ import { textUntil } from './text-until.js'
 type Keywords = { readonly [keyword: string]: unknown }
 
 /** What a schema may say of strings that are written as they are. */
-export const TEXT_KEYWORDS = ['minLength', 'maxLength', 'pattern']
+export const TEXT_KEYWORDS = ['minLength', 'maxLength', 'pattern', 'format']
 
 /**
  * Text of which the keywords for strings are true, and `ending` behind it. The text has nothing of `forbidden` in it, which is what a reader takes for the end.
  */
 export function textNode(nodes: Nodes, schema: Keywords, forbidden: string, ending: string, pointer: string): Node {
-  const { minLength = 0, maxLength = Infinity, pattern } = schema
+  const { minLength = 0, maxLength = Infinity, pattern, format } = schema
   const isLength = (value: unknown): value is number => value === Infinity || (Number.isInteger(value) && (value as number) >= 0)
   if (!isLength(minLength) || !isLength(maxLength) || minLength > maxLength)
     throw new SamplingError(
@@ -22,7 +23,10 @@ export function textNode(nodes: Nodes, schema: Keywords, forbidden: string, endi
       `${pointer}: lengths go from an integer to one not below it, got ${String(minLength)} to ${String(maxLength)}`,
     )
   const end = nodes.literal(ending)
-  if (minLength === 0 && maxLength === Infinity && pattern === undefined) {
+  const source = typeof format === 'string' ? formatSource(format) : undefined
+  if (typeof format === 'string' && isFormat(format) === false)
+    throw new SamplingError('GRAMMAR', `${pointer}/format: texts cannot be held to the format ${JSON.stringify(format)}`)
+  if (minLength === 0 && maxLength === Infinity && pattern === undefined && source === undefined) {
     const others = ending === forbidden ? [] : [{ text: forbidden, next: NOTHING }]
     return textUntil(nodes, [{ text: ending, next: EMPTY }, ...others], { mayEnd: false })
   }
@@ -34,6 +38,7 @@ export function textNode(nodes: Nodes, schema: Keywords, forbidden: string, endi
       throw new SamplingError('GRAMMAR', `${pointer}/pattern must be a regular expression, got ${JSON.stringify(pattern)}`)
     all.push(regexNode(nodes, pattern))
   }
+  if (source !== undefined) all.push(regexNode(nodes, source))
   return nodes.sequence(nodes.both(all, [nodes.sequence(any, nodes.literal(forbidden), any)]), end)
 }
 
@@ -71,5 +76,3 @@ export function checkKeywords(schema: Keywords, allowed: readonly string[], poin
     `Not supported in this format of calls: ${others.map((keyword) => `${pointer}/${keyword}`).join(', ')}; supported there: ${allowed.join(', ')}`,
   )
 }
-
-export const escapePointer = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1')

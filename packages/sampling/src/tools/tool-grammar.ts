@@ -1,11 +1,13 @@
 /** Grammars of texts that call tools. */
 import { SamplingError } from '../errors.js'
+import { compileGrammar, type Grammar } from '../grammar/grammar.js'
+import { jsonSchemaNode, type JsonSchemaOptions } from '../grammar/json-schema/json-schema.js'
 import { NOTHING, type Node, type Nodes } from '../grammar/nodes.js'
-import { bareNode, type SchemaNode } from './bare-schema.js'
+import { bareNode, type JsonNode } from './bare-schema.js'
 import { formatOf, type Format, type FormatName, type Part } from './format.js'
 import { tagsNode } from './tags-schema.js'
 import { textUntil } from './text-until.js'
-import { checkTools, type CheckedTool, type Tool } from './tool.js'
+import { checkTools, type CheckedTool, type Tool, type ToolName } from './tool.js'
 
 /** Whether tools are called: as the model sees fit, at least one, none, or this one. */
 export type ToolChoice<Name extends string = string> = 'auto' | 'required' | 'none' | { readonly name: Name }
@@ -18,10 +20,28 @@ export interface ToolGrammarOptions<Name extends string = string> {
   readonly parallel?: boolean | { readonly max: number }
   /** Whether text may come before calls that have to come: what a model thinks before it calls. Default false. */
   readonly text?: boolean
+  /** How the schemas of the parameters are read and written, as `grammar.fromJsonSchema` has it. */
+  readonly json?: JsonSchemaOptions
+}
+
+/**
+ * A grammar of texts that call tools, or may, in the format of a model. Text outside of calls is free, but does not have the marker in it that calls begin with.
+ *
+ * A tokenizer that writes markers such as `<tool_call>` or `[TOOL_CALLS]` as tokens of their own has their text as the bytes of those tokens in the vocabulary.
+ *
+ * @example
+ * const calls = toolGrammar(tools, { format: 'hermes', choice: 'auto' })
+ * const chooser = samplerChain([grammarStep(calls.matcher(vocabulary)), temperature(0.8)])
+ * @throws SamplingError `TOOL` for tools that are none or that the format cannot carry, `GRAMMAR` where the schema of a tool's parameters is refused, as `grammar.fromJsonSchema` does
+ */
+export function toolGrammar<const Tools extends readonly Tool[]>(tools: Tools, options: ToolGrammarOptions<ToolName<Tools>>): Grammar {
+  return compileGrammar(`calls of tools, ${options.format}`, (nodes, machine) =>
+    toolNode(nodes, tools, options, (of, schema) => jsonSchemaNode(of, machine, schema, options.json).node),
+  )
 }
 
 /** Texts that call tools, or may: see {@link ToolGrammarOptions}. */
-export function toolNode(nodes: Nodes, tools: readonly Tool[], options: ToolGrammarOptions, json: SchemaNode): Node {
+function toolNode(nodes: Nodes, tools: readonly Tool[], options: ToolGrammarOptions, json: JsonNode): Node {
   const { choice = 'auto', parallel = typeof choice === 'string', text = false } = options
   const format = formatOf(options.format)
   const checked = checkTools(tools, options.format)
@@ -69,7 +89,7 @@ function chosen(tools: readonly CheckedTool[], choice: Exclude<ToolChoice, 'none
 }
 
 /** A call of one of the tools, behind the marker. What comes before the name is the same for all. */
-function callNode(nodes: Nodes, format: Format, tools: readonly CheckedTool[], json: SchemaNode): Node {
+function callNode(nodes: Nodes, format: Format, tools: readonly CheckedTool[], json: JsonNode): Node {
   const parts = format.call.flatMap(spelled)
   const at = parts.findIndex(({ kind }) => kind === 'name')
   return nodes.sequence(
@@ -99,7 +119,7 @@ function spelled(part: Part): readonly Part[] {
 
 interface CallOf {
   readonly tool: CheckedTool
-  readonly json: SchemaNode
+  readonly json: JsonNode
   /** Whether names are strings of JSON. */
   readonly hasQuotes: boolean
 }

@@ -1,9 +1,7 @@
 /** Tools as callers give them. */
 import { SamplingError } from '../errors.js'
+import type { JsonSchema } from '../grammar/json-schema/document.js'
 import { BLANK, formatOf, type FormatName, type Part } from './format.js'
-
-/** A schema of JSON Schema: what a value may be. */
-export type JsonSchema = boolean | { readonly [keyword: string]: unknown }
 
 /** A function that a model may call. */
 export interface FunctionTool<Name extends string = string> {
