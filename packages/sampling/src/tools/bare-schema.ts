@@ -3,7 +3,7 @@ import type { ModelJson } from '@tesserae/core'
 import { SamplingError } from '../errors.js'
 import { EMPTY, NOTHING, type Node, type Nodes } from '../grammar/nodes.js'
 import { regexNode } from '../grammar/regex.js'
-import { checkKeywords, checkText, TEXT_KEYWORDS, textNode } from './text-schema.js'
+import { checkKeywords, TEXT_KEYWORDS, type PlainTexts } from './text-schema.js'
 import { escapePointer, type JsonSchema } from '../grammar/json-schema/document.js'
 
 /** JSON of a schema, as an expression: numbers are written as they are there. */
@@ -31,8 +31,8 @@ const IS_KEY = new RegExp(`^${KEY}$`, 'u')
  *
  * @throws SamplingError `GRAMMAR` for keywords that are not supported, with JSON pointers to them, and for keys and strings that cannot be written
  */
-export function bareNode(nodes: Nodes, schema: JsonSchema, quote: string, json: JsonNode): Node {
-  return new BareCompiler(nodes, schema, quote, json).object(schema)
+export function bareNode(nodes: Nodes, schema: JsonSchema, quote: string, texts: PlainTexts, json: JsonNode): Node {
+  return new BareCompiler(nodes, schema, quote, texts, json).object(schema)
 }
 
 class BareCompiler {
@@ -43,6 +43,7 @@ class BareCompiler {
     private readonly nodes: Nodes,
     private readonly root: JsonSchema,
     private readonly quote: string,
+    private readonly texts: PlainTexts,
     private readonly json: JsonNode,
   ) {}
 
@@ -51,7 +52,7 @@ class BareCompiler {
     if (typeof schema === 'boolean') return schema ? this.members({ additionalProperties: true }, '#') : NOTHING
     const { type } = schema
     if (type !== undefined && type !== 'object' && !(Array.isArray(type) && type.includes('object')))
-      throw new SamplingError('TOOL', `Arguments are an object, and the schema asks for ${JSON.stringify(type)}`)
+      throw new SamplingError('TOOL', `arguments are an object, and the schema asks for ${JSON.stringify(type)}`)
     return this.value('$ref' in schema || 'anyOf' in schema ? schema : { ...schema, type: 'object' }, '#')
   }
 
@@ -108,7 +109,7 @@ class BareCompiler {
       case 'boolean':
         return nodes.choice(nodes.literal('true'), nodes.literal('false'))
       case 'string':
-        return nodes.sequence(nodes.literal(this.quote), textNode(nodes, schema, this.quote, this.quote, pointer))
+        return nodes.sequence(nodes.literal(this.quote), this.texts.ofSchema(schema, pointer))
       case 'array':
         return this.list(schema, pointer)
       case 'object':
@@ -209,7 +210,7 @@ class BareCompiler {
 
   /** A value as text. */
   private written(value: ModelJson, pointer: string): string {
-    if (typeof value === 'string') return this.quote + checkText(value, this.quote, pointer) + this.quote
+    if (typeof value === 'string') return this.quote + this.texts.ofText(value, pointer)
     if (Array.isArray(value)) return `[${value.map((one) => this.written(one, pointer)).join(',')}]`
     if (typeof value !== 'object' || value === null) return JSON.stringify(value)
     const names = Object.keys(value).sort((a, b) => compare(a.toLowerCase(), b.toLowerCase()) || compare(a, b))

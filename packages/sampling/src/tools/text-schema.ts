@@ -11,44 +11,59 @@ type Keywords = { readonly [keyword: string]: unknown }
 /** What a schema may say of strings that are written as they are. */
 export const TEXT_KEYWORDS = ['minLength', 'maxLength', 'pattern', 'format']
 
-/**
- * Text of which the keywords for strings are true, and `ending` behind it. The text has nothing of `forbidden` in it, which is what a reader takes for the end.
- */
-export function textNode(nodes: Nodes, schema: Keywords, forbidden: string, ending: string, pointer: string): Node {
-  const { minLength = 0, maxLength = Infinity, pattern, format } = schema
-  const isLength = (value: unknown): value is number => value === Infinity || (Number.isInteger(value) && (value as number) >= 0)
-  if (!isLength(minLength) || !isLength(maxLength) || minLength > maxLength)
+/** Texts that are written as they are and end with `ending`. They have nothing of `forbidden` in them, which is what a reader takes for the end. */
+export class PlainTexts {
+  private any: Node | undefined
+
+  constructor(
+    private readonly nodes: Nodes,
+    private readonly forbidden: string,
+    private readonly ending: string,
+  ) {}
+
+  /** A text of which the keywords for strings are true, and what it ends with. */
+  ofSchema(schema: Keywords, pointer: string): Node {
+    const { nodes } = this
+    const { minLength = 0, maxLength = Infinity, pattern, format } = schema
+    const isLength = (value: unknown): value is number => value === Infinity || (Number.isInteger(value) && (value as number) >= 0)
+    if (!isLength(minLength) || !isLength(maxLength) || minLength > maxLength)
+      throw new SamplingError(
+        'GRAMMAR',
+        `${pointer}: lengths go from an integer to one not below it, got ${String(minLength)} to ${String(maxLength)}`,
+      )
+    const sources: string[] = []
+    if (pattern !== undefined) {
+      if (typeof pattern !== 'string')
+        throw new SamplingError('GRAMMAR', `${pointer}/pattern must be a regular expression, got ${JSON.stringify(pattern)}`)
+      sources.push(pattern)
+    }
+    if (typeof format === 'string') {
+      if (isFormat(format) === false)
+        throw new SamplingError('GRAMMAR', `${pointer}/format: texts cannot be held to the format ${JSON.stringify(format)}`)
+      const source = formatSource(format)
+      if (source !== undefined) sources.push(source)
+    }
+    if (minLength === 0 && maxLength === Infinity && sources.length === 0) return (this.any ??= this.anyText())
+    const character = nodes.characters([[0, LAST_POINT]])
+    const some = nodes.repeat(character, 0)
+    const all = [nodes.repeat(character, minLength, maxLength), ...sources.map((source) => regexNode(nodes, source))]
+    return nodes.sequence(nodes.both(all, [nodes.sequence(some, nodes.literal(this.forbidden), some)]), nodes.literal(this.ending))
+  }
+
+  private anyText(): Node {
+    const { forbidden, ending } = this
+    const others = ending === forbidden ? [] : [{ text: forbidden, next: NOTHING }]
+    return textUntil(this.nodes, [{ text: ending, next: EMPTY }, ...others], { mayEnd: false })
+  }
+
+  /** A text of a list of them, with what it ends with. */
+  ofText(text: string, pointer: string): string {
+    if (!text.includes(this.forbidden)) return text + this.ending
     throw new SamplingError(
       'GRAMMAR',
-      `${pointer}: lengths go from an integer to one not below it, got ${String(minLength)} to ${String(maxLength)}`,
+      `${pointer}: ${JSON.stringify(text)} cannot be written in this format of calls, for it has ${this.forbidden} in it`,
     )
-  const end = nodes.literal(ending)
-  const source = typeof format === 'string' ? formatSource(format) : undefined
-  if (typeof format === 'string' && isFormat(format) === false)
-    throw new SamplingError('GRAMMAR', `${pointer}/format: texts cannot be held to the format ${JSON.stringify(format)}`)
-  if (minLength === 0 && maxLength === Infinity && pattern === undefined && source === undefined) {
-    const others = ending === forbidden ? [] : [{ text: forbidden, next: NOTHING }]
-    return textUntil(nodes, [{ text: ending, next: EMPTY }, ...others], { mayEnd: false })
   }
-  const character = nodes.characters([[0, LAST_POINT]])
-  const any = nodes.repeat(character, 0)
-  const all = [nodes.repeat(character, minLength, maxLength)]
-  if (pattern !== undefined) {
-    if (typeof pattern !== 'string')
-      throw new SamplingError('GRAMMAR', `${pointer}/pattern must be a regular expression, got ${JSON.stringify(pattern)}`)
-    all.push(regexNode(nodes, pattern))
-  }
-  if (source !== undefined) all.push(regexNode(nodes, source))
-  return nodes.sequence(nodes.both(all, [nodes.sequence(any, nodes.literal(forbidden), any)]), end)
-}
-
-/** A text of a list of them, checked to be one that can be written as it is. */
-export function checkText(text: string, forbidden: string, pointer: string): string {
-  if (!text.includes(forbidden)) return text
-  throw new SamplingError(
-    'GRAMMAR',
-    `${pointer}: ${JSON.stringify(text)} cannot be written in this format of calls, for it has ${forbidden} in it`,
-  )
 }
 
 /** Keywords that say nothing of what values may be. */

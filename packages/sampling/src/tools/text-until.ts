@@ -30,11 +30,15 @@ export function textUntil(nodes: Nodes, endings: readonly Ending[], { mayEnd, at
   const rules = prefixes.map((prefix) => nodes.declare(`text behind ${JSON.stringify(prefix)}`))
   const other = nodes.characters([[0x80, LAST_POINT]])
 
+  /** Bytes that are in no ending begin none. */
+  const letters = ByteSet.of(...endings.flatMap(({ text }) => [...bytesOf(text)]))
+  const others = new ByteSet()
+  for (let byte = 0; byte < 0x80; byte++) if (!letters.has(byte)) others.add(byte)
+
   /** What may come at a place, without the bytes of `except`. */
-  const placeOf = (prefix: string, except?: ByteSet): Node => {
-    const ways = new Map<Node, ByteSet>()
-    for (let byte = 0; byte < 0x80; byte++) {
-      if (except?.has(byte) === true) continue
+  const placeOf = (prefix: string, except = new ByteSet()): Node => {
+    const ways = new Map<Node, ByteSet>([[rules[0]!.node, others.without(except)]])
+    for (const byte of letters.without(except)) {
       const next = after(prefix + String.fromCharCode(byte))
       if (next === NOTHING) continue
       const set = ways.get(next) ?? new ByteSet()

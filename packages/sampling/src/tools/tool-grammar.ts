@@ -1,11 +1,13 @@
 /** Grammars of texts that call tools. */
 import { SamplingError } from '../errors.js'
 import { compileGrammar, type Grammar } from '../grammar/grammar.js'
+import type { JsonSchema } from '../grammar/json-schema/document.js'
 import { jsonSchemaNode, type JsonSchemaOptions } from '../grammar/json-schema/json-schema.js'
 import { NOTHING, type Node, type Nodes } from '../grammar/nodes.js'
 import { bareNode, type JsonNode } from './bare-schema.js'
-import { formatOf, type Format, type FormatName, type Part } from './format.js'
-import { tagsNode } from './tags-schema.js'
+import { formatOf, type Dialect, type Format, type FormatName, type Part } from './format.js'
+import { tagsNode, textsBetweenTags } from './tags-schema.js'
+import { PlainTexts } from './text-schema.js'
 import { textUntil } from './text-until.js'
 import { checkTools, type CheckedTool, type Tool, type ToolName } from './tool.js'
 
@@ -92,14 +94,15 @@ function chosen(tools: readonly CheckedTool[], choice: Exclude<ToolChoice, 'none
 function callNode(nodes: Nodes, format: Format, tools: readonly CheckedTool[], json: JsonNode): Node {
   const parts = format.call.flatMap(spelled)
   const at = parts.findIndex(({ kind }) => kind === 'name')
-  return nodes.sequence(
-    partsNode(nodes, parts.slice(0, at)),
-    nodes.choice(
-      ...tools.map((tool) =>
-        partsNode(nodes, parts.slice(at), { tool, json, hasQuotes: format.call.some(({ kind }) => kind === 'object') }),
-      ),
-    ),
+  const hasQuotes = format.call.some(({ kind }) => kind === 'object')
+  const write = argumentsWriter(nodes, parts.find((part) => part.kind === 'arguments')!.dialect, json)
+  const calls = tools.map(({ name, parameters }) =>
+    partsNode(nodes, parts.slice(at), {
+      name: nodes.literal(hasQuotes ? JSON.stringify(name).slice(1, -1) : name),
+      arguments: ofTool(name, () => write(parameters)),
+    }),
   )
+  return nodes.sequence(partsNode(nodes, parts.slice(0, at)), nodes.choice(...calls))
 }
 
 /** An object of JSON as the parts it is written in. */
@@ -117,11 +120,10 @@ function spelled(part: Part): readonly Part[] {
   ]
 }
 
+/** What is different in the calls of each tool. */
 interface CallOf {
-  readonly tool: CheckedTool
-  readonly json: JsonNode
-  /** Whether names are strings of JSON. */
-  readonly hasQuotes: boolean
+  readonly name: Node
+  readonly arguments: Node
 }
 
 function partsNode(nodes: Nodes, parts: readonly Part[], call?: CallOf): Node {
@@ -147,9 +149,9 @@ function partNode(nodes: Nodes, part: Part, call: CallOf | undefined): Node {
     case 'either':
       return nodes.choice(...part.write.map((way) => partsNode(nodes, way, call)))
     case 'name':
-      return nodes.literal(call!.hasQuotes ? JSON.stringify(call!.tool.name).slice(1, -1) : call!.tool.name)
+      return call!.name
     case 'arguments':
-      return argumentsNode(nodes, part, call!)
+      return call!.arguments
     case 'object':
       return partsNode(nodes, spelled(part), call)
     default:
@@ -157,30 +159,39 @@ function partNode(nodes: Nodes, part: Part, call: CallOf | undefined): Node {
   }
 }
 
-function argumentsNode(nodes: Nodes, { dialect }: Extract<Part, { kind: 'arguments' }>, { tool, json }: CallOf): Node {
-  const { parameters } = tool
-  try {
-    switch (dialect.kind) {
-      case 'json':
-        return json(nodes, typeof parameters === 'boolean' ? (parameters ? { type: 'object' } : false) : asObject(parameters))
-      case 'bare':
-        return bareNode(nodes, parameters, dialect.quote, json)
-      case 'tags':
-        return tagsNode(nodes, parameters, json)
-      default:
-        return dialect satisfies never
+/** How arguments are written in a dialect, for one tool after the other. */
+function argumentsWriter(nodes: Nodes, dialect: Dialect, json: JsonNode): (parameters: JsonSchema) => Node {
+  switch (dialect.kind) {
+    case 'json':
+      return (parameters) => json(nodes, asObject(parameters))
+    case 'bare': {
+      const texts = new PlainTexts(nodes, dialect.quote, dialect.quote)
+      return (parameters) => bareNode(nodes, parameters, dialect.quote, texts, json)
     }
+    case 'tags': {
+      const texts = textsBetweenTags(nodes)
+      return (parameters) => tagsNode(nodes, parameters, texts, json)
+    }
+    default:
+      return dialect satisfies never
+  }
+}
+
+/** Errors say which tool they are about. */
+function ofTool(name: string, make: () => Node): Node {
+  try {
+    return make()
   } catch (cause) {
     if (!(cause instanceof SamplingError)) throw cause
-    throw new SamplingError(cause.code, `The parameters of the tool ${JSON.stringify(tool.name)}: ${cause.message}`, { cause })
+    throw new SamplingError(cause.code, `The parameters of the tool ${JSON.stringify(name)}: ${cause.message}`, { cause })
   }
 }
 
 /** Arguments are an object, also where the schema does not say so. */
-function asObject(schema: { readonly [keyword: string]: unknown }): { readonly [keyword: string]: unknown } {
-  const { type } = schema
-  if (type === 'object') return schema
-  if (type === undefined) return { ...schema, type: 'object' }
-  if (Array.isArray(type) && type.includes('object')) return { ...schema, type: 'object' }
-  throw new SamplingError('TOOL', `arguments are an object, and the schema asks for ${JSON.stringify(type)}`)
+function asObject(schema: JsonSchema): JsonSchema {
+  if (schema === false) return false
+  const { type } = schema === true ? { type: undefined } : schema
+  if (type !== undefined && type !== 'object' && !(Array.isArray(type) && type.includes('object')))
+    throw new SamplingError('TOOL', `arguments are an object, and the schema asks for ${JSON.stringify(type)}`)
+  return type === 'object' ? schema : { ...(schema === true ? {} : schema), type: 'object' }
 }
