@@ -3,13 +3,12 @@ import type { ModelJson } from '@tesserae/core'
 import { SamplingError } from '../errors.js'
 import { EMPTY, NOTHING, type Node, type Nodes } from '../grammar/nodes.js'
 import { regexNode } from '../grammar/regex.js'
-import { checkKeywords, TEXT_KEYWORDS, type PlainTexts } from './text-schema.js'
+import { checkKeywords, checkSchema, namedMembers, type Keywords } from './keywords.js'
+import { TEXT_KEYWORDS, type PlainTexts } from './text-schema.js'
 import { escapePointer, type JsonSchema } from '../grammar/json-schema/document.js'
 
 /** JSON of a schema, as an expression: numbers are written as they are there. */
 export type JsonNode = (nodes: Nodes, schema: JsonSchema) => Node
-
-type Keywords = { readonly [keyword: string]: unknown }
 
 const NUMBER_KEYWORDS = ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf']
 const KEYWORDS: Readonly<Record<string, readonly string[]>> = {
@@ -56,8 +55,9 @@ class BareCompiler {
     return this.value('$ref' in schema || 'anyOf' in schema ? schema : { ...schema, type: 'object' }, '#')
   }
 
-  private value(schema: JsonSchema, pointer: string): Node {
+  private value(given: JsonSchema, pointer: string): Node {
     const { nodes } = this
+    const schema = checkSchema(given, pointer)
     if (schema === true) return this.any()
     if (schema === false) return NOTHING
     if ('$ref' in schema) {
@@ -122,7 +122,7 @@ class BareCompiler {
   private list(schema: Keywords, pointer: string): Node {
     const { nodes } = this
     const { items = true, minItems = 0, maxItems = Infinity } = schema as { items?: JsonSchema; minItems?: number; maxItems?: number }
-    if (!(minItems >= 0 && maxItems >= minItems))
+    if (!(Number.isInteger(minItems) && minItems >= 0 && (maxItems === Infinity || Number.isInteger(maxItems)) && maxItems >= minItems))
       throw new SamplingError('GRAMMAR', `${pointer}: a list has from ${minItems} to ${maxItems} items, which is none`)
     const item = this.value(items, `${pointer}/items`)
     const some = (least: number): Node =>
@@ -133,21 +133,8 @@ class BareCompiler {
 
   private members(schema: Keywords, pointer: string): Node {
     const { nodes } = this
-    const {
-      properties = {},
-      required = [],
-      additionalProperties = false,
-    } = schema as {
-      properties?: { [key: string]: JsonSchema }
-      required?: readonly string[]
-      additionalProperties?: JsonSchema
-    }
-    const missing = required.filter((key) => !Object.hasOwn(properties, key))
-    if (missing.length > 0)
-      throw new SamplingError(
-        'GRAMMAR',
-        `${pointer}/required: ${missing.map((key) => JSON.stringify(key)).join(', ')} must be among the properties in this format of calls`,
-      )
+    const { properties, required } = namedMembers(schema, pointer)
+    const { additionalProperties = false } = schema as { additionalProperties?: JsonSchema }
     const names = Object.keys(properties).sort((a, b) => compare(a.toLowerCase(), b.toLowerCase()) || compare(a, b))
     for (const name of names)
       if (!IS_KEY.test(name))
@@ -198,7 +185,7 @@ class BareCompiler {
     if (known !== undefined) return known
     let target: unknown = this.root
     for (const key of reference.split('/').slice(1)) {
-      const name = decodeURIComponent(key).replaceAll('~1', '/').replaceAll('~0', '~')
+      const name = key.replaceAll('~1', '/').replaceAll('~0', '~')
       target = typeof target === 'object' && target !== null && Object.hasOwn(target, name) ? (target as Keywords)[name] : undefined
     }
     if (target === undefined) throw new SamplingError('GRAMMAR', `${pointer}/$ref: there is nothing at ${reference}`)

@@ -102,8 +102,8 @@ const FORMATS = {
   },
   /**
    * FunctionGemma: `<start_function_call>call:f{key:<escape>text<escape>,n:1}<end_function_call>`.
-   * Source: "FunctionGemma formatting and best practices", ai.google.dev/gemma/docs/functiongemma; chat template of google/functiongemma-270m-it, whose macro writes keys in alphabetical order, strings between
-   * `<escape>`, lists in brackets, objects in braces, and true, false and numbers as they are.
+   * Source: "FunctionGemma formatting and best practices", ai.google.dev/gemma/docs/functiongemma, for calls and strings; the macro `format_argument` of Gemma 4's template, for what that page does not show: keys in
+   * alphabetical order, lists in brackets, objects in braces, and true, false and numbers as they are.
    */
   'function-gemma': {
     marker: '<start_function_call>',

@@ -3,7 +3,8 @@ import { SamplingError } from '../errors.js'
 import { EMPTY, type Node, type Nodes } from '../grammar/nodes.js'
 import type { JsonNode } from './bare-schema.js'
 import { isText, parameterSchema, TAGS } from './tags.js'
-import { checkKeywords, PlainTexts, TEXT_KEYWORDS } from './text-schema.js'
+import { checkKeywords, namedMembers } from './keywords.js'
+import { PlainTexts, TEXT_KEYWORDS } from './text-schema.js'
 import { escapePointer, type JsonSchema } from '../grammar/json-schema/document.js'
 
 const END = `\n${TAGS.close}`
@@ -19,13 +20,7 @@ export const textsBetweenTags = (nodes: Nodes): PlainTexts => new PlainTexts(nod
 export function tagsNode(nodes: Nodes, schema: JsonSchema, texts: PlainTexts, json: JsonNode): Node {
   if (typeof schema !== 'object') throw new SamplingError('GRAMMAR', 'In this format of calls a tool says which parameters it has')
   checkKeywords(schema, ['type', 'properties', 'required', 'additionalProperties'], '#')
-  const { properties = {}, required = [] } = schema as { properties?: { [key: string]: JsonSchema }; required?: readonly string[] }
-  const missing = required.filter((key) => !Object.hasOwn(properties, key))
-  if (missing.length > 0)
-    throw new SamplingError(
-      'GRAMMAR',
-      `#/required: ${missing.map((key) => JSON.stringify(key)).join(', ')} must be among the properties in this format of calls`,
-    )
+  const { properties, required } = namedMembers(schema, '#')
   const parameters = Object.keys(properties).map((name) => {
     if (name === '' || name.includes(TAGS.name))
       throw new SamplingError('GRAMMAR', `#/properties: the key ${JSON.stringify(name)} cannot be written in this format of calls`)

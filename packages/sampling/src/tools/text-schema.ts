@@ -4,9 +4,8 @@ import { LAST_POINT } from '../grammar/bytes.js'
 import { formatSource, isFormat } from '../grammar/json-schema/formats.js'
 import { EMPTY, NOTHING, type Node, type Nodes } from '../grammar/nodes.js'
 import { regexNode } from '../grammar/regex.js'
+import type { Keywords } from './keywords.js'
 import { textUntil } from './text-until.js'
-
-type Keywords = { readonly [keyword: string]: unknown }
 
 /** What a schema may say of strings that are written as they are. */
 export const TEXT_KEYWORDS = ['minLength', 'maxLength', 'pattern', 'format']
@@ -64,30 +63,4 @@ export class PlainTexts {
       `${pointer}: ${JSON.stringify(text)} cannot be written in this format of calls, for it has ${this.forbidden} in it`,
     )
   }
-}
-
-/** Keywords that say nothing of what values may be. */
-const ANNOTATIONS = [
-  'title',
-  'description',
-  'default',
-  'examples',
-  'deprecated',
-  'readOnly',
-  'writeOnly',
-  '$schema',
-  '$id',
-  '$comment',
-  '$defs',
-  'definitions',
-]
-
-/** Throws `GRAMMAR` where a schema has keywords other than these. */
-export function checkKeywords(schema: Keywords, allowed: readonly string[], pointer: string): void {
-  const others = Object.keys(schema).filter((keyword) => !allowed.includes(keyword) && !ANNOTATIONS.includes(keyword))
-  if (others.length === 0) return
-  throw new SamplingError(
-    'GRAMMAR',
-    `Not supported in this format of calls: ${others.map((keyword) => `${pointer}/${keyword}`).join(', ')}; supported there: ${allowed.join(', ')}`,
-  )
 }

@@ -365,6 +365,10 @@ describe('grammars of calls', () => {
       ['GRAMMAR', () => grammarOf([f(objectOf({ a: { const: 'x<|"|>' } }))], { format: 'gemma-4' }), 'has <|"|> in it'],
       ['GRAMMAR', () => grammarOf([f(objectOf({ a: { $ref: 'http://x.y' } }))], { format: 'gemma-4' }), 'pointers into'],
       ['GRAMMAR', () => grammarOf([f(objectOf({ a: { $ref: '#/$defs/b' } }))], { format: 'gemma-4' }), 'nothing at #/$defs/b'],
+      ['GRAMMAR', () => grammarOf([f({ required: 'x' })], { format: 'gemma-4' }), 'must be a list of keys'],
+      ['GRAMMAR', () => grammarOf([f({ properties: 3 })], { format: 'qwen3-coder' }), 'properties must be an object'],
+      ['GRAMMAR', () => grammarOf([f(objectOf({ a: null }))], { format: 'gemma-4' }), '#/properties/a: a schema is'],
+      ['GRAMMAR', () => grammarOf([f(objectOf({ a: { minItems: 'b' } }))], { format: 'gemma-4' }), 'which is none'],
       ['GRAMMAR', () => grammarOf([f(true)], { format: 'qwen3-coder' }), 'says which parameters'],
       ['GRAMMAR', () => grammarOf([f({ type: 'object', required: ['b'] })], { format: 'qwen3-coder' }), '"b" must be among the properties'],
     ]
