@@ -227,6 +227,13 @@ describe.each(toolFormats)('calls in the format %s', (format) => {
     const named = grammarOf(tools, { format, choice: { name: 'now' } })
     expect(['', one, two].map((text) => named.matches(text))).toEqual([false, false, false])
     const none = grammarOf([], { format, choice: 'none' })
+    // What begins like a marker and is none may have the beginning of one at its end.
+    const begun = `x${marked.slice(0, 1)}`
+    expect([auto.matches(begun + marked), auto.matches(begun + marked.slice(0, -1)), none.matches(begun + marked)]).toEqual([
+      true,
+      false,
+      false,
+    ])
     expect(['', 'Hello < [', one, marked, `So ${marked}`].map((text) => none.matches(text))).toEqual([true, true, false, false, false])
   })
 
