@@ -6,6 +6,8 @@ export type SamplingErrorCode =
   | 'VALUE' // a parameter out of its range
   | 'STATE' // a saved state that does not fit the sampler
   | 'GRAMMAR' // a grammar that is none, or that a text does not follow
+  | 'JSON' // a text that is no JSON
+  | 'TOOL' // a tool that has no name of its own, or that a format of calls cannot carry
 
 /** An error of the sampling package. */
 export class SamplingError extends TesseraeError {

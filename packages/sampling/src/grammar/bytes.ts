@@ -38,6 +38,12 @@ export class ByteSet {
     return set
   }
 
+  without(other: ByteSet): ByteSet {
+    const set = new ByteSet()
+    for (let i = 0; i < 8; i++) set.words[i] = this.words[i]! & ~other.words[i]!
+    return set
+  }
+
   *[Symbol.iterator](): Iterator<number> {
     for (let byte = 0; byte < 256; byte++) if (this.has(byte)) yield byte
   }

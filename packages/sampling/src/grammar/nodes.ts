@@ -115,6 +115,13 @@ export class Nodes {
     return this.intern(`&${all.join()}!${none.join()}`, { kind: 'both', nodes: all, not: none })
   }
 
+  private scopes = 0
+
+  /** A number of its own, for the keys of {@link lazy} that one part of a grammar makes. */
+  scope(): number {
+    return this.scopes++
+  }
+
   /** @param key tells it apart from others; the same key is the same expression */
   lazy(key: string, expand: () => Node): Node {
     let made: Node | undefined

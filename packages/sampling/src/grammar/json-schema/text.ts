@@ -38,17 +38,21 @@ export class Texts {
   private readonly members = new Map<ObjectShape, Members>()
   private readonly objectIds = new Map<ObjectShape, number>()
   private readonly arrayIds = new Map<ArrayShape, number>()
+  /** Several schemas may be parts of one grammar. */
+  private readonly scope: number
 
   constructor(
     private readonly nodes: Nodes,
     private readonly options: TextOptions,
-  ) {}
+  ) {
+    this.scope = nodes.scope()
+  }
 
   /** A value of which something is true. */
   value(sub: Sub): Node {
     let made = this.values.get(sub)
     if (made === undefined) {
-      made = this.nodes.lazy(`value ${sub}`, () => this.ofShapes(this.options.shapesOf(sub)))
+      made = this.nodes.lazy(`${this.scope} value ${sub}`, () => this.ofShapes(this.options.shapesOf(sub)))
       this.values.set(sub, made)
     }
     return made
@@ -127,7 +131,7 @@ export class Texts {
     // In order, all that are required came before those that may come now, and of the others it is their number that may matter.
     const isCounted = members.min > 0 || members.max < Infinity
     const before = isOrdered ? `${from} ${isCounted ? done.size : done.size > 0}` : [...done].sort((a, b) => a - b).join()
-    return nodes.lazy(`object ${id} ${before} ${others} ${fulfilled}`, () => {
+    return nodes.lazy(`${this.scope} object ${id} ${before} ${others} ${fulfilled}`, () => {
       const ways: Node[] = []
       if (mayEnd(members, state)) ways.push(nodes.literal('}'))
       const begin = done.size + others > 0 ? nodes.sequence(nodes.literal(','), space) : EMPTY
@@ -212,7 +216,7 @@ export class Texts {
         const more = nodes.sequence(
           at > 0 ? comma : EMPTY,
           item(at),
-          nodes.lazy(`array ${id} ${at + 1}`, () => from(at + 1)),
+          nodes.lazy(`${this.scope} array ${id} ${at + 1}`, () => from(at + 1)),
         )
         return at >= shape.min ? nodes.choice(close, more) : more
       }
@@ -267,7 +271,7 @@ export class Texts {
   private counted(id: number, shape: ArrayShape, most: number, state: ItemState, isFirst = true): Node {
     const { nodes } = this
     const { space } = this.options
-    return nodes.lazy(`array ${id} ${state.at} ${state.counts.join()} ${isFirst}`, () => {
+    return nodes.lazy(`${this.scope} array ${id} ${state.at} ${state.counts.join()} ${isFirst}`, () => {
       const ways: Node[] = []
       const known = new Map<string, boolean>()
       if (state.at >= shape.min && shape.contains.every(({ min }, k) => state.counts[k]! >= min)) ways.push(nodes.literal(']'))
@@ -305,7 +309,7 @@ export class Texts {
   private unique(shape: ArrayShape, values: readonly Sub[], used: readonly Sub[]): Node {
     const { nodes } = this
     const { space } = this.options
-    return nodes.lazy(`unique ${values.join()} ${shape.min} ${shape.max} ${used.join()}`, () => {
+    return nodes.lazy(`${this.scope} unique ${values.join()} ${shape.min} ${shape.max} ${used.join()}`, () => {
       const ways: Node[] = used.length >= shape.min ? [nodes.literal(']')] : []
       const comma = used.length === 0 ? EMPTY : nodes.sequence(nodes.literal(','), space)
       if (used.length < shape.max)
