@@ -26,6 +26,8 @@ export class Masks {
   private readonly parts = new Map<Config, Part>()
   private readonly stack: Int32Array
   private readonly found: Found
+  /** Tokens of the mask that is put together: those of parts, which are made meanwhile, are collected apart from them. */
+  private readonly beyond: Found
 
   constructor(
     readonly machine: Machine,
@@ -33,6 +35,7 @@ export class Masks {
   ) {
     this.stack = new Int32Array(vocabulary.longest + 1)
     this.found = new Found(vocabulary.words)
+    this.beyond = new Found(vocabulary.words)
   }
 
   /** The mask of a configuration, which must not be written to: bit `id % 32` of word `id >> 5` for token `id`. */
@@ -49,7 +52,7 @@ export class Masks {
       if (ids !== undefined) for (let i = 0; i < ids.length; i++) allow(mask, ids[i]!)
       for (const node of open) this.goOn(trie, node, config)
     }
-    this.found.addTo(mask)
+    this.beyond.addTo(mask)
     if (machine.accepts(config)) for (const id of vocabulary.end) allow(mask, id)
     return mask
   }
@@ -78,7 +81,7 @@ export class Masks {
       if (next === DEAD) return
       stack[i + 1] = next
     }
-    this.walk(trie, node, node + trie.sizes[node]!, this.found, undefined)
+    this.walk(trie, node, node + trie.sizes[node]!, this.beyond, undefined)
   }
 
   /** Allows the tokens of nodes from `from` to `to` that lead on from the configurations on the stack. Those that come to what was cut off are put into `open`. */

@@ -58,6 +58,18 @@ describe('masks', () => {
     }
   })
 
+  it('do not depend on which places were asked for before', () => {
+    const numbers = grammar.fromJsonSchema({ type: 'number' })
+    const withDigits = vocabularyOf(['12'])
+    const mayGoOn = (text: string): readonly boolean[] => {
+      const matcher = numbers.matcher(withDigits)
+      for (const byte of bytesOf(text)) matcher.accept(byte)
+      const mask = matcher.mask()
+      return [((mask[257 >> 5]! >>> (257 & 31)) & 1) === 1, matcher.allows(257)]
+    }
+    expect(['1', '0', '-', '-0', '0.', '1e'].map(mayGoOn)).toEqual([true, false, true, false, true, true].map((one) => [one, one]))
+  })
+
   it('of strings are the same whether their characters are looked at one by one or not', () => {
     for (const [min, max] of [
       [0, Infinity],
