@@ -11,6 +11,7 @@ import {
   anyString,
   anything,
   either,
+  isNothing,
   meetArrays,
   meetNumbers,
   meetObjects,
@@ -269,8 +270,7 @@ export class Reader {
 
   /** Whether no value is of both. */
   private isApart(a: Shapes, b: Shapes): boolean {
-    const { numbers, strings, arrays, objects, ...simple } = this.meet(a, b)
-    return !simple.null && !simple.true && !simple.false && numbers.length + strings.length + arrays.length + objects.length === 0
+    return isNothing(this.meet(a, b))
   }
 
   private conditions(located: Located, schema: Exclude<JsonSchema, boolean>, scope: readonly string[], base: Shapes): Shapes {
