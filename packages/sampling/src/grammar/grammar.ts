@@ -77,6 +77,6 @@ export const grammar = {
   /** One of some texts. Throws `GRAMMAR` for none. */
   choice(texts: readonly string[]): Grammar {
     if (texts.length === 0) throw new SamplingError('GRAMMAR', 'A choice needs at least one text, got none')
-    return compileGrammar(`one of ${texts.length} texts`, (nodes) => nodes.choice(...texts.map((text) => nodes.literal(text))))
+    return compileGrammar(`one of ${texts.length} texts`, (nodes) => nodes.literals(texts))
   },
 }
