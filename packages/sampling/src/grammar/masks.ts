@@ -43,8 +43,9 @@ export class Masks {
   private make(config: Config): Uint32Array {
     const { machine, vocabulary } = this
     const mask = new Uint32Array(vocabulary.words)
-    for (const cut of machine.cut(config, vocabulary.longest, LEVELS)) {
-      const { ids, bits, open, trie } = keep(this.parts, cut, MOST_PARTS, () => this.partOf(cut))
+    // All parts first: they are made with the same memory that collects what goes on from them here.
+    const parts = machine.cut(config, vocabulary.longest, LEVELS).map((cut) => keep(this.parts, cut, MOST_PARTS, () => this.partOf(cut)))
+    for (const { ids, bits, open, trie } of parts) {
       if (bits !== undefined) for (let i = 0; i < mask.length; i++) mask[i]! |= bits[i]!
       if (ids !== undefined) for (let i = 0; i < ids.length; i++) allow(mask, ids[i]!)
       for (const node of open) this.goOn(trie, node, config)
