@@ -32,6 +32,13 @@ export class ByteSet {
     return this.words.every((word) => word === 0)
   }
 
+  union(other: ByteSet): ByteSet {
+    const set = new ByteSet()
+    set.addAll(this)
+    set.addAll(other)
+    return set
+  }
+
   addAll(other: ByteSet): void {
     for (let i = 0; i < 8; i++) this.words[i]! |= other.words[i]!
   }
