@@ -1,5 +1,5 @@
 /** `@tesserae/sampling/grammar`: what a text may be, so that nothing else is generated. */
-export { grammar, type Grammar } from './grammar/grammar.js'
+export { grammar, type GBNFOptions, type Grammar } from './grammar/grammar.js'
 export type { Dialect, JsonSchema, JsonValue } from './grammar/json-schema/document.js'
 export type { JsonSchemaOptions } from './grammar/json-schema/json-schema.js'
 export { grammarStep, type Matcher } from './grammar/matcher.js'

@@ -34,8 +34,13 @@ export class ByteSet {
 
   union(other: ByteSet): ByteSet {
     const set = new ByteSet()
-    for (let i = 0; i < 8; i++) set.words[i] = this.words[i]! | other.words[i]!
+    set.addAll(this)
+    set.addAll(other)
     return set
+  }
+
+  addAll(other: ByteSet): void {
+    for (let i = 0; i < 8; i++) this.words[i]! |= other.words[i]!
   }
 
   without(other: ByteSet): ByteSet {
@@ -119,3 +124,16 @@ export function utf8(point: number): number[] {
 
 const encoder = new TextEncoder()
 export const bytesOf = (text: string): Uint8Array => encoder.encode(text)
+
+/** Below 0 where `a` comes before `b`, byte by byte. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  const length = commonLength(a, b)
+  return length < a.length && length < b.length ? a[length]! - b[length]! : a.length - b.length
+}
+
+/** How many bytes two texts begin with together. */
+export function commonLength(a: Uint8Array, b: Uint8Array): number {
+  let length = 0
+  while (length < a.length && length < b.length && a[length] === b[length]) length++
+  return length
+}

@@ -1,6 +1,7 @@
 /** Grammars: what a text may be, so that nothing else is generated. */
 import { SamplingError } from '../errors.js'
 import { LAST_POINT } from './bytes.js'
+import { gbnfNode } from './gbnf.js'
 import { jsonSchemaNode, type JsonSchemaOptions } from './json-schema/json-schema.js'
 import type { JsonSchema } from './json-schema/document.js'
 import { writtenCharacter } from './json-schema/strings.js'
@@ -44,7 +45,12 @@ export class Grammar {
   }
 }
 
-/** A grammar of an expression that a function makes. */
+export interface GBNFOptions {
+  /** The rule that a text is to follow. Default `root`. */
+  readonly root?: string
+}
+
+/** A grammar of an expression that a function makes. Throws `GRAMMAR` where no text matches. */
 export function compileGrammar(description: string, build: (nodes: Nodes, machine: () => Machine) => Node): Grammar {
   const nodes = new Nodes()
   // Vocabularies keep masks of plain text inside of JSON's quotes.
@@ -74,9 +80,19 @@ export const grammar = {
     return compileGrammar('a JSON Schema', (nodes, machine) => jsonSchemaNode(nodes, machine, schema, options).node)
   },
 
+  /**
+   * Texts of a grammar as llama.cpp writes them, from the rule `root` on. Rules may begin with themselves.
+   *
+   * @example
+   * const list = grammar.fromGBNF('root ::= "[" (item ("," item)*)? "]"\nitem ::= [0-9]{1,3}')
+   * @throws SamplingError `GRAMMAR`, with line and column, for what is no GBNF, for tokens of a vocabulary (`<think>`), and where no text matches
+   */
+  fromGBNF: (source: string, { root = 'root' }: GBNFOptions = {}): Grammar =>
+    compileGrammar('a grammar in GBNF', (nodes) => gbnfNode(nodes, source, root)),
+
   /** One of some texts. Throws `GRAMMAR` for none. */
   choice(texts: readonly string[]): Grammar {
     if (texts.length === 0) throw new SamplingError('GRAMMAR', 'A choice needs at least one text, got none')
-    return compileGrammar(`one of ${texts.length} texts`, (nodes) => nodes.choice(...texts.map((text) => nodes.literal(text))))
+    return compileGrammar(`one of ${texts.length} texts`, (nodes) => nodes.literals(texts))
   },
 }

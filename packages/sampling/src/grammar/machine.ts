@@ -4,20 +4,17 @@
  */
 import { SamplingError } from '../errors.js'
 import type { ByteSet } from './bytes.js'
-import { EMPTY, type Node, type Nodes } from './nodes.js'
+import { Closure } from './closure.js'
+import { orderRules } from './left-recursion.js'
+import type { Node, Nodes } from './nodes.js'
 import { Properties } from './properties.js'
+import { CUT, END, Rests, type Rest } from './rests.js'
 
 /** The number of a configuration. */
 export type Config = number
 /** No text leads on from here, and none ends here. */
 export const DEAD: Config = 0
 const UNKNOWN = -1
-
-/** What follows: an expression and what follows that. */
-type Rest = number
-const END: Rest = 0
-/** Something that was cut off. */
-const CUT: Rest = 1
 
 interface Head {
   /** One byte of a set … */
@@ -75,9 +72,7 @@ const NO_PRODUCT = -1
 const NO_BYTES: Node = -1
 
 export class Machine {
-  private readonly restNodes: Node[] = [EMPTY, EMPTY]
-  private readonly restNext: Rest[] = [END, END]
-  private readonly restIds = new Map<number, Rest>()
+  private readonly rests: Rests
   private readonly heads: Head[] = []
   private readonly headIds = new Map<number | string, number>()
   private readonly configs: ConfigData[] = []
@@ -87,15 +82,18 @@ export class Machine {
   private characterHeads: number | undefined
   private readonly classes = new Map<string, Classes>()
   private readonly properties: Properties
+  /** By rule: above those of the rules that it begins with. */
+  private order = new Int32Array(0)
   readonly start: Config
 
-  /** @throws SamplingError `GRAMMAR` when no text matches the expression, or a rule begins with itself */
+  /** @throws SamplingError `GRAMMAR` when no text matches the expression, or a rule is used and not defined */
   constructor(
     readonly nodes: Nodes,
     /** Where the expression asks what others match before it is there, a function that makes it. */
     root: Node | ((machine: Machine) => Node),
     private readonly options: MachineOptions = {},
   ) {
+    this.rests = new Rests(nodes)
     this.intern([], false)
     this.properties = new Properties(nodes, (all, not) => {
       const product = this.productOf(all, not)
@@ -103,7 +101,8 @@ export class Machine {
       return { acceptsEmpty: this.products[product]!.accepting }
     })
     if (typeof root === 'function') root = root(this)
-    this.properties.lookAtRules()
+    this.properties.checkRules()
+    this.order = orderRules(nodes, this.properties)
     if (!this.properties.isProductive(root))
       throw new SamplingError(
         'GRAMMAR',
@@ -120,7 +119,8 @@ export class Machine {
   /** Where an expression begins. */
   configOf(node: Node): Config {
     const closure = new Closure()
-    this.close(this.push(node, END), closure)
+    closure.add(this.rests.push(node, END), 0)
+    this.close(closure)
     return this.intern(closure.heads, closure.accepting, closure.isOpen)
   }
 
@@ -223,27 +223,10 @@ export class Machine {
     const { heads } = this.configs[config]!
     const cut = heads.map((id) => {
       const { bytes, product, rest, room } = this.heads[id]!
-      return this.head(bytes, product, this.cutRest(rest, far, levels), room > far ? Infinity : room)
+      return this.head(bytes, product, this.rests.cut(rest, far, levels), room > far ? Infinity : room)
     })
     if (this.roomOf(config) > 0) return [this.intern(new Set(cut), false)]
     return [...new Set(cut)].map((head) => this.intern([head], false))
-  }
-
-  private cutRest(rest: Rest, far: number, levels: number): Rest {
-    if (rest === END || rest === CUT) return rest
-    const [node, next] = [this.restNodes[rest]!, this.restNext[rest]!]
-    const isByte = this.nodes.data[node]!.kind === 'bytes'
-    if (levels === 0 && !isByte) return CUT
-    const below = this.cutRest(next, far, isByte ? levels : levels - 1)
-    const same = this.blurred(node, far)
-    return below === next && same === node ? rest : this.push(same, below)
-  }
-
-  /** An expression without the counts that texts of up to `far` bytes do not come to the end of. */
-  private blurred(node: Node, far: number): Node {
-    const data = this.nodes.data[node]!
-    if (data.kind !== 'repeat' || data.max <= far || (data.max === Infinity && data.min <= far)) return node
-    return this.nodes.repeat(data.item, Math.min(data.min, far), Infinity)
   }
 
   /** How many configurations there are. */
@@ -256,14 +239,29 @@ export class Machine {
     for (const id of heads) {
       const { set, product, rest } = this.heads[id]!
       if (set !== undefined) {
-        if (set.has(byte)) this.close(rest, closure)
-      } else this.closeProduct(this.stepProduct(product, byte), rest, closure)
+        if (set.has(byte)) closure.add(rest, 0)
+      } else this.lookAtProduct(this.stepProduct(product, byte), rest, closure)
     }
+    this.close(closure)
     return this.intern(closure.heads, closure.accepting, closure.isOpen)
   }
 
-  /** Finds the bytes that may come where `rest` is to follow. */
-  private close(rest: Rest, closure: Closure): void {
+  /**
+   * Finds the bytes that may come where any of what was put into the closure is to follow. Rules come last, those that begin with others before these: when one is looked into, all that may follow it here is known,
+   * and it is looked into once. Else what follows would be told apart by each way that led to it, of which there are soon too many.
+   */
+  private close(closure: Closure): void {
+    for (;;) {
+      for (let rest = closure.todo.pop(); rest !== undefined; rest = closure.todo.pop()) this.look(rest, closure.rooms.pop()!, closure)
+      const rule = closure.rules.pop()
+      if (rule === undefined) return
+      const behind = this.rests.anyOf(closure.behind.get(rule)!)
+      closure.behind.delete(rule)
+      closure.add(this.rests.push(this.nodes.rules[rule]!.body!, behind), 0)
+    }
+  }
+
+  private look(rest: Rest, room: number, closure: Closure): void {
     if (rest === CUT) {
       closure.isOpen = true
       return
@@ -274,19 +272,21 @@ export class Machine {
     }
     if (closure.seen.has(rest)) return
     closure.seen.add(rest)
-    const [node, next] = [this.restNodes[rest]!, this.restNext[rest]!]
+    const ways = this.rests.waysOf(rest)
+    if (ways !== undefined) return ways.forEach((way) => closure.add(way, room))
+    const [node, next] = [this.rests.nodeOf(rest), this.rests.nextOf(rest)]
     const data = this.nodes.data[node]!
     switch (data.kind) {
       case 'nothing':
         return
       case 'empty':
-        return this.close(next, closure)
+        return closure.add(next, room)
       case 'bytes':
-        return void closure.heads.add(this.head(node, NO_PRODUCT, next, closure.room))
+        return void closure.heads.add(this.head(node, NO_PRODUCT, next, room))
       case 'sequence':
-        return this.close(this.push(data.first, this.push(data.second, next)), closure)
+        return closure.add(this.rests.push(data.first, this.rests.push(data.second, next)), room)
       case 'choice':
-        for (const one of data.nodes) if (this.properties.isProductive(one)) this.close(this.push(one, next), closure)
+        for (const one of data.nodes) if (this.properties.isProductive(one)) closure.add(this.rests.push(one, next), room)
         return
       case 'repeat': {
         const { item, max } = data
@@ -301,50 +301,22 @@ export class Machine {
         }
         if (this.properties.isProductive(item)) {
           const left = this.nodes.repeat(item, Math.max(0, min - 1), max - 1)
-          const outer = closure.room
-          if (item === this.options.character) closure.room = max
-          this.close(this.push(item, this.push(left, next)), closure)
-          closure.room = outer
+          closure.add(this.rests.push(item, this.rests.push(left, next)), item === this.options.character ? max : room)
         }
-        if (min === 0) this.close(next, closure)
+        if (min === 0) closure.add(next, room)
         return
       }
       case 'rule':
-        return this.close(this.push(this.nodes.rules[data.rule]!.body!, next), closure)
+        // Where the rule may be empty, what follows is known before any rule is looked into.
+        if (this.properties.isNullable(node)) closure.add(next, room)
+        return closure.enter(data.rule, next, this.order)
       case 'lazy':
-        return this.close(this.push(data.expand(), next), closure)
+        return closure.add(this.rests.push(data.expand(), next), room)
       case 'both':
-        return this.closeProduct(this.productOf(data.nodes, data.not), next, closure)
+        return this.lookAtProduct(this.productOf(data.nodes, data.not), next, closure)
       default:
         data satisfies never
     }
-  }
-
-  /** What follows with an expression before it; the parts of a sequence one by one. */
-  private push(node: Node, next: Rest): Rest {
-    if (node === EMPTY) return next
-    const { data } = this.nodes
-    let rest = next
-    const before: Node[] = []
-    let last = node
-    for (let one = data[last]!; one.kind === 'sequence'; one = data[last]!) {
-      before.push(one.first)
-      last = one.second
-    }
-    rest = this.pushOne(last, rest)
-    for (let i = before.length - 1; i >= 0; i--) rest = this.pushOne(before[i]!, rest)
-    return rest
-  }
-
-  private pushOne(node: Node, next: Rest): Rest {
-    const key = node * 2 ** 26 + next
-    let rest = this.restIds.get(key)
-    if (rest === undefined) {
-      rest = this.restNodes.push(node) - 1
-      this.restNext.push(next)
-      this.restIds.set(key, rest)
-    }
-    return rest
   }
 
   /** @param bytes an expression of one byte, or −1 for a product */
@@ -435,10 +407,10 @@ export class Machine {
     return next
   }
 
-  private closeProduct(id: number, rest: Rest, closure: Closure): void {
+  private lookAtProduct(id: number, rest: Rest, closure: Closure): void {
     if (id === NO_PRODUCT || !this.isAlive(id)) return
     closure.heads.add(this.head(NO_BYTES, id, rest, 0))
-    if (this.products[id]!.accepting) this.close(rest, closure)
+    if (this.products[id]!.accepting) closure.add(rest, 0)
   }
 
   /** Whether some text leads from a product to where all of it agrees: what is matched at the same time may contradict itself later on. */
@@ -485,18 +457,6 @@ export class Machine {
     }
     return [...known.values()]
   }
-}
-
-/** What is found on the way to the bytes that come next. */
-class Closure {
-  readonly heads = new Set<number>()
-  readonly seen = new Set<Rest>()
-  /** Repetitions of what may be empty that were looked into, with how often they may still turn. */
-  turns: Map<string, number> | undefined
-  accepting = false
-  isOpen = false
-  /** Inside of a character that is told apart: how many of them may come. */
-  room = 0
 }
 
 function meet(a: ByteSet, b: ByteSet): boolean {

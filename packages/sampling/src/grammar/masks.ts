@@ -43,6 +43,7 @@ export class Masks {
   private make(config: Config): Uint32Array {
     const { machine, vocabulary } = this
     const mask = new Uint32Array(vocabulary.words)
+    // All parts first: they are made with the same memory that collects what goes on from them here.
     const parts = machine.cut(config, vocabulary.longest, LEVELS).map((cut) => keep(this.parts, cut, MOST_PARTS, () => this.partOf(cut)))
     for (const { ids, bits } of parts) {
       if (bits !== undefined) for (let i = 0; i < mask.length; i++) mask[i]! |= bits[i]!

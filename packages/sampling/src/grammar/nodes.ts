@@ -4,7 +4,7 @@
  * Source of the idea: J. Brzozowski, "Derivatives of Regular Expressions", Journal of the ACM 11(4), 1964; M. Might et al., "Parsing with Derivatives", ICFP 2011.
  */
 import { SamplingError } from '../errors.js'
-import { ByteSet, bytesOf, utf8Ranges, type Range } from './bytes.js'
+import { ByteSet, bytesOf, commonLength, compareBytes, utf8Ranges, type Range } from './bytes.js'
 
 /** The number of an expression. */
 export type Node = number
@@ -34,6 +34,9 @@ export const EMPTY: Node = 1
 export class Nodes {
   readonly data: NodeData[] = []
   private readonly known = new Map<string, Node>()
+  /** Sequences by their first part, as there are many. */
+  private readonly sequences: (Map<Node, Node> | undefined)[] = []
+  private readonly single: (Node | undefined)[] = []
   /** The expression of each rule; undefined while it is declared only. */
   readonly rules: { readonly name: string; body: Node | undefined }[] = []
 
@@ -46,21 +49,73 @@ export class Nodes {
     return set.isEmpty ? NOTHING : this.intern(`b${set.key}`, { kind: 'bytes', set })
   }
 
+  private byte(byte: number): Node {
+    return (this.single[byte] ??= this.bytes(ByteSet.of(byte)))
+  }
+
   /** Text as it is. */
   literal(text: string | Uint8Array): Node {
     const bytes = typeof text === 'string' ? bytesOf(text) : text
-    return this.sequence(...Array.from(bytes, (byte) => this.bytes(ByteSet.of(byte))))
+    return bytes.reduceRight((then, byte) => this.join(this.byte(byte), then), EMPTY)
   }
 
   /** One character of some ranges of code points. */
   characters(ranges: Iterable<Range>): Node {
-    const single = new ByteSet()
-    const longer: Node[] = []
-    for (const form of utf8Ranges(ranges)) {
-      if (form.length === 1) for (let byte = form[0]![0]; byte <= form[0]![1]; byte++) single.add(byte)
-      else longer.push(this.sequence(...form.map(([low, high]) => this.bytes(ByteSet.range(low, high)))))
+    return this.forms(utf8Ranges(ranges), 0)
+  }
+
+  /** Sequences of ranges of bytes, from their byte `at` on: those that begin alike stand together, so that few ways lead on from any place. */
+  private forms(forms: readonly (readonly Range[])[], at: number): Node {
+    const ways: Node[] = []
+    for (let from = 0; from < forms.length;) {
+      const [low, high] = forms[from]![at]!
+      let to = from + 1
+      while (to < forms.length && forms[to]![at]![0] === low && forms[to]![at]![1] === high) to++
+      const rest = forms[from]!.length === at + 1 ? EMPTY : this.forms(forms.slice(from, to), at + 1)
+      ways.push(this.sequence(this.bytes(ByteSet.range(low, high)), rest))
+      from = to
     }
-    return this.choice(this.bytes(single), ...longer)
+    return this.branch(ways)
+  }
+
+  /** A choice of ways that begin with different bytes: bytes with the same behind them are one way. */
+  private branch(ways: readonly Node[]): Node {
+    if (ways.length === 1) return ways[0]!
+    const byRest = new Map<Node, Node>()
+    const others: Node[] = []
+    for (const way of ways) {
+      const data = this.data[way]!
+      if (data.kind !== 'sequence' || this.data[data.first]!.kind !== 'bytes') others.push(way)
+      else {
+        const known = byRest.get(data.second)
+        byRest.set(data.second, known === undefined ? data.first : this.choice(known, data.first))
+      }
+    }
+    for (const [rest, first] of byRest) others.push(this.join(first, rest))
+    return this.choice(...others)
+  }
+
+  /** One of some texts. Texts that begin alike share their beginning, and texts that end alike their end: of thousands few are looked at in any place. */
+  literals(texts: Iterable<string | Uint8Array>): Node {
+    const sorted = Array.from(texts, (text) => (typeof text === 'string' ? bytesOf(text) : text)).sort(compareBytes)
+    /** Places in the present text where ways part, with the ways that are known. */
+    const open: { readonly depth: number; readonly ways: Node[] }[] = [{ depth: 0, ways: [] }]
+    sorted.forEach((text, i) => {
+      const last = open.at(-1)!
+      if (last.depth === text.length) last.ways.push(EMPTY)
+      else open.push({ depth: text.length, ways: [EMPTY] })
+      const next = sorted[i + 1]
+      const shared = next === undefined ? 0 : commonLength(text, next)
+      while (open.at(-1)!.depth > shared) {
+        const { depth, ways } = open.pop()!
+        const before = Math.max(open.at(-1)!.depth, shared)
+        let way = this.branch(ways)
+        for (let at = depth - 1; at >= before; at--) way = this.join(this.byte(text[at]!), way)
+        if (open.at(-1)!.depth === before) open.at(-1)!.ways.push(way)
+        else open.push({ depth: before, ways: [way] })
+      }
+    })
+    return this.branch(open[0]!.ways)
   }
 
   sequence(...nodes: readonly Node[]): Node {
@@ -71,10 +126,27 @@ export class Nodes {
     if (first === NOTHING || second === NOTHING) return NOTHING
     if (first === EMPTY) return second
     if (second === EMPTY) return first
-    const data = this.data[first]!
     // To the right, so that what is the same is put together the same way.
-    if (data.kind === 'sequence') return this.pair(data.first, this.pair(data.second, second))
-    return this.intern(`s${first},${second}`, { kind: 'sequence', first, second })
+    const parts: Node[] = []
+    let last = first
+    for (let data = this.data[last]!; data.kind === 'sequence'; data = this.data[last]!) {
+      parts.push(data.first)
+      last = data.second
+    }
+    parts.push(last)
+    return parts.reduceRight((then, part) => this.join(part, then), second)
+  }
+
+  /** A sequence of two parts, of which the first is none itself. */
+  private join(first: Node, second: Node): Node {
+    if (second === EMPTY) return first
+    const known = (this.sequences[first] ??= new Map<Node, Node>())
+    let node = known.get(second)
+    if (node === undefined) {
+      node = this.data.push({ kind: 'sequence', first, second }) - 1
+      known.set(second, node)
+    }
+    return node
   }
 
   choice(...nodes: readonly Node[]): Node {
@@ -83,7 +155,7 @@ export class Nodes {
     const take = (node: Node): void => {
       const data = this.data[node]!
       if (data.kind === 'choice') data.nodes.forEach(take)
-      else if (data.kind === 'bytes') bytes = bytes === undefined ? data.set : bytes.union(data.set)
+      else if (data.kind === 'bytes') (bytes ??= new ByteSet()).addAll(data.set)
       else if (node !== NOTHING) all.add(node)
     }
     nodes.forEach(take)
@@ -104,6 +176,10 @@ export class Nodes {
     if (max === 0 || item === EMPTY) return EMPTY
     if (item === NOTHING) return min === 0 ? EMPTY : NOTHING
     if (min === 1 && max === 1) return item
+    const inner = this.data[item]!
+    // Repetitions of a repetition are one where their counts leave none out; else both would be counted, and each with each.
+    if (inner.kind === 'repeat' && (min === 0 ? inner.min <= 1 : min * inner.max + 1 >= (min + 1) * inner.min))
+      return this.repeat(inner.item, min * inner.min, max * inner.max)
     return this.intern(`r${item},${min},${max}`, { kind: 'repeat', item, min, max })
   }
 

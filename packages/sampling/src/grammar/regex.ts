@@ -34,6 +34,8 @@ interface Edges {
 }
 
 class Compiler {
+  private readonly written = new Map<readonly Range[], Node>()
+
   constructor(
     private readonly nodes: Nodes,
     private readonly write: CharacterWriter,
@@ -41,12 +43,19 @@ class Compiler {
     private readonly source: string,
   ) {}
 
+  /** A set is written once, though it is looked at for each way in which a match may stand in a text. */
+  private characters(ranges: readonly Range[]): Node {
+    let node = this.written.get(ranges)
+    if (node === undefined) this.written.set(ranges, (node = this.write(ranges)))
+    return node
+  }
+
   /** The expression with what is to follow it. */
   compile(regex: Regex, edges: Edges, then: Node): Node {
     const { nodes } = this
     switch (regex.kind) {
       case 'characters':
-        return nodes.sequence(this.write(regex.ranges), then)
+        return nodes.sequence(this.characters(regex.ranges), then)
       case 'choice':
         return nodes.choice(...regex.items.map((item) => this.compile(item, edges, then)))
       case 'sequence':

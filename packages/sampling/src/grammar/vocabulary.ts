@@ -1,6 +1,6 @@
 /** The tokens of a tokenizer, as grammars need them: a tree of their bytes, in one array. */
 import { SamplingError } from '../errors.js'
-import { ByteSet } from './bytes.js'
+import { ByteSet, commonLength } from './bytes.js'
 
 export interface VocabularyOptions {
   /** Tokens that end a text: allowed where the grammar is complete. */
@@ -220,8 +220,5 @@ function plainBelow(bytes: Uint8Array, depths: Uint16Array, starts: Int32Array):
 /** How many bytes a token shares with the one before it. */
 function common(tokens: readonly (Uint8Array | undefined)[], sorted: readonly number[], i: number): number {
   if (i === 0) return 0
-  const [a, b] = [tokens[sorted[i - 1]!]!, tokens[sorted[i]!]!]
-  let length = 0
-  while (length < a.length && length < b.length && a[length] === b[length]) length++
-  return length
+  return commonLength(tokens[sorted[i - 1]!]!, tokens[sorted[i]!]!)
 }

@@ -1,0 +1,35 @@
+import type { Rest } from './rests.js'
+
+/** What is found on the way to the bytes that come next. */
+export class Closure {
+  readonly heads = new Set<number>()
+  readonly seen = new Set<Rest>()
+  /** Repetitions of what may be empty that were looked into, with how often they may still turn. */
+  turns: Map<string, number> | undefined
+  accepting = false
+  isOpen = false
+  /** What is still to be looked at; of what is inside of a character that is told apart, how many of them may come. */
+  readonly todo: Rest[] = []
+  readonly rooms: number[] = []
+  /** Rules that are to be looked into, the one that may begin with others last, and what may follow each. */
+  readonly rules: number[] = []
+  readonly behind = new Map<number, Set<Rest>>()
+
+  add(rest: Rest, room: number): void {
+    this.todo.push(rest)
+    this.rooms.push(room)
+  }
+
+  enter(rule: number, next: Rest, order: Int32Array): void {
+    const known = this.behind.get(rule)
+    if (known !== undefined) return void known.add(next)
+    this.behind.set(rule, new Set([next]))
+    let [low, high] = [0, this.rules.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (order[this.rules[middle]!]! < order[rule]!) low = middle + 1
+      else high = middle
+    }
+    this.rules.splice(low, 0, rule)
+  }
+}
