@@ -97,20 +97,27 @@ export class Nodes {
 
   /** One of some texts. Texts that begin alike share their beginning, and texts that end alike their end: of thousands few are looked at in any place. */
   literals(texts: Iterable<string | Uint8Array>): Node {
-    const sorted = Array.from(texts, (text) => (typeof text === 'string' ? bytesOf(text) : text)).sort(compareBytes)
+    return this.continued(Array.from(texts, (text) => [text, EMPTY] as const))
+  }
+
+  /** One of some texts, each with what follows it. Texts that begin alike share their beginning. */
+  continued(texts: Iterable<readonly [text: string | Uint8Array, then: Node]>): Node {
+    const sorted = Array.from(texts, ([text, then]) => ({ bytes: typeof text === 'string' ? bytesOf(text) : text, then })).sort((a, b) =>
+      compareBytes(a.bytes, b.bytes),
+    )
     /** Places in the present text where ways part, with the ways that are known. */
     const open: { readonly depth: number; readonly ways: Node[] }[] = [{ depth: 0, ways: [] }]
-    sorted.forEach((text, i) => {
+    sorted.forEach(({ bytes, then }, i) => {
       const last = open.at(-1)!
-      if (last.depth === text.length) last.ways.push(EMPTY)
-      else open.push({ depth: text.length, ways: [EMPTY] })
+      if (last.depth === bytes.length) last.ways.push(then)
+      else open.push({ depth: bytes.length, ways: [then] })
       const next = sorted[i + 1]
-      const shared = next === undefined ? 0 : commonLength(text, next)
+      const shared = next === undefined ? 0 : commonLength(bytes, next.bytes)
       while (open.at(-1)!.depth > shared) {
         const { depth, ways } = open.pop()!
         const before = Math.max(open.at(-1)!.depth, shared)
         let way = this.branch(ways)
-        for (let at = depth - 1; at >= before; at--) way = this.join(this.byte(text[at]!), way)
+        for (let at = depth - 1; at >= before; at--) way = this.pair(this.byte(bytes[at]!), way)
         if (open.at(-1)!.depth === before) open.at(-1)!.ways.push(way)
         else open.push({ depth: before, ways: [way] })
       }

@@ -29,6 +29,8 @@ export interface Members {
   readonly max: number
   /** Bits of all that are wanted. */
   readonly wanted: number
+  /** Numbers of the named ones that are required. */
+  readonly required: readonly number[]
 }
 
 /** Forms of names whose combinations are told apart. */
@@ -70,7 +72,8 @@ export function membersOf(shape: ObjectShape, tools: MemberTools): Members {
     const mayBe = wanted.flatMap(({ names: form }, k) => (isOfShape(form, name) ? [k] : []))
     return { name, isRequired: required.includes(name), ways: waysOf(sub, mayBe) }
   })
-  return { named, others: othersOf(), min, max, wanted: (1 << wanted.length) - 1 }
+  const needed = named.flatMap(({ isRequired }, i) => (isRequired ? [i] : []))
+  return { named, others: othersOf(), min, max, wanted: (1 << wanted.length) - 1, required: needed }
 
   function othersOf(): OtherMember[] {
     const forms = [
@@ -131,17 +134,18 @@ export interface MemberState {
 export const noMembers: MemberState = { done: new Set(), others: 0, fulfilled: 0 }
 
 /** Whether an object may end so. Others may have the same name, so that they are one at least. */
-export function mayEnd({ named, min, max, wanted }: Members, { done, others, fulfilled }: MemberState): boolean {
+export function mayEnd({ required, min, max, wanted }: Members, { done, others, fulfilled }: MemberState): boolean {
   const least = done.size + Math.min(others, 1)
   if (least < min || done.size + others > max || fulfilled !== wanted) return false
-  return named.every(({ isRequired }, i) => !isRequired || done.has(i))
+  return required.every((i) => done.has(i))
 }
 
 /** Whether an object can go on to an end, with members of those that may still come. */
 export function canEnd(members: Members, state: MemberState, mayCome: (named: number) => boolean): boolean {
-  const { named, others, min, max, wanted } = members
-  const missing = named.flatMap(({ isRequired }, i) => (isRequired && !state.done.has(i) ? [i] : []))
+  const { named, others, min, max, wanted, required } = members
+  const missing = required.filter((i) => !state.done.has(i))
   if (!missing.every((i) => mayCome(i) && named[i]!.ways.length > 0)) return false
+  if (min === 0 && max === Infinity && wanted === 0) return true
   const used = state.done.size + state.others
   const room = max - used
   if (room < missing.length) return false

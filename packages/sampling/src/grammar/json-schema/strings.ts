@@ -87,16 +87,15 @@ export class Strings {
 
   private make({ min, max, rules, notRules, values, notValues }: StringShape): Node {
     const { nodes } = this
-    const literal = (text: string): Node => nodes.literal(writtenText(text))
     const good = (list: readonly TextRule[]): Node[] => list.map((rule) => this.ruleOf(rule)).filter((one) => typeof one !== 'string')
     const all = good(rules)
     const not = good(notRules)
-    if (values !== undefined) return nodes.both([nodes.choice(...values.map(literal)), ...all], not)
+    if (values !== undefined) return nodes.both([nodes.literals(values.map(writtenText)), ...all], not)
     const hasLength = min > 0 || max < Infinity
     if (hasLength || all.length === 0) all.push(nodes.repeat(this.character, min, max))
     // Without other rules what is left out is told apart character by character, and the rest stays plain text.
     if (notValues.length > 0 && rules.length + not.length === 0 && !hasLength) return this.allBut(notValues)
-    if (notValues.length > 0) not.push(nodes.choice(...notValues.map(literal)))
+    if (notValues.length > 0) not.push(nodes.literals(notValues.map(writtenText)))
     return nodes.both(all, not)
   }
 

@@ -135,24 +135,30 @@ export class Texts {
       const ways: Node[] = []
       if (mayEnd(members, state)) ways.push(nodes.literal('}'))
       const begin = done.size + others > 0 ? nodes.sequence(nodes.literal(','), space) : EMPTY
-      const go = (name: Node, sub: Sub, next: MemberState, at: number): void => {
-        if (!canEnd(members, next, (i) => !isOrdered || i >= at)) return
-        const colon = nodes.sequence(space, nodes.literal(':'), space)
-        ways.push(nodes.sequence(begin, name, colon, this.value(sub), space, this.rest(id, members, next, at)))
+      const colon = nodes.sequence(space, nodes.literal(':'), space)
+      /** What comes behind a name; undefined where no end is reached from there. */
+      const behind = (sub: Sub, next: MemberState, at: number): Node | undefined => {
+        if (!canEnd(members, next, (i) => !isOrdered || i >= at)) return undefined
+        return nodes.sequence(colon, this.value(sub), space, this.rest(id, members, next, at))
       }
-      for (let i = isOrdered ? from : 0; i < members.named.length; i++) {
+      const named: (readonly [string, Node])[] = []
+      let isOver = false
+      for (let i = isOrdered ? from : 0; i < members.named.length && !isOver; i++) {
         const { name, ways: own, isRequired } = members.named[i]!
         if (done.has(i)) continue
-        for (const { sub, fulfils } of own)
-          go(nodes.literal(JSON.stringify(name)), sub, { done: new Set([...done, i]), others, fulfilled: fulfilled | fulfils }, i + 1)
-        if (isOrdered && isRequired) return nodes.choice(...ways)
+        for (const { sub, fulfils } of own) {
+          const then = behind(sub, { done: new Set([...done, i]), others, fulfilled: fulfilled | fulfils }, i + 1)
+          if (then !== undefined) named.push([JSON.stringify(name), then])
+        }
+        isOver = isOrdered && isRequired
       }
+      ways.push(nodes.sequence(begin, nodes.continued(named)))
       // As many as matter: where there is no most, one is as good as several.
       const more = members.max === Infinity ? 1 : others + 1
-      for (const { names, ways: own } of members.others)
+      for (const { names, ways: own } of isOver ? [] : members.others)
         for (const { sub, fulfils } of own) {
-          const next = { done, others: more, fulfilled: fulfilled | fulfils }
-          go(this.quoted(this.options.strings.node(names)), sub, next, members.named.length)
+          const then = behind(sub, { done, others: more, fulfilled: fulfilled | fulfils }, members.named.length)
+          if (then !== undefined) ways.push(nodes.sequence(begin, this.quoted(this.options.strings.node(names)), then))
         }
       return nodes.choice(...ways)
     })
