@@ -8,10 +8,13 @@ const YEAR_OF_29 = '(?:\\d\\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[
 const DAY = '(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\d|30)|02-(?:0[1-9]|1\\d|2[0-8]))'
 const DATE = `(?:\\d{4}-${DAY}|${YEAR_OF_29}-02-29)`
 const TIME = '(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,9})?(?:Z|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)'
-const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?'
-const HOST = `${LABEL}(?:\\.${LABEL}){0,8}`
-/** Names whose third and fourth characters are hyphens are encoded ones, which have rules of their own. */
-const NOT_ENCODED = '(?!(?:[^.]*\\.)*..--)'
+const ALPHANUMERIC = '[A-Za-z0-9]'
+const INNER = '[A-Za-z0-9-]'
+/** A label of so many characters at most. Those whose third and fourth characters are hyphens are encoded names, which have rules of their own. */
+const label = (most: number): string =>
+  `${ALPHANUMERIC}(?:${INNER}{0,2}${ALPHANUMERIC}|${INNER}(?:${ALPHANUMERIC}${INNER}|-${ALPHANUMERIC})${INNER}{0,${most - 5}}${ALPHANUMERIC})?`
+/** 253 characters at most in all: three labels of any length, or more that are shorter. Counting all of them beside each label would take too many states. */
+const HOST = `(?:${label(63)}(?:\\.${label(63)}){0,2}|${label(30)}(?:\\.${label(30)}){3,7})`
 const BYTE = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
 const IPV4 = `${BYTE}(?:\\.${BYTE}){3}`
 const GROUP = '[0-9A-Fa-f]{1,4}'
@@ -35,8 +38,9 @@ const SCHEME = '[A-Za-z][A-Za-z0-9+.-]*'
 const HIERARCHY = `(?://${AUTHORITY}(?:/${PCHAR}*)*|/(?:${PCHAR}+(?:/${PCHAR}*)*)?|${PCHAR}+(?:/${PCHAR}*)*)`
 const URI = `${SCHEME}:${HIERARCHY}${TAIL}`
 const RELATIVE = `(?://${AUTHORITY}(?:/${PCHAR}*)*|/(?:${PCHAR}+(?:/${PCHAR}*)*)?|(?:[A-Za-z0-9._~!$&'()*+,;=@-]|${PERCENT})+(?:/${PCHAR}*)*)?${TAIL}`
-const ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-const EMAIL = `(?=[^@]{1,64}@)${ATOM}(?:\\.${ATOM})*@${HOST}`
+const ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
+/** 64 characters at most before the sign. */
+const EMAIL = `(?:${ATOM}{1,64}|${ATOM}{1,20}(?:\\.${ATOM}{1,20}){1,2})@${HOST}`
 const POINTER = '(?:/(?:[^~/]|~[01])*)*'
 const VARIABLE = `(?:[A-Za-z0-9_]|${PERCENT})+(?:\\.(?:[A-Za-z0-9_]|${PERCENT})+)*(?::[1-9]\\d{0,3}|\\*)?`
 const DATES = '(?:\\d+Y(?:\\d+M(?:\\d+D)?)?|\\d+M(?:\\d+D)?|\\d+D)'
@@ -49,8 +53,8 @@ const SOURCES: Readonly<Record<string, string>> = {
   duration: `P(?:\\d+W|${DATES}(?:${TIMES})?|${TIMES})`,
   email: EMAIL,
   'idn-email': EMAIL,
-  hostname: `${NOT_ENCODED}(?=.{1,253}$)${LABEL}(?:\\.${LABEL})*`,
-  'idn-hostname': `${NOT_ENCODED}(?=.{1,253}$)${LABEL}(?:\\.${LABEL})*`,
+  hostname: HOST,
+  'idn-hostname': HOST,
   ipv4: IPV4,
   ipv6: `(?:${IPV6})`,
   uri: URI,

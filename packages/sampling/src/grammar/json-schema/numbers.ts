@@ -66,8 +66,9 @@ export class Numbers {
     return !this.machine().isProductive(this.node(shape))
   }
 
-  private make(shape: NumberShape): Node {
+  private make(given: NumberShape): Node {
     const { nodes } = this
+    const shape = given.isWhole === true ? wholeBounds(given) : given
     const { min, max, aboveMin, belowMax, isWhole, multiples, notMultiples, values, notValues } = shape
     if (values !== undefined)
       return nodes.choice(...values.filter((value) => isOfShape(value, shape)).map((value) => nodes.literal(JSON.stringify(value))))
@@ -77,7 +78,8 @@ export class Numbers {
     const bounds = [min, max].filter(Number.isFinite).map(decimalOf)
     const isStrict = aboveMin || belowMax || multiples.length + notMultiples.length + notValues.length > 0 || isWhole === false
     const longest = Math.max(...bounds.map(({ whole, fraction }) => whole.length + fraction.length), 1)
-    const most = Math.max(SURE_DIGITS, isStrict ? 0 : longest + 2)
+    // Rounding to 64 bits keeps the order of numbers, but may make them the same.
+    const most = isStrict ? SURE_DIGITS : isWhole === true ? MOST_DIGITS : Math.max(SURE_DIGITS, longest + 2)
     const all = [this.form(isWhole, most)]
     const not: Node[] = []
     if (isBounded) all.push(this.between(min, max, aboveMin, belowMax))
@@ -256,6 +258,15 @@ export class Numbers {
       nodes.choice(...Array.from({ length: 10 }, (_, one) => digit(one, 0, undefined))),
     )
   }
+}
+
+/** For whole numbers, bounds that may be reached. */
+function wholeBounds(shape: NumberShape): NumberShape {
+  const [min, max] = [Math.ceil(shape.min), Math.floor(shape.max)]
+  const [above, below] = [shape.aboveMin && min === shape.min, shape.belowMax && max === shape.max]
+  // Beyond, the next whole number is not the next 64-bit one.
+  if ((above && Math.abs(min) >= Number.MAX_SAFE_INTEGER) || (below && Math.abs(max) >= Number.MAX_SAFE_INTEGER)) return shape
+  return { ...shape, min: above ? min + 1 : min, max: below ? max - 1 : max, aboveMin: false, belowMax: false }
 }
 
 /** A number as `step · 10^−places`, in whole numbers. */
