@@ -32,6 +32,7 @@ interface ConfigData {
   readonly isOpen: boolean
   /** See {@link Machine.roomOf}; −1 until asked. */
   room: number
+  loops: readonly Loop[] | undefined
   readonly heads: readonly number[]
   /** Text may end here. */
   readonly accepting: boolean
@@ -58,6 +59,14 @@ interface Product {
   /** Whether some text leads to an end; undefined until asked. */
   alive: boolean | undefined
 }
+
+/** What may come up to so many times. */
+export interface Loop {
+  readonly set: ByteSet | undefined
+  readonly room: number
+}
+
+const NO_LOOPS: readonly Loop[] = []
 
 export interface MachineOptions {
   /** An expression of one character. Of configurations that go on with a repetition of it is known how many may come. */
@@ -190,6 +199,29 @@ export class Machine {
     const data = this.configs[config]!
     if (data.room < 0) data.room = this.findRoom(data)
     return data.room
+  }
+
+  /**
+   * What may come over and over here, whatever else may: bytes of a set, or the characters that are told apart (`set` undefined), each up to so many times.
+   */
+  loopsOf(config: Config): readonly Loop[] {
+    const data = this.configs[config]!
+    return (data.loops ??= this.findLoops(data))
+  }
+
+  private findLoops({ heads }: ConfigData): readonly Loop[] {
+    const rooms = new Map<ByteSet | undefined, number>()
+    const add = (set: ByteSet | undefined, room: number): void => void rooms.set(set, Math.max(room, rooms.get(set) ?? 0))
+    for (const id of heads) {
+      const { bytes, set, rest, room } = this.heads[id]!
+      if (room > 0) add(undefined, room)
+      if (set === undefined || rest === END || rest === CUT) continue
+      const next = this.nodes.data[this.rests.nodeOf(rest)]!
+      if (next.kind !== 'repeat') continue
+      const item = this.nodes.data[next.item]!
+      if (next.item === bytes || (item.kind === 'choice' && item.nodes.includes(bytes))) add(set, next.max + 1)
+    }
+    return rooms.size === 0 ? NO_LOOPS : Array.from(rooms, ([set, room]) => ({ set, room }))
   }
 
   /** Whether all of the characters that are told apart may come, if any of them may. */
@@ -343,6 +375,7 @@ export class Machine {
           accepting,
           isOpen,
           room: -1,
+          loops: undefined,
           next: undefined,
           classes: undefined,
           only: this.onlyByte(list),

@@ -8,6 +8,8 @@ const MOST_MASKS = 512
 const MOST_PARTS = 4_096
 /** What is to follow beyond so much is not part of what a part of a mask is known by: hardly a token closes more than a string. */
 const LEVELS = 1
+/** Nodes of a part from which on it depends on what was cut off; of a string's rest there are about 300. */
+const MOST_OPEN = 1_024
 /** Parts of fewer tokens are lists of them. */
 const FEW = 1_024
 
@@ -45,11 +47,17 @@ export class Masks {
     const mask = new Uint32Array(vocabulary.words)
     // All parts first: they are made with the same memory that collects what goes on from them here.
     const parts = machine.cut(config, vocabulary.longest, LEVELS).map((cut) => keep(this.parts, cut, MOST_PARTS, () => this.partOf(cut)))
-    for (const { ids, bits } of parts) {
+    // Where too much depends on what was cut off, all is looked at by where the text really stands.
+    const isDeep = parts.some(({ open }) => open.length > MOST_OPEN)
+    if (isDeep) {
+      this.stack[0] = config
+      this.walk(vocabulary.all, 0, vocabulary.all.bytes.length, this.found, undefined)
+    }
+    for (const { ids, bits } of isDeep ? [] : parts) {
       if (bits !== undefined) for (let i = 0; i < mask.length; i++) mask[i]! |= bits[i]!
       if (ids !== undefined) for (let i = 0; i < ids.length; i++) allow(mask, ids[i]!)
     }
-    for (const { open, trie } of parts) for (const node of open) this.goOn(trie, node, config)
+    for (const { open, trie } of isDeep ? [] : parts) for (const node of open) this.goOn(trie, node, config)
     this.found.addTo(mask)
     if (machine.accepts(config)) for (const id of vocabulary.end) allow(mask, id)
     return mask
@@ -68,6 +76,14 @@ export class Masks {
     return { ...found.take(), open, trie }
   }
 
+  private isFree(trie: Trie, node: number, config: Config): boolean {
+    for (const { set, room } of this.machine.loopsOf(config)) {
+      const below = set === undefined ? trie.plainBelow[node]! : this.vocabulary.below(trie, set)[node]!
+      if (below > 0 && below <= room) return true
+    }
+    return false
+  }
+
   /** Tokens from a node on, by where the text really stands. */
   private goOn(trie: Trie, node: number, config: Config): void {
     const { machine, stack, vocabulary } = this
@@ -83,14 +99,9 @@ export class Masks {
   }
 
   /** Allows the tokens of nodes from `from` to `to` that lead on from the configurations on the stack. Those that come to what was cut off are put into `open`. */
-  private walk(
-    { bytes, depths, sizes, starts, tokens, plainBelow }: Trie,
-    from: number,
-    to: number,
-    found: Found,
-    open: number[] | undefined,
-  ): void {
+  private walk(trie: Trie, from: number, to: number, found: Found, open: number[] | undefined): void {
     const { machine, stack } = this
+    const { bytes, depths, sizes, starts, tokens } = trie
     for (let node = from; node < to;) {
       const depth = depths[node]!
       const next = machine.step(stack[depth]!, bytes[node]!)
@@ -106,10 +117,8 @@ export class Masks {
         continue
       }
       stack[depth + 1] = next
-      // Where text stands for itself, all that goes on with nothing else is allowed together.
-      const plain = plainBelow[node]!
-      const isFree = plain > 0 && machine.roomOf(next) >= plain
-      const after = isFree ? node + sizes[node]! : node + 1
+      // Where bytes or characters may come over and over, all that goes on with nothing else is allowed together.
+      const after = sizes[node]! > 1 && this.isFree(trie, node, next) ? node + sizes[node]! : node + 1
       const end = starts[after]!
       for (let at = starts[node]!; at < end; at++) found.add(tokens[at]!)
       node = after

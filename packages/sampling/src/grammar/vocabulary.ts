@@ -24,6 +24,9 @@ export interface Trie {
 export const plainBytes = ByteSet.range(0x20, 0xff)
 for (const byte of [0x22, 0x5c]) plainBytes.words[byte >> 5]! &= ~(1 << (byte & 31))
 
+/** Sets of bytes of which it is kept what goes on with nothing else. */
+const MOST_SETS = 64
+
 export class Vocabulary {
   readonly size: number
   /** All tokens, and those that are not whole plain characters. */
@@ -35,6 +38,8 @@ export class Vocabulary {
   /** Tokens of whole plain characters, by how many; tokens of more are in none. */
   private readonly plain: { readonly id: number; readonly characters: number }[] = []
   private readonly plainMasks: Uint32Array[] = []
+  private readonly belowAll = new Map<string, Int16Array>()
+  private readonly belowRest = new Map<string, Int16Array>()
 
   /**
    * @param tokens the bytes of each token by id; undefined for tokens that are no text, such as those that end one
@@ -67,6 +72,19 @@ export class Vocabulary {
       return characters === 0
     })
     this.rest = trieOf(tokens, rest)
+  }
+
+  /** For nodes behind which every token goes on with bytes of a set alone: how many at most. −1 for others. */
+  below(trie: Trie, set: ByteSet): Int16Array {
+    const known = trie === this.all ? this.belowAll : this.belowRest
+    const key = set.key
+    let below = known.get(key)
+    if (below === undefined) {
+      below = bytesBelow(trie, set)
+      known.set(key, below)
+      if (known.size > MOST_SETS) known.delete(known.keys().next().value!)
+    }
+    return below
   }
 
   /** Words of a mask of all tokens. */
@@ -221,4 +239,18 @@ function plainBelow(bytes: Uint8Array, depths: Uint16Array, starts: Int32Array):
 function common(tokens: readonly (Uint8Array | undefined)[], sorted: readonly number[], i: number): number {
   if (i === 0) return 0
   return commonLength(tokens[sorted[i - 1]!]!, tokens[sorted[i]!]!)
+}
+
+function bytesBelow({ bytes, sizes }: Trie, set: ByteSet): Int16Array {
+  const isIn = Uint8Array.from({ length: 256 }, (_, byte) => (set.has(byte) ? 1 : 0))
+  const below = new Int16Array(bytes.length)
+  for (let node = bytes.length - 1; node >= 0; node--) {
+    const end = node + sizes[node]!
+    for (let child = node + 1; child < end; child += sizes[child]!)
+      if (isIn[bytes[child]!] === 0 || below[child]! < 0) {
+        below[node] = -1
+        break
+      } else below[node] = Math.max(below[node]!, below[child]! + 1)
+  }
+  return below
 }

@@ -277,6 +277,8 @@ test('masks hold exactly the tokens that lead on, at any place of a text', () =>
         items: { anyOf: [{ type: 'number', minimum: -1, maximum: 11.5 }, { pattern: '^a*b' }, { enum: ['a', 1, 11] }] },
         contains: { const: 11 },
       },
+      { pattern: '^(?:[a-n1]{1,3}|\\p{L}{2,5}|[^{}]*b[^a]*)$' },
+      { anyOf: [{ format: 'hostname' }, { maxLength: 3, pattern: 'a' }, { enum: ['aaab', 'name', 'children'] }] },
     ] as const) {
       const compiled = grammar.fromJsonSchema(schema as JsonSchema, { keyOrder })
       const matcher = compiled.matcher(vocabulary)
