@@ -13,6 +13,8 @@ export interface TopLogits {
   readonly logits: ArrayLike<number>
   /** How many tokens there are in all. Those that are not listed have logits of at most the lowest listed. */
   readonly vocabulary: number
+  /** Whether tokens that are not listed must not come at all, such as those that a grammar does not allow. Default false. */
+  readonly isComplete?: boolean
 }
 
 /**
@@ -61,7 +63,7 @@ export class Candidates {
    *
    * @throws SamplingError `LOGITS` as for {@link Candidates.begin}; `VALUE` where the ids are not different tokens of the vocabulary
    */
-  beginTop({ ids, logits, vocabulary }: TopLogits): void {
+  beginTop({ ids, logits, vocabulary, isComplete = false }: TopLogits): void {
     const size = ids.length
     if (size === 0) throw new SamplingError('LOGITS', 'There are no logits to sample from; the list of the highest is empty')
     if (!(Number.isInteger(vocabulary) && vocabulary >= size && vocabulary <= MAX_VOCABULARY) || logits.length !== size)
@@ -95,7 +97,7 @@ export class Candidates {
     this.size = size
     this.checkLogits()
     this.sorted = false
-    this.isPartial = size < vocabulary
+    this.isPartial = size < vocabulary && !isComplete
     this.rest = lowest
     this.vocabulary = vocabulary
   }

@@ -145,7 +145,10 @@ describe('the highest logits alone', () => {
       [[0, 1], [1], 3],
       [[0, 1], [1, 2], 1],
     ] as const)
-      expect(codeOf(() => one.chooseTop({ ids, logits, vocabulary })), JSON.stringify(ids)).toBe('VALUE')
+      expect(
+        codeOf(() => one.chooseTop({ ids, logits, vocabulary })),
+        JSON.stringify(ids),
+      ).toBe('VALUE')
     expect(one.chooseTop({ ids: [2, 0], logits: [1, 5], vocabulary: 3 })).toBe(0)
   })
 })
