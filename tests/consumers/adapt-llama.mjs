@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { minP, penalties, samplerChain, temperature, topK, topP } from '@tesserae/sampling'
 import { llamaGenerate, llamaVocabulary } from '@tesserae/sampling/adapters'
 import { grammar, grammarStep } from '@tesserae/sampling/grammar'
-import { getLlama } from 'node-llama-cpp'
 import { grammars } from './adapt-grammars.mjs'
 
+// Named by the caller: it is installed in the project alone.
+const { getLlama } = await import(process.argv[3])
 const chains = {
   topK: () => [penalties({ repeat: 1.2 }), topK(20), topP(0.9), temperature(0.8)],
   wide: () => [topK(60)],

@@ -1,9 +1,10 @@
 // Generates under grammars with transformers.js, in a project that installed it beside the packages. Prints the texts.
-import { AutoModelForCausalLM, AutoTokenizer, env, LogitsProcessorList } from '@huggingface/transformers'
 import { transformersProcessor, transformersVocabulary } from '@tesserae/sampling/adapters'
 import { grammar } from '@tesserae/sampling/grammar'
 import { grammars } from './adapt-grammars.mjs'
 
+// Named by the caller: it is installed in the project alone.
+const { AutoModelForCausalLM, AutoTokenizer, env, LogitsProcessorList } = await import(process.argv[3])
 env.allowRemoteModels = false
 env.localModelPath = process.argv[2]
 const texts = []

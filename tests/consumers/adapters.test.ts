@@ -83,14 +83,16 @@ function expectFollowing(texts: readonly Text[]): void {
 
 describe('grammars', () => {
   it('hold what transformers.js generates, greedily and sampled, two sequences at a time', async () => {
-    const texts = JSON.parse(await project.node('adapt-transformers.mjs', models)) as (Text & { readonly ended: boolean })[]
+    const texts = JSON.parse(await project.node('adapt-transformers.mjs', models, '@huggingface/transformers')) as (Text & {
+      readonly ended: boolean
+    })[]
     expect(texts).toHaveLength(2 * 5 * 2 * 2)
     expectFollowing(texts)
     for (const { ended, name } of texts) expect(ended, name).toBe(true)
   })
 
   it('hold what node-llama-cpp generates, with the ids that chains choose from all logits', async () => {
-    const texts = JSON.parse((await project.node('adapt-llama.mjs', models)).trim().split('\n').at(-1)!) as (Text & {
+    const texts = JSON.parse((await project.node('adapt-llama.mjs', models, 'node-llama-cpp')).trim().split('\n').at(-1)!) as (Text & {
       readonly chain: string
       readonly same: boolean
       readonly count: number
