@@ -6,19 +6,20 @@ import type { TopLogits } from './candidates.js'
 import * as sampling from './index.js'
 import { samplerChain, samplerFromPreset, type Sampler, type SamplerStep } from './index.js'
 
-const VOCABULARY = 200
+const VOCABULARY = 90
 
 /** Logits with many that are equal, and some that exclude a token. */
 function logitsOf(stream: RandomStream): Float32Array {
-  const [spread, grid] = [stream.choice([1, 3, 8]), stream.choice([1, 4, 1000])]
+  const [spread, grid, middle] = [stream.choice([0.3, 1, 3]), stream.choice([1, 4, 1000]), stream.choice([-8, 0, 8])]
   return Float32Array.from({ length: VOCABULARY }, () =>
-    stream.uniform() < 0.05 ? -Infinity : Math.round(stream.normal() * spread * grid) / grid,
+    stream.uniform() < 0.05 ? -Infinity : middle + Math.round(stream.normal() * spread * grid) / grid,
   )
 }
 
 /** The highest, of equal ones any, in any order. */
 function topOf(logits: Float32Array, count: number, stream: RandomStream): TopLogits {
-  const shuffled = stream.permutation(VOCABULARY)
+  const vocabulary = logits.length
+  const shuffled = stream.permutation(vocabulary)
   const ids = Array.from(shuffled)
     .sort((a, b) => logits[b]! - logits[a]! || 0)
     .slice(0, count)
@@ -26,7 +27,7 @@ function topOf(logits: Float32Array, count: number, stream: RandomStream): TopLo
     const j = stream.int(i + 1)
     ;[ids[i], ids[j]] = [ids[j]!, ids[i]!]
   }
-  return { ids, logits: ids.map((id) => logits[id]!), vocabulary: VOCABULARY }
+  return { ids, logits: ids.map((id) => logits[id]!), vocabulary }
 }
 
 /** A mask, as grammars have. */
@@ -36,23 +37,36 @@ const mask = (rest: number): SamplerStep => ({
   apply: (candidates) => candidates.keepWhere((i) => candidates.ids[i]! % 3 !== rest),
 })
 
-const makers: readonly ((stream: RandomStream) => SamplerStep)[] = [
-  (stream) => sampling.topK(stream.int(30)),
-  (stream) => sampling.minP(stream.uniform() * 0.3),
-  (stream) => sampling.temperature(stream.uniform() * 2),
+type Maker = (stream: RandomStream) => SamplerStep
+
+/** Steps that leave few tokens. */
+const cuts: readonly Maker[] = [
+  (stream) => sampling.topK(stream.int(12)),
+  (stream) => sampling.minP(stream.uniform() ** 3),
+  // Thresholds on which logits may lie.
+  (stream) => sampling.minP(Math.exp(-stream.int(3))),
   () => sampling.temperature(0),
   () => sampling.greedy(),
+]
+
+/** Steps that may stand before them. */
+const changes: readonly Maker[] = [
+  (stream) => sampling.temperature(0.5 + stream.uniform() * 3),
   (stream) => sampling.penalties({ repeat: 1 + stream.uniform(), frequency: stream.uniform(), presence: stream.uniform() }),
-  () => sampling.penalties({ frequency: -1 }),
-  (stream) => sampling.logitBias({ [stream.int(VOCABULARY)]: stream.normal() * 4, [stream.int(VOCABULARY)]: -Infinity }),
+  (stream) => sampling.logitBias({ [stream.int(VOCABULARY)]: stream.normal() * 6, [stream.int(VOCABULARY)]: -Infinity }),
   () => sampling.dry({ allowedLength: 1 }),
   () => sampling.noRepeatNgram(2),
-  (stream) => sampling.sequenceBias([[[stream.int(5)], stream.normal() * 3]]),
+  (stream) => sampling.sequenceBias([[[stream.int(VOCABULARY)], stream.normal() * 6]]),
   (stream) => sampling.lengthDecay({ start: 1, factor: 0.8 + stream.uniform() / 2, stop: [stream.int(VOCABULARY)] }),
   (stream) => sampling.minTokens({ count: 3, stop: [stream.int(VOCABULARY)] }),
   (stream) => sampling.suppress([stream.int(VOCABULARY)]),
-  (stream) => sampling.forceTokens({ 1: stream.int(VOCABULARY) }),
   (stream) => mask(stream.int(3)),
+]
+
+/** Steps that look at all tokens. */
+const others: readonly Maker[] = [
+  () => sampling.penalties({ frequency: -1 }),
+  (stream) => sampling.forceTokens({ 1: stream.int(VOCABULARY) }),
   (stream) => sampling.topP(stream.uniform()),
   (stream) => sampling.typical(stream.uniform()),
   (stream) => sampling.topNSigma(stream.uniform() * 3),
@@ -66,9 +80,14 @@ describe('the highest logits alone', () => {
   it('give the ids that all of them give, whatever the chain is, or nothing', () => {
     const stream = random('chains')
     let [told, asked] = [0, 0]
-    for (let round = 0; round < 300; round++) {
-      const steps = Array.from({ length: 1 + stream.int(5) }, () => {
-        const [make, seed] = [stream.choice(makers), stream.int(1e9)]
+    for (let round = 0; round < 900; round++) {
+      const some = (of: readonly Maker[], most: number) => Array.from({ length: stream.int(most + 1) }, () => stream.choice(of))
+      const chain =
+        round % 4 === 0
+          ? some([...changes, ...cuts, ...others], 5)
+          : [...some(changes, 2), stream.choice(cuts), ...some([...changes, ...others], 2)]
+      const steps = chain.map((make) => {
+        const seed = stream.int(1e9)
         return () => make(random(seed))
       })
       const [all, top, mixed] = [0, 1, 2].map(() =>
@@ -77,9 +96,9 @@ describe('the highest logits alone', () => {
           { seed: round },
         ),
       ) as [Sampler, Sampler, Sampler]
-      for (let turn = 0; turn < 4; turn++) {
+      for (let turn = 0; turn < 3; turn++) {
         const logits = logitsOf(stream)
-        const list = topOf(logits, stream.choice([1, 20, 60, 120, VOCABULARY]), stream)
+        const list = topOf(logits, stream.choice([1, 5, 10, 15, 40, VOCABULARY]), stream)
         const full = attempt(() => all.choose(logits))
         if (full === undefined) break
         const before = JSON.stringify(mixed.state())
@@ -99,6 +118,7 @@ describe('the highest logits alone', () => {
 
   it('are enough as many as a sampler says, unless logits are equal', () => {
     const stream = random('counts')
+    const size = 300
     const chains: Record<string, () => Sampler> = {
       plain: () => sampling.sampler({ topK: 40, topP: 0.9, minP: 0.05, temperature: 0.8, seed: 1 }),
       llamacpp: () => samplerFromPreset('llamacpp', { seed: 1, repeatPenalty: 1.1, dry: { multiplier: 0.8 } }),
@@ -108,9 +128,9 @@ describe('the highest logits alone', () => {
     for (const [name, make] of Object.entries(chains)) {
       const [all, top] = [make(), make()]
       const count = top.topCount()!
-      expect(count, name).toBeLessThan(VOCABULARY)
+      expect(count, name).toBeLessThan(size)
       for (let turn = 0; turn < 30; turn++) {
-        const logits = Float32Array.from({ length: VOCABULARY }, () => stream.normal() * 3)
+        const logits = Float32Array.from({ length: size }, () => stream.normal() * 3)
         const id = all.choose(logits)
         expect(top.chooseTop(topOf(logits, count, stream)), name).toBe(id)
         for (const one of [all, top]) one.accept(id)
