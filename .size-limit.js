@@ -40,6 +40,8 @@ export default [
   { name: 'tokenizer/encodings/cl100k_base', path: 'packages/tokenizer/dist/encodings/cl100k_base.js', limit: '425 kB', gzip: true },
   { name: 'tokenizer/encodings/o200k_base', path: 'packages/tokenizer/dist/encodings/o200k_base.js', limit: '995 kB', gzip: true },
   entry('sampling', 'packages/sampling/dist/index.js', '15 kB'),
+  // Beside the grammars, which it takes from its caller; with the vocabulary, the chain and what chooses greedily.
+  entry('sampling/adapters', 'packages/sampling/dist/adapters.js', '8 kB'),
   entry('sampling/json', 'packages/sampling/dist/json.js', '6 kB'),
   // With the grammars of JSON Schemas.
   entry('sampling/tools', 'packages/sampling/dist/tools.js', '40 kB'),

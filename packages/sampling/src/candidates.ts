@@ -7,6 +7,16 @@ const NEGATIVE_INFINITY_BITS = -0x800000
 const NEGATIVE_ZERO_BITS = -0x80000000
 const LARGEST = 3.4028234663852886e38
 
+/** The highest logits of a vocabulary, such as a device finds without giving out all of them: token `ids[i]` has `logits[i]`, in any order, each token once. */
+export interface TopLogits {
+  readonly ids: ArrayLike<number>
+  readonly logits: ArrayLike<number>
+  /** How many tokens there are in all. Those that are not listed have logits of at most the lowest listed. */
+  readonly vocabulary: number
+  /** Whether tokens that are not listed must not come at all, such as those that a grammar does not allow. Default false. */
+  readonly isComplete?: boolean
+}
+
 /**
  * The tokens that may still be drawn, with their logits: what a {@link SamplerStep} works on. Candidate `i` is token `ids[i]` with
  * `logits[i]`, for `i` below `size`. Unless `sorted`, they stand in the order of their ids.
@@ -22,6 +32,10 @@ export class Candidates {
   /** Memory for weights, one for each candidate. */
   weights = new Float64Array(0)
   readonly scratch = new SelectionScratch()
+  /** Whether there may be tokens beside the candidates that would be among them, had all of the vocabulary been given. Their logits are at most `rest`. */
+  isPartial = false
+  rest = -Infinity
+  private vocabulary = 0
   private identity = new Int32Array(0)
 
   /**
@@ -35,23 +49,80 @@ export class Candidates {
     if (size > MAX_VOCABULARY) throw new SamplingError('VALUE', `A vocabulary has at most ${MAX_VOCABULARY} tokens, got ${size} logits`)
     if (this.identity.length !== size) {
       this.identity = Int32Array.from({ length: size }, (_, id) => id)
-      this.ids = new Int32Array(size)
-      this.logits = new Float32Array(size)
-      this.bits = new Int32Array(this.logits.buffer)
-      this.weights = new Float64Array(size)
-    }
-    this.logits.set(logits)
-    const { bits } = this
-    for (let id = 0; id < size; id++) {
-      const value = bits[id]!
-      // Without looking at the sign first: half of all logits are negative, and that branch would be guessed wrong half of the time.
-      if ((value & 0x7fffffff) >= INFINITY_BITS && value !== NEGATIVE_INFINITY_BITS) throw unusable(id, logits[id])
-      // Equal logits must have equal bits.
-      if (value === NEGATIVE_ZERO_BITS) bits[id] = 0
+      this.reserve(size)
     }
     this.ids.set(this.identity)
+    this.logits.set(logits)
     this.size = size
+    this.checkLogits()
+    this.sorted = this.isPartial = false
+  }
+
+  /**
+   * Begins with the highest logits alone.
+   *
+   * @throws SamplingError `LOGITS` as for {@link Candidates.begin}; `VALUE` where the ids are not different tokens of the vocabulary
+   */
+  beginTop({ ids, logits, vocabulary, isComplete = false }: TopLogits): void {
+    const size = ids.length
+    if (size === 0) throw new SamplingError('LOGITS', 'There are no logits to sample from; the list of the highest is empty')
+    if (!(Number.isInteger(vocabulary) && vocabulary >= size && vocabulary <= MAX_VOCABULARY) || logits.length !== size)
+      throw new SamplingError(
+        'VALUE',
+        `The highest logits: ${size} ids and ${logits.length} logits of a vocabulary of ${String(vocabulary)}; there must be one logit for each id, and a vocabulary of as many at least and ${MAX_VOCABULARY} at most`,
+      )
+    if (this.ids.length < size) {
+      // All memory is of one size, which is not that of the vocabulary then.
+      this.identity = new Int32Array(0)
+      this.reserve(size)
+    }
+    const { scratch } = this
+    scratch.reserve(size)
+    // In the order of their ids, in which all of them would stand: sums are the same to the last bit.
+    for (let i = 0; i < size; i++) scratch.keys[i] = ids[i]! * MAX_VOCABULARY + i
+    const keys = scratch.keys.subarray(0, size).sort()
+    let lowest = Infinity
+    for (let i = 0; i < size; i++) {
+      const place = keys[i]! % MAX_VOCABULARY
+      const id = ids[place]!
+      if (!(Number.isInteger(id) && id >= 0 && id < vocabulary) || (i > 0 && this.ids[i - 1] === id))
+        throw new SamplingError(
+          'VALUE',
+          `The highest logits: ids must be different integers from 0 to ${vocabulary - 1}, got ${String(id)}`,
+        )
+      this.ids[i] = id
+      this.logits[i] = logits[place]!
+      if (this.logits[i]! < lowest) lowest = this.logits[i]!
+    }
+    this.size = size
+    this.checkLogits()
     this.sorted = false
+    this.isPartial = size < vocabulary && !isComplete
+    this.rest = lowest
+    this.vocabulary = vocabulary
+  }
+
+  /** Says that a token's logit would be raised by what is done to the candidates. It may be one of those that were left out, of which nothing is known from then on. */
+  raiseMissing(id: number): void {
+    if (this.isPartial && id < this.vocabulary) this.rest = Infinity
+  }
+
+  private reserve(size: number): void {
+    this.ids = new Int32Array(size)
+    this.logits = new Float32Array(size)
+    this.bits = new Int32Array(this.logits.buffer)
+    this.weights = new Float64Array(size)
+  }
+
+  private checkLogits(): void {
+    const { bits, size } = this
+    for (let i = 0; i < size; i++) {
+      const value = bits[i]!
+      // Without looking at the sign first: half of all logits are negative, and that branch would be guessed wrong half of the time.
+      if ((value & 0x7fffffff) >= INFINITY_BITS && value !== NEGATIVE_INFINITY_BITS) throw unusable(this.ids[i]!, this.logits[i])
+      // Equal logits must have equal bits.
+      if (value === NEGATIVE_ZERO_BITS) bits[i] = 0
+    }
   }
 
   /** The highest logit. */
@@ -74,6 +145,7 @@ export class Candidates {
       this.sorted = true
     }
     this.size = count
+    if (count > 0 && this.logits[count - 1]! > this.rest) this.isPartial = false
   }
 
   /** Keeps the first candidate of the highest logit. */
@@ -84,6 +156,7 @@ export class Candidates {
     this.logits[0] = this.logits[best]!
     this.size = Math.min(this.size, 1)
     this.sorted = true
+    if (this.size > 0 && this.logits[0]! > this.rest) this.isPartial = false
   }
 
   /** Keeps logits of at least `threshold`, in their order. */
@@ -96,6 +169,7 @@ export class Candidates {
       this.logits[kept++] = this.logits[i]!
     }
     this.size = kept
+    if (threshold > this.rest) this.isPartial = false
   }
 
   /** Where token `id` stands among the candidates; −1 when it is none of them. */

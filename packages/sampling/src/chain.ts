@@ -1,5 +1,5 @@
 import { random, restoreRandom, type RandomState, type RandomStream } from '@tesserae/core'
-import { Candidates } from './candidates.js'
+import { Candidates, type TopLogits } from './candidates.js'
 import { checkInteger } from './check.js'
 import { SamplingError } from './errors.js'
 import { idOfKey, selectTop } from './select.js'
@@ -31,6 +31,9 @@ export interface Sample {
   readonly top: readonly TokenLogprob[]
 }
 
+/** So many tokens more are asked for where a step may change the order of the highest, as many as penalties look back at. */
+const MOVED = 64
+
 /** Everything a sampler needs to continue exactly; plain JSON as far as its steps' states are. */
 export interface SamplerState {
   readonly random: RandomState
@@ -48,6 +51,18 @@ export interface Sampler {
   sample(logits: ArrayLike<number>, options?: SampleOptions): Sample
   /** The id that {@link Sampler.sample} would choose, without log-probabilities and without allocating memory. */
   choose(logits: ArrayLike<number>): number
+  /**
+   * How many of the highest logits {@link Sampler.chooseTop} most likely needs, for a device that can find them without giving out all; undefined where it needs them all. The same for the sampler's whole
+   * life.
+   */
+  topCount(): number | undefined
+  /**
+   * The id that {@link Sampler.choose} would choose by all logits, from the highest alone. Undefined where these do not tell: nothing was drawn then, and all logits have to be given to
+   * {@link Sampler.choose}.
+   *
+   * @throws SamplingError `LOGITS` and `VALUE` as for {@link Sampler.choose}; a NaN among logits that are not given is not seen
+   */
+  chooseTop(top: TopLogits): number | undefined
   /**
    * The distribution that tokens are drawn from, after every step. Draws nothing.
    *
@@ -97,13 +112,37 @@ class Chain implements Sampler {
 
   choose(logits: ArrayLike<number>): number {
     // Drawn first: it replaces the array of ids when the vocabulary's size changes.
-    const chosen = this.draw(logits)
+    const chosen = this.draw(this.narrow(logits))
     return this.candidates.ids[chosen]!
+  }
+
+  topCount(): number | undefined {
+    let moved = 0
+    for (const { needsAll = true, keeps } of this.steps) {
+      if (needsAll) return undefined
+      // One more, so that the next lower logit is known.
+      if (keeps !== undefined) return keeps + moved + 1
+      moved += MOVED
+    }
+    return undefined
+  }
+
+  chooseTop(top: TopLogits): number | undefined {
+    const { candidates, steps } = this
+    candidates.beginTop(top)
+    for (let i = 0; i < steps.length; i++) {
+      const step = steps[i]!
+      // A step with a memory is only reached when nothing is left to be told, so that it is applied once.
+      if (candidates.isPartial && step.needsAll !== false) return undefined
+      step.apply(candidates)
+    }
+    if (candidates.isPartial) return undefined
+    return candidates.ids[this.draw(this.weigh(top.vocabulary))]!
   }
 
   sample(logits: ArrayLike<number>, { logprobs = 0 }: SampleOptions = {}): Sample {
     checkInteger('logprobs', logprobs, 0, logits.length)
-    const chosen = this.draw(logits)
+    const chosen = this.draw(this.narrow(logits))
     const { candidates } = this
     const id = candidates.ids[chosen]!
     const weights = candidates.weights.subarray(0, candidates.size)
@@ -170,20 +209,23 @@ class Chain implements Sampler {
     const { candidates, steps } = this
     candidates.begin(logits)
     for (let i = 0; i < steps.length; i++) steps[i]!.apply(candidates)
-    const total = candidates.weigh()
+    return this.weigh(logits.length)
+  }
+
+  private weigh(vocabulary: number): number {
+    const total = this.candidates.weigh()
     if (!(total > 0)) {
-      const names = steps.map((step) => step.name).join(', ') || 'no steps'
+      const names = this.steps.map((step) => step.name).join(', ') || 'no steps'
       throw new SamplingError(
         'LOGITS',
-        `No token is left to sample: all ${logits.length} logits are −∞, or the steps [${names}] removed the rest`,
+        `No token is left to sample: all ${vocabulary} logits are −∞, or the steps [${names}] removed the rest`,
       )
     }
     return total
   }
 
-  /** The index of the chosen candidate; afterwards `weights` hold what it was drawn by. */
-  private draw(logits: ArrayLike<number>): number {
-    const total = this.narrow(logits)
+  /** The index of the chosen candidate, drawn by the weights, whose sum is `total`. */
+  private draw(total: number): number {
     const { candidates } = this
     const target = this.stream.uniform() * total
     const { weights, size } = candidates

@@ -1,4 +1,4 @@
-export type { Candidates } from './candidates.js'
+export type { Candidates, TopLogits } from './candidates.js'
 export {
   samplerChain,
   type Sample,

@@ -41,6 +41,7 @@ export function dry(options: DryOptions = {}): SamplerStep {
     const longest = new Map<number, number>()
     return {
       name: 'dry',
+      needsAll: false,
       apply(candidates) {
         const { length } = history
         if (multiplier === 0 || length <= allowedLength) return

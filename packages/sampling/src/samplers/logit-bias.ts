@@ -15,10 +15,12 @@ export function logitBias(biases: Readonly<Record<number, number>> | Iterable<re
   }
   return {
     name: 'logitBias',
+    needsAll: false,
     apply(candidates) {
       for (const [id, bias] of entries) {
         const place = candidates.placeOf(id)
         if (place >= 0) candidates.set(place, candidates.logits[place]! + bias)
+        else if (bias > 0) candidates.raiseMissing(id)
       }
       candidates.reorder()
     },

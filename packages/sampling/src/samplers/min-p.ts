@@ -1,6 +1,8 @@
 import { checkRange } from '../check.js'
 import type { SamplerStep } from '../step.js'
 
+const MOST_KEPT = 256
+
 /**
  * Keeps tokens at least `share` times as likely as the most likely one. 0 keeps all.
  *
@@ -13,6 +15,9 @@ export function minP(share: number): SamplerStep {
   const offset = Math.log(share)
   return {
     name: 'minP',
+    needsAll: false,
+    // 1/share would have the same probability each; commonly there are few.
+    ...(share > 0 ? { keeps: Math.min(MOST_KEPT, Math.ceil(4 / share)) } : {}),
     apply(candidates) {
       // Logits are float32: rounding the threshold alike keeps a token that lies on it.
       if (share > 0) candidates.keepFrom(Math.fround(candidates.max() + offset))

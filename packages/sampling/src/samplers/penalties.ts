@@ -29,6 +29,8 @@ export function penalties(options: PenaltyOptions = {}): SamplerStep {
   checkInteger('prompt', prompt, 0, 2 ** 30)
   const make = (history: History): SamplerStep => ({
     name: 'penalties',
+    // What lowers logits cannot bring tokens to the top that were not there.
+    needsAll: repeat < 1 || frequency < 0 || presence < 0,
     apply(candidates) {
       for (const [id, count] of history.each) {
         const place = candidates.placeOf(id)

@@ -4,14 +4,15 @@ import { SamplingError } from '../errors.js'
 import type { SamplerStep } from '../step.js'
 
 /** A step whose work depends on how many tokens were accepted. */
-function counting(name: string, apply: (candidates: Candidates, count: number) => void, start = 0): SamplerStep {
+function counting(name: string, needsAll: boolean, apply: (candidates: Candidates, count: number) => void, start = 0): SamplerStep {
   let count = start
   return {
     name,
+    needsAll,
     apply: (candidates) => apply(candidates, count),
     accept: () => void count++,
     reset: () => void (count = 0),
-    clone: () => counting(name, apply, count),
+    clone: () => counting(name, needsAll, apply, count),
     state: () => count,
     restore(state) {
       if (!Number.isInteger(state))
@@ -45,7 +46,7 @@ export function minTokens({ count, stop, prompt = 0 }: MinTokensOptions): Sample
   checkInteger('count', count, 0, mostTokens)
   checkIds('stop', stop)
   checkInteger('prompt', prompt, 0, mostTokens)
-  return counting('minTokens', (candidates, accepted) => {
+  return counting('minTokens', false, (candidates, accepted) => {
     if (accepted - prompt < count) ban(candidates, stop)
   })
 }
@@ -67,12 +68,16 @@ export function lengthDecay({ start, factor, stop, prompt = 0 }: LengthDecayOpti
   checkRange('factor', factor, 0, 1e3)
   checkIds('stop', stop)
   checkInteger('prompt', prompt, 0, mostTokens)
-  return counting('lengthDecay', (candidates, accepted) => {
+  return counting('lengthDecay', false, (candidates, accepted) => {
     const more = accepted - prompt - start
     if (more <= 0) return
     for (const id of stop) {
       const place = candidates.placeOf(id)
-      const logit = place < 0 ? -Infinity : candidates.logits[place]!
+      if (place < 0) {
+        if (factor > 1) candidates.raiseMissing(id)
+        continue
+      }
+      const logit = candidates.logits[place]!
       if (logit > -Infinity) candidates.set(place, logit + Math.abs(logit) * (factor ** more - 1))
     }
     candidates.reorder()
@@ -82,7 +87,7 @@ export function lengthDecay({ start, factor, stop, prompt = 0 }: LengthDecayOpti
 /** Bans tokens. */
 export function suppress(ids: readonly number[]): SamplerStep {
   checkIds('suppress', ids, true)
-  return { name: 'suppress', apply: (candidates) => ban(candidates, ids) }
+  return { name: 'suppress', needsAll: false, apply: (candidates) => ban(candidates, ids) }
 }
 
 /** Bans tokens as the first of a text, behind a prompt of so many accepted tokens. */
@@ -90,7 +95,7 @@ export function suppressAtBegin(ids: readonly number[], options: { readonly prom
   const { prompt = 0 } = options
   checkIds('suppressAtBegin', ids, true)
   checkInteger('prompt', prompt, 0, mostTokens)
-  return counting('suppressAtBegin', (candidates, accepted) => {
+  return counting('suppressAtBegin', false, (candidates, accepted) => {
     if (accepted === prompt) ban(candidates, ids)
   })
 }
@@ -107,7 +112,7 @@ export function forceTokens(tokens: Readonly<Record<number, number>> | Iterable<
     checkIds('forceTokens', [id])
   }
   const byPosition = new Map(entries)
-  return counting('forceTokens', (candidates, accepted) => {
+  return counting('forceTokens', true, (candidates, accepted) => {
     const id = byPosition.get(accepted)
     if (id === undefined) return
     const place = candidates.placeOf(id)

@@ -13,6 +13,7 @@ export function noRepeatNgram(size: number): SamplerStep {
   checkInteger('noRepeatNgram', size, 1, 2 ** 20)
   const make = (history: History): SamplerStep => ({
     name: 'noRepeatNgram',
+    needsAll: false,
     apply(candidates) {
       const { length } = history
       for (let at = size - 1; at < length; at++) {
@@ -58,13 +59,16 @@ export function badWords(sequences: readonly (readonly number[])[]): SamplerStep
 function biased(name: string, biases: readonly (readonly [sequence: readonly number[], bias: number])[]): SamplerStep {
   const make = (history: History): SamplerStep => ({
     name,
+    needsAll: false,
     apply(candidates) {
       for (const [sequence, bias] of biases) {
         const before = sequence.length - 1
         let same = 0
         while (same < before && same < history.length && sequence[before - 1 - same] === history.back(same)) same++
-        const place = same < before ? -1 : candidates.placeOf(sequence[before]!)
+        if (same < before) continue
+        const place = candidates.placeOf(sequence[before]!)
         if (place >= 0) candidates.set(place, candidates.logits[place]! + bias)
+        else if (bias > 0) candidates.raiseMissing(sequence[before]!)
       }
       candidates.reorder()
     },

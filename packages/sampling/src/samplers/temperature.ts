@@ -10,7 +10,12 @@ import type { SamplerStep } from '../step.js'
  */
 export function temperature(value: number): SamplerStep {
   checkRange('temperature', value, 0, 1e6)
-  return { name: 'temperature', apply: (candidates) => divideLogits(candidates, value) }
+  return {
+    name: 'temperature',
+    needsAll: false,
+    ...(value === 0 ? { keeps: 1 } : {}),
+    apply: (candidates) => divideLogits(candidates, value),
+  }
 }
 
 export function divideLogits(candidates: Candidates, value: number): void {
@@ -21,4 +26,6 @@ export function divideLogits(candidates: Candidates, value: number): void {
   const { logits, size } = candidates
   // Relative to the highest, so that a low temperature cannot overflow.
   for (let i = 0; i < size; i++) logits[i] = (logits[i]! - max) / value
+  // What is higher stays at least as high, so this holds for tokens that were left out too.
+  candidates.rest = Math.fround((candidates.rest - max) / value)
 }

@@ -13,6 +13,8 @@ export function topK(count: number): SamplerStep {
   checkInteger('topK', count, 0, MAX_VOCABULARY)
   return {
     name: 'topK',
+    needsAll: false,
+    ...(count > 0 ? { keeps: count } : {}),
     apply(candidates) {
       if (count > 0) candidates.keepTop(count)
     },

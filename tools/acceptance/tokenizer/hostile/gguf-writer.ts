@@ -1,4 +1,4 @@
-/** Writes the metadata of a GGUF file, version 3, little-endian: as much of the format as tokenizers need. */
+/** Writes a GGUF file, version 3, little-endian: metadata, and tensors of float32. */
 export type GgufEntry =
   | readonly [key: string, type: 'string', value: string]
   | readonly [key: string, type: 'strings', value: readonly string[]]
@@ -13,8 +13,22 @@ const ARRAYS = { int8s: 1, int32s: 5, float32s: 6 } as const
 export const u32 = (value: number): Buffer => Buffer.from(Uint32Array.of(value).buffer)
 export const u64 = (value: number | bigint): Buffer => Buffer.from(BigUint64Array.of(BigInt(value)).buffer)
 
-export function ggufFile(entries: readonly GgufEntry[], { version = 3, count = entries.length as number | bigint } = {}): Uint8Array {
-  const parts = [Buffer.from('GGUF'), u32(version), u64(0), u64(count)]
+export interface GgufTensor {
+  readonly name: string
+  /** The innermost dimension first, as the format has it. */
+  readonly shape: readonly number[]
+  readonly values: Float32Array
+}
+
+/** Where tensors begin, and how they are padded, unless the metadata says otherwise. */
+const ALIGNMENT = 32
+const padding = (length: number): Buffer => Buffer.alloc((ALIGNMENT - (length % ALIGNMENT)) % ALIGNMENT)
+
+export function ggufFile(
+  entries: readonly GgufEntry[],
+  { version = 3, count = entries.length as number | bigint, tensors = [] as readonly GgufTensor[] } = {},
+): Uint8Array {
+  const parts = [Buffer.from('GGUF'), u32(version), u64(tensors.length), u64(count)]
   const text = (value: string) => {
     const bytes = Buffer.from(value)
     parts.push(u64(bytes.length), bytes)
@@ -38,5 +52,13 @@ export function ggufFile(entries: readonly GgufEntry[], { version = 3, count = e
       parts.push(Buffer.from(typed.buffer))
     }
   }
+  let offset = 0
+  for (const { name, shape, values } of tensors) {
+    text(name)
+    parts.push(u32(shape.length), ...shape.map(u64), u32(0), u64(offset))
+    offset += values.byteLength + padding(values.byteLength).length
+  }
+  if (tensors.length > 0) parts.push(padding(parts.reduce((sum, { length }) => sum + length, 0)))
+  for (const { values } of tensors) parts.push(Buffer.from(values.buffer, values.byteOffset, values.byteLength), padding(values.byteLength))
   return Uint8Array.from(Buffer.concat(parts))
 }
