@@ -101,16 +101,16 @@ export class Nodes {
   }
 
   /** One of some texts, each with what follows it. Texts that begin alike share their beginning. */
-  continued(texts: Iterable<readonly [text: string | Uint8Array, then: Node]>): Node {
-    const sorted = Array.from(texts, ([text, then]) => ({ bytes: typeof text === 'string' ? bytesOf(text) : text, then })).sort((a, b) =>
+  continued(texts: Iterable<readonly [text: string | Uint8Array, next: Node]>): Node {
+    const sorted = Array.from(texts, ([text, after]) => ({ bytes: typeof text === 'string' ? bytesOf(text) : text, after })).sort((a, b) =>
       compareBytes(a.bytes, b.bytes),
     )
     /** Places in the present text where ways part, with the ways that are known. */
     const open: { readonly depth: number; readonly ways: Node[] }[] = [{ depth: 0, ways: [] }]
-    sorted.forEach(({ bytes, then }, i) => {
+    sorted.forEach(({ bytes, after }, i) => {
       const last = open.at(-1)!
-      if (last.depth === bytes.length) last.ways.push(then)
-      else open.push({ depth: bytes.length, ways: [then] })
+      if (last.depth === bytes.length) last.ways.push(after)
+      else open.push({ depth: bytes.length, ways: [after] })
       const next = sorted[i + 1]
       const shared = next === undefined ? 0 : commonLength(bytes, next.bytes)
       while (open.at(-1)!.depth > shared) {
