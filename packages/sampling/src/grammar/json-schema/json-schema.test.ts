@@ -207,6 +207,11 @@ test.each<readonly [JsonSchema, string]>([
   [{ properties: { a: { $ref: '#/$defs/none' } } }, '/properties/a/$ref: '],
   [{ allOf: [{ $ref: '#' }] }, 'without a value in between'],
   [{ type: 'text' }, '/type: '],
+  [
+    { allOf: Array.from({ length: 14 }, (_, i) => ({ anyOf: [{ required: [`a${i}`] }, { required: [`b${i}`] }] })) },
+    '/allOf: says more than',
+  ],
+  ['{}' as unknown as JsonSchema, 'JSON.parse'],
   [{ format: 'regex' }, '/format: '],
   [{ patternProperties: { '(?<=a)b': true } }, '/patternProperties/(?<=a)b: '],
 ])('%j is refused where it cannot be held to', (schema, message) => {

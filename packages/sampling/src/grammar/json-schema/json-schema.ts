@@ -45,9 +45,16 @@ export interface SchemaNode {
  * @throws SamplingError `GRAMMAR` that lists what cannot be held to by JSON pointers, and for what is no schema
  */
 export function jsonSchemaNode(nodes: Nodes, machine: () => Machine, schema: JsonSchema, options: JsonSchemaOptions = {}): SchemaNode {
-  if (!isSchema(schema)) throw new SamplingError('GRAMMAR', `A JSON Schema is an object or a boolean, got ${JSON.stringify(schema)}`)
+  if (!isSchema(schema))
+    throw new SamplingError(
+      'GRAMMAR',
+      `A JSON Schema is an object or a boolean, got ${JSON.stringify(schema)?.slice(0, 60)}${typeof schema === 'string' ? '; read it by JSON.parse first' : ''}`,
+    )
   const { whitespace = 'compact', keyOrder = 'schema', formats = 'assert', dialect = '2020-12', schemas, lenient = false } = options
-  if (!dialects.includes(dialect)) throw new SamplingError('VALUE', `dialect is one of ${dialects.join(', ')}, got ${String(dialect)}`)
+  checkOneOf('whitespace', whitespace, ['compact', 'flexible'])
+  checkOneOf('keyOrder', keyOrder, ['schema', 'any'])
+  checkOneOf('formats', formats, ['assert', 'annotate'])
+  checkOneOf('dialect', dialect, dialects)
   const strings = new Strings(nodes, machine)
   const numbers = new Numbers(nodes, machine)
   const space = whitespace === 'compact' ? EMPTY : nodes.repeat(nodes.bytes(ByteSet.of(0x20, 0x0a, 0x0d, 0x09)), 0)
@@ -102,6 +109,10 @@ function lookAtAll(reader: Reader, texts: Texts, emptiness: Emptiness): void {
       if (queue.length > MOST_SUBS) return
     }
   }
+}
+
+function checkOneOf(name: string, value: string, values: readonly string[]): void {
+  if (!values.includes(value)) throw new SamplingError('VALUE', `${name} is one of ${values.join(', ')}, got ${String(value)}`)
 }
 
 function read<T>(work: () => T): T {

@@ -74,7 +74,7 @@ class KeywordReader {
     const value = this.schema[keyword]
     if (value === undefined) return undefined
     if (typeof value === 'number' && Number.isFinite(value)) return value
-    this.refuse(keyword, `has to be a number, got ${JSON.stringify(value)}`)
+    this.refuse(keyword, `has to be a number, got ${typeof value === 'number' ? value : JSON.stringify(value)}`)
     return undefined
   }
 

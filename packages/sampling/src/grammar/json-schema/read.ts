@@ -236,11 +236,11 @@ export class Reader {
       this.refuse(located, keyword, 'has to be a list of schemas')
       return []
     }
-    list('allOf').forEach((sub, i) => (shapes = this.meet(shapes, this.shapesNow(located, `allOf/${i}`, sub))))
+    list('allOf').forEach((sub, i) => (shapes = this.meetAt(located, 'allOf', shapes, this.shapesNow(located, `allOf/${i}`, sub))))
     const any = list('anyOf').map((sub, i) => this.shapesNow(located, `anyOf/${i}`, sub))
-    if (any.length > 0) shapes = this.meet(shapes, this.someOf(any))
+    if (any.length > 0) shapes = this.meetAt(located, 'anyOf', shapes, this.someOf(any))
     const one = list('oneOf').map((sub, i) => this.shapesNow(located, `oneOf/${i}`, sub))
-    if (one.length > 0) shapes = this.meet(shapes, this.oneOf(located, one))
+    if (one.length > 0) shapes = this.meetAt(located, 'oneOf', shapes, this.oneOf(located, one))
     if (schema['not'] !== undefined)
       shapes = this.meet(shapes, this.otherAt(located, 'not', this.now(located, 'not', schema['not'], scope)))
     return this.conditions(located, schema, scope, shapes)
@@ -369,6 +369,16 @@ export class Reader {
       throw error
     } finally {
       this.trying--
+    }
+  }
+
+  private meetAt(located: Located, keyword: string, a: Shapes, b: Shapes): Shapes {
+    try {
+      return this.meet(a, b)
+    } catch (error) {
+      if (!(error instanceof Beyond)) throw error
+      this.refuse(located, keyword, error.message)
+      return a
     }
   }
 
