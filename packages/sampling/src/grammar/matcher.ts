@@ -174,6 +174,7 @@ export function grammarStep(matcher: Matcher): SamplerStep {
   let bits = new Uint32Array(0)
   const make = (own: Matcher): SamplerStep => ({
     name: 'grammar',
+    needsAll: false,
     apply(candidates: Candidates) {
       bits = bits.length === 0 ? own.mask() : own.mask(bits)
       candidates.keepWhere((i) => {

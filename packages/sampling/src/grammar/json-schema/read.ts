@@ -29,6 +29,8 @@ import {
 
 /** Ways a value may be, of one type, that are looked at together; more are refused. */
 const MOST_WAYS = 1_024
+/** Comparisons of ways and values for one schema: it must not take minutes to say that it is too much. */
+const MOST_WORK = 5_000_000
 /** Of so many schemas in `anyOf` are those told apart that are true together, for what `unevaluated…` sees. */
 const MOST_TOGETHER = 4
 
@@ -57,6 +59,7 @@ export class Reader {
   private readonly known = new Map<Sub, Shapes>()
   private readonly open = new Set<Sub>()
   private trying = 0
+  private work = 0
 
   constructor(
     readonly document: SchemaDocument,
@@ -331,6 +334,9 @@ export class Reader {
   /** What both say. Ways that no value can be are left out, as far as is seen without looking at schemas that are being read. */
   meet(a: Shapes, b: Shapes): Shapes {
     if (a === anything) return b
+    this.work += a.numbers.length * b.numbers.length + a.arrays.length * b.arrays.length + a.objects.length * b.objects.length
+    this.work += weight(a) * b.strings.length + weight(b) * a.strings.length
+    if (this.work > MOST_WORK) throw new Beyond('', `takes more than ${MOST_WORK} comparisons of what may be true of a value`)
     return {
       null: a.null && b.null,
       true: a.true && b.true,
@@ -428,6 +434,9 @@ export const withMember = (name: string, sub: Sub): ObjectShape => ({
   ...anyObject,
   layers: [{ named: new Map([[name, sub]]), formed: [], rest: ANY }],
 })
+
+const weight = ({ strings }: Shapes): number =>
+  strings.reduce((sum, { values, notValues }) => sum + 1 + (values?.length ?? 0) + notValues.length, 0)
 
 function cross<T>(a: readonly T[], b: readonly T[], meet: (a: T, b: T) => T | undefined): readonly T[] {
   const all = new Set<T>()

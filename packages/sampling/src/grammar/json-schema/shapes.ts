@@ -218,8 +218,20 @@ function join<T>(a: readonly T[], b: readonly T[]): readonly T[] {
 
 export const union = <T>(a: readonly T[], b: readonly T[]): readonly T[] => join(a, b)
 
-const intersection = <T>(a: readonly T[] | undefined, b: readonly T[] | undefined): readonly T[] | undefined =>
-  a === undefined ? b : b === undefined ? a : a.filter((one) => b.includes(one))
+const sets = new WeakMap<readonly unknown[], ReadonlySet<unknown>>()
+
+/** The set of a list that is asked for again and again: lists of values may be long. */
+function setOf<T>(list: readonly T[]): ReadonlySet<T> {
+  let set = sets.get(list)
+  if (set === undefined) sets.set(list, (set = new Set(list)))
+  return set as ReadonlySet<T>
+}
+
+function intersection<T>(a: readonly T[] | undefined, b: readonly T[] | undefined): readonly T[] | undefined {
+  if (a === undefined || b === undefined) return a ?? b
+  const [few, many] = a.length <= b.length ? [a, setOf(b)] : [b, setOf(a)]
+  return few.filter((one) => many.has(one))
+}
 
 /** A number of which both are true; undefined where none is. */
 export function meetNumbers(a: NumberShape, b: NumberShape): NumberShape | undefined {
@@ -252,7 +264,8 @@ export function meetStrings(a: StringShape, b: StringShape): StringShape | undef
   const values = intersection(a.values, b.values)
   const notValues = union(a.notValues, b.notValues)
   const [min, max] = [Math.max(a.min, b.min), Math.min(a.max, b.max)]
-  const left = values?.filter((value) => !notValues.includes(value) && isBetween([...value].length, min, max))
+  const isFree = notValues.length === 0 && min === 0 && max === Infinity
+  const left = isFree ? values : values?.filter((value) => !notValues.includes(value) && isBetween([...value].length, min, max))
   if (min > max || left?.length === 0) return undefined
   return {
     min: values === undefined ? min : 0,
