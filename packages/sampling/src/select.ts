@@ -49,7 +49,12 @@ export function logitOfKey(key: number): number {
 /** Memory for selection, kept between calls. */
 export class SelectionScratch {
   keys = new Float64Array(0)
-  readonly counts = new Uint32Array(BUCKETS)
+  private buckets: Uint32Array | undefined
+
+  /** A count for each bucket; made at first use, since copies of a sampler are many and few of them count. */
+  get counts(): Uint32Array {
+    return (this.buckets ??= new Uint32Array(BUCKETS))
+  }
 
   reserve(size: number): void {
     if (this.keys.length < size) this.keys = new Float64Array(size)
@@ -118,11 +123,12 @@ function topByBuckets(
   ids: Int32Array | undefined,
   size: number,
   count: number,
-  { keys, counts }: SelectionScratch,
+  scratch: SelectionScratch,
 ): number {
+  const { keys } = scratch
   let lowest = 0
   if (count < size && size > SORT_LIMIT) {
-    counts.fill(0)
+    const counts = scratch.counts.fill(0)
     for (let i = 0; i < size; i++) counts[bucketOf(bits[i]!)]!++
     lowest = BUCKETS
     for (let above = 0; above < count;) above += counts[--lowest]!
