@@ -56,9 +56,31 @@ export class SelectionScratch {
     return (this.buckets ??= new Uint32Array(BUCKETS))
   }
 
+  /** The first 2^i keys at `i`. */
+  private views: Float64Array[] = []
+
   reserve(size: number): void {
-    if (this.keys.length < size) this.keys = new Float64Array(size)
+    if (this.keys.length >= size) return
+    let length = 16
+    while (length < size) length *= 2
+    this.keys = new Float64Array(length)
+    this.views = []
   }
+
+  /** Sorts the first `count` keys. What stands behind them up to the next power of two is written over. */
+  sort(count: number): void {
+    if (count < 2) return
+    const power = 32 - Math.clz32(count - 1)
+    // Views are kept, and one for each count would be too many.
+    const view = (this.views[power] ??= this.keys.subarray(0, 2 ** power))
+    view.fill(Infinity, count).sort()
+  }
+}
+
+/** Where an id stands among the first `size`; −1 when it does not. */
+export function indexIn(ids: Int32Array, size: number, id: number): number {
+  for (let i = 0; i < size; i++) if (ids[i] === id) return i
+  return -1
 }
 
 /**
@@ -79,7 +101,7 @@ export function selectTop(
   const { keys } = scratch
   const found =
     count <= HEAP_LIMIT && count < size ? topByHeap(bits, ids, size, count, keys) : topByBuckets(bits, ids, size, count, scratch)
-  keys.subarray(0, found).sort()
+  scratch.sort(found)
   return keys
 }
 
@@ -118,13 +140,7 @@ function topByHeap(bits: Int32Array, ids: Int32Array | undefined, size: number, 
 }
 
 /** Counts logits by bucket, and collects those of the buckets that hold the best. */
-function topByBuckets(
-  bits: Int32Array,
-  ids: Int32Array | undefined,
-  size: number,
-  count: number,
-  scratch: SelectionScratch,
-): number {
+function topByBuckets(bits: Int32Array, ids: Int32Array | undefined, size: number, count: number, scratch: SelectionScratch): number {
   const { keys } = scratch
   let lowest = 0
   if (count < size && size > SORT_LIMIT) {
