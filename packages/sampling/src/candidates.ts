@@ -1,4 +1,5 @@
 import { SamplingError } from './errors.js'
+import { expOfNegative } from './exp.js'
 import { idOfKey, logitOfKey, MAX_VOCABULARY, selectTop, SelectionScratch } from './select.js'
 
 // Patterns of float32 as signed integers; NaN lies above +∞ when the sign is left out.
@@ -143,7 +144,7 @@ export class Candidates {
   keepTop(count: number): void {
     if (count >= this.size) return
     if (!this.sorted) {
-      const keys = selectTop(this.bits, this.ids, this.size, count, this.scratch)
+      const keys = selectTop(this, this.ids, this.size, count, this.scratch)
       for (let i = 0; i < count; i++) {
         this.ids[i] = idOfKey(keys[i]!)
         this.logits[i] = logitOfKey(keys[i]!)
@@ -204,7 +205,7 @@ export class Candidates {
   /** Brings the candidates into their order again, after logits were changed. */
   reorder(): void {
     if (!this.sorted) return
-    const keys = selectTop(this.bits, this.ids, this.size, this.size, this.scratch)
+    const keys = selectTop(this, this.ids, this.size, this.size, this.scratch)
     for (let i = 0; i < this.size; i++) {
       this.ids[i] = idOfKey(keys[i]!)
       this.logits[i] = logitOfKey(keys[i]!)
@@ -236,7 +237,7 @@ export class Candidates {
     if (max === -Infinity) return false
     let total = 0
     for (let i = 0; i < size; i++) {
-      const weight = Math.exp(logits[i]! - max)
+      const weight = expOfNegative(logits[i]! - max)
       weights[i] = weight
       total += weight
     }

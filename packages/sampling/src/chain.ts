@@ -243,7 +243,7 @@ class Chain implements Sampler {
 }
 
 function topTokens(candidates: Candidates, count: number, logprobOf: (token: number) => number): TokenLogprob[] {
-  const keys = selectTop(candidates.bits, undefined, candidates.size, count, candidates.scratch)
+  const keys = selectTop(candidates, undefined, candidates.size, count, candidates.scratch)
   return Array.from({ length: count }, (_, i) => {
     const id = idOfKey(keys[i]!)
     return { id, logprob: logprobOf(id) }

@@ -83,15 +83,21 @@ export function indexIn(ids: Int32Array, size: number, id: number): number {
   return -1
 }
 
+/** Logits, and the same memory as integers. */
+interface Logits {
+  readonly logits: Float32Array
+  readonly bits: Int32Array
+}
+
 /**
  * Writes the keys of the `count` highest of `size` logits to `scratch.keys[0, count)`, in order.
  *
- * @param bits the logits' float32 bits
+ * @param values the logits
  * @param ids their ids, or undefined where the index is the id
  * @param count from 1 to `size`
  */
 export function selectTop(
-  bits: Int32Array,
+  values: Logits,
   ids: Int32Array | undefined,
   size: number,
   count: number,
@@ -100,13 +106,13 @@ export function selectTop(
   scratch.reserve(size)
   const { keys } = scratch
   const found =
-    count <= HEAP_LIMIT && count < size ? topByHeap(bits, ids, size, count, keys) : topByBuckets(bits, ids, size, count, scratch)
+    count <= HEAP_LIMIT && count < size ? topByHeap(values, ids, size, count, keys) : topByBuckets(values.bits, ids, size, count, scratch)
   scratch.sort(found)
   return keys
 }
 
 /** Keeps the best so far in a heap with the worst of them on top. */
-function topByHeap(bits: Int32Array, ids: Int32Array | undefined, size: number, count: number, keys: Float64Array): number {
+function topByHeap({ logits, bits }: Logits, ids: Int32Array | undefined, size: number, count: number, keys: Float64Array): number {
   for (let i = 0; i < count; i++) {
     const key = keyOf(bits[i]!, ids === undefined ? i : ids[i]!)
     let at = i
@@ -118,10 +124,11 @@ function topByHeap(bits: Int32Array, ids: Int32Array | undefined, size: number, 
     }
     keys[at] = key
   }
-  let worst = 0x7fffffff - Math.floor(keys[0]! / MAX_VOCABULARY)
+  let worst = logitOfKey(keys[0]!)
   for (let i = count; i < size; i++) {
-    // Nearly every logit ends here, with one comparison of integers.
-    if (ordered(bits[i]!) < worst) continue
+    // Nearly every logit ends here, four at a time.
+    while (i + 3 < size && logits[i]! < worst && logits[i + 1]! < worst && logits[i + 2]! < worst && logits[i + 3]! < worst) i += 4
+    if (i === size || logits[i]! < worst) continue
     const key = keyOf(bits[i]!, ids === undefined ? i : ids[i]!)
     if (key >= keys[0]!) continue
     let at = 0
@@ -134,7 +141,7 @@ function topByHeap(bits: Int32Array, ids: Int32Array | undefined, size: number, 
       at = child
     }
     keys[at] = key
-    worst = 0x7fffffff - Math.floor(keys[0]! / MAX_VOCABULARY)
+    worst = logitOfKey(keys[0]!)
   }
   return count
 }

@@ -1,6 +1,7 @@
 import type { Candidates } from '../candidates.js'
 import { checkRange } from '../check.js'
-import { bucketOf, BUCKETS, keyOf, logitOfKey, SORT_LIMIT } from '../select.js'
+import { expOfNegative } from '../exp.js'
+import { bucketOf, BUCKETS, idOfKey, keyOf, logitOfKey, SORT_LIMIT } from '../select.js'
 import type { SamplerStep } from '../step.js'
 
 /**
@@ -49,7 +50,7 @@ function keepPrefix(candidates: Candidates, mass: number): void {
  * sorted.
  */
 function keepByBuckets(candidates: Candidates, mass: number, buckets: Float64Array | undefined): void {
-  const { ids, bits, weights, scratch, size, max, total } = candidates
+  const { ids, logits, bits, weights, scratch, size, max, total } = candidates
   let sum = 0
   let border = 0
   if (buckets !== undefined) {
@@ -69,13 +70,13 @@ function keepByBuckets(candidates: Candidates, mass: number, buckets: Float64Arr
   scratch.sort(sorted)
   let last = 0
   for (; last < sorted - 1; last++) {
-    sum += Math.exp(logitOfKey(keys[last]!) - max)
+    sum += expOfNegative(logitOfKey(keys[last]!) - max)
     if (reaches(sum, total, mass)) break
   }
-  const lastKey = keys[last]!
+  const [lastLogit, lastId] = [logitOfKey(keys[last]!), idOfKey(keys[last]!)]
 
-  // Keys fall from bucket to bucket, so one comparison tells all that is kept; the order stays.
+  // All that is more likely than the last is kept, and what is as likely up to its id; the order stays.
   let kept = 0
-  for (let i = 0; i < size; i++) if (keyOf(bits[i]!, ids[i]!) <= lastKey) candidates.move(i, kept++)
+  for (let i = 0; i < size; i++) if (logits[i]! > lastLogit || (logits[i] === lastLogit && ids[i]! <= lastId)) candidates.move(i, kept++)
   candidates.size = kept
 }

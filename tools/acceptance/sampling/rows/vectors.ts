@@ -16,19 +16,19 @@ interface Deviation {
 
 const source: RowSource = async (context) => [
   await agreeing(
-    "llama.cpp's sampling tests: cases beyond the tolerance",
+    "llama.cpp's sampling tests: cases that differ by more than the tolerance",
     llamaCppCases,
     1e-5,
     'probabilities; its min-p of 1.05 is refused here',
   ),
   await agreeing(
-    "Hugging Face's logits processors: results beyond the tolerance",
+    "Hugging Face's logits processors: results that differ by more than the tolerance",
     processorCases,
     1e-5,
     `log-probabilities; ${new Set(processorCases.map(({ processor }) => processor)).size} processors of transformers 5.24.0`,
   ),
   await agreeing(
-    "beam search, plain, diverse and by groups: other texts or scores than Hugging Face's",
+    "beam search, plain, diverse and by groups: other texts than Hugging Face's, or scores beyond the tolerance",
     beamCases,
     2e-5,
     'scores of float32',
