@@ -143,6 +143,16 @@ describe('random', () => {
     for (const limit of [0, -1, 1.5, NaN, 2 ** 53]) expect(codeOf(() => stream.int(limit))).toBe('RANDOM_RANGE')
   })
 
+  it('fills arrays with the numbers that it would give one by one', () => {
+    const [one, other] = [random(5), random(5)]
+    one.uint32()
+    other.uint32()
+    const filled = new Float64Array(9)
+    one.fillUniform(filled)
+    expect([...filled]).toEqual(Array.from({ length: 9 }, () => other.uniform()))
+    expect(one.state()).toEqual(other.state())
+  })
+
   it('draws uniform and normal numbers with the right moments', () => {
     const stream = random(3)
     const n = 50_000

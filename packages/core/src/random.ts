@@ -26,6 +26,8 @@ export interface RandomStream {
   uint32(): number
   /** A number in [0, 1) with 53 random bits. Draws two words. */
   uniform(): number
+  /** Fills an array with what {@link RandomStream.uniform} would give, one after the other, and allocates nothing. */
+  fillUniform(into: Float64Array): void
   /** An integer in [0, limit), every one equally likely. `limit` from 1 to 2^53 − 1, else `RANDOM_RANGE` is thrown. */
   int(limit: number): number
   /**
@@ -82,14 +84,19 @@ class PhiloxStream implements RandomStream {
   }
 
   uint32(): number {
-    const lane = this.position & 3
-    if (lane === 0) this.fill()
-    this.position++
-    return this.block[lane]!
+    return this.int32() >>> 0
   }
 
   uniform(): number {
     return this.bits53() / 2 ** 53
+  }
+
+  fillUniform(into: Float64Array): void {
+    for (let i = 0; i < into.length; i++) {
+      const high = this.int32() >>> 5
+      const low = this.int32() >>> 6
+      into[i] = (high * 2 ** 26 + low) / 2 ** 53
+    }
   }
 
   int(limit: number): number {
@@ -144,9 +151,17 @@ class PhiloxStream implements RandomStream {
     philox4x32(this.counter, this.key, this.block)
   }
 
+  /** The next word as a signed integer: engines hand these on without allocating a number for each. */
+  private int32(): number {
+    const lane = this.position & 3
+    if (lane === 0) this.fill()
+    this.position++
+    return this.block[lane]! | 0
+  }
+
   private bits53(): number {
-    const high = this.uint32() >>> 5
-    const low = this.uint32() >>> 6
+    const high = this.int32() >>> 5
+    const low = this.int32() >>> 6
     return high * 2 ** 26 + low
   }
 }

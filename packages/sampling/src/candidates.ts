@@ -1,4 +1,5 @@
 import { SamplingError } from './errors.js'
+import { expOfNegative } from './exp.js'
 import { idOfKey, logitOfKey, MAX_VOCABULARY, selectTop, SelectionScratch } from './select.js'
 
 // Patterns of float32 as signed integers; NaN lies above +∞ when the sign is left out.
@@ -31,6 +32,11 @@ export class Candidates {
   sorted = false
   /** Memory for weights, one for each candidate. */
   weights = new Float64Array(0)
+  // Numbers that are given by a call would be allocated, one for every token and step.
+  /** The sum of the weights that {@link Candidates.weigh} wrote. */
+  total = 0.5
+  /** The highest logit that {@link Candidates.findMax} or {@link Candidates.weigh} found. */
+  max = 0.5
   readonly scratch = new SelectionScratch()
   /** Whether there may be tokens beside the candidates that would be among them, had all of the vocabulary been given. Their logits are at most `rest`. */
   isPartial = false
@@ -80,7 +86,8 @@ export class Candidates {
     scratch.reserve(size)
     // In the order of their ids, in which all of them would stand: sums are the same to the last bit.
     for (let i = 0; i < size; i++) scratch.keys[i] = ids[i]! * MAX_VOCABULARY + i
-    const keys = scratch.keys.subarray(0, size).sort()
+    const { keys } = scratch
+    scratch.sort(size)
     let lowest = Infinity
     for (let i = 0; i < size; i++) {
       const place = keys[i]! % MAX_VOCABULARY
@@ -125,19 +132,19 @@ export class Candidates {
     }
   }
 
-  /** The highest logit. */
-  max(): number {
-    if (this.sorted) return this.logits[0]!
+  /** Finds the highest logit, which is then in {@link Candidates.max}. */
+  findMax(): void {
     let max = -Infinity
-    for (let i = 0; i < this.size; i++) if (this.logits[i]! > max) max = this.logits[i]!
-    return max
+    if (this.sorted) max = this.logits[0]!
+    else for (let i = 0; i < this.size; i++) if (this.logits[i]! > max) max = this.logits[i]!
+    this.max = max
   }
 
   /** Keeps the `count` highest, sorted. Does nothing when there are no more than that. */
   keepTop(count: number): void {
     if (count >= this.size) return
     if (!this.sorted) {
-      const keys = selectTop(this.bits, this.ids, this.size, count, this.scratch)
+      const keys = selectTop(this, this.ids, this.size, count, this.scratch)
       for (let i = 0; i < count; i++) {
         this.ids[i] = idOfKey(keys[i]!)
         this.logits[i] = logitOfKey(keys[i]!)
@@ -161,12 +168,9 @@ export class Candidates {
 
   /** Keeps logits of at least `threshold`, in their order. */
   keepFrom(threshold: number): void {
-    // Not by `keepWhere`: a call for each of a vocabulary's logits would cost as much as all else.
     let kept = 0
     for (let i = 0; i < this.size; i++) {
-      if (!(this.logits[i]! >= threshold)) continue
-      this.ids[kept] = this.ids[i]!
-      this.logits[kept++] = this.logits[i]!
+      if (this.logits[i]! >= threshold) this.move(i, kept++)
     }
     this.size = kept
     if (threshold > this.rest) this.isPartial = false
@@ -182,7 +186,8 @@ export class Candidates {
     if (id < 0) return -1
     // Ids rise, so a token stands at its id or before it.
     if (ids[id] === id && id < size) return id
-    let [low, high] = [0, Math.min(size, id + 1)]
+    let low = 0
+    let high = Math.min(size, id + 1)
     while (low < high) {
       const middle = (low + high) >> 1
       if (ids[middle]! < id) low = middle + 1
@@ -200,7 +205,7 @@ export class Candidates {
   /** Brings the candidates into their order again, after logits were changed. */
   reorder(): void {
     if (!this.sorted) return
-    const keys = selectTop(this.bits, this.ids, this.size, this.size, this.scratch)
+    const keys = selectTop(this, this.ids, this.size, this.size, this.scratch)
     for (let i = 0; i < this.size; i++) {
       this.ids[i] = idOfKey(keys[i]!)
       this.logits[i] = logitOfKey(keys[i]!)
@@ -214,29 +219,30 @@ export class Candidates {
     this.reorder()
   }
 
-  /** Keeps those for which `keeps` holds, in their order. */
-  keepWhere(keeps: (place: number) => boolean): void {
-    let kept = 0
-    for (let i = 0; i < this.size; i++) {
-      if (!keeps(i)) continue
-      this.ids[kept] = this.ids[i]!
-      this.logits[kept++] = this.logits[i]!
-    }
-    this.size = kept
+  /** Puts a candidate in another place, over what is there: steps that keep some candidates move them up in their order. */
+  move(from: number, to: number): void {
+    this.ids[to] = this.ids[from]!
+    this.logits[to] = this.logits[from]!
   }
 
-  /** Writes e^(logit − highest logit) of each candidate to `weights` and returns their sum. */
-  weigh(): number {
-    const max = this.max()
+  /**
+   * Writes e^(logit − highest logit) of each candidate to `weights`; their sum is then in {@link Candidates.total}, and the highest logit in
+   * {@link Candidates.max}. False where there is none of any weight.
+   */
+  weigh(): boolean {
+    this.findMax()
+    const { logits, weights, size, max } = this
+    this.total = 0
     // Without this, −∞ − −∞ would make every weight NaN.
-    if (max === -Infinity) return 0
+    if (max === -Infinity) return false
     let total = 0
-    for (let i = 0; i < this.size; i++) {
-      const weight = Math.exp(this.logits[i]! - max)
-      this.weights[i] = weight
+    for (let i = 0; i < size; i++) {
+      const weight = expOfNegative(logits[i]! - max)
+      weights[i] = weight
       total += weight
     }
-    return total
+    this.total = total
+    return true
   }
 }
 

@@ -103,6 +103,7 @@ function seedSteps(steps: readonly SamplerStep[], stream: RandomStream): void {
 
 class Chain implements Sampler {
   private readonly candidates = new Candidates()
+  private readonly drawn = new Float64Array(1)
 
   constructor(
     private readonly steps: readonly SamplerStep[],
@@ -111,8 +112,8 @@ class Chain implements Sampler {
   ) {}
 
   choose(logits: ArrayLike<number>): number {
-    // Drawn first: it replaces the array of ids when the vocabulary's size changes.
-    const chosen = this.draw(this.narrow(logits))
+    this.narrow(logits)
+    const chosen = this.draw()
     return this.candidates.ids[chosen]!
   }
 
@@ -137,20 +138,22 @@ class Chain implements Sampler {
       step.apply(candidates)
     }
     if (candidates.isPartial) return undefined
-    return candidates.ids[this.draw(this.weigh(top.vocabulary))]!
+    this.weigh(top.vocabulary)
+    return candidates.ids[this.draw()]!
   }
 
   sample(logits: ArrayLike<number>, { logprobs = 0 }: SampleOptions = {}): Sample {
     checkInteger('logprobs', logprobs, 0, logits.length)
-    const chosen = this.draw(this.narrow(logits))
+    this.narrow(logits)
+    const chosen = this.draw()
     const { candidates } = this
     const id = candidates.ids[chosen]!
     const weights = candidates.weights.subarray(0, candidates.size)
     const sampledLogprob = Math.log(weights[chosen]! / sum(weights))
     // The steps have changed the candidates; the model's distribution is that of all logits.
     candidates.begin(logits)
-    const total = candidates.weigh()
-    const offset = candidates.max() + Math.log(total)
+    candidates.weigh()
+    const offset = candidates.max + Math.log(candidates.total)
     const logprobOf = (token: number) => candidates.logits[token]! - offset
     return { id, logprob: logprobOf(id), sampledLogprob, top: logprobs === 0 ? [] : topTokens(candidates, logprobs, logprobOf) }
   }
@@ -158,8 +161,8 @@ class Chain implements Sampler {
   probabilities(logits: ArrayLike<number>, into = new Float64Array(logits.length)): Float64Array {
     if (into.length !== logits.length)
       throw new SamplingError('VALUE', `probabilities: into must have ${logits.length} elements, one for each logit, got ${into.length}`)
-    const total = this.narrow(logits)
-    const { ids, weights, size } = this.candidates
+    this.narrow(logits)
+    const { ids, weights, size, total } = this.candidates
     into.fill(0)
     for (let i = 0; i < size; i++) into[ids[i]!] = weights[i]! / total
     return into
@@ -204,31 +207,29 @@ class Chain implements Sampler {
     for (const [i, step] of this.steps.entries()) step.restore?.(state.steps[i])
   }
 
-  /** Applies the steps and writes the weights of what they leave; gives the sum of these. */
-  private narrow(logits: ArrayLike<number>): number {
+  /** Applies the steps and weighs what they leave. */
+  private narrow(logits: ArrayLike<number>): void {
     const { candidates, steps } = this
     candidates.begin(logits)
     for (let i = 0; i < steps.length; i++) steps[i]!.apply(candidates)
-    return this.weigh(logits.length)
+    this.weigh(logits.length)
   }
 
-  private weigh(vocabulary: number): number {
-    const total = this.candidates.weigh()
-    if (!(total > 0)) {
+  private weigh(vocabulary: number): void {
+    if (!this.candidates.weigh()) {
       const names = this.steps.map((step) => step.name).join(', ') || 'no steps'
       throw new SamplingError(
         'LOGITS',
         `No token is left to sample: all ${vocabulary} logits are −∞, or the steps [${names}] removed the rest`,
       )
     }
-    return total
   }
 
-  /** The index of the chosen candidate, drawn by the weights, whose sum is `total`. */
-  private draw(total: number): number {
-    const { candidates } = this
-    const target = this.stream.uniform() * total
-    const { weights, size } = candidates
+  /** The index of the chosen candidate, drawn by the weights. */
+  private draw(): number {
+    const { weights, size, total } = this.candidates
+    this.stream.fillUniform(this.drawn)
+    const target = this.drawn[0]! * total
     let sum = 0
     let last = 0
     for (let i = 0; i < size; i++) {
@@ -242,7 +243,7 @@ class Chain implements Sampler {
 }
 
 function topTokens(candidates: Candidates, count: number, logprobOf: (token: number) => number): TokenLogprob[] {
-  const keys = selectTop(candidates.bits, undefined, candidates.size, count, candidates.scratch)
+  const keys = selectTop(candidates, undefined, candidates.size, count, candidates.scratch)
   return Array.from({ length: count }, (_, i) => {
     const id = idOfKey(keys[i]!)
     return { id, logprob: logprobOf(id) }

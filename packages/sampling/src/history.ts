@@ -1,11 +1,13 @@
 import { SamplingError } from './errors.js'
+import { TokenTable } from './token-table.js'
 
 /** The tokens that were accepted, all of them or the last so many, with how often each is among these. */
 export class History {
   private tokens = new Int32Array(64)
   /** Where the oldest is, in a ring when there is a limit. */
   private start = 0
-  private readonly counts = new Map<number, number>()
+  /** The ids that are remembered, each once, with how often. */
+  readonly each = new TokenTable()
   /** Tokens accepted, those included that are not remembered. */
   private seen = 0
   length = 0
@@ -23,14 +25,14 @@ export class History {
     if (this.seen++ < this.skip || this.limit === 0) return
     if (this.length === this.limit) {
       const oldest = this.at(0)
-      const left = this.counts.get(oldest)! - 1
-      if (left === 0) this.counts.delete(oldest)
-      else this.counts.set(oldest, left)
+      const left = this.each.get(oldest) - 1
+      if (left === 0) this.each.delete(oldest)
+      else this.each.set(oldest, left)
       this.start = (this.start + 1) % this.tokens.length
       this.length--
     } else if (this.length === this.tokens.length) this.grow()
     this.tokens[(this.start + this.length++) % this.tokens.length] = id
-    this.counts.set(id, (this.counts.get(id) ?? 0) + 1)
+    this.each.set(id, this.each.get(id) + 1)
   }
 
   /** Token `index`, counted from the oldest that is remembered. */
@@ -43,14 +45,9 @@ export class History {
     return this.at(this.length - 1 - index)
   }
 
-  /** The ids that are remembered, each once, with how often. */
-  get each(): ReadonlyMap<number, number> {
-    return this.counts
-  }
-
   clear(): void {
     this.start = this.length = this.seen = 0
-    this.counts.clear()
+    this.each.clear()
   }
 
   clone(): History {

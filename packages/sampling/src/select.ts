@@ -49,22 +49,55 @@ export function logitOfKey(key: number): number {
 /** Memory for selection, kept between calls. */
 export class SelectionScratch {
   keys = new Float64Array(0)
-  readonly counts = new Uint32Array(BUCKETS)
+  private buckets: Uint32Array | undefined
+
+  /** A count for each bucket; made at first use, since copies of a sampler are many and few of them count. */
+  get counts(): Uint32Array {
+    return (this.buckets ??= new Uint32Array(BUCKETS))
+  }
+
+  /** The first 2^i keys at `i`. */
+  private views: Float64Array[] = []
 
   reserve(size: number): void {
-    if (this.keys.length < size) this.keys = new Float64Array(size)
+    if (this.keys.length >= size) return
+    let length = 16
+    while (length < size) length *= 2
+    this.keys = new Float64Array(length)
+    this.views = []
   }
+
+  /** Sorts the first `count` keys. What stands behind them up to the next power of two is written over. */
+  sort(count: number): void {
+    if (count < 2) return
+    const power = 32 - Math.clz32(count - 1)
+    // Views are kept, and one for each count would be too many.
+    const view = (this.views[power] ??= this.keys.subarray(0, 2 ** power))
+    view.fill(Infinity, count).sort()
+  }
+}
+
+/** Where an id stands among the first `size`; −1 when it does not. */
+export function indexIn(ids: Int32Array, size: number, id: number): number {
+  for (let i = 0; i < size; i++) if (ids[i] === id) return i
+  return -1
+}
+
+/** Logits, and the same memory as integers. */
+interface Logits {
+  readonly logits: Float32Array
+  readonly bits: Int32Array
 }
 
 /**
  * Writes the keys of the `count` highest of `size` logits to `scratch.keys[0, count)`, in order.
  *
- * @param bits the logits' float32 bits
+ * @param values the logits
  * @param ids their ids, or undefined where the index is the id
  * @param count from 1 to `size`
  */
 export function selectTop(
-  bits: Int32Array,
+  values: Logits,
   ids: Int32Array | undefined,
   size: number,
   count: number,
@@ -73,13 +106,13 @@ export function selectTop(
   scratch.reserve(size)
   const { keys } = scratch
   const found =
-    count <= HEAP_LIMIT && count < size ? topByHeap(bits, ids, size, count, keys) : topByBuckets(bits, ids, size, count, scratch)
-  keys.subarray(0, found).sort()
+    count <= HEAP_LIMIT && count < size ? topByHeap(values, ids, size, count, keys) : topByBuckets(values.bits, ids, size, count, scratch)
+  scratch.sort(found)
   return keys
 }
 
 /** Keeps the best so far in a heap with the worst of them on top. */
-function topByHeap(bits: Int32Array, ids: Int32Array | undefined, size: number, count: number, keys: Float64Array): number {
+function topByHeap({ logits, bits }: Logits, ids: Int32Array | undefined, size: number, count: number, keys: Float64Array): number {
   for (let i = 0; i < count; i++) {
     const key = keyOf(bits[i]!, ids === undefined ? i : ids[i]!)
     let at = i
@@ -91,10 +124,11 @@ function topByHeap(bits: Int32Array, ids: Int32Array | undefined, size: number, 
     }
     keys[at] = key
   }
-  let worst = 0x7fffffff - Math.floor(keys[0]! / MAX_VOCABULARY)
+  let worst = logitOfKey(keys[0]!)
   for (let i = count; i < size; i++) {
-    // Nearly every logit ends here, with one comparison of integers.
-    if (ordered(bits[i]!) < worst) continue
+    // Nearly every logit ends here, four at a time.
+    while (i + 3 < size && logits[i]! < worst && logits[i + 1]! < worst && logits[i + 2]! < worst && logits[i + 3]! < worst) i += 4
+    if (i === size || logits[i]! < worst) continue
     const key = keyOf(bits[i]!, ids === undefined ? i : ids[i]!)
     if (key >= keys[0]!) continue
     let at = 0
@@ -107,22 +141,17 @@ function topByHeap(bits: Int32Array, ids: Int32Array | undefined, size: number, 
       at = child
     }
     keys[at] = key
-    worst = 0x7fffffff - Math.floor(keys[0]! / MAX_VOCABULARY)
+    worst = logitOfKey(keys[0]!)
   }
   return count
 }
 
 /** Counts logits by bucket, and collects those of the buckets that hold the best. */
-function topByBuckets(
-  bits: Int32Array,
-  ids: Int32Array | undefined,
-  size: number,
-  count: number,
-  { keys, counts }: SelectionScratch,
-): number {
+function topByBuckets(bits: Int32Array, ids: Int32Array | undefined, size: number, count: number, scratch: SelectionScratch): number {
+  const { keys } = scratch
   let lowest = 0
   if (count < size && size > SORT_LIMIT) {
-    counts.fill(0)
+    const counts = scratch.counts.fill(0)
     for (let i = 0; i < size; i++) counts[bucketOf(bits[i]!)]!++
     lowest = BUCKETS
     for (let above = 0; above < count;) above += counts[--lowest]!

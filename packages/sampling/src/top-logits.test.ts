@@ -34,7 +34,11 @@ function topOf(logits: Float32Array, count: number, stream: RandomStream): TopLo
 const mask = (rest: number): SamplerStep => ({
   name: 'mask',
   needsAll: false,
-  apply: (candidates) => candidates.keepWhere((i) => candidates.ids[i]! % 3 !== rest),
+  apply(candidates) {
+    let kept = 0
+    for (let i = 0; i < candidates.size; i++) if (candidates.ids[i]! % 3 !== rest) candidates.move(i, kept++)
+    candidates.size = kept
+  },
 })
 
 type Maker = (stream: RandomStream) => SamplerStep

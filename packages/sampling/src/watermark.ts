@@ -74,9 +74,10 @@ export function watermark(options: WatermarkOptions): SamplerStep {
 /** Tokens that `selfhash` looks at; each costs a permutation. */
 const LOOKED_AT = 40
 
-function likeliest({ bits, ids, size, scratch }: Candidates): number[] {
+function likeliest(candidates: Candidates): number[] {
+  const { ids, size, scratch } = candidates
   const count = Math.min(LOOKED_AT, size)
-  const keys = selectTop(bits, ids, size, count, scratch)
+  const keys = selectTop(candidates, ids, size, count, scratch)
   return Array.from(keys.subarray(0, count), idOfKey)
 }
 

@@ -6,7 +6,8 @@ export function distribution(logits: ArrayLike<number>, ...steps: SamplerStep[])
   const candidates = new Candidates()
   candidates.begin(logits)
   for (const step of steps) step.apply(candidates)
-  const total = candidates.weigh()
+  candidates.weigh()
+  const { total } = candidates
   const entries = Array.from({ length: candidates.size }, (_, i): [number, number] => [candidates.ids[i]!, candidates.weights[i]! / total])
   return new Map(entries.filter(([, probability]) => probability > 0))
 }

@@ -1,11 +1,12 @@
 /** Which tokens may come where a text stands. */
 import { DEAD, type Config, type Machine } from './machine.js'
+import { Recent } from './recent.js'
 import type { Trie, Vocabulary } from './vocabulary.js'
 
-/** Masks that are kept, of the configurations asked for last. */
-const MOST_MASKS = 512
+/** Masks that are kept at least, of the configurations asked for last; twice as many at most. */
+const MOST_MASKS = 256
 /** Parts of masks that are kept. */
-const MOST_PARTS = 4_096
+const MOST_PARTS = 2_048
 /** What is to follow beyond so much is not part of what a part of a mask is known by: hardly a token closes more than a string. */
 const LEVELS = 1
 /** Nodes of a part from which on it depends on what was cut off; of a string's rest there are about 300. */
@@ -24,8 +25,8 @@ interface Part {
 
 /** Masks of a machine's configurations, put together of parts that do not depend on the whole of where the text stands. */
 export class Masks {
-  private readonly known = new Map<Config, Uint32Array>()
-  private readonly parts = new Map<Config, Part>()
+  private readonly known = new Recent<Uint32Array>(MOST_MASKS)
+  private readonly parts = new Recent<Part>(MOST_PARTS)
   private readonly stack: Int32Array
   private readonly found: Found
 
@@ -39,14 +40,19 @@ export class Masks {
 
   /** The mask of a configuration, which must not be written to: bit `id % 32` of word `id >> 5` for token `id`. */
   of(config: Config): Uint32Array {
-    return keep(this.known, config, MOST_MASKS, () => this.make(config))
+    let mask = this.known.get(config)
+    if (mask === undefined) {
+      mask = this.make(config)
+      this.known.set(config, mask)
+    }
+    return mask
   }
 
   private make(config: Config): Uint32Array {
     const { machine, vocabulary } = this
     const mask = new Uint32Array(vocabulary.words)
     // All parts first: they are made with the same memory that collects what goes on from them here.
-    const parts = machine.cut(config, vocabulary.longest, LEVELS).map((cut) => keep(this.parts, cut, MOST_PARTS, () => this.partOf(cut)))
+    const parts = machine.cut(config, vocabulary.longest, LEVELS).map((cut) => this.partOf(cut))
     // Where too much depends on what was cut off, all is looked at by where the text really stands.
     const isDeep = parts.some(({ open }) => open.length > MOST_OPEN)
     if (isDeep) {
@@ -64,6 +70,15 @@ export class Masks {
   }
 
   private partOf(config: Config): Part {
+    let part = this.parts.get(config)
+    if (part === undefined) {
+      part = this.makePart(config)
+      this.parts.set(config, part)
+    }
+    return part
+  }
+
+  private makePart(config: Config): Part {
     const { machine, vocabulary, found } = this
     const open: number[] = []
     const room = machine.roomOf(config)
@@ -174,14 +189,4 @@ class Found {
     this.isMany = false
     this.count = 0
   }
-}
-
-/** What is kept under a key as what was asked for last; what was asked for longest ago is let go of. */
-function keep<T>(known: Map<Config, T>, key: Config, most: number, make: () => T): T {
-  let value = known.get(key)
-  if (value === undefined) value = make()
-  else known.delete(key)
-  known.set(key, value)
-  if (known.size > most) known.delete(known.keys().next().value!)
-  return value
 }

@@ -1,5 +1,6 @@
 import { checkRange } from '../check.js'
 import { SamplingError } from '../errors.js'
+import { indexIn } from '../select.js'
 import type { SamplerStep } from '../step.js'
 
 export interface AdaptivePOptions {
@@ -28,8 +29,8 @@ export function adaptiveP({ target, decay = 0.9 }: AdaptivePOptions): SamplerSte
     return {
       name: 'adaptiveP',
       apply(candidates) {
-        const total = candidates.weigh()
-        if (!(total > 0)) return
+        if (!candidates.weigh()) return
+        const { total } = candidates
         ;({ size } = candidates)
         if (ids.length < size) {
           ids = new Int32Array(size)
@@ -46,7 +47,7 @@ export function adaptiveP({ target, decay = 0.9 }: AdaptivePOptions): SamplerSte
         candidates.reorder()
       },
       accept(id) {
-        const place = ids.subarray(0, size).indexOf(id)
+        const place = indexIn(ids, size, id)
         if (place < 0) return
         sum = probabilities[place]! + decay * sum
         weight = 1 + decay * weight

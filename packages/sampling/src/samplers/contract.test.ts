@@ -137,7 +137,9 @@ describe('steps that look back', () => {
         expect(history.tokensInOrder).toEqual(kept)
         const counts = new Map<number, number>()
         for (const id of kept) counts.set(id, (counts.get(id) ?? 0) + 1)
-        expect(new Map(history.each)).toEqual(counts)
+        expect(new Map(Array.from({ length: history.each.size }, (_, i) => [history.each.idAt(i), history.each.valueAt(i)]))).toEqual(
+          counts,
+        )
         // A prompt that is not looked at is not remembered, nor forgotten to have been there.
         const behind = new History(limit, 2)
         for (const id of ids.slice(0, 1)) behind.accept(id)

@@ -13,7 +13,7 @@ export function epsilonCutoff(probability: number): SamplerStep {
   return {
     name: 'epsilonCutoff',
     apply(candidates) {
-      if (probability > 0) keepFromProbability(candidates, candidates.weigh(), probability)
+      if (probability > 0 && candidates.weigh()) keepFromProbability(candidates, probability)
     },
   }
 }
@@ -30,21 +30,22 @@ export function etaCutoff(probability: number): SamplerStep {
   return {
     name: 'etaCutoff',
     apply(candidates) {
-      if (probability === 0) return
-      const total = candidates.weigh()
-      const { weights, size } = candidates
+      if (probability === 0 || !candidates.weigh()) return
+      const { weights, size, total } = candidates
       let entropy = 0
       for (let i = 0; i < size; i++) {
         const p = weights[i]! / total
         if (p > 0) entropy -= p * Math.log(p)
       }
-      keepFromProbability(candidates, total, Math.min(probability, Math.sqrt(probability) * Math.exp(-entropy)))
+      keepFromProbability(candidates, Math.min(probability, Math.sqrt(probability) * Math.exp(-entropy)))
     },
   }
 }
 
-function keepFromProbability(candidates: Parameters<SamplerStep['apply']>[0], total: number, least: number): void {
-  const { weights } = candidates
+function keepFromProbability(candidates: Parameters<SamplerStep['apply']>[0], least: number): void {
+  const { weights, size, total } = candidates
+  let kept = 0
   // The most likely token has a weight of 1.
-  if (total > 0) candidates.keepWhere((i) => weights[i] === 1 || Math.fround(weights[i]! / total) >= Math.fround(least))
+  for (let i = 0; i < size; i++) if (weights[i] === 1 || Math.fround(weights[i]! / total) >= Math.fround(least)) candidates.move(i, kept++)
+  candidates.size = kept
 }

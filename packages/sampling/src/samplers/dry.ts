@@ -3,6 +3,7 @@ import { checkInteger, checkRange } from '../check.js'
 import { SamplingError } from '../errors.js'
 import { History, remembering } from '../history.js'
 import type { SamplerStep } from '../step.js'
+import { TokenTable } from '../token-table.js'
 
 export interface DryOptions {
   /** What a repetition of the allowed length costs, in logits. From 0 to 1e6; default 0.8, and 0 changes nothing. */
@@ -38,7 +39,7 @@ export function dry(options: DryOptions = {}): SamplerStep {
   const mostSteps = base > 1.000001 ? Math.floor(LARGEST_LOG / Math.log(base)) : Infinity
   const make = (history: History): SamplerStep => {
     let matches = new Int32Array(0)
-    const longest = new Map<number, number>()
+    const longest = new TokenTable()
     return {
       name: 'dry',
       needsAll: false,
@@ -55,7 +56,7 @@ export function dry(options: DryOptions = {}): SamplerStep {
           const found = Math.min(matches[back]!, limit)
           if (found < allowedLength) continue
           const next = history.back(back - 1)
-          if (found > (longest.get(next) ?? 0)) longest.set(next, found)
+          if (found > longest.get(next)) longest.set(next, found)
         }
         penalise(candidates)
       },
@@ -63,10 +64,11 @@ export function dry(options: DryOptions = {}): SamplerStep {
     }
 
     function penalise(candidates: Candidates): void {
-      for (const [id, found] of longest) {
+      for (let i = 0; i < longest.size; i++) {
+        const id = longest.idAt(i)
         const place = singles.has(id) ? -1 : candidates.placeOf(id)
         if (place < 0) continue
-        const cost = multiplier * base ** Math.min(found - allowedLength, mostSteps)
+        const cost = multiplier * base ** Math.min(longest.valueAt(i) - allowedLength, mostSteps)
         candidates.set(place, candidates.logits[place]! - cost)
       }
       candidates.reorder()
@@ -79,11 +81,15 @@ export function dry(options: DryOptions = {}): SamplerStep {
 function lengthSinceBreaker(history: History, breakers: readonly (readonly number[])[]): number {
   if (breakers.length === 0) return history.length
   for (let since = 0; since < history.length; since++)
-    for (const breaker of breakers) {
-      if (breaker.length > history.length - since) continue
-      if (breaker.every((id, i) => history.back(since + breaker.length - 1 - i) === id)) return since
-    }
+    for (let i = 0; i < breakers.length; i++) if (endsWith(history, since, breakers[i]!)) return since
   return history.length
+}
+
+/** Whether the text without its last `since` tokens ends with some. */
+function endsWith(history: History, since: number, ids: readonly number[]): boolean {
+  if (ids.length > history.length - since) return false
+  for (let i = 0; i < ids.length; i++) if (history.back(since + ids.length - 1 - i) !== ids[i]) return false
+  return true
 }
 
 /**
@@ -93,11 +99,15 @@ function lengthSinceBreaker(history: History, breakers: readonly (readonly numbe
  */
 function matchesOfEnd(history: History, matches: Int32Array): void {
   const { length } = history
-  let [left, right] = [0, 0]
+  let left = 0
+  let right = 0
   for (let i = 1; i < length; i++) {
     let known = i < right ? Math.min(right - i, matches[i - left]!) : 0
     while (i + known < length && history.back(known) === history.back(i + known)) known++
     matches[i] = known
-    if (i + known > right) [left, right] = [i, i + known]
+    if (i + known > right) {
+      left = i
+      right = i + known
+    }
   }
 }

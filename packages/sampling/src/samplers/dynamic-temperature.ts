@@ -27,9 +27,8 @@ export function dynamicTemperature({ min, max, exponent = 1 }: DynamicTemperatur
     apply(candidates) {
       const { size } = candidates
       if (size <= 1) return
-      const total = candidates.weigh()
-      if (!(total > 0)) return
-      const { weights } = candidates
+      if (!candidates.weigh()) return
+      const { weights, total } = candidates
       let entropy = 0
       for (let i = 0; i < size; i++) {
         const p = weights[i]! / total

@@ -17,7 +17,9 @@ export function logitBias(biases: Readonly<Record<number, number>> | Iterable<re
     name: 'logitBias',
     needsAll: false,
     apply(candidates) {
-      for (const [id, bias] of entries) {
+      for (let i = 0; i < entries.length; i++) {
+        const id = entries[i]![0]
+        const bias = entries[i]![1]
         const place = candidates.placeOf(id)
         if (place >= 0) candidates.set(place, candidates.logits[place]! + bias)
         else if (bias > 0) candidates.raiseMissing(id)

@@ -19,8 +19,10 @@ export function minP(share: number): SamplerStep {
     // 1/share would have the same probability each; commonly there are few.
     ...(share > 0 ? { keeps: Math.min(MOST_KEPT, Math.ceil(4 / share)) } : {}),
     apply(candidates) {
+      if (share === 0) return
+      candidates.findMax()
       // Logits are float32: rounding the threshold alike keeps a token that lies on it.
-      if (share > 0) candidates.keepFrom(Math.fround(candidates.max() + offset))
+      candidates.keepFrom(Math.fround(candidates.max + offset))
     },
   }
 }

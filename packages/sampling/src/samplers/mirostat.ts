@@ -1,6 +1,7 @@
 import type { Candidates } from '../candidates.js'
 import { checkInteger, checkRange } from '../check.js'
 import { SamplingError } from '../errors.js'
+import { indexIn } from '../select.js'
 import type { SamplerStep } from '../step.js'
 
 export interface MirostatOptions {
@@ -27,7 +28,8 @@ export function mirostat({ tau = 5, eta = 0.1, tokens = 100 }: MirostatOneOption
     const vocabulary = candidates.size
     candidates.sort()
     const { logits } = candidates
-    let [products, squares] = [0, 0]
+    let products = 0
+    let squares = 0
     for (let i = 0; i < tokens - 1 && i < candidates.size - 1; i++) {
       // The logarithm of the ratio of two probabilities is the difference of their logits.
       const step = logits[i]! - logits[i + 1]!
@@ -53,10 +55,9 @@ export function mirostat({ tau = 5, eta = 0.1, tokens = 100 }: MirostatOneOption
  */
 export function mirostat2({ tau = 5, eta = 0.1 }: MirostatOptions = {}): SamplerStep {
   return controlled('mirostat2', tau, eta, (candidates, most) => {
-    const total = candidates.weigh()
-    if (!(total > 0)) return
+    if (!candidates.weigh()) return
     // −log2 p ≤ most; the likeliest token stays in any case.
-    const highest = candidates.max()
+    const { max: highest, total } = candidates
     candidates.keepFrom(Math.min(highest, Math.fround(highest + Math.log(total) - most * Math.LN2)))
   })
 }
@@ -85,11 +86,13 @@ function controlled(
         ids = new Int32Array(size)
         logits = new Float32Array(size)
       }
-      ids.set(candidates.ids.subarray(0, size))
-      logits.set(candidates.logits.subarray(0, size))
+      for (let i = 0; i < size; i++) {
+        ids[i] = candidates.ids[i]!
+        logits[i] = candidates.logits[i]!
+      }
     },
     accept(id) {
-      const place = ids.subarray(0, size).indexOf(id)
+      const place = indexIn(ids, size, id)
       // A token that was not drawn here, such as the prompt's, says nothing.
       if (place < 0) return
       let max = -Infinity

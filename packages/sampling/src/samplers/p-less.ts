@@ -9,14 +9,15 @@ export function pLess(): SamplerStep {
   return {
     name: 'pLess',
     apply(candidates) {
-      const total = candidates.weigh()
-      if (!(total > 0)) return
-      const { weights, size } = candidates
+      if (!candidates.weigh()) return
+      const { weights, size, total } = candidates
       let squares = 0
       for (let i = 0; i < size; i++) squares += weights[i]! * weights[i]!
       // In float32, the precision of the logits: of equally likely tokens all are kept. The likeliest always is: Σp² is at most its probability.
       const least = Math.fround(squares / total)
-      candidates.keepWhere((i) => weights[i]! === 1 || Math.fround(weights[i]!) >= least)
+      let kept = 0
+      for (let i = 0; i < size; i++) if (weights[i]! === 1 || Math.fround(weights[i]!) >= least) candidates.move(i, kept++)
+      candidates.size = kept
     },
   }
 }

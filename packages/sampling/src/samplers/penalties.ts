@@ -32,11 +32,12 @@ export function penalties(options: PenaltyOptions = {}): SamplerStep {
     // What lowers logits cannot bring tokens to the top that were not there.
     needsAll: repeat < 1 || frequency < 0 || presence < 0,
     apply(candidates) {
-      for (const [id, count] of history.each) {
-        const place = candidates.placeOf(id)
+      const { each } = history
+      for (let i = 0; i < each.size; i++) {
+        const place = candidates.placeOf(each.idAt(i))
         if (place < 0) continue
         const logit = candidates.logits[place]!
-        candidates.set(place, (logit > 0 ? logit / repeat : logit * repeat) - count * frequency - presence)
+        candidates.set(place, (logit > 0 ? logit / repeat : logit * repeat) - each.valueAt(i) * frequency - presence)
       }
       candidates.reorder()
     },

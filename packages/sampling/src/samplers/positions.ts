@@ -23,8 +23,8 @@ function counting(name: string, needsAll: boolean, apply: (candidates: Candidate
 }
 
 function ban(candidates: Candidates, ids: readonly number[]): void {
-  for (const id of ids) {
-    const place = candidates.placeOf(id)
+  for (let i = 0; i < ids.length; i++) {
+    const place = candidates.placeOf(ids[i]!)
     if (place >= 0) candidates.set(place, -Infinity)
   }
   candidates.reorder()
@@ -71,7 +71,8 @@ export function lengthDecay({ start, factor, stop, prompt = 0 }: LengthDecayOpti
   return counting('lengthDecay', false, (candidates, accepted) => {
     const more = accepted - prompt - start
     if (more <= 0) return
-    for (const id of stop) {
+    for (let i = 0; i < stop.length; i++) {
+      const id = stop[i]!
       const place = candidates.placeOf(id)
       if (place < 0) {
         if (factor > 1) candidates.raiseMissing(id)

@@ -3,86 +3,11 @@ import { random } from '@tesserae/core'
 import { describe, expect, it } from 'vitest'
 import { codeOf, distribution } from '../__fixtures__/helpers.js'
 import { Candidates } from '../candidates.js'
-import type { SamplerStep } from '../step.js'
 import { greedy } from './greedy.js'
 import { minP } from './min-p.js'
 import { temperature } from './temperature.js'
 import { topK } from './top-k.js'
 import { topP } from './top-p.js'
-
-// The probabilities, parameters and results of llama.cpp's tests/test-sampling.cpp (MIT): logits are the logarithms of 0.1, 0.2, 0.3 and
-// 0.4 for the ids 0 to 3, and results agree to 1e-5. Its case min-p 1.05 is a parameter out of range here.
-const published: readonly (readonly [string, SamplerStep, Readonly<Record<number, number>>])[] = [
-  ['temperature 1', temperature(1), { 0: 0.1, 1: 0.2, 2: 0.3, 3: 0.4 }],
-  ['temperature 0', temperature(0), { 3: 1 }],
-  ['top-k 1', topK(1), { 3: 1 }],
-  ['top-k 3', topK(3), { 3: 0.44444, 2: 0.33333, 1: 0.22222 }],
-  ['top-k 4', topK(4), { 3: 0.4, 2: 0.3, 1: 0.2, 0: 0.1 }],
-  ['top-k 0', topK(0), { 0: 0.1, 1: 0.2, 2: 0.3, 3: 0.4 }],
-  ['top-p 0', topP(0), { 3: 1 }],
-  ['top-p 0.7', topP(0.7), { 3: 0.571429, 2: 0.428571 }],
-  ['top-p 0.8', topP(0.8), { 3: 0.44444, 2: 0.33333, 1: 0.22222 }],
-  ['top-p 1', topP(1), { 0: 0.1, 1: 0.2, 2: 0.3, 3: 0.4 }],
-  ['min-p 0', minP(0), { 0: 0.1, 1: 0.2, 2: 0.3, 3: 0.4 }],
-  ['min-p 0.24', minP(0.24), { 0: 0.1, 1: 0.2, 2: 0.3, 3: 0.4 }],
-  ['min-p 0.26', minP(0.26), { 1: 0.2 / 0.9, 2: 0.3 / 0.9, 3: 0.4 / 0.9 }],
-  ['min-p 0.49', minP(0.49), { 1: 0.2 / 0.9, 2: 0.3 / 0.9, 3: 0.4 / 0.9 }],
-  ['min-p 0.51', minP(0.51), { 2: 0.3 / 0.7, 3: 0.4 / 0.7 }],
-  ['min-p 0.74', minP(0.74), { 2: 0.3 / 0.7, 3: 0.4 / 0.7 }],
-  ['min-p 0.76', minP(0.76), { 3: 1 }],
-  ['min-p 1', minP(1), { 3: 1 }],
-]
-
-describe('llama.cpp’s published cases', () => {
-  const logits = Float32Array.from([0.1, 0.2, 0.3, 0.4], Math.log)
-
-  it.each(published)('%s', (_, step, expected) => {
-    const result = distribution(logits, step)
-    expect([...result.keys()].sort()).toEqual(Object.keys(expected).map(Number).sort())
-    for (const [id, probability] of result) expect(Math.abs(probability - expected[id]!)).toBeLessThan(1e-5)
-  })
-
-  // In its queues, token i of 10,000 has the probability i / Σ, so what each step must keep is known in integers: a range of ids from
-  // `lowest` to 9999.
-  const queues: readonly (readonly [string, number, number, number])[] = [
-    ['k', 10_000, 1, 1],
-    ['k', 1, 1, 1],
-    ['p', 10_000, 1, 1],
-    ['p', 10_000, 0, 1],
-    ['m', 10_000, 1, 1],
-    ['m', 10_000, 1, 1e-12],
-    ['k', 100, 1, 1],
-    ['p', 10_000, 0.0003, 1],
-    ['p', 10_000, 0.8, 1],
-    ['m', 10_000, 1, 9997.9 / 9999],
-    ['m', 10_000, 1, 0.1],
-    ...['kp', 'km', 'pk', 'pm', 'mk', 'mp', 'kpm', 'kmp', 'pkm', 'pmk', 'mkp', 'mpk'].map((queue) => [queue, 100, 0.8, 0.1] as const),
-    ['mp', 100, 0.8, 9997.9 / 9999],
-  ]
-  it.each(queues)('queue %s with top-k %d, top-p %d, min-p %d', (queue, k, p, m) => {
-    const size = 10_000
-    const candidates = new Candidates()
-    candidates.begin(Float32Array.from({ length: size }, (_, id) => Math.log(id)))
-    let lowest = 0
-    for (const letter of queue) {
-      if (letter === 'k') {
-        topK(k).apply(candidates)
-        lowest = Math.max(lowest, size - k)
-      } else if (letter === 'm') {
-        minP(m).apply(candidates)
-        // Token 0 has a logit of −∞, and any threshold removes it.
-        lowest = Math.max(lowest, 1, Math.min(size - 1, Math.ceil(m * (size - 1) - 1e-3)))
-      } else {
-        topP(p).apply(candidates)
-        const sumFrom = (id: number) => ((id + size - 1) * (size - id)) / 2
-        const target = p * sumFrom(lowest)
-        if (p < 1) for (lowest = size - 1; sumFrom(lowest) < target;) lowest--
-      }
-      expect(candidates.size).toBe(size - lowest)
-      expect(Math.min(...candidates.ids.subarray(0, candidates.size))).toBe(lowest)
-    }
-  })
-})
 
 /** Enough logits that buckets are counted instead of sorting everything. */
 const manyLogits = fc.tuple(fc.integer(), fc.constantFrom(0.01, 1, 6), fc.constantFrom(0, 0.25)).map(([seed, scale, grid]) => {

@@ -61,11 +61,13 @@ function biased(name: string, biases: readonly (readonly [sequence: readonly num
     name,
     needsAll: false,
     apply(candidates) {
-      for (const [sequence, bias] of biases) {
+      for (let i = 0; i < biases.length; i++) {
+        const sequence = biases[i]![0]
         const before = sequence.length - 1
         let same = 0
         while (same < before && same < history.length && sequence[before - 1 - same] === history.back(same)) same++
         if (same < before) continue
+        const bias = biases[i]![1]
         const place = candidates.placeOf(sequence[before]!)
         if (place >= 0) candidates.set(place, candidates.logits[place]! + bias)
         else if (bias > 0) candidates.raiseMissing(sequence[before]!)

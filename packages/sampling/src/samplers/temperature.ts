@@ -21,9 +21,9 @@ export function temperature(value: number): SamplerStep {
 export function divideLogits(candidates: Candidates, value: number): void {
   if (value === 0) return candidates.keepFirstMax()
   if (value === 1) return
-  const max = candidates.max()
+  candidates.findMax()
+  const { logits, size, max } = candidates
   if (max === -Infinity) return
-  const { logits, size } = candidates
   // Relative to the highest, so that a low temperature cannot overflow.
   for (let i = 0; i < size; i++) logits[i] = (logits[i]! - max) / value
   // What is higher stays at least as high, so this holds for tokens that were left out too.

@@ -18,18 +18,18 @@ export function topH(share: number): SamplerStep {
     apply(candidates) {
       if (candidates.size <= LOOKED_AT) candidates.sort()
       candidates.keepTop(LOOKED_AT)
-      const total = candidates.weigh()
-      if (!(total > 0)) return
-      const { weights, size } = candidates
-      const term = (i: number): number => {
-        const p = weights[i]! / total
-        return p > 0 ? -p * Math.log(p) : 0
-      }
+      if (!candidates.weigh()) return
+      const { weights, size, total } = candidates
+      // What each has of the entropy takes the place of its weight.
       let entropy = 0
-      for (let i = 0; i < size; i++) entropy += term(i)
-      let sum = term(0)
+      for (let i = 0; i < size; i++) {
+        const p = weights[i]! / total
+        weights[i] = p > 0 ? -p * Math.log(p) : 0
+        entropy += weights[i]!
+      }
+      let sum = weights[0]!
       let kept = 1
-      while (kept < size && Math.fround(sum + term(kept)) <= Math.fround(entropy * share)) sum += term(kept++)
+      while (kept < size && Math.fround(sum + weights[kept]!) <= Math.fround(entropy * share)) sum += weights[kept++]!
       candidates.keepTop(kept)
     },
   }

@@ -15,7 +15,8 @@ export function topNSigma(n: number): SamplerStep {
     apply(candidates) {
       const { logits, size } = candidates
       if (n === 0 || size <= 1) return
-      let [sum, count] = [0, 0]
+      let sum = 0
+      let count = 0
       for (let i = 0; i < size; i++)
         if (logits[i]! > -Infinity) {
           sum += logits[i]!
@@ -25,7 +26,8 @@ export function topNSigma(n: number): SamplerStep {
       const mean = sum / count
       let squares = 0
       for (let i = 0; i < size; i++) if (logits[i]! > -Infinity) squares += (logits[i]! - mean) ** 2
-      candidates.keepFrom(Math.fround(candidates.max() - n * Math.sqrt(squares / count)))
+      candidates.findMax()
+      candidates.keepFrom(Math.fround(candidates.max - n * Math.sqrt(squares / count)))
     },
   }
 }

@@ -1,6 +1,7 @@
 import type { Candidates } from '../candidates.js'
 import { checkRange } from '../check.js'
-import { bucketOf, BUCKETS, keyOf, logitOfKey, SORT_LIMIT } from '../select.js'
+import { expOfNegative } from '../exp.js'
+import { bucketOf, BUCKETS, idOfKey, keyOf, logitOfKey, SORT_LIMIT } from '../select.js'
 import type { SamplerStep } from '../step.js'
 
 /**
@@ -18,22 +19,26 @@ export function topP(mass: number): SamplerStep {
     name: 'topP',
     apply(candidates) {
       if (mass === 1 || candidates.size <= 1) return
-      const total = candidates.weigh()
-      // Compared in float32, the precision of the logits: 0.4 + 0.3 reaches 0.7.
-      const reached = (sum: number) => Math.fround(sum / total) >= Math.fround(mass)
-      if (candidates.sorted) keepPrefix(candidates, reached)
-      else keepByBuckets(candidates, reached, candidates.size > SORT_LIMIT ? (buckets ??= new Float64Array(BUCKETS)) : undefined)
+      if (!candidates.weigh()) return
+      if (candidates.sorted) keepPrefix(candidates, mass)
+      else keepByBuckets(candidates, mass, candidates.size > SORT_LIMIT ? (buckets ??= new Float64Array(BUCKETS)) : undefined)
     },
     // Copies must not share the buckets' memory with a sampler in another call.
     clone: () => topP(mass),
   }
 }
 
-function keepPrefix(candidates: Candidates, reached: (sum: number) => boolean): void {
+/** In float32, the precision of the logits: 0.4 + 0.3 reaches 0.7. */
+function reaches(sum: number, total: number, mass: number): boolean {
+  return Math.fround(sum / total) >= Math.fround(mass)
+}
+
+function keepPrefix(candidates: Candidates, mass: number): void {
+  const { total } = candidates
   let sum = 0
   for (let i = 0; i < candidates.size; i++) {
     sum += candidates.weights[i]!
-    if (reached(sum)) {
+    if (reaches(sum, total, mass)) {
       candidates.size = i + 1
       return
     }
@@ -44,15 +49,16 @@ function keepPrefix(candidates: Candidates, reached: (sum: number) => boolean): 
  * Keeps candidates up to the one at which the mass is reached. Of a large vocabulary only the bucket of logits in which that happens is
  * sorted.
  */
-function keepByBuckets(candidates: Candidates, reached: (sum: number) => boolean, buckets: Float64Array | undefined): void {
-  const { ids, logits, bits, weights, scratch, size } = candidates
+function keepByBuckets(candidates: Candidates, mass: number, buckets: Float64Array | undefined): void {
+  const { ids, logits, bits, weights, scratch, size, max, total } = candidates
   let sum = 0
   let border = 0
   if (buckets !== undefined) {
     buckets.fill(0)
     for (let i = 0; i < size; i++) buckets[bucketOf(bits[i]!)]! += weights[i]!
     // An empty bucket cannot be the border, not even for a mass of 0, which nothing reaches already.
-    for (border = BUCKETS - 1; border >= 0 && (buckets[border] === 0 || !reached(sum + buckets[border]!)); border--) sum += buckets[border]!
+    for (border = BUCKETS - 1; border >= 0 && (buckets[border] === 0 || !reaches(sum + buckets[border]!, total, mass)); border--)
+      sum += buckets[border]!
     if (border < 0) return
   }
 
@@ -60,21 +66,17 @@ function keepByBuckets(candidates: Candidates, reached: (sum: number) => boolean
   let sorted = 0
   for (let i = 0; i < size; i++)
     if (buckets === undefined || bucketOf(bits[i]!) === border) scratch.keys[sorted++] = keyOf(bits[i]!, ids[i]!)
-  const keys = scratch.keys.subarray(0, sorted).sort()
-  const max = candidates.max()
+  const { keys } = scratch
+  scratch.sort(sorted)
   let last = 0
   for (; last < sorted - 1; last++) {
-    sum += Math.exp(logitOfKey(keys[last]!) - max)
-    if (reached(sum)) break
+    sum += expOfNegative(logitOfKey(keys[last]!) - max)
+    if (reaches(sum, total, mass)) break
   }
-  const lastKey = keys[last]!
+  const [lastLogit, lastId] = [logitOfKey(keys[last]!), idOfKey(keys[last]!)]
 
-  // Keys fall from bucket to bucket, so one comparison tells all that is kept; the order stays.
+  // All that is more likely than the last is kept, and what is as likely up to its id; the order stays.
   let kept = 0
-  for (let i = 0; i < size; i++) {
-    if (keyOf(bits[i]!, ids[i]!) > lastKey) continue
-    ids[kept] = ids[i]!
-    logits[kept++] = logits[i]!
-  }
+  for (let i = 0; i < size; i++) if (logits[i]! > lastLogit || (logits[i] === lastLogit && ids[i]! <= lastId)) candidates.move(i, kept++)
   candidates.size = kept
 }

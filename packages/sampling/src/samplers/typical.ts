@@ -17,15 +17,14 @@ export function typical(mass: number): SamplerStep {
     name: 'typical',
     apply(candidates) {
       if (mass === 1 || candidates.size <= 1) return
-      const total = candidates.weigh()
-      if (!(total > 0)) return
-      const { weights, logits, size } = candidates
-      const offset = candidates.max() + Math.log(total)
+      if (!candidates.weigh()) return
+      const { weights, logits, size, total } = candidates
+      const offset = candidates.max + Math.log(total)
       let entropy = 0
       for (let i = 0; i < size; i++) if (weights[i]! > 0) entropy -= (weights[i]! / total) * (logits[i]! - offset)
       const values = scores.reserve(size)
       for (let i = 0; i < size; i++) values[i] = Math.abs(offset - logits[i]! - entropy)
-      scores.keepLowest(candidates, (sum) => Math.fround(sum / total) > Math.fround(mass))
+      scores.keepLowest(candidates, mass)
     },
     clone: () => typical(mass),
   }

@@ -20,20 +20,24 @@ export function xtc(options: XtcOptions = {}): SamplerStep {
   checkRange('threshold', threshold, 0, 1)
   const make = (own: RandomStream): SamplerStep => {
     let stream = own
+    const drawn = new Float64Array(1)
     return {
       name: 'xtc',
       seed: (given) => void (stream = given),
       apply(candidates) {
-        const acts = stream.uniform() < probability
-        if (!acts || threshold > 0.5 || candidates.size < 2) return
-        const total = candidates.weigh()
-        if (!(total > 0)) return
-        const { weights, size } = candidates
-        const isLikely = (i: number): boolean => Math.fround(weights[i]! / total) >= Math.fround(threshold)
+        stream.fillUniform(drawn)
+        if (drawn[0]! >= probability || threshold > 0.5 || candidates.size < 2) return
+        if (!candidates.weigh()) return
+        const { weights, size, total } = candidates
+        const least = Math.fround(threshold)
         // Of equally unlikely ones the last in the order of falling logits stays, that with the highest id.
         let stays = -1
-        for (let i = 0; i < size; i++) if (isLikely(i) && (stays < 0 || weights[i]! <= weights[stays]!)) stays = i
-        if (stays >= 0) candidates.keepWhere((i) => i === stays || !isLikely(i))
+        for (let i = 0; i < size; i++)
+          if (Math.fround(weights[i]! / total) >= least && (stays < 0 || weights[i]! <= weights[stays]!)) stays = i
+        if (stays < 0) return
+        let kept = 0
+        for (let i = 0; i < size; i++) if (i === stays || Math.fround(weights[i]! / total) < least) candidates.move(i, kept++)
+        candidates.size = kept
       },
       clone: () => make(restoreRandom(stream.state())),
       state: () => stream.state(),

@@ -181,7 +181,8 @@ function continuations(
   candidates: Candidates,
 ): Continuation[] {
   candidates.begin(logits)
-  const offset = candidates.max() + Math.log(candidates.weigh())
+  candidates.weigh()
+  const offset = candidates.max + Math.log(candidates.total)
   // No token at all is left where the model excludes every one.
   if (Number.isNaN(offset)) return []
   for (let i = 0; i < candidates.size; i++) candidates.set(i, candidates.logits[i]! - offset)

@@ -41,8 +41,8 @@ export async function* contrastiveSearch(options: ContrastiveSearchOptions): Asy
   while (ids.length < maxTokens) {
     throwIfAborted(signal, 'contrastiveSearch')
     candidates.begin(logits)
-    const total = candidates.weigh()
-    const highest = candidates.max()
+    candidates.weigh()
+    const { total, max: highest } = candidates
     if (topK >= candidates.size) candidates.sort()
     candidates.keepTop(topK)
     const tokens = [...candidates.ids.subarray(0, candidates.size)]

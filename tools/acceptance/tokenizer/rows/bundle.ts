@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { findChromium, noChromium } from '../../../../tests/browser/chromium.js'
 import { atMost, row, unavailable, type Row, type RowSource } from '../../lib/row.js'
-import { bundle, gzipSize } from '../runtimes/bundle.js'
+import { bundle, gzipSize } from '../../lib/bundle.js'
 import { inBareContext, inChromium, inEdgeRuntime } from '../runtimes/run.js'
 import { expected, work, type Result } from '../runtimes/work.js'
 

@@ -36,4 +36,4 @@ export async function bundle(source: string, external?: RegExp): Promise<string>
 
 export const gzipSize = (script: string): number => gzipSync(script, { level: 9 }).length
 
-export const scratch = (): string => mkdtempSync(join(tmpdir(), 'tesserae-tokenizer-'))
+export const scratch = (): string => mkdtempSync(join(tmpdir(), 'tesserae-bundle-'))
