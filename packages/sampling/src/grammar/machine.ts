@@ -3,6 +3,7 @@
  * a step that was made before is a look into a table. Where an expression calls rules within rules, what is to follow is a list that grows, shared by all who continue it.
  */
 import { SamplingError } from '../errors.js'
+import { ByteClasses } from './byte-classes.js'
 import type { ByteSet } from './bytes.js'
 import { Closure } from './closure.js'
 import { orderRules } from './left-recursion.js'
@@ -44,12 +45,6 @@ interface ConfigData {
   onlyNext: Config
 }
 
-/** Bytes by what they are alike in. */
-interface Classes {
-  readonly table: Uint8Array
-  readonly count: number
-}
-
 /** Expressions that are matched at the same time, as configurations. */
 interface Product {
   readonly all: readonly Config[]
@@ -89,7 +84,7 @@ export class Machine {
   private readonly products: Product[] = []
   private readonly productIds = new Map<string, number>()
   private characterHeads: number | undefined
-  private readonly classes = new Map<string, Classes>()
+  private readonly classes: ByteClasses
   private readonly properties: Properties
   /** By rule: above those of the rules that it begins with. */
   private order = new Int32Array(0)
@@ -103,6 +98,7 @@ export class Machine {
     private readonly options: MachineOptions = {},
   ) {
     this.rests = new Rests(nodes)
+    this.classes = new ByteClasses(nodes)
     this.intern([], false)
     this.properties = new Properties(nodes, (all, not) => {
       const product = this.productOf(all, not)
@@ -155,29 +151,9 @@ export class Machine {
     const sets = new Set<Node>()
     for (const id of data.heads) sets.add(this.heads[id]!.bytes)
     if (sets.has(NO_BYTES)) return new Int32Array(256).fill(UNKNOWN)
-    const classes = this.classesOf([...sets].sort((a, b) => a - b))
+    const classes = this.classes.of([...sets].sort((a, b) => a - b))
     data.classes = classes.table
     return new Int32Array(classes.count).fill(UNKNOWN)
-  }
-
-  private classesOf(sets: readonly Node[]): Classes {
-    const key = sets.join()
-    let classes = this.classes.get(key)
-    if (classes === undefined) {
-      const table = new Uint8Array(256)
-      const known = new Map<string, number>()
-      const all = sets.map((node) => (this.nodes.data[node] as { readonly set: ByteSet }).set)
-      for (let byte = 0; byte < 256; byte++) {
-        let signature = ''
-        for (const set of all) signature += set.has(byte) ? '1' : '0'
-        const one = known.get(signature) ?? known.size
-        known.set(signature, one)
-        table[byte] = one
-      }
-      classes = { table, count: known.size }
-      this.classes.set(key, classes)
-    }
-    return classes
   }
 
   /** The byte that has to come; −1 where several may, or none, or text may end. */
