@@ -13,8 +13,8 @@ const INNER = '[A-Za-z0-9-]'
 /** A label of so many characters at most. Those whose third and fourth characters are hyphens are encoded names, which have rules of their own. */
 const label = (most: number): string =>
   `${ALPHANUMERIC}(?:${INNER}{0,2}${ALPHANUMERIC}|${INNER}(?:${ALPHANUMERIC}${INNER}|-${ALPHANUMERIC})${INNER}{0,${most - 5}}${ALPHANUMERIC})?`
-/** 253 characters at most in all: three labels of any length, or more that are shorter. Counting all of them beside each label would take too many states. */
-const HOST = `(?:${label(63)}(?:\\.${label(63)}){0,2}|${label(30)}(?:\\.${label(30)}){3,7})`
+/** A name of so many labels at least. 253 characters at most in all: three labels of any length, or more that are shorter. Counting all of them beside each label would take too many states. */
+const host = (least: number): string => `(?:${label(63)}(?:\\.${label(63)}){${least - 1},2}|${label(30)}(?:\\.${label(30)}){3,7})`
 const BYTE = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
 const IPV4 = `${BYTE}(?:\\.${BYTE}){3}`
 const GROUP = '[0-9A-Fa-f]{1,4}'
@@ -40,7 +40,7 @@ const URI = `${SCHEME}:${HIERARCHY}${TAIL}`
 const RELATIVE = `(?://${AUTHORITY}(?:/${PCHAR}*)*|/(?:${PCHAR}+(?:/${PCHAR}*)*)?|(?:[A-Za-z0-9._~!$&'()*+,;=@-]|${PERCENT})+(?:/${PCHAR}*)*)?${TAIL}`
 const ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 /** 64 characters at most before the sign. */
-const EMAIL = `(?:${ATOM}{1,64}|${ATOM}{1,20}(?:\\.${ATOM}{1,20}){1,2})@${HOST}`
+const EMAIL = `(?:${ATOM}{1,64}|${ATOM}{1,20}(?:\\.${ATOM}{1,20}){1,2})@${host(2)}`
 const POINTER = '(?:/(?:[^~/]|~[01])*)*'
 const VARIABLE = `(?:[A-Za-z0-9_]|${PERCENT})+(?:\\.(?:[A-Za-z0-9_]|${PERCENT})+)*(?::[1-9]\\d{0,3}|\\*)?`
 const DATES = '(?:\\d+Y(?:\\d+M(?:\\d+D)?)?|\\d+M(?:\\d+D)?|\\d+D)'
@@ -53,8 +53,8 @@ const SOURCES: Readonly<Record<string, string>> = {
   duration: `P(?:\\d+W|${DATES}(?:${TIMES})?|${TIMES})`,
   email: EMAIL,
   'idn-email': EMAIL,
-  hostname: HOST,
-  'idn-hostname': HOST,
+  hostname: host(1),
+  'idn-hostname': host(1),
   ipv4: IPV4,
   ipv6: `(?:${IPV6})`,
   uri: URI,
