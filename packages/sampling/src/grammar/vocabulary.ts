@@ -24,6 +24,12 @@ export interface Trie {
 export const plainBytes = ByteSet.range(0x20, 0xff)
 for (const byte of [0x22, 0x5c]) plainBytes.words[byte >> 5]! &= ~(1 << (byte & 31))
 
+/** What was found of sets of bytes: by the object, which is quick, and by what it holds, since grammars have objects of their own. */
+class Below {
+  readonly bySet = new WeakMap<ByteSet, Int16Array>()
+  readonly byKey = new Map<string, Int16Array>()
+}
+
 /** Sets of bytes of which it is kept what goes on with nothing else. */
 const MOST_SETS = 64
 
@@ -38,8 +44,8 @@ export class Vocabulary {
   /** Tokens of whole plain characters, by how many; tokens of more are in none. */
   private readonly plain: { readonly id: number; readonly characters: number }[] = []
   private readonly plainMasks: Uint32Array[] = []
-  private readonly belowAll = new Map<string, Int16Array>()
-  private readonly belowRest = new Map<string, Int16Array>()
+  private readonly belowAll = new Below()
+  private readonly belowRest = new Below()
 
   /**
    * @param tokens the bytes of each token by id; undefined for tokens that are no text, such as those that end one
@@ -76,13 +82,13 @@ export class Vocabulary {
 
   /** For nodes behind which every token goes on with bytes of a set alone: how many at most. −1 for others. */
   below(trie: Trie, set: ByteSet): Int16Array {
-    const known = trie === this.all ? this.belowAll : this.belowRest
-    const key = set.key
-    let below = known.get(key)
+    const { bySet, byKey } = trie === this.all ? this.belowAll : this.belowRest
+    let below = bySet.get(set)
     if (below === undefined) {
-      below = bytesBelow(trie, set)
-      known.set(key, below)
-      if (known.size > MOST_SETS) known.delete(known.keys().next().value!)
+      below = byKey.get(set.key) ?? bytesBelow(trie, set)
+      bySet.set(set, below)
+      byKey.set(set.key, below)
+      if (byKey.size > MOST_SETS) byKey.delete(byKey.keys().next().value!)
     }
     return below
   }
