@@ -49,6 +49,22 @@ export class ByteSet {
     return set
   }
 
+  /** Whether some byte is in both. */
+  meets(other: ByteSet): boolean {
+    for (let i = 0; i < 8; i++) if ((this.words[i]! & other.words[i]!) !== 0) return true
+    return false
+  }
+
+  /** The first two bytes; −1 where there are fewer. */
+  firstTwo(): readonly [number, number] {
+    let first = -1
+    for (const byte of this) {
+      if (first >= 0) return [first, byte]
+      first = byte
+    }
+    return [first, -1]
+  }
+
   *[Symbol.iterator](): Iterator<number> {
     for (let byte = 0; byte < 256; byte++) if (this.has(byte)) yield byte
   }

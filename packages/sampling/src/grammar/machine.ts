@@ -7,7 +7,7 @@ import { ByteClasses } from './byte-classes.js'
 import type { ByteSet } from './bytes.js'
 import { Closure } from './closure.js'
 import { orderRules } from './left-recursion.js'
-import type { Node, Nodes } from './nodes.js'
+import { EMPTY, type Node, type Nodes } from './nodes.js'
 import { Properties } from './properties.js'
 import { CUT, END, Rests, type Rest } from './rests.js'
 
@@ -218,7 +218,7 @@ export class Machine {
       const head = this.heads[id]!
       if (head.set === undefined) return 0
       if (head.room > 0) room = Math.max(room, head.room)
-      else if (meet(head.set, isText)) return 0
+      else if (head.set.meets(isText)) return 0
     }
     return room
   }
@@ -235,6 +235,27 @@ export class Machine {
     })
     if (this.roomOf(config) > 0) return [this.intern(new Set(cut), false)]
     return [...new Set(cut)].map((head) => this.intern([head], false))
+  }
+
+  /** What a configuration that was cut off means in any machine, by numbers of expressions that all share (0 for those of this one alone); undefined where it means something in this one alone. */
+  describe(config: Config, idOf: (node: Node) => number): string | undefined {
+    const heads: string[] = [`${idOf(this.options.character ?? EMPTY)}`]
+    for (const id of this.configs[config]!.heads) {
+      const { bytes, rest, room } = this.heads[id]!
+      if (bytes < 0) return undefined
+      let text = `${idOf(bytes)}:${room}`
+      for (let one = rest; one !== END; one = this.rests.nextOf(one)) {
+        if (one === CUT) {
+          text += '…'
+          break
+        }
+        const own = this.rests.waysOf(one) === undefined ? idOf(this.rests.nodeOf(one)) : 0
+        if (own === 0) return undefined
+        text += ` ${own}`
+      }
+      heads.push(text)
+    }
+    return heads.sort().join(';')
   }
 
   /** How many configurations there are. */
@@ -368,7 +389,7 @@ export class Machine {
     for (const id of heads) {
       const { set } = this.heads[id]!
       if (set === undefined) return -1
-      const [first, second] = firstTwo(set)
+      const [first, second] = set.firstTwo()
       if (second >= 0 || (only >= 0 && only !== first)) return -1
       only = first
     }
@@ -466,18 +487,4 @@ export class Machine {
     }
     return [...known.values()]
   }
-}
-
-function meet(a: ByteSet, b: ByteSet): boolean {
-  for (let i = 0; i < 8; i++) if ((a.words[i]! & b.words[i]!) !== 0) return true
-  return false
-}
-
-function firstTwo(set: ByteSet): readonly [number, number] {
-  let first = -1
-  for (const byte of set) {
-    if (first >= 0) return [first, byte]
-    first = byte
-  }
-  return [first, -1]
 }

@@ -1,6 +1,7 @@
 /** Which tokens may come where a text stands. */
 import { DEAD, type Config, type Machine } from './machine.js'
 import { Recent } from './recent.js'
+import { Described } from './shared-parts.js'
 import type { Trie, Vocabulary } from './vocabulary.js'
 
 /** Masks that are kept at least, of the configurations asked for last; twice as many at most. */
@@ -15,7 +16,7 @@ const MOST_OPEN = 1_024
 const FEW = 1_024
 
 /** The tokens that go on in one way. */
-interface Part {
+export interface Part {
   readonly ids: Int32Array | undefined
   readonly bits: Uint32Array | undefined
   /** Nodes of the tree of tokens from which on it depends on what was cut off. */
@@ -29,6 +30,7 @@ export class Masks {
   private readonly parts = new Recent<Part>(MOST_PARTS)
   private readonly stack: Int32Array
   private readonly found: Found
+  private readonly described: Described
 
   constructor(
     readonly machine: Machine,
@@ -36,6 +38,7 @@ export class Masks {
   ) {
     this.stack = new Int32Array(vocabulary.longest + 1)
     this.found = new Found(vocabulary.words)
+    this.described = new Described(machine.nodes, vocabulary.descriptions)
   }
 
   /** The mask of a configuration, which must not be written to: bit `id % 32` of word `id >> 5` for token `id`. */
@@ -72,8 +75,22 @@ export class Masks {
   private partOf(config: Config): Part {
     let part = this.parts.get(config)
     if (part === undefined) {
-      part = this.makePart(config)
+      part = this.sharedPart(config) ?? this.makePart(config)
       this.parts.set(config, part)
+    }
+    return part
+  }
+
+  /** A part that does not depend on the machine, such as that of free text, is made once for all grammars. */
+  private sharedPart(config: Config): Part | undefined {
+    const { descriptions, sharedParts } = this.vocabulary
+    const text = this.machine.describe(config, (node) => this.described.of(node))
+    if (text === undefined) return undefined
+    const key = descriptions.of(text)
+    let part = sharedParts.get(key)
+    if (part === undefined) {
+      part = this.makePart(config)
+      sharedParts.set(key, part)
     }
     return part
   }

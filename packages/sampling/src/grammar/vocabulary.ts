@@ -1,6 +1,9 @@
 /** The tokens of a tokenizer, as grammars need them: a tree of their bytes, in one array. */
 import { SamplingError } from '../errors.js'
 import { ByteSet, commonLength } from './bytes.js'
+import type { Part } from './masks.js'
+import { Recent } from './recent.js'
+import { Descriptions } from './shared-parts.js'
 
 export interface VocabularyOptions {
   /** Tokens that end a text: allowed where the grammar is complete. */
@@ -30,6 +33,8 @@ class Below {
   readonly byKey = new Map<string, Int16Array>()
 }
 
+/** Parts of masks that are kept for all grammars. */
+const MOST_SHARED = 256
 /** Sets of bytes of which it is kept what goes on with nothing else. */
 const MOST_SETS = 64
 
@@ -44,6 +49,10 @@ export class Vocabulary {
   /** Tokens of whole plain characters, by how many; tokens of more are in none. */
   private readonly plain: { readonly id: number; readonly characters: number }[] = []
   private readonly plainMasks: Uint32Array[] = []
+  /** @internal Of masks that are the same in every grammar. */
+  readonly descriptions = new Descriptions()
+  /** @internal */
+  readonly sharedParts = new Recent<Part>(MOST_SHARED)
   private readonly belowAll = new Below()
   private readonly belowRest = new Below()
 

@@ -45,6 +45,8 @@ export class Strings {
   readonly character: Node
   /** Any text. */
   readonly any: Node
+  /** Characters that are no plain ones of one byte. */
+  private others: Node | undefined
   private readonly rules = new Map<TextRule, Node | string>()
   private readonly known = new Map<StringShape, Node>()
 
@@ -116,9 +118,24 @@ export class Strings {
     }
     const taken = [...next.keys()].map((one): Range => [one.codePointAt(0)!, one.codePointAt(0)!])
     const ways = [...next].map(([first, rest]) => nodes.sequence(nodes.literal(writtenText(first)), this.allButEnds(rest)))
-    ways.push(nodes.sequence(writtenCharacter(nodes, otherRanges(taken)), this.any))
+    ways.push(nodes.sequence(this.otherCharacter(taken), this.any))
     const more = nodes.choice(...ways)
     return ends.some((end) => end.length === 0) ? more : nodes.optional(more)
+  }
+
+  /** Any one character but some; names begin with letters nearly always, and what is beyond them is the same each time. */
+  private otherCharacter(taken: readonly Range[]): Node {
+    const { nodes } = this
+    if (!taken.every(([point]) => point >= 0x20 && point < 0x80 && point !== QUOTE && point !== BACKSLASH))
+      return writtenCharacter(nodes, otherRanges(taken))
+    const plain = ByteSet.range(0x20, 0x7f).without(ByteSet.of(QUOTE, BACKSLASH, ...taken.map(([point]) => point)))
+    this.others ??= writtenCharacter(nodes, [
+      [0, 0x1f],
+      [QUOTE, QUOTE],
+      [BACKSLASH, BACKSLASH],
+      [0x80, LAST_POINT],
+    ])
+    return nodes.choice(nodes.bytes(plain), this.others)
   }
 
   /** Whether a text is of a shape. */
