@@ -12,10 +12,10 @@ class Watch implements SamplerStep {
 
   apply(candidates: Parameters<SamplerStep['apply']>[0]): void {
     this.kept.clear()
-    const total = candidates.weigh()
+    candidates.weigh()
     for (let i = 0; i < candidates.size; i++) {
       const weight = candidates.weights[i]!
-      if (weight > 0) this.kept.set(candidates.ids[i]!, weight / total)
+      if (weight > 0) this.kept.set(candidates.ids[i]!, weight / candidates.total)
     }
   }
 }

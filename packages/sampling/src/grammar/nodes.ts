@@ -100,11 +100,14 @@ export class Nodes {
     return this.continued(Array.from(texts, (text) => [text, EMPTY] as const))
   }
 
-  /** One of some texts, each with what follows it. Texts that begin alike share their beginning. */
-  continued(texts: Iterable<readonly [text: string | Uint8Array, next: Node]>): Node {
-    const sorted = Array.from(texts, ([text, after]) => ({ bytes: typeof text === 'string' ? bytesOf(text) : text, after })).sort((a, b) =>
-      compareBytes(a.bytes, b.bytes),
-    )
+  /**
+   * One of some texts, each with what follows it. Texts that begin alike share their beginning.
+   *
+   * @param isSorted they come in the order of their bytes
+   */
+  continued(texts: Iterable<readonly [text: string | Uint8Array, next: Node]>, isSorted = false): Node {
+    const sorted = Array.from(texts, ([text, after]) => ({ bytes: typeof text === 'string' ? bytesOf(text) : text, after }))
+    if (!isSorted) sorted.sort((a, b) => compareBytes(a.bytes, b.bytes))
     /** Places in the present text where ways part, with the ways that are known. */
     const open: { readonly depth: number; readonly ways: Node[] }[] = [{ depth: 0, ways: [] }]
     sorted.forEach(({ bytes, after }, i) => {

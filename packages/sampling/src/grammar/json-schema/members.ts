@@ -1,5 +1,6 @@
 /** Which members an object may have, worked out of its shape: each with what its value has to be, and which of those that are wanted it may be. */
 import { otherNames } from './complement.js'
+import { bytesOf, compareBytes } from '../bytes.js'
 import { Beyond } from './beyond.js'
 import { meetStrings, NEVER, type MemberLayer, type ObjectShape, type StringShape, type Sub, type Subs } from './shapes.js'
 
@@ -12,6 +13,8 @@ interface Way {
 
 export interface NamedMember {
   readonly name: string
+  /** The name with its quotes. */
+  readonly written: Uint8Array
   readonly isRequired: boolean
   readonly ways: readonly Way[]
 }
@@ -31,6 +34,10 @@ export interface Members {
   readonly wanted: number
   /** Numbers of the named ones that are required. */
   readonly required: readonly number[]
+  /** Numbers of the named ones in the order of their bytes. */
+  readonly sorted: readonly number[]
+  /** An end is reached whichever come, as long as the required ones do. */
+  readonly isSimple: boolean
 }
 
 /** Forms of names whose combinations are told apart. */
@@ -67,13 +74,23 @@ export function membersOf(shape: ObjectShape, tools: MemberTools): Members {
     }
     return ways
   }
+  const needs = new Set(required)
   const named = [...names].map((name): NamedMember => {
     const sub = subs.all(layers.map((layer) => namedSub(layer, name, subs, isOfShape)))
     const mayBe = wanted.flatMap(({ names: form }, k) => (isOfShape(form, name) ? [k] : []))
-    return { name, isRequired: required.includes(name), ways: waysOf(sub, mayBe) }
+    return { name, written: bytesOf(JSON.stringify(name)), isRequired: needs.has(name), ways: waysOf(sub, mayBe) }
   })
   const needed = named.flatMap(({ isRequired }, i) => (isRequired ? [i] : []))
-  return { named, others: othersOf(), min, max, wanted: (1 << wanted.length) - 1, required: needed }
+  return {
+    named,
+    others: othersOf(),
+    min,
+    max,
+    wanted: (1 << wanted.length) - 1,
+    required: needed,
+    sorted: named.map((_, i) => i).sort((a, b) => compareBytes(named[a]!.written, named[b]!.written)),
+    isSimple: min === 0 && max === Infinity && wanted.length === 0 && needed.every((i) => named[i]!.ways.length > 0),
+  }
 
   function othersOf(): OtherMember[] {
     const forms = [

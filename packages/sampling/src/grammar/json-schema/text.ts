@@ -138,24 +138,25 @@ export class Texts {
       const colon = nodes.sequence(space, nodes.literal(':'), space)
       /** What comes behind a name; undefined where no end is reached from there. */
       const behind = (sub: Sub, next: MemberState, at: number): Node | undefined => {
-        if (!canEnd(members, next, (i) => !isOrdered || i >= at)) return undefined
+        if (!members.isSimple && !canEnd(members, next, (i) => !isOrdered || i >= at)) return undefined
         return nodes.sequence(colon, this.value(sub), space, this.rest(id, members, next, at))
       }
-      const named: (readonly [string, Node])[] = []
-      let isOver = false
-      for (let i = isOrdered ? from : 0; i < members.named.length && !isOver; i++) {
-        const { name, ways: own, isRequired } = members.named[i]!
-        if (done.has(i)) continue
+      // In order, none comes behind one that is required and has not come.
+      const [first, missing] = isOrdered ? [from, members.required.find((i) => i >= from && !done.has(i))] : [0, undefined]
+      const last = missing ?? Infinity
+      const named: (readonly [Uint8Array, Node])[] = []
+      for (const i of members.sorted) {
+        if (i < first || i > last || done.has(i)) continue
+        const { written, ways: own } = members.named[i]!
         for (const { sub, fulfils } of own) {
-          const then = behind(sub, { done: new Set([...done, i]), others, fulfilled: fulfilled | fulfils }, i + 1)
-          if (then !== undefined) named.push([JSON.stringify(name), then])
+          const then = behind(sub, { done: new Set(done).add(i), others, fulfilled: fulfilled | fulfils }, i + 1)
+          if (then !== undefined) named.push([written, then])
         }
-        isOver = isOrdered && isRequired
       }
-      ways.push(nodes.sequence(begin, nodes.continued(named)))
+      ways.push(nodes.sequence(begin, nodes.continued(named, true)))
       // As many as matter: where there is no most, one is as good as several.
       const more = members.max === Infinity ? 1 : others + 1
-      for (const { names, ways: own } of isOver ? [] : members.others)
+      for (const { names, ways: own } of missing === undefined ? members.others : [])
         for (const { sub, fulfils } of own) {
           const then = behind(sub, { done, others: more, fulfilled: fulfilled | fulfils }, members.named.length)
           if (then !== undefined) ways.push(nodes.sequence(begin, this.quoted(this.options.strings.node(names)), then))
