@@ -233,6 +233,17 @@ test('what cannot be held to is left out where that was asked for', () => {
   const lenient = grammar.fromJsonSchema({ type: 'array', items: { type: 'integer' }, uniqueItems: true }, { lenient: true })
   expect(lenient.matches('[1,1]')).toBe(true)
   expect(lenient.matches('["a"]')).toBe(false)
+  const forms = Object.fromEntries([...'abcdefgh'].map((letter) => [letter, { type: 'integer' }]))
+  for (const [schema, valid, invalid] of [
+    [{ type: 'array', items: { type: 'integer' }, contains: { const: 1 }, minContains: 1e9 }, '[1]', '["a"]'],
+    [{ type: 'array', items: { type: 'object', patternProperties: forms, required: ['a'] } }, '[{"a":1}]', '[{"b":1}]'],
+    [{ not: { uniqueItems: true }, type: 'array' }, '[1,1]', '1'],
+    [{ allOf: [{ $ref: '#' }], type: 'integer' }, '1', '"a"'],
+  ] as const) {
+    const loose = grammar.fromJsonSchema(schema, { lenient: true })
+    expect.soft(loose.matches(valid), valid).toBe(true)
+    expect.soft(loose.matches(invalid), invalid).toBe(false)
+  }
 })
 
 test('masks hold exactly the tokens that lead on, at any place of a text', () => {

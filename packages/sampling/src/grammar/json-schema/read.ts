@@ -178,7 +178,7 @@ export class Reader {
     }
     if (this.ways(shapes) <= MOST_WAYS) return shapes
     this.refuse(located, '', `says more than ${MOST_WAYS} different things about values of a type`)
-    return nothing
+    return anything
   }
 
   private ways({ numbers, strings, arrays, objects }: Shapes): number {
@@ -202,7 +202,7 @@ export class Reader {
     } catch (error) {
       if (!(error instanceof Unfinished) || this.trying > 0) throw error
       this.refuse(located, at, 'comes back to the schema that it stands in, without a value in between')
-      return nothing
+      return anything
     }
   }
 
@@ -394,7 +394,7 @@ export class Reader {
     } catch (error) {
       if (!(error instanceof Beyond)) throw error
       this.refuse(located, keyword, error.message)
-      return nothing
+      return anything
     }
   }
 

@@ -23,7 +23,7 @@ export interface TextOptions {
   readonly space: Node
   /** Whether members come in the order of the schema, those that it does not name last. */
   readonly isOrdered: boolean
-  /** Lets items be alike where they cannot be told apart. */
+  /** Leaves out what cannot be told apart. */
   readonly isLenient: boolean
 }
 
@@ -37,6 +37,7 @@ export class Texts {
   private readonly values = new Map<Sub, Node>()
   private readonly members = new Map<ObjectShape, Members>()
   private readonly objectIds = new Map<ObjectShape, number>()
+  private readonly arrays = new Map<ArrayShape, ArrayShape>()
   private readonly arrayIds = new Map<ArrayShape, number>()
   /** Several schemas may be parts of one grammar. */
   private readonly scope: number
@@ -64,7 +65,7 @@ export class Texts {
     const words = (['null', 'true', 'false'] as const).filter((word) => shapes[word]).map((word) => nodes.literal(word))
     const texts = shapes.strings.filter((shape) => !strings.isEmpty(shape)).map((shape) => this.quoted(strings.node(shape)))
     const decimals = shapes.numbers.filter((shape) => !numbers.isEmpty(shape)).map((shape) => numbers.node(shape))
-    const arrays = shapes.arrays.filter((shape) => !this.isEmptyArray(shape)).map((shape) => this.array(shape))
+    const arrays = shapes.arrays.filter((shape) => !this.isEmptyArray(shape)).map((shape) => this.array(this.held(shape)))
     const objects = shapes.objects.filter((shape) => !this.isEmptyObject(shape)).map((shape) => this.object(shape))
     return nodes.choice(...words, ...texts, ...decimals, ...arrays, ...objects)
   }
@@ -90,7 +91,12 @@ export class Texts {
     }
     let made = this.members.get(shape)
     if (made === undefined) {
-      made = membersOf(shape, tools)
+      try {
+        made = membersOf(shape, tools)
+      } catch (error) {
+        if (!(error instanceof Beyond && this.options.isLenient)) throw error
+        made = membersOf(withoutForms(shape), tools)
+      }
       // Where it is still asked whether values exist, what looks as if there were none may have some.
       if (this.options.isSettled()) this.members.set(shape, made)
     }
@@ -104,8 +110,8 @@ export class Texts {
       const { named, others } = this.membersOf(shape)
       for (const { ways } of [...named, ...others]) for (const { sub } of ways) subs.push(sub)
     }
-    for (const shape of shapes.arrays) {
-      if (this.isEmptyArray(shape)) continue
+    for (const shape of shapes.arrays.map((one) => this.held(one))) {
+      if (this.hasNoItems(shape)) continue
       const most = this.most(shape)
       for (let at = 0; at <= Math.min(this.different(shape), most - 1); at++) {
         subs.push(this.item(shape, at))
@@ -184,8 +190,29 @@ export class Texts {
 
   /** @throws Beyond for what cannot be told apart */
   isEmptyArray(shape: ArrayShape): boolean {
+    return this.hasNoItems(this.held(shape))
+  }
+
+  /** An array as far as it is held to: where that was asked for, without what cannot be told apart. */
+  private held(shape: ArrayShape): ArrayShape {
+    if (!this.options.isLenient) return shape
+    let held = this.arrays.get(shape)
+    if (held === undefined) {
+      held = shape
+      try {
+        this.hasNoItems(shape)
+      } catch (error) {
+        if (!(error instanceof Beyond)) throw error
+        held = { ...shape, contains: [], isUnique: false }
+      }
+      this.arrays.set(shape, held)
+    }
+    return held
+  }
+
+  private hasNoItems(shape: ArrayShape): boolean {
     if (shape.min > this.most(shape)) return true
-    if (shape.isUnique && this.most(shape) > 1 && !(this.options.isLenient && this.finiteItems(shape) === undefined)) {
+    if (shape.isUnique && this.most(shape) > 1) {
       const values = this.finiteItems(shape)
       if (values === undefined)
         throw new Beyond(
@@ -206,8 +233,7 @@ export class Texts {
     const { space } = this.options
     const [open, close] = [nodes.sequence(nodes.literal('['), space), nodes.literal(']')]
     const most = this.most(shape)
-    const values = shape.isUnique && most > 1 ? this.finiteItems(shape) : undefined
-    if (values !== undefined) return nodes.sequence(open, this.unique(shape, values, []))
+    if (shape.isUnique && most > 1) return nodes.sequence(open, this.unique(shape, this.finiteItems(shape)!, []))
     let id = this.arrayIds.get(shape)
     if (id === undefined) this.arrayIds.set(shape, (id = this.arrayIds.size))
     if (shape.contains.length > 0) {
@@ -332,3 +358,10 @@ export class Texts {
 
 /** Beyond what is needed, and where there is no most, more are as many. */
 const clampCount = (count: number, { min, max }: Contains): number => (max === Infinity ? Math.min(count, min) : count)
+
+/** An object without what is said of names by their forms. */
+const withoutForms = (shape: ObjectShape): ObjectShape => ({
+  ...shape,
+  layers: shape.layers.map((layer) => (layer.formed.length === 0 ? layer : { ...layer, formed: [], rest: ANY })),
+  wanted: [],
+})
