@@ -22,16 +22,35 @@ export class ByteClasses {
   }
 
   private make(sets: readonly Node[]): Classes {
-    const table = new Uint8Array(256)
-    const known = new Map<string, number>()
-    const all = sets.map((node) => (this.nodes.data[node] as { readonly set: ByteSet }).set)
-    for (let byte = 0; byte < 256; byte++) {
-      let signature = ''
-      for (const set of all) signature += set.has(byte) ? '1' : '0'
-      const one = known.get(signature) ?? known.size
-      known.set(signature, one)
-      table[byte] = one
-    }
-    return { table, count: known.size }
+    return classesOf(sets.map((node) => (this.nodes.data[node] as { readonly set: ByteSet }).set))
   }
+}
+
+/** Bytes that are in the same ones of some sets are of one class. */
+export function classesOf(sets: readonly ByteSet[]): Classes {
+  const table = new Uint8Array(256)
+  const sizes = new Uint16Array(256)
+  const inside = new Uint16Array(256)
+  /** The class of those of a class that are in a set, where not all of them are. */
+  const parted = new Uint16Array(256)
+  let count = 1
+  sizes[0] = 256
+  for (const set of sets) {
+    inside.fill(0)
+    parted.fill(0)
+    for (let byte = 0; byte < 256; byte++) if (set.has(byte)) inside[table[byte]!]!++
+    for (let byte = 0; byte < 256; byte++) {
+      const from = table[byte]!
+      if (!set.has(byte) || inside[from] === sizes[from]) continue
+      // No class is parted into the first one, which was there before any was.
+      if (parted[from] === 0) parted[from] = count++
+      table[byte] = parted[from]!
+    }
+    for (let from = 0; from < 256; from++)
+      if (parted[from] !== 0) {
+        sizes[parted[from]!] = inside[from]!
+        sizes[from]! -= inside[from]!
+      }
+  }
+  return { table, count }
 }

@@ -3,10 +3,12 @@
  * a step that was made before is a look into a table. Where an expression calls rules within rules, what is to follow is a list that grows, shared by all who continue it.
  */
 import { SamplingError } from '../errors.js'
-import { ByteClasses } from './byte-classes.js'
+import { ByteClasses, classesOf } from './byte-classes.js'
 import type { ByteSet } from './bytes.js'
 import { Closure } from './closure.js'
+import { Heads, NO_BYTES, NO_PRODUCT } from './heads.js'
 import { orderRules } from './left-recursion.js'
+import { Loops, type Loop } from './loops.js'
 import { EMPTY, type Node, type Nodes } from './nodes.js'
 import { Properties } from './properties.js'
 import { CUT, END, Rests, type Rest } from './rests.js'
@@ -16,17 +18,6 @@ export type Config = number
 /** No text leads on from here, and none ends here. */
 export const DEAD: Config = 0
 const UNKNOWN = -1
-
-interface Head {
-  /** One byte of a set … */
-  readonly bytes: Node
-  readonly set: ByteSet | undefined
-  /** … or one of what several expressions together take. */
-  readonly product: number
-  readonly rest: Rest
-  /** Where it is the beginning of one of the characters that are told apart (`MachineOptions.character`): how many of them may come. */
-  readonly room: number
-}
 
 interface ConfigData {
   /** What follows was cut off, and a text came to where it begins: what comes then is not known. */
@@ -55,14 +46,6 @@ interface Product {
   alive: boolean | undefined
 }
 
-/** What may come up to so many times. */
-export interface Loop {
-  readonly set: ByteSet | undefined
-  readonly room: number
-}
-
-const NO_LOOPS: readonly Loop[] = []
-
 export interface MachineOptions {
   /** An expression of one character. Of configurations that go on with a repetition of it is known how many may come. */
   readonly character?: Node
@@ -72,13 +55,10 @@ export interface MachineOptions {
   readonly products?: number
 }
 
-const NO_PRODUCT = -1
-const NO_BYTES: Node = -1
-
 export class Machine {
   private readonly rests: Rests
-  private readonly heads: Head[] = []
-  private readonly headIds = new Map<number | string, number>()
+  private readonly heads: Heads
+  private readonly loops: Loops
   private readonly configs: ConfigData[] = []
   private readonly configIds = new Map<string, Config>()
   private readonly products: Product[] = []
@@ -98,6 +78,8 @@ export class Machine {
     private readonly options: MachineOptions = {},
   ) {
     this.rests = new Rests(nodes)
+    this.heads = new Heads(nodes)
+    this.loops = new Loops(nodes, this.rests, this.heads, options.character)
     this.classes = new ByteClasses(nodes)
     this.intern([], false)
     this.properties = new Properties(nodes, (all, not) => {
@@ -149,7 +131,7 @@ export class Machine {
   /** Where bytes lead, by classes of those that are alike for all heads where that can be told. */
   private tableOf(data: ConfigData): Int32Array {
     const sets = new Set<Node>()
-    for (const id of data.heads) sets.add(this.heads[id]!.bytes)
+    for (const id of data.heads) sets.add(this.heads.get(id).bytes)
     if (sets.has(NO_BYTES)) return new Int32Array(256).fill(UNKNOWN)
     const classes = this.classes.of([...sets].sort((a, b) => a - b))
     data.classes = classes.table
@@ -178,26 +160,11 @@ export class Machine {
   }
 
   /**
-   * What may come over and over here, whatever else may: bytes of a set, or the characters that are told apart (`set` undefined), each up to so many times.
+   * What may come over and over here, whatever else may: bytes or characters, each up to so many times.
    */
   loopsOf(config: Config): readonly Loop[] {
     const data = this.configs[config]!
-    return (data.loops ??= this.findLoops(data))
-  }
-
-  private findLoops({ heads }: ConfigData): readonly Loop[] {
-    const rooms = new Map<ByteSet | undefined, number>()
-    const add = (set: ByteSet | undefined, room: number): void => void rooms.set(set, Math.max(room, rooms.get(set) ?? 0))
-    for (const id of heads) {
-      const { bytes, set, rest, room } = this.heads[id]!
-      if (room > 0) add(undefined, room)
-      if (set === undefined || rest === END || rest === CUT) continue
-      const next = this.nodes.data[this.rests.nodeOf(rest)]!
-      if (next.kind !== 'repeat') continue
-      const item = this.nodes.data[next.item]!
-      if (next.item === bytes || (item.kind === 'choice' && item.nodes.includes(bytes))) add(set, next.max + 1)
-    }
-    return rooms.size === 0 ? NO_LOOPS : Array.from(rooms, ([set, room]) => ({ set, room }))
+    return (data.loops ??= this.loops.of(data.heads))
   }
 
   /** Whether all of the characters that are told apart may come, if any of them may. */
@@ -206,7 +173,7 @@ export class Machine {
     if (character === undefined) return false
     this.characterHeads ??= this.configs[this.configOf(this.nodes.repeat(character, 1, 2))]!.heads.length
     const begin = new Set<Node>()
-    for (const id of this.configs[config]!.heads) if (this.heads[id]!.room > 0) begin.add(this.heads[id]!.bytes)
+    for (const id of this.configs[config]!.heads) if (this.heads.get(id).room > 0) begin.add(this.heads.get(id).bytes)
     return begin.size === this.characterHeads
   }
 
@@ -215,7 +182,7 @@ export class Machine {
     if (isText === undefined) return 0
     let room = 0
     for (const id of heads) {
-      const head = this.heads[id]!
+      const head = this.heads.get(id)
       if (head.set === undefined) return 0
       if (head.room > 0) room = Math.max(room, head.room)
       else if (head.set.meets(isText)) return 0
@@ -225,23 +192,31 @@ export class Machine {
 
   /**
    * The configurations whose texts together are those of this one, for texts of up to `far` bytes that lead through no more than `levels` of what is to follow: counts that they cannot reach the end of are
-   * the same, and what is beyond is cut off. One for each way to go on, or a single one where text stands for itself.
+   * the same, and what is beyond is cut off. One for each way to go on, where a character that may come over and over is one way, or a single one where text stands for itself.
    */
   cut(config: Config, far: number, levels: number): Config[] {
     const { heads } = this.configs[config]!
-    const cut = heads.map((id) => {
-      const { bytes, product, rest, room } = this.heads[id]!
-      return this.head(bytes, product, this.rests.cut(rest, far, levels), room > far ? Infinity : room)
-    })
-    if (this.roomOf(config) > 0) return [this.intern(new Set(cut), false)]
-    return [...new Set(cut)].map((head) => this.intern([head], false))
+    const cut = (id: number): number => {
+      const { bytes, product, rest, room } = this.heads.get(id)
+      return this.heads.id(bytes, product, this.rests.cut(rest, far, levels), room > far ? Infinity : room)
+    }
+    if (this.roomOf(config) > 0) return [this.intern(new Set(heads.map(cut)), false)]
+    const groups: (readonly number[])[] = []
+    const grouped = new Set<number>()
+    for (const whole of this.loops.wholes(heads)) {
+      if (whole.heads.some((id) => grouped.has(id))) continue
+      for (const id of whole.heads) grouped.add(id)
+      groups.push(whole.heads)
+    }
+    for (const id of heads) if (!grouped.has(id)) groups.push([id])
+    return [...new Set(groups.map((ids) => this.intern(new Set(ids.map(cut)), false)))]
   }
 
   /** What a configuration that was cut off means in any machine, by numbers of expressions that all share (0 for those of this one alone); undefined where it means something in this one alone. */
   describe(config: Config, idOf: (node: Node) => number): string | undefined {
     const heads: string[] = [`${idOf(this.options.character ?? EMPTY)}`]
     for (const id of this.configs[config]!.heads) {
-      const { bytes, rest, room } = this.heads[id]!
+      const { bytes, rest, room } = this.heads.get(id)
       if (bytes < 0) return undefined
       let text = `${idOf(bytes)}:${room}`
       for (let one = rest; one !== END; one = this.rests.nextOf(one)) {
@@ -266,7 +241,7 @@ export class Machine {
   private follow({ heads }: ConfigData, byte: number): Config {
     const closure = new Closure()
     for (const id of heads) {
-      const { set, product, rest } = this.heads[id]!
+      const { set, product, rest } = this.heads.get(id)
       if (set !== undefined) {
         if (set.has(byte)) closure.add(rest, 0)
       } else this.lookAtProduct(this.stepProduct(product, byte), rest, closure)
@@ -311,7 +286,7 @@ export class Machine {
       case 'empty':
         return closure.add(next, room)
       case 'bytes':
-        return void closure.heads.add(this.head(node, NO_PRODUCT, next, room))
+        return void closure.heads.add(this.heads.id(node, NO_PRODUCT, next, room))
       case 'sequence':
         return closure.add(this.rests.push(data.first, this.rests.push(data.second, next)), room)
       case 'choice':
@@ -348,18 +323,6 @@ export class Machine {
     }
   }
 
-  /** @param bytes an expression of one byte, or −1 for a product */
-  private head(bytes: Node, product: number, rest: Rest, room: number): number {
-    const key = bytes >= 0 && room === 0 ? bytes * 2 ** 26 + rest : `${bytes},${product},${rest},${room}`
-    let id = this.headIds.get(key)
-    if (id === undefined) {
-      const data = bytes < 0 ? undefined : this.nodes.data[bytes]
-      id = this.heads.push({ bytes, set: data?.kind === 'bytes' ? data.set : undefined, product, rest, room }) - 1
-      this.headIds.set(key, id)
-    }
-    return id
-  }
-
   private intern(heads: Set<number> | readonly number[], accepting: boolean, isOpen = false): Config {
     const sorted = Int32Array.from(heads).sort()
     const key = `${isOpen ? '?' : ''}${accepting ? '+' : '-'}${sorted.join()}`
@@ -387,7 +350,7 @@ export class Machine {
   private onlyByte(heads: readonly number[]): number {
     let only = -1
     for (const id of heads) {
-      const { set } = this.heads[id]!
+      const { set } = this.heads.get(id)
       if (set === undefined) return -1
       const [first, second] = set.firstTwo()
       if (second >= 0 || (only >= 0 && only !== first)) return -1
@@ -439,7 +402,7 @@ export class Machine {
 
   private lookAtProduct(id: number, rest: Rest, closure: Closure): void {
     if (id === NO_PRODUCT || !this.isAlive(id)) return
-    closure.heads.add(this.head(NO_BYTES, id, rest, 0))
+    closure.heads.add(this.heads.id(NO_BYTES, id, rest, 0))
     if (this.products[id]!.accepting) closure.add(rest, 0)
   }
 
@@ -472,19 +435,13 @@ export class Machine {
     const sets = new Set<ByteSet>()
     const collect = (config: Config): void => {
       for (const id of this.configs[config]!.heads) {
-        const { set, product } = this.heads[id]!
+        const { set, product } = this.heads.get(id)
         if (set !== undefined) sets.add(set)
         else [...this.products[product]!.all, ...this.products[product]!.not].forEach(collect)
       }
     }
     configs.forEach(collect)
-    const list = [...sets]
-    const known = new Map<string, number>()
-    for (let byte = 0; byte < 256; byte++) {
-      let signature = ''
-      for (const set of list) signature += set.has(byte) ? '1' : '0'
-      if (!known.has(signature)) known.set(signature, byte)
-    }
-    return [...known.values()]
+    const { table, count } = classesOf([...sets])
+    return Array.from({ length: count }, (_, one) => table.indexOf(one))
   }
 }

@@ -1,4 +1,5 @@
 /** Which tokens may come where a text stands. */
+import { ByteSet } from './bytes.js'
 import { DEAD, type Config, type Machine } from './machine.js'
 import { Recent } from './recent.js'
 import { Described } from './shared-parts.js'
@@ -24,11 +25,23 @@ export interface Part {
   readonly trie: Trie
 }
 
+/** Of the tokens from a node on, how many of what may come over and over they are at most, if nothing else; and how many may come. */
+interface Free {
+  readonly from: Int16Array
+  readonly room: number
+  /** Where nothing of more than that may come: how many there are on the way to a node. */
+  readonly counts: Uint16Array | undefined
+}
+
 /** Masks of a machine's configurations, put together of parts that do not depend on the whole of where the text stands. */
 export class Masks {
   private readonly known = new Recent<Uint32Array>(MOST_MASKS)
   private readonly parts = new Recent<Part>(MOST_PARTS)
   private readonly stack: Int32Array
+  /** For each place on the stack, what may come over and over there. */
+  private readonly free: (readonly Free[])[] = []
+  private readonly freeOfAll: (readonly Free[] | undefined)[] = []
+  private readonly freeOfRest: (readonly Free[] | undefined)[] = []
   private readonly found: Found
   private readonly described: Described
 
@@ -108,12 +121,14 @@ export class Masks {
     return { ...found.take(), open, trie }
   }
 
-  private isFree(trie: Trie, node: number, config: Config): boolean {
-    for (const { set, room } of this.machine.loopsOf(config)) {
-      const below = set === undefined ? trie.plainBelow[node]! : this.vocabulary.below(trie, set)[node]!
-      if (below > 0 && below <= room) return true
-    }
-    return false
+  /** What may come over and over where a configuration stands, by the nodes of a tree. */
+  private freeAt(trie: Trie, config: Config): readonly Free[] {
+    const known = trie === this.vocabulary.all ? this.freeOfAll : this.freeOfRest
+    return (known[config] ??= this.machine.loopsOf(config).map(({ set, room, isOnly }) => ({
+      from: set === undefined ? trie.plainFrom : this.vocabulary.from(trie, set),
+      room,
+      counts: !isOnly ? undefined : set instanceof ByteSet ? trie.depths : trie.characters.counts,
+    })))
   }
 
   /** Tokens from a node on, by where the text really stands. */
@@ -132,10 +147,21 @@ export class Masks {
 
   /** Allows the tokens of nodes from `from` to `to` that lead on from the configurations on the stack. Those that come to what was cut off are put into `open`. */
   private walk(trie: Trie, from: number, to: number, found: Found, open: number[] | undefined): void {
-    const { machine, stack } = this
+    const { machine, stack, free } = this
     const { bytes, depths, sizes, starts, tokens } = trie
+    if (from === to) return
+    free[depths[from]!] = this.freeAt(trie, stack[depths[from]!]!)
     for (let node = from; node < to;) {
       const depth = depths[node]!
+      // Where bytes or characters may come over and over, all that is nothing else is allowed together.
+      const one = freeFrom(free[depth]!, node)
+      if (one !== undefined) {
+        const after = node + sizes[node]!
+        if (one.from[node]! <= one.room) for (let at = starts[node]!, end = starts[after]!; at < end; at++) found.add(tokens[at]!)
+        else allowUpTo(trie, node, one, found)
+        node = after
+        continue
+      }
       const next = machine.step(stack[depth]!, bytes[node]!)
       if (next === DEAD) {
         node += sizes[node]!
@@ -149,11 +175,32 @@ export class Masks {
         continue
       }
       stack[depth + 1] = next
-      // Where bytes or characters may come over and over, all that goes on with nothing else is allowed together.
-      const after = sizes[node]! > 1 && this.isFree(trie, node, next) ? node + sizes[node]! : node + 1
-      const end = starts[after]!
-      for (let at = starts[node]!; at < end; at++) found.add(tokens[at]!)
-      node = after
+      for (let at = starts[node]!; at < starts[node + 1]!; at++) found.add(tokens[at]!)
+      if (sizes[node]! > 1) free[depth + 1] = this.freeAt(trie, next)
+      node++
+    }
+  }
+}
+
+/** By what all tokens from a node on can be told without a look at their bytes. */
+function freeFrom(free: readonly Free[], node: number): Free | undefined {
+  for (let i = 0; i < free.length; i++) {
+    const { from, room, counts } = free[i]!
+    const count = from[node]!
+    if (count > 0 && (count <= room || counts !== undefined)) return free[i]
+  }
+  return undefined
+}
+
+/** Allows the tokens from a node on that are not longer than what may come. */
+function allowUpTo({ sizes, starts, tokens, characters }: Trie, from: number, { counts, room }: Free, found: Found): void {
+  const parent = characters.parents[from]!
+  const most = room + (parent < 0 ? (counts === characters.counts ? 0 : -1) : counts![parent]!)
+  for (let node = from, to = from + sizes[from]!; node < to;) {
+    if (counts![node]! > most) node += sizes[node]!
+    else {
+      for (let at = starts[node]!; at < starts[node + 1]!; at++) found.add(tokens[at]!)
+      node++
     }
   }
 }

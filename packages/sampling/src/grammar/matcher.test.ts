@@ -96,6 +96,39 @@ describe('masks', () => {
     }
   })
 
+  it('of characters that come over and over, in any number and beside any others', () => {
+    const sets = ['.', '[^"]', '[^a]', '[a-zé]', '[^\\n]', '\\S', '[é😀]', '\\p{L}', '[ab]', '\\w', '[^é]', 'é', '[^a-w]']
+    const counts = ['*', '+', '{2}', '{3}', '{1,3}', '{0,4}', '{5}', '{2,}', '?', '{12}', '{300}', '{1,290}']
+    const part = (): string => stream.choice(sets) + stream.choice(counts)
+    for (let i = 0; i < 120; i++) {
+      const ways = Array.from({ length: 1 + stream.int(2) }, () => Array.from({ length: 1 + stream.int(3) }, part).join(''))
+      const pattern = `^(${ways.join('|')})${stream.choice(['', '"', 'x', '\\n', 'é', '1*'])}$`
+      const inJson = i % 2 === 0
+      const made = inJson ? grammar.fromJsonSchema({ type: 'array', items: { type: 'string', pattern } }) : grammar.fromRegex(pattern)
+      const matcher = made.matcher(vocabulary)
+      if (inJson) for (const byte of bytesOf('["')) matcher.accept(byte)
+      for (let turn = 0; turn < 5; turn++) {
+        const ids = allowed(matcher.mask())
+        const expected = Array.from({ length: vocabulary.size }, (_, id) => id).filter((id) => matcher.allows(id))
+        expect({ pattern, turn, ids }).toEqual({ pattern, turn, ids: expected })
+        const going = ids.filter((id) => id !== END)
+        if (going.length === 0) break
+        matcher.accept(stream.choice(going))
+      }
+    }
+  })
+
+  it('of characters behind a byte that is none', () => {
+    const nodes = new Nodes()
+    const root = nodes.sequence(nodes.bytes(ByteSet.of(0xc3)), nodes.repeat(nodes.characters([[0x20, 0x10ffff]]), 0))
+    const small = new Vocabulary(
+      ['é', 'éa', [0xc3], [0xc3, 0x61]].map((one) => (typeof one === 'string' ? bytesOf(one) : Uint8Array.from(one))),
+      { end: [] },
+    )
+    const mask = new Matcher(new Masks(new Machine(nodes, root), small)).mask()
+    expect([0, 1, 2, 3].filter((id) => ((mask[0]! >>> id) & 1) === 1)).toEqual([2, 3])
+  })
+
   it('are kept, so that the same place is looked at once', () => {
     const masks = new Masks(stringMachine(0, Infinity, true), vocabulary)
     const matcher = new Matcher(masks)

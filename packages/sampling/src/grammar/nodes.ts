@@ -4,7 +4,8 @@
  * Source of the idea: J. Brzozowski, "Derivatives of Regular Expressions", Journal of the ACM 11(4), 1964; M. Might et al., "Parsing with Derivatives", ICFP 2011.
  */
 import { SamplingError } from '../errors.js'
-import { ByteSet, bytesOf, commonLength, compareBytes, utf8Ranges, type Range } from './bytes.js'
+import { ByteSet, bytesOf, commonLength, compareBytes, normalRanges, utf8Ranges, type Range } from './bytes.js'
+import { CharacterSet } from './character-set.js'
 
 /** The number of an expression. */
 export type Node = number
@@ -30,13 +31,20 @@ export type NodeData =
 export const NOTHING: Node = 0
 export const EMPTY: Node = 1
 
+/** Bytes of a character in JSON behind its first, at most: those of `\\u001f`. */
+const MOST_SHORT = 5
+
 /** Counts below this are written out; beyond, what is left is counted as the text goes on. */
 export class Nodes {
   readonly data: NodeData[] = []
   private readonly known = new Map<string, Node>()
+  /** Of expressions of one character, those that stand for themselves. */
+  readonly characterSets = new Map<Node, CharacterSet>()
   /** Sequences by their first part, as there are many. */
   private readonly sequences: (Map<Node, Node> | undefined)[] = []
-  private readonly single: (Node | undefined)[] = []
+  private readonly short: (boolean | undefined)[] = []
+  /** Bytes of a range, by its ends. */
+  private readonly ranges = new Map<number, Node>()
   /** The expression of each rule; undefined while it is declared only. */
   readonly rules: { readonly name: string; body: Node | undefined }[] = []
 
@@ -50,7 +58,36 @@ export class Nodes {
   }
 
   private byte(byte: number): Node {
-    return (this.single[byte] ??= this.bytes(ByteSet.of(byte)))
+    return this.range(byte, byte)
+  }
+
+  private range(low: number, high: number): Node {
+    const key = low * 256 + high
+    let node = this.ranges.get(key)
+    if (node === undefined) this.ranges.set(key, (node = this.bytes(ByteSet.range(low, high))))
+    return node
+  }
+
+  /** Whether it is a few bytes at most, such as those of a character behind its first. */
+  isShort(node: Node): boolean {
+    return (this.short[node] ??= this.mostBytes(node, MOST_SHORT) <= MOST_SHORT)
+  }
+
+  /** How many bytes an expression has at most; more than `limit` where it may be more than that. */
+  private mostBytes(node: Node, limit: number): number {
+    const data = this.data[node]!
+    switch (data.kind) {
+      case 'bytes':
+        return 1
+      case 'sequence': {
+        const first = this.mostBytes(data.first, limit)
+        return first > limit ? first : first + this.mostBytes(data.second, limit - first)
+      }
+      case 'choice':
+        return limit < 1 ? Infinity : Math.max(...data.nodes.map((one) => this.mostBytes(one, limit)))
+      default:
+        return Infinity
+    }
   }
 
   /** Text as it is. */
@@ -61,7 +98,15 @@ export class Nodes {
 
   /** One character of some ranges of code points. */
   characters(ranges: Iterable<Range>): Node {
-    return this.forms(utf8Ranges(ranges), 0)
+    const all = normalRanges(ranges)
+    return this.noteCharacters(this.forms(utf8Ranges(all), 0), all)
+  }
+
+  /** Says of an expression of one character which stand for themselves. Where all are bytes, that can be seen. */
+  noteCharacters(node: Node, ranges: Iterable<Range>): Node {
+    const all = normalRanges(ranges)
+    if ((all.at(-1)?.[1] ?? 0) > 0x7f && !this.characterSets.has(node)) this.characterSets.set(node, new CharacterSet(all))
+    return node
   }
 
   /** Sequences of ranges of bytes, from their byte `at` on: those that begin alike stand together, so that few ways lead on from any place. */
@@ -72,7 +117,7 @@ export class Nodes {
       let to = from + 1
       while (to < forms.length && forms[to]![at]![0] === low && forms[to]![at]![1] === high) to++
       const rest = forms[from]!.length === at + 1 ? EMPTY : this.forms(forms.slice(from, to), at + 1)
-      ways.push(this.sequence(this.bytes(ByteSet.range(low, high)), rest))
+      ways.push(this.sequence(this.range(low, high), rest))
       from = to
     }
     return this.branch(ways)
@@ -81,17 +126,18 @@ export class Nodes {
   /** A choice of ways that begin with different bytes: bytes with the same behind them are one way. */
   private branch(ways: readonly Node[]): Node {
     if (ways.length === 1) return ways[0]!
-    const byRest = new Map<Node, Node>()
+    const byRest = new Map<Node, Node[]>()
     const others: Node[] = []
     for (const way of ways) {
       const data = this.data[way]!
       if (data.kind !== 'sequence' || this.data[data.first]!.kind !== 'bytes') others.push(way)
       else {
         const known = byRest.get(data.second)
-        byRest.set(data.second, known === undefined ? data.first : this.choice(known, data.first))
+        if (known === undefined) byRest.set(data.second, [data.first])
+        else known.push(data.first)
       }
     }
-    for (const [rest, first] of byRest) others.push(this.join(first, rest))
+    for (const [rest, firsts] of byRest) others.push(this.join(this.choice(...firsts), rest))
     return this.choice(...others)
   }
 

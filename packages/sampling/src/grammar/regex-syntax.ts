@@ -251,38 +251,46 @@ const single = (point: number): Range => [point, point]
 
 const properties = new Map<string, readonly Range[]>()
 
-/** Code points that are looked at together: as many as are halves of surrogate pairs, which are none. */
-const BLOCK = 0x800
+/** Code points of one unit of UTF-16: all below 2^16 but halves of surrogate pairs, which are none. */
+const SHORT = 0x10000 - 0x800
 const SURROGATES = 0xd800
+
+/** All code points in their order. Two million units, so it is kept only until memory is wanted for something else. */
+let everything: WeakRef<{ readonly text: string }> | undefined
+
+function allCharacters(): string {
+  const kept = everything?.deref()
+  if (kept !== undefined) return kept.text
+  const units = new Uint16Array(SHORT + 2 * 2 ** 20)
+  for (let i = 0; i < SHORT; i++) units[i] = i < SURROGATES ? i : i + 0x800
+  const pairs = new Uint32Array(units.buffer, 2 * SHORT)
+  for (let i = 0; i < pairs.length; i++) pairs[i] = (SURROGATES + (i >> 10)) | ((SURROGATES + 0x400 + (i & 0x3ff)) << 16)
+  const made = { text: new TextDecoder('utf-16le', { ignoreBOM: true }).decode(units) }
+  everything = new WeakRef(made)
+  return made.text
+}
+
+const pointAt = (index: number): number => (index >= SHORT ? 0x10000 + (index - SHORT) / 2 : index < SURROGATES ? index : index + 0x800)
 
 /** The code points of a property, as the JavaScript engine knows them. */
 function rangesOfProperty(name: string): readonly Range[] {
   let ranges = properties.get(name)
   if (ranges === undefined) {
-    const runs = new RegExp(`\\p${name}+`, 'gu')
-    const found: [number, number][] = []
-    // Runs within long texts, as to ask for each code point takes a hundred times as long.
-    const units = new Uint16Array(2 * BLOCK)
-    for (let first = 0; first <= LAST_POINT; first += BLOCK) {
-      if (first === SURROGATES) continue
-      const width = first < 0x10000 ? 1 : 2
-      for (let i = 0; i < BLOCK; i++) {
-        if (width === 1) units[i] = first + i
-        else {
-          units[2 * i] = 0xd800 + ((first + i - 0x10000) >> 10)
-          units[2 * i + 1] = 0xdc00 + ((first + i) & 0x3ff)
-        }
-      }
-      const text = String.fromCharCode.apply(null, units.subarray(0, width * BLOCK) as unknown as number[])
-      for (const { 0: run, index } of text.matchAll(runs)) {
-        const low = first + index / width
-        const high = low + run.length / width - 1
-        const last = found.at(-1)
-        if (last !== undefined && last[1] === low - 1) last[1] = high
-        else found.push([low, high])
-      }
+    const found: Range[] = []
+    const text = allCharacters()
+    // Runs of those that are in it and of those that are not, in parts, as a long one takes the engine memory for each character: to ask for each of them takes ten times as long.
+    const [isIn, isOut] = ['p', 'P'].map((escape) => new RegExp(`\\${escape}${name}{1,128}`, 'yu')) as [RegExp, RegExp]
+    const endOf = (run: RegExp, from: number): number => {
+      let end = from
+      for (run.lastIndex = from; run.test(text);) end = run.lastIndex
+      return end
     }
-    ranges = found
+    for (let at = 0; at < text.length;) {
+      const end = endOf(isIn, at)
+      if (end > at) found.push([pointAt(at), pointAt(end) - 1])
+      at = endOf(isOut, end)
+    }
+    ranges = normalRanges(found)
     properties.set(name, ranges)
   }
   return ranges

@@ -110,7 +110,7 @@ export class Rests {
   /** What is to follow for texts of up to `far` bytes that lead through no more than `levels` of it, which are fewer than 64 or all: without counts that they do not come to the end of, and cut off where they do not come. */
   cut(rest: Rest, far: number, levels: number, known = new Map<number, Rest>()): Rest {
     if (rest === END || rest === CUT || levels === Infinity) return rest
-    if (levels === 0 && !this.isByte(rest)) return CUT
+    if (levels === 0 && !this.isShort(rest)) return CUT
     // Many ways may lead to the same rest.
     const key = rest * 64 + levels
     const found = known.get(key)
@@ -124,13 +124,13 @@ export class Rests {
     const ways = this.ways[rest]
     if (ways !== undefined) return this.anyOf(new Set(ways.map((way) => this.cut(way, far, levels - 1, known))))
     const [node, next] = [this.nodeOfRest[rest]!, this.nextOfRest[rest]!]
-    const below = this.cut(next, far, this.isByte(rest) ? levels : levels - 1, known)
+    const below = this.cut(next, far, this.isShort(rest) ? levels : levels - 1, known)
     const same = this.blurred(node, far)
     return below === next && same === node ? rest : this.push(same, below)
   }
 
-  private isByte(rest: Rest): boolean {
-    return this.ways[rest] === undefined && this.nodes.data[this.nodeOfRest[rest]!]!.kind === 'bytes'
+  private isShort(rest: Rest): boolean {
+    return this.ways[rest] === undefined && this.nodes.isShort(this.nodeOfRest[rest]!)
   }
 
   /** An expression without the counts that texts of up to `far` bytes do not come to the end of. */

@@ -1,6 +1,7 @@
 /** The tokens of a tokenizer, as grammars need them: a tree of their bytes, in one array. */
 import { SamplingError } from '../errors.js'
 import { ByteSet, commonLength } from './bytes.js'
+import { CharacterSet, PLAIN_RANGES } from './character-set.js'
 import type { Part } from './masks.js'
 import { Recent } from './recent.js'
 import { Descriptions } from './shared-parts.js'
@@ -19,23 +20,25 @@ export interface Trie {
   /** The tokens that end at node `i` are `tokens[starts[i]]` to `tokens[starts[i + 1] − 1]`. */
   readonly starts: Int32Array
   readonly tokens: Int32Array
-  /** For nodes behind which every token goes on with whole plain characters: how many at most. −1 for others. */
-  readonly plainBelow: Int16Array
+  readonly characters: TrieCharacters
+  /** See {@link Vocabulary.from}; of plain characters. */
+  readonly plainFrom: Int16Array
 }
 
 /** Bytes of characters in JSON strings that stand for themselves: no quote, no backslash, no control character. */
 export const plainBytes = ByteSet.range(0x20, 0xff)
 for (const byte of [0x22, 0x5c]) plainBytes.words[byte >> 5]! &= ~(1 << (byte & 31))
+const plain = new CharacterSet(PLAIN_RANGES)
 
-/** What was found of sets of bytes: by the object, which is quick, and by what it holds, since grammars have objects of their own. */
-class Below {
-  readonly bySet = new WeakMap<ByteSet, Int16Array>()
+/** What was found of sets: by the object, which is quick, and by what it holds, since grammars have objects of their own. */
+class From {
+  readonly bySet = new WeakMap<ByteSet | CharacterSet, Int16Array>()
   readonly byKey = new Map<string, Int16Array>()
 }
 
 /** Parts of masks that are kept for all grammars. */
 const MOST_SHARED = 256
-/** Sets of bytes of which it is kept what goes on with nothing else. */
+/** Sets of bytes and of characters of which it is kept what goes on with nothing else. */
 const MOST_SETS = 64
 
 export class Vocabulary {
@@ -53,8 +56,8 @@ export class Vocabulary {
   readonly descriptions = new Descriptions()
   /** @internal */
   readonly sharedParts = new Recent<Part>(MOST_SHARED)
-  private readonly belowAll = new Below()
-  private readonly belowRest = new Below()
+  private readonly fromAll = new From()
+  private readonly fromRest = new From()
 
   /**
    * @param tokens the bytes of each token by id; undefined for tokens that are no text, such as those that end one
@@ -89,17 +92,17 @@ export class Vocabulary {
     this.rest = trieOf(tokens, rest)
   }
 
-  /** For nodes behind which every token goes on with bytes of a set alone: how many at most. −1 for others. */
-  below(trie: Trie, set: ByteSet): Int16Array {
-    const { bySet, byKey } = trie === this.all ? this.belowAll : this.belowRest
-    let below = bySet.get(set)
-    if (below === undefined) {
-      below = byKey.get(set.key) ?? bytesBelow(trie, set)
-      bySet.set(set, below)
-      byKey.set(set.key, below)
+  /** For nodes from which on, themselves included, every token is bytes of a set alone, or whole characters of one: how many at most. −1 for others. */
+  from(trie: Trie, set: ByteSet | CharacterSet): Int16Array {
+    const { bySet, byKey } = trie === this.all ? this.fromAll : this.fromRest
+    let from = bySet.get(set)
+    if (from === undefined) {
+      from = byKey.get(set.key) ?? (set instanceof ByteSet ? bytesFrom(trie, set) : charactersFrom(trie.characters, trie.starts, set))
+      bySet.set(set, from)
+      byKey.set(set.key, from)
       if (byKey.size > MOST_SETS) byKey.delete(byKey.keys().next().value!)
     }
-    return below
+    return from
   }
 
   /** Words of a mask of all tokens. */
@@ -210,17 +213,29 @@ function trieOf(tokens: readonly (Uint8Array | undefined)[], sorted: readonly nu
   })
   close(0)
   for (let at = 1; at <= count; at++) starts[at] = Math.max(starts[at]!, starts[at - 1]!)
-  return { bytes, depths, sizes, starts, tokens: Int32Array.from(sorted), plainBelow: plainBelow(bytes, depths, starts) }
+  const characters = charactersOf(bytes, depths)
+  const plainFrom = charactersFrom(characters, starts, plain)
+  return { bytes, depths, sizes, starts, tokens: Int32Array.from(sorted), characters, plainFrom }
 }
 
-/** Where an unfinished character stands at a node: its first byte where that was the last, and how many are missing. */
+/** What the nodes of a tree are of the characters on the way to them. */
+export interface TrieCharacters {
+  readonly parents: Int32Array
+  /** Bytes that are missing of the character that a node is in; −1 where it is in none. */
+  readonly missing: Int8Array
+  /** The bits of it that are there. */
+  readonly points: Int32Array
+  /** How many whole ones there are, its own included. */
+  readonly counts: Uint16Array
+}
+
 const UNKNOWN = -1
 
-function plainBelow(bytes: Uint8Array, depths: Uint16Array, starts: Int32Array): Int16Array {
+function charactersOf(bytes: Uint8Array, depths: Uint16Array): TrieCharacters {
   const count = bytes.length
-  const below = new Int16Array(count)
-  /** Bytes that are missing of the character that a node is in; −1 where it is in none. */
   const missing = new Int8Array(count)
+  const points = new Int32Array(count)
+  const counts = new Uint16Array(count)
   const parents = new Int32Array(count)
   const path: number[] = []
   for (let node = 0; node < count; node++) {
@@ -229,25 +244,36 @@ function plainBelow(bytes: Uint8Array, depths: Uint16Array, starts: Int32Array):
     path[depth] = node
     parents[node] = parent
     const [byte, before] = [bytes[node]!, parent < 0 ? 0 : missing[parent]!]
-    if (before === 0) missing[node] = followers(byte)
-    else if (before === UNKNOWN) missing[node] = UNKNOWN
+    if (before === 0) {
+      const more = followers(byte)
+      missing[node] = more
+      points[node] = more > 0 ? byte & (0x3f >> more) : byte
+    } else if (before === UNKNOWN) missing[node] = UNKNOWN
     else {
       const isSecond = followers(bytes[parent]!) === before && (bytes[parent]! & 0xc0) !== 0x80
       const isGood = isSecond ? maySecond(bytes[parent]!, byte) : (byte & 0xc0) === 0x80
       missing[node] = isGood ? before - 1 : UNKNOWN
+      points[node] = (points[parent]! << 6) | (byte & 0x3f)
     }
+    counts[node] = (parent < 0 ? 0 : counts[parent]!) + (missing[node] === 0 ? 1 : 0)
   }
+  return { parents, missing, points, counts }
+}
+
+function charactersFrom({ parents, missing, points }: TrieCharacters, starts: Int32Array, set: CharacterSet): Int16Array {
+  const count = parents.length
+  const from = new Int16Array(count)
   for (let node = count - 1; node >= 0; node--) {
-    const parent = parents[node]!
-    if (parent < 0 || below[parent] === UNKNOWN) continue
     const left = missing[node]!
-    const isBad =
-      left === UNKNOWN || below[node] === UNKNOWN || !plainBytes.has(bytes[node]!) || (left > 0 && starts[node + 1]! > starts[node]!)
-    below[parent] = isBad ? UNKNOWN : Math.max(below[parent]!, below[node]! + (left === 0 ? 1 : 0))
+    if (left === UNKNOWN || (left === 0 ? !set.has(points[node]!) : starts[node + 1]! > starts[node]!)) from[node] = UNKNOWN
+    else if (left === 0 && from[node] !== UNKNOWN) from[node]!++
+    const parent = parents[node]!
+    if (parent < 0 || from[parent] === UNKNOWN) continue
+    from[parent] = from[node] === UNKNOWN ? UNKNOWN : Math.max(from[parent]!, from[node]!)
   }
-  // Inside of a character nothing plain begins.
-  for (let node = 0; node < count; node++) if (missing[node] !== 0) below[node] = UNKNOWN
-  return below
+  // Inside of a character none begins.
+  for (let node = 0; node < count; node++) if (parents[node]! >= 0 && missing[parents[node]!] !== 0) from[node] = UNKNOWN
+  return from
 }
 
 /** How many bytes a token shares with the one before it. */
@@ -256,16 +282,15 @@ function common(tokens: readonly (Uint8Array | undefined)[], sorted: readonly nu
   return commonLength(tokens[sorted[i - 1]!]!, tokens[sorted[i]!]!)
 }
 
-function bytesBelow({ bytes, sizes }: Trie, set: ByteSet): Int16Array {
+function bytesFrom({ bytes, characters: { parents } }: Trie, set: ByteSet): Int16Array {
   const isIn = Uint8Array.from({ length: 256 }, (_, byte) => (set.has(byte) ? 1 : 0))
-  const below = new Int16Array(bytes.length)
+  const from = new Int16Array(bytes.length)
   for (let node = bytes.length - 1; node >= 0; node--) {
-    const end = node + sizes[node]!
-    for (let child = node + 1; child < end; child += sizes[child]!)
-      if (isIn[bytes[child]!] === 0 || below[child]! < 0) {
-        below[node] = -1
-        break
-      } else below[node] = Math.max(below[node]!, below[child]! + 1)
+    if (isIn[bytes[node]!] === 0) from[node] = UNKNOWN
+    else if (from[node] !== UNKNOWN) from[node]!++
+    const parent = parents[node]!
+    if (parent < 0 || from[parent] === UNKNOWN) continue
+    from[parent] = from[node] === UNKNOWN ? UNKNOWN : Math.max(from[parent]!, from[node]!)
   }
-  return below
+  return from
 }
