@@ -198,8 +198,15 @@ export class Candidates {
 
   /** Changes a logit. What would be +∞ becomes the largest float; call {@link Candidates.reorder} when all are changed. */
   set(place: number, logit: number): void {
-    this.logits[place] = logit > LARGEST ? LARGEST : logit
-    if (this.bits[place] === NEGATIVE_ZERO_BITS) this.bits[place] = 0
+    this.logits[place] = logit
+    this.settle(place)
+  }
+
+  /** What {@link Candidates.set} does behind a logit that was written to its place: a number that is given to a call may be allocated. */
+  settle(place: number): void {
+    const value = this.bits[place]!
+    if (value === INFINITY_BITS) this.logits[place] = LARGEST
+    else if (value === NEGATIVE_ZERO_BITS) this.bits[place] = 0
   }
 
   /** Brings the candidates into their order again, after logits were changed. */

@@ -156,7 +156,26 @@ function topByBuckets(bits: Int32Array, ids: Int32Array | undefined, size: numbe
     lowest = BUCKETS
     for (let above = 0; above < count;) above += counts[--lowest]!
   }
+  return keysOfBuckets(bits, ids, size, lowest, BUCKETS - 1, keys)
+}
+
+/**
+ * Writes the keys of the logits in the buckets from `low` to `high` to `keys`, and gives their number.
+ *
+ * @param ids their ids, or undefined where the index is the id
+ */
+export function keysOfBuckets(
+  bits: Int32Array,
+  ids: Int32Array | undefined,
+  size: number,
+  low: number,
+  high: number,
+  keys: Float64Array,
+): number {
   let found = 0
-  for (let i = 0; i < size; i++) if (bucketOf(bits[i]!) >= lowest) keys[found++] = keyOf(bits[i]!, ids === undefined ? i : ids[i]!)
+  for (let i = 0; i < size; i++) {
+    const bucket = bucketOf(bits[i]!)
+    if (bucket >= low && bucket <= high) keys[found++] = keyOf(bits[i]!, ids === undefined ? i : ids[i]!)
+  }
   return found
 }

@@ -59,7 +59,9 @@ export function watermark(options: WatermarkOptions): SamplerStep {
       if (history.length < context) return
       const mark = (id: number): void => {
         const place = candidates.placeOf(id)
-        if (place >= 0) candidates.set(place, candidates.logits[place]! + bias)
+        if (place < 0) return
+        candidates.logits[place]! += bias
+        candidates.settle(place)
       }
       const before = history.tokensInOrder
       if (scheme === 'lefthash') greens.after(before).forEach(mark)

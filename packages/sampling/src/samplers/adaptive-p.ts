@@ -42,7 +42,8 @@ export function adaptiveP({ target, decay = 0.9 }: AdaptivePOptions): SamplerSte
           const p = (probabilities[i] = candidates.weights[i]! / total)
           if (candidates.logits[i] === -Infinity) continue
           const distance = Math.abs(p - wanted) / WIDTH
-          candidates.set(i, PEAK - (SHARPNESS * distance * distance) / (1 + distance))
+          candidates.logits[i] = PEAK - (SHARPNESS * distance * distance) / (1 + distance)
+          candidates.settle(i)
         }
         candidates.reorder()
       },

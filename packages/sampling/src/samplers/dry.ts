@@ -69,7 +69,8 @@ export function dry(options: DryOptions = {}): SamplerStep {
         const place = singles.has(id) ? -1 : candidates.placeOf(id)
         if (place < 0) continue
         const cost = multiplier * base ** Math.min(longest.valueAt(i) - allowedLength, mostSteps)
-        candidates.set(place, candidates.logits[place]! - cost)
+        candidates.logits[place]! -= cost
+        candidates.settle(place)
       }
       candidates.reorder()
     }

@@ -27,7 +27,9 @@ export function guidance(scale: number, unconditional: () => ArrayLike<number>):
           )
         const logit = logits[i]!
         // What one of both excludes cannot be compared: it stays what the prompt says.
-        if (logit > -Infinity && base > -Infinity) candidates.set(i, base + scale * (logit - base))
+        if (!(logit > -Infinity && base > -Infinity)) continue
+        logits[i] = base + scale * (logit - base)
+        candidates.settle(i)
       }
       candidates.reorder()
     },

@@ -21,8 +21,10 @@ export function logitBias(biases: Readonly<Record<number, number>> | Iterable<re
         const id = entries[i]![0]
         const bias = entries[i]![1]
         const place = candidates.placeOf(id)
-        if (place >= 0) candidates.set(place, candidates.logits[place]! + bias)
-        else if (bias > 0) candidates.raiseMissing(id)
+        if (place >= 0) {
+          candidates.logits[place]! += bias
+          candidates.settle(place)
+        } else if (bias > 0) candidates.raiseMissing(id)
       }
       candidates.reorder()
     },

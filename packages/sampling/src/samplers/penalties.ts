@@ -37,7 +37,8 @@ export function penalties(options: PenaltyOptions = {}): SamplerStep {
         const place = candidates.placeOf(each.idAt(i))
         if (place < 0) continue
         const logit = candidates.logits[place]!
-        candidates.set(place, (logit > 0 ? logit / repeat : logit * repeat) - each.valueAt(i) * frequency - presence)
+        candidates.logits[place] = (logit > 0 ? logit / repeat : logit * repeat) - each.valueAt(i) * frequency - presence
+        candidates.settle(place)
       }
       candidates.reorder()
     },

@@ -79,7 +79,9 @@ export function lengthDecay({ start, factor, stop, prompt = 0 }: LengthDecayOpti
         continue
       }
       const logit = candidates.logits[place]!
-      if (logit > -Infinity) candidates.set(place, logit + Math.abs(logit) * (factor ** more - 1))
+      if (logit === -Infinity) continue
+      candidates.logits[place] = logit + Math.abs(logit) * (factor ** more - 1)
+      candidates.settle(place)
     }
     candidates.reorder()
   })

@@ -69,8 +69,10 @@ function biased(name: string, biases: readonly (readonly [sequence: readonly num
         if (same < before) continue
         const bias = biases[i]![1]
         const place = candidates.placeOf(sequence[before]!)
-        if (place >= 0) candidates.set(place, candidates.logits[place]! + bias)
-        else if (bias > 0) candidates.raiseMissing(sequence[before]!)
+        if (place >= 0) {
+          candidates.logits[place]! += bias
+          candidates.settle(place)
+        } else if (bias > 0) candidates.raiseMissing(sequence[before]!)
       }
       candidates.reorder()
     },

@@ -185,12 +185,17 @@ function continuations(
   const offset = candidates.max + Math.log(candidates.total)
   // No token at all is left where the model excludes every one.
   if (Number.isNaN(offset)) return []
-  for (let i = 0; i < candidates.size; i++) candidates.set(i, candidates.logits[i]! - offset)
+  for (let i = 0; i < candidates.size; i++) {
+    candidates.logits[i]! -= offset
+    candidates.settle(i)
+  }
   for (const step of steps) step.apply(candidates)
   if (diversity > 0) {
     for (const [id, count] of taken) {
       const place = candidates.placeOf(id)
-      if (place >= 0) candidates.set(place, candidates.logits[place]! - diversity * count)
+      if (place < 0) continue
+      candidates.logits[place]! -= diversity * count
+      candidates.settle(place)
     }
     candidates.reorder()
   }
