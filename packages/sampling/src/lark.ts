@@ -1,5 +1,5 @@
 /** `@tesserae/sampling/lark`: grammars in Lark's language. */
-import { compileGrammar, type Grammar } from './grammar/grammar.js'
+import { compileGrammar, type Grammar } from './grammar/compile.js'
 import { Compiler, type SchemaCompiler } from './grammar/lark/compile.js'
 import { parseLark } from './grammar/lark/syntax.js'
 import { Source } from './grammar/source.js'

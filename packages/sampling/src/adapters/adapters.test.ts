@@ -9,7 +9,7 @@ import {
   type NodeLlamaModel,
   type NodeLlamaSequence,
 } from '../adapters.js'
-import { grammar } from '../grammar/grammar.js'
+import * as grammar from '../grammar/grammar.js'
 import { Vocabulary } from '../grammar/vocabulary.js'
 import { topK } from '../index.js'
 import { samplerChain } from '../chain.js'

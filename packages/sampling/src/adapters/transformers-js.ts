@@ -1,6 +1,6 @@
 /** Grammars for transformers.js: its tokenizers' vocabularies, and a logits processor. Nothing of it is imported; what is used of it is written down here. */
 import { SamplingError } from '../errors.js'
-import type { Grammar } from '../grammar/grammar.js'
+import type { Grammar } from '../grammar/compile.js'
 import type { Matcher } from '../grammar/matcher.js'
 import { Vocabulary, type VocabularyOptions } from '../grammar/vocabulary.js'
 import { byteLevelBytes, byteOfPiece, pieceBytes, textBytes } from './token-bytes.js'

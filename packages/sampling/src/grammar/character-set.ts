@@ -15,7 +15,8 @@ export class CharacterSet {
       if (high > 127) bounds.push(Math.max(low, 128), high + 1)
     }
     this.bounds = Int32Array.from(bounds)
-    this.key = ranges.join()
+    // Other than the key of any set of bytes.
+    this.key = `c${ranges.join()}`
   }
 
   has(point: number): boolean {

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { SamplingError } from '../errors.js'
 import { samplerChain } from '../chain.js'
 import { bytesOf } from './bytes.js'
-import { grammar } from './grammar.js'
+import * as grammar from './grammar.js'
 import { grammarStep } from './matcher.js'
 import { Vocabulary } from './vocabulary.js'
 

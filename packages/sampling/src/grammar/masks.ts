@@ -1,5 +1,6 @@
 /** Which tokens may come where a text stands. */
 import { ByteSet } from './bytes.js'
+import type { CharacterSet } from './character-set.js'
 import { DEAD, type Config, type Machine } from './machine.js'
 import { Recent } from './recent.js'
 import { Described } from './shared-parts.js'
@@ -13,6 +14,8 @@ const MOST_PARTS = 2_048
 const LEVELS = 1
 /** Nodes of a part from which on it depends on what was cut off; of a string's rest there are about 300. */
 const MOST_OPEN = 1_024
+/** Sets of bytes and of characters that are looked for in the tree of tokens; each takes memory for all of its nodes. */
+const MOST_SETS = 64
 /** Parts of fewer tokens are lists of them. */
 const FEW = 1_024
 
@@ -33,6 +36,12 @@ interface Free {
   readonly counts: Uint16Array | undefined
 }
 
+class FreeOf {
+  /** By configuration. */
+  readonly known: (readonly Free[] | undefined)[] = []
+  readonly bySet = new Map<ByteSet | CharacterSet, Int16Array>()
+}
+
 /** Masks of a machine's configurations, put together of parts that do not depend on the whole of where the text stands. */
 export class Masks {
   private readonly known = new Recent<Uint32Array>(MOST_MASKS)
@@ -40,8 +49,8 @@ export class Masks {
   private readonly stack: Int32Array
   /** For each place on the stack, what may come over and over there. */
   private readonly free: (readonly Free[])[] = []
-  private readonly freeOfAll: (readonly Free[] | undefined)[] = []
-  private readonly freeOfRest: (readonly Free[] | undefined)[] = []
+  private readonly freeOfAll = new FreeOf()
+  private readonly freeOfRest = new FreeOf()
   private readonly found: Found
   private readonly described: Described
 
@@ -123,12 +132,13 @@ export class Masks {
 
   /** What may come over and over where a configuration stands, by the nodes of a tree. */
   private freeAt(trie: Trie, config: Config): readonly Free[] {
-    const known = trie === this.vocabulary.all ? this.freeOfAll : this.freeOfRest
-    return (known[config] ??= this.machine.loopsOf(config).map(({ set, room, isOnly }) => ({
-      from: set === undefined ? trie.plainFrom : this.vocabulary.from(trie, set),
-      room,
-      counts: !isOnly ? undefined : set instanceof ByteSet ? trie.depths : trie.characters.counts,
-    })))
+    const { known, bySet } = trie === this.vocabulary.all ? this.freeOfAll : this.freeOfRest
+    return (known[config] ??= this.machine.loopsOf(config).flatMap(({ set, room, isOnly }): readonly Free[] => {
+      const counts = !isOnly ? undefined : set instanceof ByteSet ? trie.depths : trie.characters.counts
+      let from = set === undefined ? trie.plainFrom : bySet.get(set)
+      if (from === undefined && bySet.size < MOST_SETS) bySet.set(set!, (from = this.vocabulary.from(trie, set!)))
+      return from === undefined ? [] : [{ from, room, counts }]
+    }))
   }
 
   /** Tokens from a node on, by where the text really stands. */

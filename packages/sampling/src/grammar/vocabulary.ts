@@ -30,16 +30,10 @@ export const plainBytes = ByteSet.range(0x20, 0xff)
 for (const byte of [0x22, 0x5c]) plainBytes.words[byte >> 5]! &= ~(1 << (byte & 31))
 const plain = new CharacterSet(PLAIN_RANGES)
 
-/** What was found of sets: by the object, which is quick, and by what it holds, since grammars have objects of their own. */
-class From {
-  readonly bySet = new WeakMap<ByteSet | CharacterSet, Int16Array>()
-  readonly byKey = new Map<string, Int16Array>()
-}
-
 /** Parts of masks that are kept for all grammars. */
 const MOST_SHARED = 256
 /** Sets of bytes and of characters of which it is kept what goes on with nothing else. */
-const MOST_SETS = 64
+const MOST_SETS = 32
 
 export class Vocabulary {
   readonly size: number
@@ -56,8 +50,8 @@ export class Vocabulary {
   readonly descriptions = new Descriptions()
   /** @internal */
   readonly sharedParts = new Recent<Part>(MOST_SHARED)
-  private readonly fromAll = new From()
-  private readonly fromRest = new From()
+  private readonly fromAll = new Recent<Int16Array, string>(MOST_SETS)
+  private readonly fromRest = new Recent<Int16Array, string>(MOST_SETS)
 
   /**
    * @param tokens the bytes of each token by id; undefined for tokens that are no text, such as those that end one
@@ -94,13 +88,11 @@ export class Vocabulary {
 
   /** For nodes from which on, themselves included, every token is bytes of a set alone, or whole characters of one: how many at most. −1 for others. */
   from(trie: Trie, set: ByteSet | CharacterSet): Int16Array {
-    const { bySet, byKey } = trie === this.all ? this.fromAll : this.fromRest
-    let from = bySet.get(set)
+    const known = trie === this.all ? this.fromAll : this.fromRest
+    let from = known.get(set.key)
     if (from === undefined) {
-      from = byKey.get(set.key) ?? (set instanceof ByteSet ? bytesFrom(trie, set) : charactersFrom(trie.characters, trie.starts, set))
-      bySet.set(set, from)
-      byKey.set(set.key, from)
-      if (byKey.size > MOST_SETS) byKey.delete(byKey.keys().next().value!)
+      from = set instanceof ByteSet ? bytesFrom(trie, set) : charactersFrom(trie.characters, trie.starts, set)
+      known.set(set.key, from)
     }
     return from
   }

@@ -1,6 +1,6 @@
 /** Grammars of texts that call tools. */
 import { SamplingError } from '../errors.js'
-import { compileGrammar, type Grammar } from '../grammar/grammar.js'
+import { compileGrammar, type Grammar } from '../grammar/compile.js'
 import type { JsonSchema } from '../grammar/json-schema/document.js'
 import { jsonSchemaNode, type JsonSchemaOptions } from '../grammar/json-schema/json-schema.js'
 import { NOTHING, type Node, type Nodes } from '../grammar/nodes.js'

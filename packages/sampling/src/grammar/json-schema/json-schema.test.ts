@@ -1,5 +1,5 @@
 import { expect, test, describe } from 'vitest'
-import { grammar } from '../grammar.js'
+import * as grammar from '../grammar.js'
 import { Vocabulary } from '../vocabulary.js'
 import { bytesOf } from '../bytes.js'
 import type { JsonSchema } from './document.js'
