@@ -10,21 +10,29 @@ import { plainBytes, type Vocabulary } from './vocabulary.js'
 /** Masks are kept for so many vocabularies. */
 const MOST_VOCABULARIES = 8
 
+/** Where more places in texts are known than this, new texts begin with none: a grammar may be kept for as long as a server runs. */
+const MOST_PLACES = 50_000
+
 /** What a text may be. Compiled once, and followed by any number of matchers. */
 export class Grammar {
-  private readonly masks: Masks[] = []
+  private masks: Masks[] = []
 
   constructor(
     /** For people. */
     readonly description: string,
-    private readonly machine: Machine,
+    /** The machine that texts are followed with from now on. */
+    private readonly current: { machine: Machine },
   ) {}
 
   /** Follows a text from its beginning, in the tokens of a vocabulary. */
   matcher(vocabulary: Vocabulary): Matcher {
+    if (this.current.machine.size > MOST_PLACES) {
+      this.current.machine = this.current.machine.renewed()
+      this.masks = []
+    }
     let masks = this.masks.find((one) => one.vocabulary === vocabulary)
     if (masks === undefined) {
-      masks = new Masks(this.machine, vocabulary)
+      masks = new Masks(this.current.machine, vocabulary)
       this.masks.push(masks)
       if (this.masks.length > MOST_VOCABULARIES) this.masks.shift()
     }
@@ -34,9 +42,10 @@ export class Grammar {
   /** Whether a whole text follows the grammar. */
   matches(text: string | Uint8Array): boolean {
     const bytes = typeof text === 'string' ? new TextEncoder().encode(text) : text
-    let config = this.machine.start
-    for (const byte of bytes) config = this.machine.step(config, byte)
-    return this.machine.accepts(config)
+    const { machine } = this.current
+    let config = machine.start
+    for (const byte of bytes) config = machine.step(config, byte)
+    return machine.accepts(config)
   }
 }
 
@@ -45,5 +54,11 @@ export function compileGrammar(description: string, build: (nodes: Nodes, machin
   const nodes = new Nodes()
   // Vocabularies keep masks of plain text inside of JSON's quotes.
   const character = writtenCharacter(nodes, [[0, LAST_POINT]])
-  return new Grammar(description, new Machine(nodes, (machine) => build(nodes, () => machine), { character, isText: plainBytes }))
+  const current = {} as { machine: Machine }
+  const start = (machine: Machine): Node => {
+    current.machine = machine
+    return build(nodes, () => current.machine)
+  }
+  current.machine = new Machine(nodes, start, { character, isText: plainBytes })
+  return new Grammar(description, current)
 }

@@ -69,6 +69,7 @@ export class Machine {
   /** By rule: above those of the rules that it begins with. */
   private order = new Int32Array(0)
   readonly start: Config
+  private readonly root: Node
 
   /** @throws SamplingError `GRAMMAR` when no text matches the expression, or a rule is used and not defined */
   constructor(
@@ -96,6 +97,12 @@ export class Machine {
         'No text matches the grammar: each way through it asks for something impossible or for itself again',
       )
     this.start = this.configOf(root)
+    this.root = root
+  }
+
+  /** A machine of the same expression that knows no more than where it begins. */
+  renewed(): Machine {
+    return new Machine(this.nodes, this.root, this.options)
   }
 
   /** Whether some text matches an expression. */
@@ -210,6 +217,16 @@ export class Machine {
     }
     for (const id of heads) if (!grouped.has(id)) groups.push([id])
     return [...new Set(groups.map((ids) => this.intern(new Set(ids.map(cut)), false)))]
+  }
+
+  /** The same configuration for texts of up to `far` bytes, whatever is left of a count that they cannot reach the end of: it stays the same while that is counted. */
+  blur(config: Config, far: number): Config {
+    const { heads, accepting, isOpen } = this.configs[config]!
+    const blurred = heads.map((id) => {
+      const { bytes, product, rest, room } = this.heads.get(id)
+      return this.heads.id(bytes, product, this.rests.blur(rest, far), room > far ? Infinity : room)
+    })
+    return blurred.every((id, i) => id === heads[i]) ? config : this.intern(new Set(blurred), accepting, isOpen)
   }
 
   /** What a configuration that was cut off means in any machine, by numbers of expressions that all share (0 for those of this one alone); undefined where it means something in this one alone. */

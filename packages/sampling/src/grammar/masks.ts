@@ -67,7 +67,8 @@ export class Masks {
   of(config: Config): Uint32Array {
     let mask = this.known.get(config)
     if (mask === undefined) {
-      mask = this.make(config)
+      const blurred = this.machine.blur(config, this.vocabulary.longest)
+      mask = blurred === config ? this.make(config) : this.of(blurred)
       this.known.set(config, mask)
     }
     return mask

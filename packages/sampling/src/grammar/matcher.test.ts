@@ -146,6 +146,28 @@ describe('masks', () => {
   })
 })
 
+describe('a grammar that followed long texts', () => {
+  it('begins anew, and the texts before go on', () => {
+    const long = grammar.fromJsonSchema({ type: 'string', maxLength: 60_000 })
+    const places = (): number => (long as unknown as { current: { machine: { size: number } } }).current.machine.size
+    const first = long.matcher(vocabulary)
+    first.accept(0x22)
+    for (let i = 0; i < 55_000; i++) first.accept(0x61)
+    const before = places()
+    const second = long.matcher(vocabulary)
+    expect(before).toBeGreaterThan(55_000)
+    expect(places()).toBeLessThan(100)
+    second.accept(0x22)
+    for (let i = 0; i < 5_000; i++) {
+      first.accept(0x61)
+      second.accept(0x61)
+    }
+    expect([first, second].map((one) => allowed(one.mask()).includes(0x61))).toEqual([false, true])
+    expect([first, second].every((one) => one.allows(0x22))).toBe(true)
+    expect(long.matches('"aa"')).toBe(true)
+  })
+})
+
 describe('a matcher', () => {
   it('takes tokens back', () => {
     const matcher = grammar.fromRegex('^ab1*$').matcher(vocabulary)

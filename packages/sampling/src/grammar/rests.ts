@@ -129,6 +129,14 @@ export class Rests {
     return below === next && same === node ? rest : this.push(same, below)
   }
 
+  /** What is to follow, with the count that comes first as {@link Rests.cut} leaves counts. */
+  blur(rest: Rest, far: number): Rest {
+    if (rest === END || rest === CUT || this.ways[rest] !== undefined) return rest
+    const [node, next] = [this.nodeOfRest[rest]!, this.nextOfRest[rest]!]
+    const [same, behind] = this.isShort(rest) ? [node, this.blur(next, far)] : [this.blurred(node, far), next]
+    return same === node && behind === next ? rest : this.push(same, behind)
+  }
+
   private isShort(rest: Rest): boolean {
     return this.ways[rest] === undefined && this.nodes.isShort(this.nodeOfRest[rest]!)
   }
