@@ -49,6 +49,11 @@ export class ByteSet {
     return set
   }
 
+  /** Whether all bytes of another set are in it. */
+  holds(other: ByteSet): boolean {
+    return other.words.every((word, i) => (word & ~this.words[i]!) === 0)
+  }
+
   /** Whether some byte is in both. */
   meets(other: ByteSet): boolean {
     for (let i = 0; i < 8; i++) if ((this.words[i]! & other.words[i]!) !== 0) return true

@@ -30,7 +30,7 @@ export class Heads {
 
   /** @param bytes an expression of one byte, or `NO_BYTES` for a product */
   id(bytes: Node, product: number, rest: Rest, room: number): number {
-    const key = bytes >= 0 && room === 0 ? keyOf(bytes, rest) : `${bytes},${product},${rest},${room}`
+    const key = keyOf(bytes, product, rest, room)
     let id = this.ids.get(key)
     if (id === undefined) {
       const data = bytes < 0 ? undefined : this.nodes.data[bytes]
@@ -41,9 +41,10 @@ export class Heads {
   }
 
   /** The head of bytes with what follows them, if there is one. */
-  find(bytes: Node, rest: Rest): number | undefined {
-    return this.ids.get(keyOf(bytes, rest))
+  find(bytes: Node, rest: Rest, room: number): number | undefined {
+    return this.ids.get(keyOf(bytes, NO_PRODUCT, rest, room))
   }
 }
 
-const keyOf = (bytes: Node, rest: Rest): number => bytes * 2 ** 26 + rest
+const keyOf = (bytes: Node, product: number, rest: Rest, room: number): number | string =>
+  bytes >= 0 && room === 0 ? bytes * 2 ** 26 + rest : `${bytes},${product},${rest},${room}`

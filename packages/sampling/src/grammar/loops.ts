@@ -16,6 +16,8 @@ export interface Loop {
 /** A character that may come over and over, in any of its forms. */
 interface Whole<T = ByteSet | CharacterSet> {
   readonly set: T
+  /** Whether it is the characters that are told apart. */
+  readonly isTold: boolean
   readonly room: number
   /** One for each of its forms. */
   readonly heads: readonly number[]
@@ -44,19 +46,21 @@ export class Loops {
     }
     const whole = new Set<number>()
     for (const one of this.wholes(heads)) {
-      add(one.set, one.room, this.isOnly(one, heads))
+      add(one.isTold ? undefined : one.set, one.room, this.isOnly(one, heads))
       for (const id of one.heads) whole.add(id)
     }
     for (const id of heads) {
       const { bytes, set, rest, room } = this.heads.get(id)
+      if (whole.has(id)) continue
       if (room > 0) add(undefined, room, false)
-      if (set === undefined || whole.has(id) || rest === END || rest === CUT) continue
+      if (set === undefined || rest === END || rest === CUT) continue
       const next = this.nodes.data[this.rests.nodeOf(rest)]
       if (next?.kind !== 'repeat') continue
       const item = this.nodes.data[next.item]!
       const isItem = next.item === bytes
       if (!isItem && !(item.kind === 'choice' && item.nodes.includes(bytes))) continue
-      add(set, next.max + 1, isItem && this.isOnly({ set, room: next.max + 1, heads: [id], rest }, heads))
+      const loop = { set, isTold: false, room: next.max + 1, heads: [id], rest }
+      add(set, loop.room, isItem && this.isOnly(loop, heads))
     }
     return loops.size === 0 ? NO_LOOPS : [...loops.values()]
   }
@@ -82,7 +86,7 @@ export class Loops {
     const looked = new Set<Rest>()
     for (const id of heads) {
       const head = this.heads.get(id)
-      if (head.set === undefined || head.room > 0) continue
+      if (head.set === undefined) continue
       // The repetition is at most so far behind the first byte of one of its characters.
       let rest = head.rest
       for (let far = 0; far <= MOST_FOLLOWERS && rest !== END && rest !== CUT; far++, rest = this.rests.nextOf(rest)) {
@@ -92,22 +96,23 @@ export class Loops {
         const repeat = this.nodes.data[node]
         // One turn of a repetition is no repetition any more.
         const [item, max] = repeat?.kind === 'repeat' ? [repeat.item, repeat.max] : [node, 1]
-        const set = item === this.character ? undefined : this.nodes.characterSets.get(item)
-        const forms = set === undefined ? undefined : this.formsOf(item, rest, heads)
-        if (forms !== undefined) found.push({ set: set!, room: max + 1, heads: forms, rest })
+        const set = this.nodes.characterSets.get(item)
+        const isTold = item === this.character
+        const forms = set === undefined ? undefined : this.formsOf(item, rest, isTold ? max + 1 : 0, heads)
+        if (forms !== undefined) found.push({ set: set!, isTold, room: max + 1, heads: forms, rest })
       }
     }
     return found
   }
 
   /** The heads of an expression of one character with something behind it; undefined where it may not come in each of its forms. */
-  private formsOf(item: Node, behind: Rest, heads: readonly number[]): number[] | undefined {
+  private formsOf(item: Node, behind: Rest, room: number, heads: readonly number[]): number[] | undefined {
     const forms: number[] = []
     const data = this.nodes.data[item]!
     for (const form of data.kind === 'choice' ? data.nodes : [item]) {
       const way = this.nodes.data[form]!
       const [first, rest] = way.kind === 'sequence' ? [way.first, this.rests.push(way.second, behind)] : [form, behind]
-      const id = this.heads.find(first, rest)
+      const id = this.heads.find(first, rest, room)
       if (id === undefined || !heads.includes(id)) return undefined
       forms.push(id)
     }

@@ -419,8 +419,15 @@ export class Machine {
 
   private lookAtProduct(id: number, rest: Rest, closure: Closure): void {
     if (id === NO_PRODUCT || !this.isAlive(id)) return
-    closure.heads.add(this.heads.id(NO_BYTES, id, rest, 0))
-    if (this.products[id]!.accepting) closure.add(rest, 0)
+    const { all, not, accepting } = this.products[id]!
+    if (all.length === 1 && not.length === 0)
+      // What is left of it is one expression alone, of which more can be seen.
+      for (const one of this.configs[all[0]!]!.heads) {
+        const { bytes, product, rest: inside, room } = this.heads.get(one)
+        closure.heads.add(this.heads.id(bytes, product, this.rests.append(inside, rest), room))
+      }
+    else closure.heads.add(this.heads.id(NO_BYTES, id, rest, 0))
+    if (accepting) closure.add(rest, 0)
   }
 
   /** Whether some text leads from a product to where all of it agrees: what is matched at the same time may contradict itself later on. */

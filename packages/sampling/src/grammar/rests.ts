@@ -18,6 +18,8 @@ export class Rests {
   /** What follows where one of several things follows. */
   private readonly ways: (readonly Rest[] | undefined)[] = []
   private readonly wayIds = new Map<string, Rest>()
+  /** By both parts, see {@link Rests.append}. */
+  private readonly appended = new Map<number, Rest>()
 
   constructor(private readonly nodes: Nodes) {}
 
@@ -47,6 +49,30 @@ export class Rests {
     let rest = this.pushOne(last, next)
     for (let i = before.length - 1; i >= 0; i--) rest = this.pushOne(before[i]!, rest)
     return rest
+  }
+
+  /** What is to follow, and behind that something else. */
+  append(first: Rest, second: Rest): Rest {
+    if (second === END) return first
+    const before: Rest[] = []
+    let made: Rest | undefined
+    let rest = first
+    for (; rest !== END; rest = this.nextOfRest[rest]!) {
+      made = this.appended.get(rest * 2 ** 26 + second)
+      if (made !== undefined) break
+      const ways = this.ways[rest]
+      if (ways !== undefined) {
+        made = this.anyOf(new Set(ways.map((way) => this.append(way, second))))
+        break
+      }
+      before.push(rest)
+    }
+    made ??= second
+    for (let i = before.length - 1; i >= 0; i--) {
+      made = this.push(this.nodeOfRest[before[i]!]!, made)
+      this.appended.set(before[i]! * 2 ** 26 + second, made)
+    }
+    return made
   }
 
   private pushOne(node: Node, next: Rest): Rest {

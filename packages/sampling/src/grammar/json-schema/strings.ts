@@ -2,12 +2,14 @@
 import { SamplingError } from '../../errors.js'
 import { ByteSet, bytesOf, LAST_POINT, otherRanges, type Range } from '../bytes.js'
 import type { Machine } from '../machine.js'
+import { ofLength } from '../lengths.js'
 import { type Node, type Nodes } from '../nodes.js'
 import { regexNode } from '../regex.js'
 import { BACKSLASH, QUOTE, writtenCharacter, writtenText } from './characters.js'
 import { formatSource } from './formats.js'
 import type { StringShape, TextRule } from './shapes.js'
 
+const PLAIN_ASCII = ByteSet.range(0x20, 0x7f).without(ByteSet.of(QUOTE, BACKSLASH))
 const ALL: readonly Range[] = [[0, LAST_POINT]]
 
 export class Strings {
@@ -18,6 +20,8 @@ export class Strings {
   /** Characters that are no plain ones of one byte. */
   private others: Node | undefined
   private readonly rules = new Map<TextRule, Node | string>()
+  /** Expressions of one character. */
+  private readonly characters = new Set<Node>()
   private readonly known = new Map<StringShape, Node>()
 
   constructor(
@@ -26,6 +30,7 @@ export class Strings {
   ) {
     this.character = writtenCharacter(nodes, ALL)
     this.any = nodes.repeat(this.character, 0)
+    this.characters.add(this.character)
   }
 
   /** Why a rule cannot be followed; undefined where it can. */
@@ -40,7 +45,11 @@ export class Strings {
       const [kind, text] = [rule.slice(0, rule.indexOf(':')), rule.slice(rule.indexOf(':') + 1)]
       try {
         const source = kind === 'pattern' ? text : formatSource(text)!
-        made = regexNode(this.nodes, source, (ranges) => writtenCharacter(this.nodes, ranges))
+        made = regexNode(this.nodes, source, (ranges) => {
+          const character = writtenCharacter(this.nodes, ranges)
+          this.characters.add(character)
+          return character
+        })
       } catch (error) {
         if (!(error instanceof SamplingError)) throw error
         made = error.message
@@ -64,7 +73,9 @@ export class Strings {
     const not = good(notRules)
     if (values !== undefined) return nodes.both([nodes.literals(values.map(writtenText)), ...all], not)
     const hasLength = min > 0 || max < Infinity
-    if (hasLength || all.length === 0) all.push(nodes.repeat(this.character, min, max))
+    const only = hasLength && all.length === 1 ? ofLength(nodes, all[0]!, min, max, this.isCharacter) : undefined
+    if (only !== undefined) all[0] = only
+    else if (hasLength || all.length === 0) all.push(nodes.repeat(this.character, min, max))
     // Without other rules what is left out is told apart character by character, and the rest stays plain text.
     if (notValues.length > 0 && rules.length + not.length === 0 && !hasLength) return this.allBut(notValues)
     if (notValues.length > 0) not.push(nodes.literals(notValues.map(writtenText)))
@@ -98,7 +109,7 @@ export class Strings {
     const { nodes } = this
     if (!taken.every(([point]) => point >= 0x20 && point < 0x80 && point !== QUOTE && point !== BACKSLASH))
       return writtenCharacter(nodes, otherRanges(taken))
-    const plain = ByteSet.range(0x20, 0x7f).without(ByteSet.of(QUOTE, BACKSLASH, ...taken.map(([point]) => point)))
+    const plain = PLAIN_ASCII.without(ByteSet.of(...taken.map(([point]) => point)))
     this.others ??= writtenCharacter(nodes, [
       [0, 0x1f],
       [QUOTE, QUOTE],
@@ -122,6 +133,13 @@ export class Strings {
 
   isEmpty(shape: StringShape): boolean {
     return !this.machine().isProductive(this.node(shape))
+  }
+
+  /** Bytes of ASCII are characters too: parts of others and of escapes come behind bytes that are none. */
+  private readonly isCharacter = (node: Node): boolean => {
+    if (this.characters.has(node)) return true
+    const data = this.nodes.data[node]!
+    return data.kind === 'bytes' && PLAIN_ASCII.holds(data.set)
   }
 
   private matches(node: Node, text: string): boolean {
