@@ -112,9 +112,9 @@ export function otherRanges(ranges: Iterable<Range>): Range[] {
   return normalRanges(others)
 }
 
-/** Sequences of ranges of bytes that together are the UTF-8 forms of the code points. */
-export function utf8Ranges(ranges: Iterable<Range>): Range[][] {
-  return normalRanges(ranges).flatMap(([low, high]) => split(low, high))
+/** Sequences of ranges of bytes that together are the UTF-8 forms of the code points of ranges as {@link normalRanges} gives them. */
+export function utf8Ranges(ranges: readonly Range[]): Range[][] {
+  return ranges.flatMap(([low, high]) => split(low, high))
 }
 
 /** The largest code point of a form of 1, 2, 3 and 4 bytes. */

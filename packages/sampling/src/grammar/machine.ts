@@ -60,7 +60,7 @@ export class Machine {
   private readonly heads: Heads
   private readonly loops: Loops
   private readonly configs: ConfigData[] = []
-  private readonly configIds = new Map<string, Config>()
+  private readonly configIds = new Map<string | number, Config>()
   private readonly products: Product[] = []
   private readonly productIds = new Map<string, number>()
   private characterHeads: number | undefined
@@ -341,11 +341,12 @@ export class Machine {
   }
 
   private intern(heads: Set<number> | readonly number[], accepting: boolean, isOpen = false): Config {
-    const sorted = Int32Array.from(heads).sort()
-    const key = `${isOpen ? '?' : ''}${accepting ? '+' : '-'}${sorted.join()}`
+    const list = [...heads]
+    const flags = (isOpen ? 2 : 0) + (accepting ? 1 : 0)
+    // One head is what there is most often.
+    const key = list.length === 1 ? list[0]! * 4 + flags : `${flags},${list.sort((a, b) => a - b).join()}`
     let config = this.configIds.get(key)
     if (config === undefined) {
-      const list = [...sorted]
       config =
         this.configs.push({
           heads: list,

@@ -19,10 +19,14 @@ const MOST_SETS = 64
 /** Parts of fewer tokens are lists of them. */
 const FEW = 1_024
 
-/** The tokens that go on in one way. */
-export interface Part {
+/** Some tokens: a list of a few, or the bits of a mask. */
+interface Tokens {
   readonly ids: Int32Array | undefined
   readonly bits: Uint32Array | undefined
+}
+
+/** The tokens that go on in one way. */
+export interface Part extends Tokens {
   /** Nodes of the tree of tokens from which on it depends on what was cut off. */
   readonly open: readonly number[]
   readonly trie: Trie
@@ -44,7 +48,7 @@ class FreeOf {
 
 /** Masks of a machine's configurations, put together of parts that do not depend on the whole of where the text stands. */
 export class Masks {
-  private readonly known = new Recent<Uint32Array>(MOST_MASKS)
+  private readonly known = new Recent<Tokens>(MOST_MASKS)
   private readonly parts = new Recent<Part>(MOST_PARTS)
   private readonly stack: Int32Array
   /** For each place on the stack, what may come over and over there. */
@@ -63,8 +67,15 @@ export class Masks {
     this.described = new Described(machine.nodes, vocabulary.descriptions)
   }
 
-  /** The mask of a configuration, which must not be written to: bit `id % 32` of word `id >> 5` for token `id`. */
-  of(config: Config): Uint32Array {
+  /** Writes the mask of a configuration: bit `id % 32` of word `id >> 5` for token `id`. */
+  write(config: Config, into: Uint32Array): void {
+    const { ids, bits } = this.of(config)
+    if (bits !== undefined) return into.set(bits)
+    into.fill(0, 0, this.vocabulary.words)
+    for (let i = 0; i < ids!.length; i++) allow(into, ids![i]!)
+  }
+
+  private of(config: Config): Tokens {
     let mask = this.known.get(config)
     if (mask === undefined) {
       const blurred = this.machine.blur(config, this.vocabulary.longest)
@@ -74,25 +85,24 @@ export class Masks {
     return mask
   }
 
-  private make(config: Config): Uint32Array {
-    const { machine, vocabulary } = this
-    const mask = new Uint32Array(vocabulary.words)
+  private make(config: Config): Tokens {
+    const { machine, vocabulary, found } = this
     // All parts first: they are made with the same memory that collects what goes on from them here.
     const parts = machine.cut(config, vocabulary.longest, LEVELS).map((cut) => this.partOf(cut))
-    // Where too much depends on what was cut off, all is looked at by where the text really stands.
-    const isDeep = parts.some(({ open }) => open.length > MOST_OPEN)
-    if (isDeep) {
+    const isAccepting = machine.accepts(config)
+    if (parts.length === 1 && parts[0]!.open.length === 0 && !isAccepting) return parts[0]!
+    if (parts.some(({ open }) => open.length > MOST_OPEN)) {
+      // Where too much depends on what was cut off, all is looked at by where the text really stands.
       this.stack[0] = config
-      this.walk(vocabulary.all, 0, vocabulary.all.bytes.length, this.found, undefined)
-    }
-    for (const { ids, bits } of isDeep ? [] : parts) {
-      if (bits !== undefined) for (let i = 0; i < mask.length; i++) mask[i]! |= bits[i]!
-      if (ids !== undefined) for (let i = 0; i < ids.length; i++) allow(mask, ids[i]!)
-    }
-    for (const { open, trie } of isDeep ? [] : parts) for (const node of open) this.goOn(trie, node, config)
-    this.found.addTo(mask)
-    if (machine.accepts(config)) for (const id of vocabulary.end) allow(mask, id)
-    return mask
+      this.walk(vocabulary.all, 0, vocabulary.all.bytes.length, found, undefined)
+    } else
+      for (const { ids, bits, open, trie } of parts) {
+        if (bits !== undefined) found.addAll(bits)
+        if (ids !== undefined) for (let i = 0; i < ids.length; i++) found.add(ids[i]!)
+        for (const node of open) this.goOn(trie, node, config)
+      }
+    if (isAccepting) for (const id of vocabulary.end) found.add(id)
+    return found.take()
   }
 
   private partOf(config: Config): Part {
@@ -238,25 +248,31 @@ class Found {
   }
 
   add(id: number): void {
-    if (this.isMany) allow(this.bits, id)
-    else if (this.count < FEW) this.ids[this.count++] = id
-    else {
-      this.isMany = true
-      for (let i = 0; i < FEW; i++) allow(this.bits, this.ids[i]!)
-      allow(this.bits, id)
+    if (!this.isMany && this.count < FEW) {
+      this.ids[this.count++] = id
+      return
     }
+    this.becomeMany()
+    allow(this.bits, id)
   }
 
-  take(): Pick<Part, 'ids' | 'bits'> {
-    const part = this.isMany ? { ids: undefined, bits: this.bits.slice() } : { ids: this.ids.slice(0, this.count), bits: undefined }
-    this.clear()
-    return part
+  /** Those of a mask. */
+  addAll(mask: Uint32Array): void {
+    this.becomeMany()
+    const { bits } = this
+    for (let i = 0; i < bits.length; i++) bits[i]! |= mask[i]!
   }
 
-  addTo(mask: Uint32Array): void {
-    if (this.isMany) for (let i = 0; i < mask.length; i++) mask[i]! |= this.bits[i]!
-    else for (let i = 0; i < this.count; i++) allow(mask, this.ids[i]!)
+  private becomeMany(): void {
+    if (this.isMany) return
+    this.isMany = true
+    for (let i = 0; i < this.count; i++) allow(this.bits, this.ids[i]!)
+  }
+
+  take(): Tokens {
+    const tokens = this.isMany ? { ids: undefined, bits: this.bits.slice() } : { ids: this.ids.slice(0, this.count), bits: undefined }
     this.clear()
+    return tokens
   }
 
   private clear(): void {

@@ -45,7 +45,7 @@ export class Matcher {
     if (this.ended) {
       bits.fill(0)
       for (const id of vocabulary.end) bits[id >> 5]! |= 1 << (id & 31)
-    } else bits.set(this.masks.of(this.config))
+    } else this.masks.write(this.config, bits)
     return bits
   }
 

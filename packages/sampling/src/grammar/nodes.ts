@@ -99,13 +99,17 @@ export class Nodes {
   /** One character of some ranges of code points. */
   characters(ranges: Iterable<Range>): Node {
     const all = normalRanges(ranges)
-    return this.noteCharacters(this.forms(utf8Ranges(all), 0), all)
+    const node = this.forms(utf8Ranges(all), 0)
+    // Where all are bytes, that can be seen.
+    if ((all.at(-1)?.[1] ?? 0) > 0x7f && !this.characterSets.has(node)) this.characterSets.set(node, new CharacterSet(all))
+    return node
   }
 
-  /** Says of an expression of one character which stand for themselves. Where all are bytes, that can be seen. */
-  noteCharacters(node: Node, ranges: Iterable<Range>): Node {
-    const all = normalRanges(ranges)
-    if ((all.at(-1)?.[1] ?? 0) > 0x7f && !this.characterSets.has(node)) this.characterSets.set(node, new CharacterSet(all))
+  /** One character that stands for itself, or stands in another way for another. */
+  character(plain: Node, other: Node): Node {
+    const node = this.choice(plain, other)
+    const set = this.characterSets.get(plain)
+    if (set !== undefined) this.characterSets.set(node, set)
     return node
   }
 

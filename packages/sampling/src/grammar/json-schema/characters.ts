@@ -28,7 +28,7 @@ export function writtenCharacter(nodes: Nodes, ranges: readonly Range[]): Node {
   }
   const long = [...hexadecimal].map(([first, set]) => nodes.sequence(nodes.literal(first), nodes.bytes(set)))
   const escape = nodes.choice(nodes.bytes(short), nodes.sequence(nodes.literal('u00'), nodes.choice(...long)))
-  return nodes.noteCharacters(nodes.choice(nodes.characters(plain), nodes.sequence(nodes.literal('\\'), escape)), plain)
+  return nodes.character(nodes.characters(plain), nodes.sequence(nodes.literal('\\'), escape))
 }
 
 /** A text without its quotes. */
