@@ -212,13 +212,15 @@ export class Nodes {
   choice(...nodes: readonly Node[]): Node {
     const all = new Set<Node>()
     let bytes: ByteSet | undefined
-    const take = (node: Node): void => {
+    for (const node of nodes) {
       const data = this.data[node]!
-      if (data.kind === 'choice') data.nodes.forEach(take)
-      else if (data.kind === 'bytes') (bytes ??= new ByteSet()).addAll(data.set)
-      else if (node !== NOTHING) all.add(node)
+      // Choices have no choices among theirs, but may have bytes.
+      for (const one of data.kind === 'choice' ? data.nodes : [node]) {
+        const way = one === node ? data : this.data[one]!
+        if (way.kind === 'bytes') (bytes ??= new ByteSet()).addAll(way.set)
+        else if (one !== NOTHING) all.add(one)
+      }
     }
-    nodes.forEach(take)
     if (bytes !== undefined) all.add(this.bytes(bytes))
     const sorted = [...all].sort((a, b) => a - b)
     if (sorted.length < 2) return sorted[0] ?? NOTHING
