@@ -1,9 +1,10 @@
 /** The tokens of a tokenizer, as grammars need them: a tree of their bytes, in one array. */
 import { SamplingError } from '../errors.js'
-import { ByteSet, commonLength } from './bytes.js'
+import { ByteSet } from './bytes.js'
 import { CharacterSet, PLAIN_RANGES } from './character-set.js'
 import type { Part } from './masks.js'
 import { Recent } from './recent.js'
+import { FlatTokens } from './flat-tokens.js'
 import { Descriptions } from './shared-parts.js'
 
 export interface VocabularyOptions {
@@ -30,6 +31,8 @@ export const plainBytes = ByteSet.range(0x20, 0xff)
 for (const byte of [0x22, 0x5c]) plainBytes.words[byte >> 5]! &= ~(1 << (byte & 31))
 const plain = new CharacterSet(PLAIN_RANGES)
 
+/** Bytes of a token: places in it are numbers of 16 bits. */
+const MOST_BYTES = 0xffff
 /** Parts of masks that are kept for all grammars. */
 const MOST_SHARED = 256
 /** Sets of bytes and of characters of which it is kept what goes on with nothing else. */
@@ -55,7 +58,7 @@ export class Vocabulary {
 
   /**
    * @param tokens the bytes of each token by id; undefined for tokens that are no text, such as those that end one
-   * @throws SamplingError `VALUE` for no tokens, and for ids that are none
+   * @throws SamplingError `VALUE` for no tokens, for one of more than 65,535 bytes, and for ids that are none
    */
   constructor(
     readonly tokens: readonly (Uint8Array | undefined)[],
@@ -72,18 +75,21 @@ export class Vocabulary {
     let longest = 0
     tokens.forEach((bytes, id) => {
       if (bytes === undefined || bytes.length === 0 || ended.has(id)) return
+      if (bytes.length > MOST_BYTES)
+        throw new SamplingError('VALUE', `Token ${id} has ${bytes.length} bytes; tokens of a vocabulary have at most ${MOST_BYTES}`)
       ids.push(id)
       longest = Math.max(longest, bytes.length)
     })
     this.longest = longest
-    const sorted = sortedByBytes(tokens, ids)
-    this.all = trieOf(tokens, sorted)
+    const flat = new FlatTokens(tokens, ids)
+    const sorted = flat.sort(ids)
+    this.all = trieOf(flat, sorted)
     const rest = sorted.filter((id) => {
-      const characters = plainCharacters(tokens[id]!)
+      const characters = plainCharacters(flat, id)
       if (characters > 0) this.plain.push({ id, characters })
       return characters === 0
     })
-    this.rest = trieOf(tokens, rest)
+    this.rest = trieOf(flat, rest)
   }
 
   /** For nodes from which on, themselves included, every token is bytes of a set alone, or whole characters of one: how many at most. −1 for others. */
@@ -115,33 +121,6 @@ export class Vocabulary {
   }
 }
 
-/** Ids in the order of their tokens' bytes. By the first two bytes they are put in their places, and only what shares them is compared. */
-function sortedByBytes(tokens: readonly (Uint8Array | undefined)[], ids: readonly number[]): number[] {
-  const key = (id: number): number => {
-    const bytes = tokens[id]!
-    return bytes.length === 1 ? bytes[0]! * 257 : bytes[0]! * 257 + bytes[1]! + 1
-  }
-  const ends = new Int32Array(256 * 257 + 1)
-  for (const id of ids) ends[key(id) + 1]!++
-  for (let i = 1; i < ends.length; i++) ends[i]! += ends[i - 1]!
-  const at = ends.slice()
-  const sorted = new Array<number>(ids.length)
-  for (const id of ids) sorted[at[key(id)]!++] = id
-  for (let i = 0; i + 1 < ends.length; i++) {
-    const [from, to] = [ends[i]!, ends[i + 1]!]
-    if (to - from < 2) continue
-    const part = sorted.slice(from, to).sort((a, b) => compare(tokens[a]!, tokens[b]!))
-    for (let k = 0; k < part.length; k++) sorted[from + k] = part[k]!
-  }
-  return sorted
-}
-
-function compare(a: Uint8Array, b: Uint8Array): number {
-  const length = Math.min(a.length, b.length)
-  for (let i = 2; i < length; i++) if (a[i] !== b[i]) return a[i]! - b[i]!
-  return a.length - b.length
-}
-
 /** How many bytes of a character follow its first; −1 for bytes that begin none. */
 function followers(byte: number): number {
   if (byte < 0x80) return 0
@@ -160,12 +139,13 @@ function maySecond(first: number, second: number): boolean {
 }
 
 /** How many characters a token has, when it is whole and plain; else 0. */
-function plainCharacters(bytes: Uint8Array): number {
+function plainCharacters({ bytes, starts }: FlatTokens, id: number): number {
   let characters = 0
-  for (let i = 0; i < bytes.length; characters++) {
+  const end = starts[id + 1]!
+  for (let i = starts[id]!; i < end; characters++) {
     const byte = bytes[i]!
     const more = followers(byte)
-    if (!plainBytes.has(byte) || more < 0 || i + more >= bytes.length) return 0
+    if (!plainBytes.has(byte) || more < 0 || i + more >= end) return 0
     if (more > 0 && !maySecond(byte, bytes[i + 1]!)) return 0
     for (let k = 2; k <= more; k++) if ((bytes[i + k]! & 0xc0) !== 0x80) return 0
     i += more + 1
@@ -173,41 +153,44 @@ function plainCharacters(bytes: Uint8Array): number {
   return characters
 }
 
-function trieOf(tokens: readonly (Uint8Array | undefined)[], sorted: readonly number[]): Trie {
+function trieOf(flat: FlatTokens, sorted: Int32Array): Trie {
+  /** Bytes that each token shares with the one before it. */
+  const common = new Int32Array(sorted.length)
   let count = 0
-  sorted.forEach((id, i) => (count += tokens[id]!.length - common(tokens, sorted, i)))
+  let longest = 0
+  for (let i = 0; i < sorted.length; i++) {
+    const length = flat.lengthOf(sorted[i]!)
+    if (i > 0) common[i] = flat.common(sorted[i - 1]!, sorted[i]!)
+    count += length - common[i]!
+    longest = Math.max(longest, length)
+  }
   const bytes = new Uint8Array(count)
   const depths = new Uint16Array(count)
-  const sizes = new Int32Array(count)
+  const parents = new Int32Array(count)
   const starts = new Int32Array(count + 1)
   /** Nodes on the way to the present one. */
-  const path: number[] = []
+  const path = new Int32Array(longest)
   let node = 0
-  const close = (depth: number): void => {
-    while (path.length > depth) {
-      const one = path.pop()!
-      sizes[one] = node - one
-    }
-  }
-  sorted.forEach((id, i) => {
-    const token = tokens[id]!
-    const shared = common(tokens, sorted, i)
-    close(shared)
-    for (let depth = shared; depth < token.length; depth++) {
-      bytes[node] = token[depth]!
+  for (let i = 0; i < sorted.length; i++) {
+    const first = flat.starts[sorted[i]!]!
+    const length = flat.lengthOf(sorted[i]!)
+    for (let depth = common[i]!; depth < length; depth++) {
+      bytes[node] = flat.bytes[first + depth]!
       depths[node] = depth
-      path.push(node)
+      parents[node] = depth === 0 ? -1 : path[depth - 1]!
+      path[depth] = node
       starts[node + 1] = i
       node++
     }
     // Tokens with the same bytes stand one behind the other.
     starts[node] = i + 1
-  })
-  close(0)
+  }
   for (let at = 1; at <= count; at++) starts[at] = Math.max(starts[at]!, starts[at - 1]!)
-  const characters = charactersOf(bytes, depths)
+  const sizes = new Int32Array(count).fill(1)
+  for (let at = count - 1; at >= 0; at--) if (parents[at]! >= 0) sizes[parents[at]!]! += sizes[at]!
+  const characters = charactersOf(bytes, parents)
   const plainFrom = charactersFrom(characters, starts, plain)
-  return { bytes, depths, sizes, starts, tokens: Int32Array.from(sorted), characters, plainFrom }
+  return { bytes, depths, sizes, starts, tokens: sorted, characters, plainFrom }
 }
 
 /** What the nodes of a tree are of the characters on the way to them. */
@@ -223,18 +206,13 @@ export interface TrieCharacters {
 
 const UNKNOWN = -1
 
-function charactersOf(bytes: Uint8Array, depths: Uint16Array): TrieCharacters {
+function charactersOf(bytes: Uint8Array, parents: Int32Array): TrieCharacters {
   const count = bytes.length
   const missing = new Int8Array(count)
   const points = new Int32Array(count)
   const counts = new Uint16Array(count)
-  const parents = new Int32Array(count)
-  const path: number[] = []
   for (let node = 0; node < count; node++) {
-    const depth = depths[node]!
-    const parent = depth === 0 ? -1 : path[depth - 1]!
-    path[depth] = node
-    parents[node] = parent
+    const parent = parents[node]!
     const [byte, before] = [bytes[node]!, parent < 0 ? 0 : missing[parent]!]
     if (before === 0) {
       const more = followers(byte)
@@ -266,12 +244,6 @@ function charactersFrom({ parents, missing, points }: TrieCharacters, starts: In
   // Inside of a character none begins.
   for (let node = 0; node < count; node++) if (parents[node]! >= 0 && missing[parents[node]!] !== 0) from[node] = UNKNOWN
   return from
-}
-
-/** How many bytes a token shares with the one before it. */
-function common(tokens: readonly (Uint8Array | undefined)[], sorted: readonly number[], i: number): number {
-  if (i === 0) return 0
-  return commonLength(tokens[sorted[i - 1]!]!, tokens[sorted[i]!]!)
 }
 
 function bytesFrom({ bytes, characters: { parents } }: Trie, set: ByteSet): Int16Array {
