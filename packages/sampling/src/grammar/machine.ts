@@ -29,7 +29,7 @@ interface ConfigData {
   /** Text may end here. */
   readonly accepting: boolean
   /** Where bytes lead, by their classes if there are any. */
-  next: Int32Array | undefined
+  next: number[] | undefined
   classes: Uint8Array | undefined
   /** Where only one byte leads on: that one. */
   readonly only: number
@@ -136,13 +136,18 @@ export class Machine {
   }
 
   /** Where bytes lead, by classes of those that are alike for all heads where that can be told. */
-  private tableOf(data: ConfigData): Int32Array {
+  private tableOf(data: ConfigData): number[] {
     const sets = new Set<Node>()
     for (const id of data.heads) sets.add(this.heads.get(id).bytes)
-    if (sets.has(NO_BYTES)) return new Int32Array(256).fill(UNKNOWN)
+    if (sets.has(NO_BYTES)) return new Array<number>(256).fill(UNKNOWN)
     const classes = this.classes.of([...sets].sort((a, b) => a - b))
     data.classes = classes.table
-    return new Int32Array(classes.count).fill(UNKNOWN)
+    return new Array<number>(classes.count).fill(UNKNOWN)
+  }
+
+  /** The only byte that may come; −1 where several may, or none. */
+  only(config: Config): number {
+    return this.configs[config]!.only
   }
 
   /** The byte that has to come; −1 where several may, or none, or text may end. */

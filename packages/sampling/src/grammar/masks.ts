@@ -137,7 +137,9 @@ export class Masks {
     const trie = isText ? vocabulary.rest : vocabulary.all
     if (isText) found.begin(vocabulary.plainMask(room))
     this.stack[0] = config
-    this.walk(trie, 0, trie.bytes.length, found, open)
+    const only = machine.only(config)
+    if (only < 0) this.walk(trie, 0, trie.bytes.length, found, open)
+    else if (trie.roots[only]! >= 0) this.walk(trie, trie.roots[only]!, trie.roots[only]! + trie.sizes[trie.roots[only]!]!, found, open)
     return { ...found.take(), open, trie }
   }
 

@@ -21,6 +21,8 @@ export interface Trie {
   /** The tokens that end at node `i` are `tokens[starts[i]]` to `tokens[starts[i + 1] − 1]`. */
   readonly starts: Int32Array
   readonly tokens: Int32Array
+  /** The node of each byte that tokens begin with; −1 where none does. */
+  readonly roots: Int32Array
   readonly characters: TrieCharacters
   /** See {@link Vocabulary.from}; of plain characters. */
   readonly plainFrom: Int16Array
@@ -188,9 +190,11 @@ function trieOf(flat: FlatTokens, sorted: Int32Array): Trie {
   for (let at = 1; at <= count; at++) starts[at] = Math.max(starts[at]!, starts[at - 1]!)
   const sizes = new Int32Array(count).fill(1)
   for (let at = count - 1; at >= 0; at--) if (parents[at]! >= 0) sizes[parents[at]!]! += sizes[at]!
+  const roots = new Int32Array(256).fill(-1)
+  for (let at = 0; at < count; at += sizes[at]!) roots[bytes[at]!] = at
   const characters = charactersOf(bytes, parents)
   const plainFrom = charactersFrom(characters, starts, plain)
-  return { bytes, depths, sizes, starts, tokens: sorted, characters, plainFrom }
+  return { bytes, depths, sizes, starts, roots, tokens: sorted, characters, plainFrom }
 }
 
 /** What the nodes of a tree are of the characters on the way to them. */
