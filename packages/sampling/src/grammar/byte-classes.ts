@@ -36,6 +36,15 @@ export function classesOf(sets: readonly ByteSet[]): Classes {
   let count = 1
   sizes[0] = 256
   for (const set of sets) {
+    const [only, second] = set.firstTwo()
+    if (second < 0) {
+      const from = only < 0 ? 0 : table[only]!
+      if (only < 0 || sizes[from] === 1) continue
+      sizes[from]!--
+      sizes[count] = 1
+      table[only] = count++
+      continue
+    }
     inside.fill(0)
     parted.fill(0)
     for (let byte = 0; byte < 256; byte++) if (set.has(byte)) inside[table[byte]!]!++

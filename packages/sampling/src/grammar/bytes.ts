@@ -63,10 +63,12 @@ export class ByteSet {
   /** The first two bytes; −1 where there are fewer. */
   firstTwo(): readonly [number, number] {
     let first = -1
-    for (const byte of this) {
-      if (first >= 0) return [first, byte]
-      first = byte
-    }
+    for (let i = 0; i < 8; i++)
+      for (let word = this.words[i]!; word !== 0; word &= word - 1) {
+        const byte = i * 32 + 31 - Math.clz32(word & -word)
+        if (first >= 0) return [first, byte]
+        first = byte
+      }
     return [first, -1]
   }
 

@@ -11,9 +11,9 @@ export class Closure {
   /** What is still to be looked at; of what is inside of a character that is told apart, how many of them may come. */
   readonly todo: Rest[] = []
   readonly rooms: number[] = []
-  /** Rules that are to be looked into, the one that may begin with others last, and what may follow each. */
-  readonly rules: number[] = []
-  readonly behind = new Map<number, Set<Rest>>()
+  /** Rules that are to be looked into, the one that may begin with others last, and what may follow each. Most grammars have none. */
+  rules: number[] | undefined
+  behind: Map<number, Set<Rest>> | undefined
 
   add(rest: Rest, room: number): void {
     this.todo.push(rest)
@@ -21,15 +21,17 @@ export class Closure {
   }
 
   enter(rule: number, next: Rest, order: Int32Array): void {
-    const known = this.behind.get(rule)
+    const behind = (this.behind ??= new Map())
+    const rules = (this.rules ??= [])
+    const known = behind.get(rule)
     if (known !== undefined) return void known.add(next)
-    this.behind.set(rule, new Set([next]))
-    let [low, high] = [0, this.rules.length]
+    behind.set(rule, new Set([next]))
+    let [low, high] = [0, rules.length]
     while (low < high) {
       const middle = (low + high) >> 1
-      if (order[this.rules[middle]!]! < order[rule]!) low = middle + 1
+      if (order[rules[middle]!]! < order[rule]!) low = middle + 1
       else high = middle
     }
-    this.rules.splice(low, 0, rule)
+    rules.splice(low, 0, rule)
   }
 }

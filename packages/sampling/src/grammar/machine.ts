@@ -279,10 +279,10 @@ export class Machine {
   private close(closure: Closure): void {
     for (;;) {
       for (let rest = closure.todo.pop(); rest !== undefined; rest = closure.todo.pop()) this.look(rest, closure.rooms.pop()!, closure)
-      const rule = closure.rules.pop()
+      const rule = closure.rules?.pop()
       if (rule === undefined) return
-      const behind = this.rests.anyOf(closure.behind.get(rule)!)
-      closure.behind.delete(rule)
+      const behind = this.rests.anyOf(closure.behind!.get(rule)!)
+      closure.behind!.delete(rule)
       closure.add(this.rests.push(this.nodes.rules[rule]!.body!, behind), 0)
     }
   }
