@@ -29,7 +29,7 @@ export const fromRegex = (source: string): Grammar => compileGrammar(`/${source}
  * @throws SamplingError `GRAMMAR` that lists what cannot be held to by JSON pointers, and where no value is valid
  */
 export function fromJsonSchema(schema: JsonSchema, options: JsonSchemaOptions = {}): Grammar {
-  return compileGrammar('a JSON Schema', (nodes, machine) => jsonSchemaNode(nodes, machine, schema, options).node)
+  return compileGrammar('a JSON Schema', (nodes, machine) => jsonSchemaNode(nodes, machine, schema, options))
 }
 
 /**

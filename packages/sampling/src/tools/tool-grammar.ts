@@ -38,7 +38,7 @@ export interface ToolGrammarOptions<Name extends string = string> {
  */
 export function toolGrammar<const Tools extends readonly Tool[]>(tools: Tools, options: ToolGrammarOptions<ToolName<Tools>>): Grammar {
   return compileGrammar(`calls of tools, ${options.format}`, (nodes, machine) =>
-    toolNode(nodes, tools, options, (of, schema) => jsonSchemaNode(of, machine, schema, options.json).node),
+    toolNode(nodes, tools, options, (of, schema) => jsonSchemaNode(of, machine, schema, options.json)),
   )
 }
 

@@ -230,7 +230,10 @@ test.each<JsonSchema>([
 })
 
 test('what cannot be held to is left out where that was asked for', () => {
-  const lenient = grammar.fromJsonSchema({ type: 'array', items: { type: 'integer' }, uniqueItems: true }, { lenient: true })
+  const left: string[] = []
+  const unique = { type: 'array', items: { type: 'integer' }, uniqueItems: true }
+  const lenient = grammar.fromJsonSchema(unique, { lenient: true, onLeftOut: ({ pointer, reason }) => left.push(`${pointer}: ${reason}`) })
+  expect(left).toEqual([expect.stringMatching(/^\/uniqueItems: .*all different/)])
   expect(lenient.matches('[1,1]')).toBe(true)
   expect(lenient.matches('["a"]')).toBe(false)
   const forms = Object.fromEntries([...'abcdefgh'].map((letter) => [letter, { type: 'integer' }]))

@@ -9,7 +9,7 @@ import { Beyond } from './beyond.js'
 import { Emptiness } from './emptiness.js'
 import { isFormat } from './formats.js'
 import { Numbers } from './numbers.js'
-import { Reader, Unfinished, type Refusal } from './read.js'
+import { Reader, Unfinished, type SchemaRefusal } from './read.js'
 import { Strings } from './strings.js'
 import { Texts } from './text.js'
 
@@ -29,13 +29,8 @@ export interface JsonSchemaOptions {
   readonly schemas?: Readonly<Record<string, JsonSchema>>
   /** Leaves out what cannot be held to, instead of refusing the schema: texts that it does not validate may then come. Default false. */
   readonly lenient?: boolean
-}
-
-/** Where an expression's schema was given up in part. */
-export interface SchemaNode {
-  readonly node: Node
-  /** What was left out. */
-  readonly ignored: readonly Refusal[]
+  /** With `lenient`: is told of each keyword that is left out. */
+  readonly onLeftOut?: (left: SchemaRefusal) => void
 }
 
 /**
@@ -44,7 +39,7 @@ export interface SchemaNode {
  * @param machine of the same nodes, which tells whether texts are possible
  * @throws SamplingError `GRAMMAR` that lists what cannot be held to by JSON pointers, and for what is no schema
  */
-export function jsonSchemaNode(nodes: Nodes, machine: () => Machine, schema: JsonSchema, options: JsonSchemaOptions = {}): SchemaNode {
+export function jsonSchemaNode(nodes: Nodes, machine: () => Machine, schema: JsonSchema, options: JsonSchemaOptions = {}): Node {
   if (!isSchema(schema))
     throw new SamplingError(
       'GRAMMAR',
@@ -88,7 +83,8 @@ export function jsonSchemaNode(nodes: Nodes, machine: () => Machine, schema: Jso
   const refusals = [...reader.refusals.values()]
   if (refusals.length > 0 && !lenient) throw refused(refusals)
   if (emptiness.isEmpty(root)) throw new SamplingError('GRAMMAR', 'No value is valid by the schema')
-  return { node: nodes.sequence(space, texts.value(root), space), ignored: refusals }
+  for (const refusal of refusals) options.onLeftOut?.(refusal)
+  return nodes.sequence(space, texts.value(root), space)
 }
 
 /** Looks at everything that has to be true of a value at any depth, so that what cannot be held to is known before the first text. */
@@ -98,7 +94,12 @@ function lookAtAll(reader: Reader, texts: Texts, emptiness: Emptiness): void {
   for (let at = 0; at < queue.length; at++) {
     const sub = queue[at]!
     try {
-      for (const one of texts.inside(reader.shapesOf(sub))) if (!seen.has(one) && seen.add(one)) queue.push(one)
+      const shapes = reader.shapesOf(sub)
+      for (const one of texts.inside(shapes)) if (!seen.has(one) && seen.add(one)) queue.push(one)
+      for (const shape of [...shapes.objects, ...shapes.arrays]) {
+        const left = texts.leftOut.get(shape)
+        if (left !== undefined) reader.refuseAt(sub, left.keyword, left.message)
+      }
       emptiness.isEmpty(sub)
       if (queue.length > MOST_SUBS) throw new Beyond('', `says more than ${MOST_SUBS} different things about values`)
     } catch (error) {
@@ -124,7 +125,7 @@ function read<T>(work: () => T): T {
   }
 }
 
-function refused(refusals: readonly Refusal[]): SamplingError {
+function refused(refusals: readonly SchemaRefusal[]): SamplingError {
   const shown = refusals.slice(0, 10).map(({ pointer, reason }) => `${pointer === '' ? 'the schema' : pointer}: ${reason}`)
   const more = refusals.length > shown.length ? `; and ${refusals.length - shown.length} more` : ''
   return new SamplingError(

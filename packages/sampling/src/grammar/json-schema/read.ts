@@ -34,7 +34,7 @@ const MOST_WORK = 5_000_000
 /** Of so many schemas in `anyOf` are those told apart that are true together, for what `unevaluated…` sees. */
 const MOST_TOGETHER = 4
 
-export interface Refusal {
+export interface SchemaRefusal {
   /** A JSON pointer to the keyword. */
   readonly pointer: string
   readonly reason: string
@@ -55,7 +55,7 @@ export class Unfinished extends Error {}
 
 export class Reader {
   readonly subs = new Subs()
-  readonly refusals = new Map<string, Refusal>()
+  readonly refusals = new Map<string, SchemaRefusal>()
   private readonly known = new Map<Sub, Shapes>()
   private readonly open = new Set<Sub>()
   private trying = 0

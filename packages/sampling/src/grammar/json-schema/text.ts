@@ -38,6 +38,8 @@ export class Texts {
   private readonly members = new Map<ObjectShape, Members>()
   private readonly objectIds = new Map<ObjectShape, number>()
   private readonly arrays = new Map<ArrayShape, ArrayShape>()
+  /** What cannot be told apart of shapes, and was left out where that was asked for. */
+  readonly leftOut = new Map<ObjectShape | ArrayShape, Beyond>()
   private readonly arrayIds = new Map<ArrayShape, number>()
   /** Several schemas may be parts of one grammar. */
   private readonly scope: number
@@ -95,6 +97,7 @@ export class Texts {
         made = membersOf(shape, tools)
       } catch (error) {
         if (!(error instanceof Beyond && this.options.isLenient)) throw error
+        this.leftOut.set(shape, error)
         made = membersOf(withoutForms(shape), tools)
       }
       // Where it is still asked whether values exist, what looks as if there were none may have some.
@@ -203,6 +206,7 @@ export class Texts {
         this.hasNoItems(shape)
       } catch (error) {
         if (!(error instanceof Beyond)) throw error
+        this.leftOut.set(shape, error)
         held = { ...shape, contains: [], isUnique: false }
       }
       this.arrays.set(shape, held)
