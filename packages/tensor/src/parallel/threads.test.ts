@@ -26,6 +26,24 @@ const refusal = (promise: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   )
 
+describe('a seat', () => {
+  it('that is none is refused', () => {
+    const [seat] = threadSeats(2)
+    const problemOf = (wrong: unknown): string => {
+      try {
+        joinThreads(wrong as never)
+        return 'none'
+      } catch (error) {
+        return (error as Error).message.replace(/.*; got /, '')
+      }
+    }
+    expect(problemOf(undefined)).toBe('undefined')
+    expect(problemOf({})).toBe('one without rank, size, memory, ports')
+    expect(problemOf({ ...seat, ports: [] })).toBe('rank 0 of 2 with 0 ports')
+    expect(problemOf({ ...seat, rank: 2 })).toBe('rank 2 of 2 with 1 ports')
+  })
+})
+
 describe('a group of threads', () => {
   it.each([Float32Array, Float64Array, Int32Array])('combines %o of all ranks in place, in chunks of any size', async (Type) => {
     for (const [size, length] of [

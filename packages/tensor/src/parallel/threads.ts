@@ -64,10 +64,36 @@ export function threadSeats(size: number, options: ThreadSeatOptions = {}): Thre
  * once where ports tell of it (Node), elsewhere (Chromium) at the deadline; a page that learns of it by a worker's `error` event can say so with `abort`.
  */
 export function joinThreads(seat: ThreadSeat, options: JoinOptions = {}): ProcessGroup {
-  const { rank, size, memory, ports } = seat
+  const { rank, size, memory, ports } = checkSeat(seat)
   const calls = new Calls(rank, size, checkDeadline(options.deadlineMs ?? defaultDeadlineMs))
   calls.attach(channelOf(ports, rank, calls))
   return makeGroup(calls, new SharedMemory(rank, size, memory), `${size} threads`)
+}
+
+/** What comes from another thread has no type: a seat may be missing, or its ports were not sent with it. */
+function checkSeat(seat: ThreadSeat): ThreadSeat {
+  const { rank, size, memory, ports } = (seat ?? {}) as Partial<ThreadSeat>
+  const isSeat =
+    Number.isInteger(size) &&
+    Number.isInteger(rank) &&
+    rank! >= 0 &&
+    rank! < size! &&
+    typeof SharedArrayBuffer !== 'undefined' &&
+    memory instanceof SharedArrayBuffer &&
+    Array.isArray(ports) &&
+    ports.length === size! - 1
+  if (isSeat) return seat
+  const parts = Object.entries({ rank, size, memory, ports }).filter(([, value]) => value === undefined)
+  throw new TensorError(
+    'VALUE',
+    `joinThreads: expected a seat that threadSeats made, sent to its thread with its ports in the list of what is transferred; got ${
+      seat === undefined || seat === null
+        ? String(seat)
+        : parts.length > 0
+          ? `one without ${parts.map(([name]) => name).join(', ')}`
+          : `rank ${String(rank)} of ${String(size)} with ${String(ports?.length)} ports`
+    }`,
+  )
 }
 
 /** Node lets a port keep its thread alive or not; pages have no such thing. */
