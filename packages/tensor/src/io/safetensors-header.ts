@@ -1,6 +1,7 @@
 import type { DType } from '../dtype.js'
 import { TensorError } from '../errors.js'
 import { isRecord, parseStrictJson, show } from './json.js'
+import type { TensorInfo } from './tensor-file.js'
 
 /*
  * The safetensors format (https://github.com/huggingface/safetensors): an unsigned 64-bit little-endian header length, that many
@@ -50,22 +51,10 @@ export const storedDType: Readonly<Record<DType, string>> = {
   bool: 'BOOL',
 }
 
-/** What the header says of one tensor. */
-export interface SafetensorsInfo {
-  readonly name: string
-  /** The file's own name of the type: 'F32', 'BF16', 'F8_E4M3', … */
-  readonly dtype: string
-  readonly shape: readonly number[]
-  /** First byte, counted from the beginning of the file. */
-  readonly offset: number
-  /** Size in bytes. */
-  readonly bytes: number
-}
-
 export interface SafetensorsHeader {
   readonly metadata: Readonly<Record<string, string>>
   /** In the order of the data. */
-  readonly tensors: ReadonlyMap<string, SafetensorsInfo>
+  readonly tensors: ReadonlyMap<string, TensorInfo>
 }
 
 /**
@@ -103,7 +92,7 @@ export function parseHeader(bytes: Uint8Array, fileSize: number, label: string):
   if (!isRecord(json)) throw new TensorError('FILE', `${label}: the header must be a JSON object`)
   const dataStart = bytes.byteLength + 8
   const dataBytes = fileSize - dataStart
-  const infos: SafetensorsInfo[] = []
+  const infos: TensorInfo[] = []
   let metadata: Readonly<Record<string, string>> = Object.freeze(Object.create(null) as Record<string, string>)
   for (const [name, entry] of Object.entries(json)) {
     if (name === '__metadata__') metadata = parseMetadata(entry, label)
@@ -126,7 +115,7 @@ function parseMetadata(entry: unknown, label: string): Readonly<Record<string, s
   return Object.freeze(out)
 }
 
-function parseEntry(name: string, entry: unknown, dataStart: number, dataBytes: number, label: string): SafetensorsInfo {
+function parseEntry(name: string, entry: unknown, dataStart: number, dataBytes: number, label: string): TensorInfo {
   const fail = (message: string): never => {
     throw new TensorError('FILE', `${label}: tensor ${show(name)}: ${message}`)
   }
@@ -164,9 +153,9 @@ const isSizes = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((item) => typeof item === 'number' && Number.isSafeInteger(item) && item >= 0)
 
 /** The ranges, in order, must follow each other exactly and end with the file. */
-function checkCover(infos: readonly SafetensorsInfo[], dataStart: number, dataBytes: number, label: string): void {
+function checkCover(infos: readonly TensorInfo[], dataStart: number, dataBytes: number, label: string): void {
   let end = dataStart
-  let before: SafetensorsInfo | undefined
+  let before: TensorInfo | undefined
   for (const info of infos) {
     if (info.offset !== end) {
       const found = `data begins at ${info.offset - dataStart}, but ${before === undefined ? 'the data begins at 0' : `${show(before.name)} before it ends at ${end - dataStart}`}`

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { TensorError } from '../errors.js'
-import { openSafetensors, openSafetensorsIndex, type TensorFile } from './safetensors.js'
+import { openSafetensors, openSafetensorsIndex } from './safetensors.js'
 import { encodeSafetensors } from './safetensors-write.js'
+import type { TensorFile } from './tensor-file.js'
 
 const fixture = new Uint8Array(readFileSync(new URL('__fixtures__/python.safetensors', import.meta.url)))
 const headerEnd = 8 + Number(new DataView(fixture.buffer, fixture.byteOffset).getBigUint64(0, true))

@@ -1,34 +1,9 @@
-import type { DType } from '../dtype.js'
 import { TensorError } from '../errors.js'
 import { isRecord, parseStrictJson, show } from './json.js'
-import { headerLength, maxHeaderBytes, parseHeader, type SafetensorsInfo } from './safetensors-header.js'
+import { headerLength, maxHeaderBytes, parseHeader } from './safetensors-header.js'
 import { asSource, readExactly, type ByteSource, type ByteSourceLike } from './source.js'
-import { loadStored, type StoredTensor } from './stored.js'
-
-/** Named tensors in one or several files. Opening reads headers only; each tensor is read when it is asked for. */
-export interface TensorFile {
-  readonly metadata: Readonly<Record<string, string>>
-  /** Names in the order of the data. */
-  readonly names: readonly string[]
-  has(name: string): boolean
-  /** What the header says of a tensor. Throws FILE when there is none of that name. */
-  info(name: string): SafetensorsInfo
-  /** The bytes as stored; possibly a view shared with other readers, of any alignment. Never write to it. */
-  bytes(name: string): Promise<Uint8Array>
-  /**
-   * The tensor, converted where its stored type is none of ours: I64, U64, I16 and U16 become i32 (FILE when a value does not fit),
-   * F64 becomes f32. `dtype` asks for another float dtype. Throws DTYPE for types that only {@link bytes} reads.
-   * The result's bytes may be shared with other readers: copy before writing to them.
-   */
-  tensor(name: string, options?: { readonly dtype?: DType }): Promise<StoredTensor>
-  /** Releases files and connections. Bytes that were read stay valid. */
-  dispose(): Promise<void>
-}
-
-export interface OpenOptions {
-  /** What errors call the file; the source's own label otherwise. */
-  readonly label?: string
-}
+import { loadStored } from './stored.js'
+import { disposeAll, makeTensorFile, type Located, type OpenOptions, type TensorFile } from './tensor-file.js'
 
 /**
  * Opens a safetensors file: reads and checks its header. Throws FILE when it is malformed and IO when it cannot be read;
@@ -36,7 +11,7 @@ export interface OpenOptions {
  */
 export async function openSafetensors(source: ByteSourceLike, options: OpenOptions = {}): Promise<TensorFile> {
   const opened = await openOne(source, options.label)
-  return makeFile(opened.metadata, opened.tensors, opened.label, [opened.source])
+  return { metadata: opened.metadata, ...makeTensorFile(opened.tensors, opened.label, [opened.source], loadStored) }
 }
 
 /** Opens one shard of a sharded checkpoint by its plain file name, as the index gives it. */
@@ -74,7 +49,7 @@ export async function openSafetensorsIndex(index: ByteSourceLike, openShard: Ope
     for (const [name, located] of shard.tensors) if (weightMap.get(name) === fileName) tensors.set(name, located)
   const merged = Object.create(null) as Record<string, string>
   for (const shard of shards.values()) Object.assign(merged, shard.metadata)
-  return makeFile(Object.freeze(Object.assign(merged, metadata)), tensors, label, sources)
+  return { metadata: Object.freeze(Object.assign(merged, metadata)), ...makeTensorFile(tensors, label, sources, loadStored) }
 }
 
 /** File names a sharded index refers to, in order of first use. Throws FILE as {@link openSafetensorsIndex} does. */
@@ -82,12 +57,6 @@ export async function shardNames(index: ByteSourceLike, options: OpenOptions = {
   const from = asSource(index)
   const { weightMap } = await readIndex(from, options.label ?? from.label ?? 'safetensors index')
   return [...new Set(weightMap.values())]
-}
-
-/** Where a tensor's bytes are. */
-interface Located {
-  readonly info: SafetensorsInfo
-  readonly source: ByteSource
 }
 
 interface Opened {
@@ -109,54 +78,6 @@ async function openOne(source: ByteSourceLike, givenLabel: string | undefined): 
     await from.dispose?.()
     throw error
   }
-}
-
-function makeFile(
-  metadata: Readonly<Record<string, string>>,
-  tensors: ReadonlyMap<string, Located>,
-  label: string,
-  sources: readonly ByteSource[],
-): TensorFile {
-  let open = true
-  const find = (name: string): Located => {
-    const located = tensors.get(name)
-    if (located === undefined)
-      throw new TensorError('FILE', `${label}: there is no tensor ${show(name)} among its ${tensors.size}${nearby(name, tensors)}`)
-    return located
-  }
-  const bytes = async (name: string): Promise<Uint8Array> => {
-    const { info, source } = find(name)
-    if (!open) throw new TensorError('DISPOSED', `${label} was disposed; read ${show(name)} before that, or open the file again`)
-    return readExactly(source, info.offset, info.bytes)
-  }
-  return {
-    metadata,
-    names: Object.freeze([...tensors.keys()]),
-    has: (name) => tensors.has(name),
-    info: (name) => find(name).info,
-    bytes,
-    async tensor(name, options = {}) {
-      const { info } = find(name)
-      return loadStored(`${label}: tensor ${show(name)}`, info.dtype, info.shape, await bytes(name), options.dtype)
-    },
-    async dispose() {
-      if (!open) return
-      open = false
-      await disposeAll(sources)
-    },
-  }
-}
-
-const disposeAll = async (sources: readonly ByteSource[]): Promise<void> => {
-  await Promise.all(sources.map(async (source) => source.dispose?.()))
-}
-
-/** Names that end alike, since checkpoints mostly differ by a prefix. */
-function nearby(name: string, tensors: ReadonlyMap<string, Located>): string {
-  const tail = name.split('.').slice(-2).join('.')
-  const alike = [...tensors.keys()].filter((other) => tail !== '' && other.endsWith(tail))
-  const listed = (alike.length > 0 ? alike : [...tensors.keys()]).slice(0, 4)
-  return listed.length === 0 ? '' : `; it has ${listed.map(show).join(', ')}${tensors.size > listed.length ? ', …' : ''}`
 }
 
 interface ShardedIndex {

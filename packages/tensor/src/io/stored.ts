@@ -66,7 +66,7 @@ export function loadStored(what: string, stored: string, shape: readonly number[
 
 const aligned = (bytes: Uint8Array, size: number): Uint8Array => (bytes.byteOffset % size === 0 ? bytes : bytes.slice())
 
-function convertFloats(from: DType, to: DType, bytes: Uint8Array): Uint8Array {
+export function convertFloats(from: DType, to: DType, bytes: Uint8Array): Uint8Array {
   const source = aligned(bytes, byteSize(from))
   if (from === to) return source
   if (from === 'bf16' && to === 'f32') {

@@ -5,9 +5,10 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { TensorError } from '../../errors.js'
+import { GgufBytes } from '../gguf/testing/bytes.js'
 import { openSafetensors } from '../safetensors.js'
 import type { TensorEntry } from '../safetensors-write.js'
-import { fileSource, openSafetensorsPath } from './file.js'
+import { fileSource, openGgufPath, openSafetensorsPath } from './file.js'
 import { loadMapRange } from './map.js'
 import { saveSafetensors } from './save.js'
 
@@ -171,6 +172,32 @@ describe('sharded', () => {
       'IO',
       expect.stringContaining('shard "model-00001-of-00003.safetensors" could not be opened'),
     ])
+  })
+})
+
+describe('GGUF', () => {
+  const pathOf = (part: number): string => join(folder, `model-0000${part}-of-00002.gguf`)
+
+  test('one file, and several by the path of any', async () => {
+    await writeFile(join(folder, 'one.gguf'), GgufBytes.begin(1, 0).tensor('t', [2], 0, 0).file(8))
+    const one = await openGgufPath(join(folder, 'one.gguf'))
+    expect((await one.tensor('t')).shape).toEqual([2])
+    await one.dispose()
+    await writeFile(pathOf(1), GgufBytes.part(0, 2, 'a'))
+    await writeFile(pathOf(2), GgufBytes.part(1, 2, 'b'))
+    for (const part of [1, 2]) {
+      const all = await openGgufPath(pathOf(part))
+      expect(all.names).toEqual(['a', 'b'])
+      await all.dispose()
+    }
+  })
+
+  test('a file that is missing is named', async () => {
+    await writeFile(pathOf(1), GgufBytes.part(0, 2, 'a'))
+    const error = await failure(openGgufPath(pathOf(1)))
+    expect([error.code, error.message]).toEqual(['IO', expect.stringContaining('model-00002-of-00002.gguf')])
+    await writeFile(join(folder, 'alone.gguf'), GgufBytes.part(0, 2, 'a'))
+    expect((await failure(openGgufPath(join(folder, 'alone.gguf')))).message).toContain('one of 2 files that are a model together')
   })
 })
 

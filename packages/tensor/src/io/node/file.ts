@@ -1,8 +1,10 @@
 import { open, stat, type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { TensorError } from '../../errors.js'
-import { openSafetensors, openSafetensorsIndex, type TensorFile } from '../safetensors.js'
+import { openGguf, openGgufParts, type GgufFile } from '../gguf/gguf.js'
+import { openSafetensors, openSafetensorsIndex } from '../safetensors.js'
 import type { ByteSource } from '../source.js'
+import type { TensorFile } from '../tensor-file.js'
 import { loadMapRange } from './map.js'
 
 export interface FileSourceOptions {
@@ -86,6 +88,28 @@ export async function openSafetensorsPath(path: string, options: FileSourceOptio
   if (!file.endsWith('.json')) return openSafetensors(source)
   const folder = dirname(file)
   return openSafetensorsIndex(source, (shard) => fileSource(join(folder, basename(shard)), options))
+}
+
+/** What llama.cpp calls the files of a model that it splits. */
+const partName = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/
+
+/**
+ * Opens a GGUF file by its path; of a model that was split over several files (`name-00001-of-00003.gguf`) any of them, with the others beside it. Throws IO and FILE.
+ */
+export async function openGgufPath(path: string, options: FileSourceOptions = {}): Promise<GgufFile> {
+  const [, name, , last] = partName.exec(basename(path)) ?? []
+  const count = Number(last)
+  if (name === undefined || count < 2) return openGguf(await fileSource(path, options))
+  const paths = Array.from({ length: count }, (_, i) => join(dirname(path), `${name}-${String(i + 1).padStart(5, '0')}-of-${last}.gguf`))
+  const results = await Promise.allSettled(paths.map((one) => fileSource(one, options)))
+  const missing = results.find((result) => result.status === 'rejected')
+  if (missing === undefined)
+    return openGgufParts(
+      results.map((result) => (result as PromiseFulfilledResult<ByteSource>).value),
+      { label: path },
+    )
+  for (const result of results) if (result.status === 'fulfilled') await result.value.dispose?.()
+  throw missing.reason
 }
 
 async function resolveCheckpoint(path: string): Promise<string> {
