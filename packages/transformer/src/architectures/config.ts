@@ -29,10 +29,16 @@ export interface DecoderConfig {
   readonly activation: 'gelu' | 'geluTanh' | 'swiglu'
   /** Whether linear layers, and layer norms, add a bias. */
   readonly bias: boolean
+  /** Whether the projections of queries, keys and values add a bias; default as `bias` says. Qwen 2 has these and no others. */
+  readonly attentionBias?: boolean
+  /** Whether queries and keys are normalised head by head, by their root mean square (Qwen 3); default false. */
+  readonly queryKeyNorm?: boolean
   /** Whether the output head is the embedding table itself. */
   readonly tied: boolean
   /** Rotary base θ: pair i of R/2 turns by position · θ^(−2i/R). */
   readonly ropeBase: number
+  /** How the angles are stretched for a longer context than the model was first trained with; default not. */
+  readonly ropeScaling?: RopeScaling
   /** Rotate neighbouring entries (llama2.c) instead of the two halves (Hugging Face). */
   readonly ropeInterleaved: boolean
   /** Added to the variance, or the mean square, inside norms. */
@@ -40,6 +46,20 @@ export interface DecoderConfig {
   /** Probability of dropping an element after the embedding, in attention and at each residual; training only. */
   readonly dropout: number
 }
+
+/** All angles divided by a factor; or, as Llama 3.1 does, those that turn slowly, by how often they turn in the first context. */
+export type RopeScaling =
+  | { readonly kind: 'linear'; readonly factor: number }
+  | {
+      readonly kind: 'llama3'
+      readonly factor: number
+      /** Angles that turn at most this often in the first context are divided by the factor. */
+      readonly lowFrequency: number
+      /** Those that turn at least this often stay as they are, and between the two it passes over. */
+      readonly highFrequency: number
+      /** Tokens of the first context. */
+      readonly context: number
+    }
 
 const counts = ['vocabSize', 'width', 'layers', 'heads', 'kvHeads', 'headWidth', 'hidden', 'context'] as const
 
@@ -72,6 +92,13 @@ export function checkConfig(config: DecoderConfig | Readonly<Record<string, unkn
     const value = given[field]
     if (typeof value !== 'number' || !Number.isFinite(value) || !valid(value)) fail(field, expected)
   }
+  for (const field of ['attentionBias', 'queryKeyNorm'])
+    if (given[field] !== undefined && typeof given[field] !== 'boolean') fail(field, 'true, false or nothing')
+  if (given['ropeScaling'] !== undefined && !isRopeScaling(given['ropeScaling']))
+    fail(
+      'ropeScaling',
+      "{ kind: 'linear', factor } or { kind: 'llama3', factor, lowFrequency, highFrequency, context }, factors of at least 1",
+    )
   real('ropeBase', (value) => value > 1, 'a number above 1')
   real('normEps', (value) => value >= 0, 'a number of at least 0')
   real('dropout', (value) => value >= 0 && value < 1, 'a probability from 0 to below 1')
@@ -93,12 +120,32 @@ export function checkConfig(config: DecoderConfig | Readonly<Record<string, unkn
     positions: checked.positions,
     activation: checked.activation,
     bias: checked.bias,
+    ...((checked.attentionBias ?? checked.bias) === checked.bias ? {} : { attentionBias: checked.attentionBias! }),
+    ...(checked.queryKeyNorm === true ? { queryKeyNorm: true } : {}),
     tied: checked.tied,
     ropeBase: checked.ropeBase,
+    ...(checked.ropeScaling === undefined ? {} : { ropeScaling: checked.ropeScaling }),
     ropeInterleaved: checked.ropeInterleaved,
     normEps: checked.normEps,
     dropout: checked.dropout,
   }
+}
+
+function isRopeScaling(value: unknown): value is RopeScaling {
+  if (typeof value !== 'object' || value === null) return false
+  const { kind, factor, lowFrequency, highFrequency, context } = value as Record<string, unknown>
+  const isReal = (one: unknown): one is number => typeof one === 'number' && Number.isFinite(one)
+  if (!isReal(factor) || factor < 1) return false
+  if (kind === 'linear') return true
+  return (
+    kind === 'llama3' &&
+    isReal(lowFrequency) &&
+    lowFrequency > 0 &&
+    isReal(highFrequency) &&
+    highFrequency > lowFrequency &&
+    isReal(context) &&
+    context >= 1
+  )
 }
 
 const show = (value: unknown): string => {

@@ -33,10 +33,12 @@ export class WeightSpec {
 /** The weights that a configuration calls for, as a record with a {@link WeightSpec} in place of each tensor. */
 export function weightSpecs(config: DecoderConfig): DecoderWeights<WeightSpec> {
   const { vocabSize, width, hidden, heads, kvHeads, headWidth } = config
-  const linear = (out: number, into: number, start: WeightSpec['start'] = 'normal'): LinearWeights<WeightSpec> => ({
+  const { attentionBias = config.bias, queryKeyNorm = false } = config
+  const linear = (out: number, into: number, start: WeightSpec['start'] = 'normal', bias = config.bias): LinearWeights<WeightSpec> => ({
     weight: new WeightSpec([out, into], start),
-    ...(config.bias ? { bias: new WeightSpec([out], 'zeros') } : {}),
+    ...(bias ? { bias: new WeightSpec([out], 'zeros') } : {}),
   })
+  const headNorm = (): NormWeights<WeightSpec> => ({ weight: new WeightSpec([headWidth], 'ones') })
   const norm = (): NormWeights<WeightSpec> => ({
     weight: new WeightSpec([width], 'ones'),
     ...(config.bias && config.norm === 'layer' ? { bias: new WeightSpec([width], 'zeros') } : {}),
@@ -44,9 +46,10 @@ export function weightSpecs(config: DecoderConfig): DecoderWeights<WeightSpec> {
   const block = (): BlockWeights<WeightSpec> => ({
     attentionNorm: norm(),
     attention: {
-      query: linear(heads * headWidth, width),
-      key: linear(kvHeads * headWidth, width),
-      value: linear(kvHeads * headWidth, width),
+      query: linear(heads * headWidth, width, 'normal', attentionBias),
+      key: linear(kvHeads * headWidth, width, 'normal', attentionBias),
+      value: linear(kvHeads * headWidth, width, 'normal', attentionBias),
+      ...(queryKeyNorm ? { queryNorm: headNorm(), keyNorm: headNorm() } : {}),
       output: linear(width, heads * headWidth, 'residual'),
     },
     feedForwardNorm: norm(),

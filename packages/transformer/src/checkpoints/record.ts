@@ -14,35 +14,45 @@ export const entriesOf = (weights: DecoderWeights, prefix = ''): TensorEntry[] =
     bytes: () => weight.bytes(),
   }))
 
+/** What weights are called in a file. */
+export interface RecordNames {
+  nameOf(weight: string): string
+  /** Tensors that the file may hold beside the weights. */
+  isOther(name: string): boolean
+}
+
+/** Our own names, behind a prefix. `others` are further prefixes that the file may hold. */
+const ownNames = (prefix = '', others: readonly string[] = []): RecordNames => ({
+  nameOf: (weight) => prefix + weight,
+  isOther: (name) => others.some((other) => name.startsWith(other)),
+})
+
 /**
- * The weights of a configuration out of a file, as f32. Names and shapes are checked before anything is read. `others` are further
- * prefixes that the file may hold. Errors: CHECKPOINT, naming the tensor; FILE, IO and DTYPE of the reader.
+ * The weights of a configuration out of a file, as f32. Names and shapes are checked before anything is read. Errors: CHECKPOINT, naming the tensor; FILE, IO and DTYPE of the reader.
  */
 export async function readRecord(
   file: TensorFile,
   config: DecoderConfig,
   label: string,
-  options: { readonly prefix?: string; readonly others?: readonly string[] } = {},
+  names: RecordNames = ownNames(),
 ): Promise<DecoderWeights> {
-  const { prefix = '', others = [] } = options
   const specs = weightSpecs(config)
   const wanted = namedWeights(specs)
   for (const [name, { shape }] of wanted) {
-    if (!file.has(prefix + name))
+    if (!file.has(names.nameOf(name)))
       throw new TransformerError(
         'CHECKPOINT',
-        `${label}: tensor '${prefix + name}' [${shape.join(', ')}] is missing; its configuration calls for it, so the two belong to different models`,
+        `${label}: tensor '${names.nameOf(name)}' [${shape.join(', ')}] is missing; its configuration calls for it, so the two belong to different models`,
       )
-    const found = file.info(prefix + name).shape
+    const found = file.info(names.nameOf(name)).shape
     if (found.length !== shape.length || found.some((dim, i) => dim !== shape[i]))
       throw new TransformerError(
         'CHECKPOINT',
-        `${label}: tensor '${prefix + name}' is [${found.join(', ')}]; its configuration calls for [${shape.join(', ')}], so the two belong to different models`,
+        `${label}: tensor '${names.nameOf(name)}' is [${found.join(', ')}]; its configuration calls for [${shape.join(', ')}], so the two belong to different models`,
       )
   }
-  const extra = file.names.find(
-    (name) => !(name.startsWith(prefix) && wanted.has(name.slice(prefix.length))) && !others.some((other) => name.startsWith(other)),
-  )
+  const known = new Set(Array.from(wanted.keys(), (name) => names.nameOf(name)))
+  const extra = file.names.find((name) => !known.has(name) && !names.isOther(name))
   if (extra !== undefined)
     throw new TransformerError(
       'CHECKPOINT',
@@ -51,7 +61,7 @@ export async function readRecord(
   const read = new Map<string, Tensor>()
   try {
     for (const name of wanted.keys()) {
-      const { bytes, shape } = await file.tensor(prefix + name, { dtype: 'f32' })
+      const { bytes, shape } = await file.tensor(names.nameOf(name), { dtype: 'f32' })
       read.set(name, fromBytes(bytes, { dtype: 'f32', shape, adopt: true }))
     }
   } catch (error) {
@@ -71,10 +81,15 @@ export async function readRecords<Names extends string>(
   const out: Partial<Record<Names, DecoderWeights>> = {}
   try {
     for (const name of names)
-      out[name] = await readRecord(file, config, label, {
-        prefix: `${name}.`,
-        others: names.filter((other) => other !== name).map((other) => `${other}.`),
-      })
+      out[name] = await readRecord(
+        file,
+        config,
+        label,
+        ownNames(
+          `${name}.`,
+          names.filter((other) => other !== name).map((other) => `${other}.`),
+        ),
+      )
   } catch (error) {
     for (const record of Object.values<DecoderWeights | undefined>(out)) if (record !== undefined) disposeWeights(record)
     throw error
@@ -88,16 +103,13 @@ const format = 'tesserae-decoder'
 export const configText = (config: DecoderConfig): string => `${JSON.stringify({ format, version: 1, ...config }, null, 2)}\n`
 
 /** The configuration in a `config.json`. Errors: CHECKPOINT for other files; CONFIG for values out of range. */
-export function parseConfig(text: string, label: string): DecoderConfig {
-  const value = parseRecord(text, label)
+export function parseConfig(value: Readonly<Record<string, unknown>>, label: string): DecoderConfig {
   const { format: found, version, ...config } = value
-  if (found !== format) {
-    const kind =
-      typeof value['model_type'] === 'string'
-        ? `It says model_type '${value['model_type']}', as Hugging Face's do`
-        : `It says ${JSON.stringify(found) ?? 'nothing'}`
-    throw new TransformerError('CHECKPOINT', `${label}: expected format '${format}', written by saveModel. ${kind}`)
-  }
+  if (found !== format)
+    throw new TransformerError(
+      'CHECKPOINT',
+      `${label}: expected format '${format}', written by saveModel, or a model_type as Hugging Face's have. It says ${JSON.stringify(found) ?? 'nothing'}`,
+    )
   if (version !== 1)
     throw new TransformerError(
       'CHECKPOINT',

@@ -1,7 +1,8 @@
-import { attendCached, attention, rope, tril, where, type Index, type Tensor } from '@tesserae/tensor'
+import { attendCached, attention, rmsNorm, rope, tril, where, type Index, type Tensor } from '@tesserae/tensor'
 import { positionsFrom } from './embedding.js'
 import { drop, type Dropout } from './dropout.js'
 import { linear, type LinearWeights } from './linear.js'
+import type { NormWeights } from './norm.js'
 import type { RotaryTables } from './rotary.js'
 
 /** Projections of one attention layer: query [heads · headWidth, width], key and value [kvHeads · headWidth, width], output [width, heads · headWidth]. */
@@ -10,6 +11,9 @@ export interface AttentionWeights<Leaf = Tensor> {
   readonly key: LinearWeights<Leaf>
   readonly value: LinearWeights<Leaf>
   readonly output: LinearWeights<Leaf>
+  /** Of queries and keys head by head, each [headWidth]; Qwen 3. */
+  readonly queryNorm?: NormWeights<Leaf>
+  readonly keyNorm?: NormWeights<Leaf>
 }
 
 /** Keys and values of the tokens seen so far, each [B, kvHeads, capacity, headWidth]. */
@@ -24,6 +28,8 @@ export interface AttentionShape {
   readonly kvHeads: number
   readonly headWidth: number
   readonly ropeInterleaved: boolean
+  /** Added to the mean square in the norms of queries and keys. */
+  readonly normEps?: number
 }
 
 export interface AttentionContext {
@@ -81,7 +87,13 @@ function project(
     linear(projection, x).reshape(x.shape[0]!, x.shape[1]!, count, shape.headWidth).permute(0, 2, 1, 3)
   const turn = (rows: Tensor): Tensor =>
     rotary === undefined ? rows : rope(rows, rotary, positionsFrom(start, rows, 2), { interleaved: shape.ropeInterleaved })
-  return { q: turn(heads(weights.query, shape.heads)), k: turn(heads(weights.key, shape.kvHeads)), v: heads(weights.value, shape.kvHeads) }
+  const even = (rows: Tensor, norm: NormWeights | undefined): Tensor =>
+    norm === undefined ? rows : rmsNorm(rows, norm.weight, shape.normEps === undefined ? {} : { eps: shape.normEps })
+  return {
+    q: turn(even(heads(weights.query, shape.heads), weights.queryNorm)),
+    k: turn(even(heads(weights.key, shape.kvHeads), weights.keyNorm)),
+    v: heads(weights.value, shape.kvHeads),
+  }
 }
 
 /** [B, H, T, W] → [B, T, H · W] */

@@ -1,4 +1,5 @@
 import { tensor, type DType, type Tensor } from '@tesserae/tensor'
+import type { DecoderConfig, RopeScaling } from '../architectures/config.js'
 
 /** Cosines and sines of every position, each [positions, headWidth / 2]. */
 export interface RotaryTables {
@@ -14,7 +15,7 @@ export interface RotaryTables {
  * The caller owns both tensors; {@link disposeRotary} frees them. `length` defaults to the configuration's context.
  */
 export function rotaryTables(
-  config: { readonly headWidth: number; readonly context: number; readonly ropeBase: number },
+  config: Pick<DecoderConfig, 'headWidth' | 'context' | 'ropeBase' | 'ropeScaling'>,
   options: { readonly length?: number; readonly dtype?: DType } = {},
 ): RotaryTables {
   const { length = config.context, dtype = 'f32' } = options
@@ -22,7 +23,7 @@ export function rotaryTables(
   const cos = new Float64Array(length * pairs)
   const sin = new Float64Array(length * pairs)
   for (let i = 0; i < pairs; i++) {
-    const frequency = config.ropeBase ** ((-2 * i) / config.headWidth)
+    const frequency = scaled(config.ropeBase ** ((-2 * i) / config.headWidth), config.ropeScaling)
     for (let p = 0; p < length; p++) {
       cos[p * pairs + i] = Math.cos(p * frequency)
       sin[p * pairs + i] = Math.sin(p * frequency)
@@ -30,6 +31,15 @@ export function rotaryTables(
   }
   const shape = [length, pairs]
   return { cos: tensor(cos, { shape, dtype }), sin: tensor(sin, { shape, dtype }) }
+}
+
+/** An angle's step from one position to the next. Source of 'llama3': the released code of Llama 3.1, https://github.com/meta-llama/llama-models. */
+function scaled(frequency: number, scaling: RopeScaling | undefined): number {
+  if (scaling === undefined) return frequency
+  if (scaling.kind === 'linear') return frequency / scaling.factor
+  const turns = (scaling.context * frequency) / (2 * Math.PI)
+  const share = Math.min(1, Math.max(0, (turns - scaling.lowFrequency) / (scaling.highFrequency - scaling.lowFrequency)))
+  return (1 - share) * (frequency / scaling.factor) + share * frequency
 }
 
 /** Frees the tables. */

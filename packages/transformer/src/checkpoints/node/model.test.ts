@@ -45,7 +45,7 @@ describe('saveModel and loadModel', () => {
       )
     }
     expect(await withConfig([])).toContain('expected a JSON object')
-    expect(await withConfig({ model_type: 'llama' })).toContain("It says model_type 'llama', as Hugging Face's do")
+    expect(await withConfig({ model_type: 'llama' })).toContain('hidden_size is nothing; expected a number')
     expect(await withConfig({ ...good, version: 9 })).toContain('version 9 of the format is not known here')
     expect(await withConfig({ ...good, kvHeads: 4 })).toContain('config.kvHeads is 4; expected a divisor of heads (2)')
     expect(await withConfig({ ...good, norm: 'batch' })).toContain(`config.norm is "batch"; expected one of 'rms', 'layer'`)

@@ -7,7 +7,8 @@ import { checkWeights } from '../../architectures/weights.js'
 import { TransformerError } from '../../errors.js'
 import { checkModelMemory, modelMemory } from '../../generate/memory.js'
 import { readLlama2c, type LoadedModel } from '../llama2c.js'
-import { configText, entriesOf, parseConfig, readRecord } from '../record.js'
+import { isHuggingFace, readHuggingFaceConfig } from '../hugging-face.js'
+import { configText, entriesOf, parseConfig, parseRecord, readRecord } from '../record.js'
 import { makeFolder, readText, writeText } from './files.js'
 
 /**
@@ -30,16 +31,20 @@ export interface LoadModelOptions {
 }
 
 /**
- * Reads a folder that {@link saveModel} wrote; tensors are mapped where the platform can. Errors: CHECKPOINT, CONFIG; FILE and IO of the reader; OUT_OF_MEMORY
+ * Reads a folder that {@link saveModel} wrote, or one of Hugging Face's: `config.json` of a Llama, SmolLM, Mistral, Qwen 2, 2.5 or 3, and `model.safetensors` or the shards of its index, in f32, f16 or bf16. Tensors are mapped
+ * where the platform can. Mistral's context ends at its sliding window. Errors: CHECKPOINT, CONFIG; FILE and IO of the reader; OUT_OF_MEMORY
  * with the numbers when a device was named and cannot hold it.
  */
 export async function loadModel(folder: string, options: LoadModelOptions = {}): Promise<LoadedModel> {
   const path = join(folder, 'config.json')
-  const config = parseConfig(await readText(path), path)
+  const values = parseRecord(await readText(path), path)
+  const { config, family } = isHuggingFace(values)
+    ? readHuggingFaceConfig(values, path)
+    : { config: parseConfig(values, path), family: undefined }
   if (options.device !== undefined) checkModelMemory(modelMemory(config, options), await resolveDevice(options.device))
-  const file = await openSafetensorsPath(join(folder, 'model.safetensors'))
+  const file = await openSafetensorsPath(folder)
   try {
-    return { config, weights: await readRecord(file, config, folder) }
+    return { config, weights: await readRecord(file, config, folder, family) }
   } finally {
     await file.dispose()
   }
