@@ -29,6 +29,7 @@ export {
 export { disposeRotary, rotaryTables, type RotaryTables } from './layers/rotary.js'
 export { FixedCache, type FixedCacheOptions } from './cache/fixed.js'
 export type { LayerCache } from './layers/attention.js'
+export { readGgufModel, type GgufModel } from './checkpoints/gguf.js'
 export { readLlama2c, type LoadedModel } from './checkpoints/llama2c.js'
 export { createModel, type CreateModelOptions, type DecoderModel } from './generate/model.js'
 export { modelMemory, type ModelMemory, type ModelMemoryOptions } from './generate/memory.js'

@@ -47,9 +47,10 @@ export interface DecoderConfig {
   readonly dropout: number
 }
 
-/** All angles divided by a factor; or, as Llama 3.1 does, those that turn slowly, by how often they turn in the first context. */
+/** All angles divided by a factor, or each by its own; or, as Llama 3.1 does, those that turn slowly, by how often they turn in the first context. */
 export type RopeScaling =
   | { readonly kind: 'linear'; readonly factor: number }
+  | { readonly kind: 'divided'; readonly divisors: readonly number[] }
   | {
       readonly kind: 'llama3'
       readonly factor: number
@@ -97,12 +98,14 @@ export function checkConfig(config: DecoderConfig | Readonly<Record<string, unkn
   if (given['ropeScaling'] !== undefined && !isRopeScaling(given['ropeScaling']))
     fail(
       'ropeScaling',
-      "{ kind: 'linear', factor } or { kind: 'llama3', factor, lowFrequency, highFrequency, context }, factors of at least 1",
+      "{ kind: 'linear', factor }, { kind: 'divided', divisors } or { kind: 'llama3', factor, lowFrequency, highFrequency, context }, factors of at least 1",
     )
   real('ropeBase', (value) => value > 1, 'a number above 1')
   real('normEps', (value) => value >= 0, 'a number of at least 0')
   real('dropout', (value) => value >= 0 && value < 1, 'a probability from 0 to below 1')
   const checked = given as unknown as DecoderConfig
+  if (checked.ropeScaling?.kind === 'divided' && checked.ropeScaling.divisors.length !== checked.headWidth / 2)
+    fail('ropeScaling', `${checked.headWidth / 2} divisors, one for each pair of entries of a head`)
   if (checked.heads % checked.kvHeads !== 0)
     fail('kvHeads', `a divisor of heads (${checked.heads}), so that each key head serves equally many query heads`)
   if (checked.positions === 'rotary' && checked.headWidth % 2 !== 0)
@@ -133,8 +136,9 @@ export function checkConfig(config: DecoderConfig | Readonly<Record<string, unkn
 
 function isRopeScaling(value: unknown): value is RopeScaling {
   if (typeof value !== 'object' || value === null) return false
-  const { kind, factor, lowFrequency, highFrequency, context } = value as Record<string, unknown>
+  const { kind, factor, divisors, lowFrequency, highFrequency, context } = value as Record<string, unknown>
   const isReal = (one: unknown): one is number => typeof one === 'number' && Number.isFinite(one)
+  if (kind === 'divided') return Array.isArray(divisors) && divisors.every((one) => isReal(one) && one > 0)
   if (!isReal(factor) || factor < 1) return false
   if (kind === 'linear') return true
   return (

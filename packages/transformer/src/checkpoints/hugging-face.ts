@@ -2,9 +2,7 @@
 import { checkConfig, type DecoderConfig } from '../architectures/config.js'
 import { TransformerError } from '../errors.js'
 import { ConfigFields, type Family } from './families/family.js'
-import { llamaFamily } from './families/llama.js'
-
-const families: readonly Family[] = [llamaFamily]
+import { families } from './families/all.js'
 
 /** A model as its `config.json` describes it. */
 export interface HuggingFaceModel {

@@ -1,9 +1,10 @@
 /** Records of weights as named tensors of a safetensors file, and back. */
-import { fromBytes, type Tensor, type TensorEntry, type TensorFile } from '@tesserae/tensor'
+import { fromBytes, type Tensor, type TensorEntry, type Tensors } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { checkConfig } from '../architectures/config.js'
 import { disposeWeights, mapWeights, namedWeights, weightSpecs, type DecoderWeights } from '../architectures/weights.js'
 import { TransformerError } from '../errors.js'
+import type { RecordNames } from './families/family.js'
 
 /** Entries for a safetensors writer. Each weight is read from its device when its turn comes. */
 export const entriesOf = (weights: DecoderWeights, prefix = ''): TensorEntry[] =>
@@ -13,13 +14,6 @@ export const entriesOf = (weights: DecoderWeights, prefix = ''): TensorEntry[] =
     shape: weight.shape as readonly number[],
     bytes: () => weight.bytes(),
   }))
-
-/** What weights are called in a file. */
-export interface RecordNames {
-  nameOf(weight: string): string
-  /** Tensors that the file may hold beside the weights. */
-  isOther(name: string): boolean
-}
 
 /** Our own names, behind a prefix. `others` are further prefixes that the file may hold. */
 const ownNames = (prefix = '', others: readonly string[] = []): RecordNames => ({
@@ -31,7 +25,7 @@ const ownNames = (prefix = '', others: readonly string[] = []): RecordNames => (
  * The weights of a configuration out of a file, as f32. Names and shapes are checked before anything is read. Errors: CHECKPOINT, naming the tensor; FILE, IO and DTYPE of the reader.
  */
 export async function readRecord(
-  file: TensorFile,
+  file: Tensors,
   config: DecoderConfig,
   label: string,
   names: RecordNames = ownNames(),
@@ -73,7 +67,7 @@ export async function readRecord(
 
 /** Several records out of one file, or none: what was read is freed when a later one fails. */
 export async function readRecords<Names extends string>(
-  file: TensorFile,
+  file: Tensors,
   config: DecoderConfig,
   label: string,
   names: readonly Names[],

@@ -23,7 +23,7 @@ export function rotaryTables(
   const cos = new Float64Array(length * pairs)
   const sin = new Float64Array(length * pairs)
   for (let i = 0; i < pairs; i++) {
-    const frequency = scaled(config.ropeBase ** ((-2 * i) / config.headWidth), config.ropeScaling)
+    const frequency = scaled(config.ropeBase ** ((-2 * i) / config.headWidth), i, config.ropeScaling)
     for (let p = 0; p < length; p++) {
       cos[p * pairs + i] = Math.cos(p * frequency)
       sin[p * pairs + i] = Math.sin(p * frequency)
@@ -34,9 +34,10 @@ export function rotaryTables(
 }
 
 /** An angle's step from one position to the next. Source of 'llama3': the released code of Llama 3.1, https://github.com/meta-llama/llama-models. */
-function scaled(frequency: number, scaling: RopeScaling | undefined): number {
+function scaled(frequency: number, pair: number, scaling: RopeScaling | undefined): number {
   if (scaling === undefined) return frequency
   if (scaling.kind === 'linear') return frequency / scaling.factor
+  if (scaling.kind === 'divided') return frequency / scaling.divisors[pair]!
   const turns = (scaling.context * frequency) / (2 * Math.PI)
   const share = Math.min(1, Math.max(0, (turns - scaling.lowFrequency) / (scaling.highFrequency - scaling.lowFrequency)))
   return (1 - share) * (frequency / scaling.factor) + share * frequency

@@ -7,9 +7,31 @@ export interface Family {
   readonly modelTypes: readonly string[]
   /** Errors: CHECKPOINT for what the file says that is not computed here. */
   config(fields: ConfigFields): DecoderConfig
-  /** The name of one of our weights in safetensors. */
+  /** Names in safetensors. */
+  readonly names: RecordNames
+  /** The same in GGUF. */
+  readonly gguf: {
+    /** Values of `general.architecture`. */
+    readonly architectures: readonly string[]
+    /** @param tensors by name, for what is no number */
+    config(fields: ConfigFields, tensors: GgufTensors): DecoderConfig
+    readonly names: RecordNames
+  }
+}
+
+/** What a GGUF file says beside its metadata. */
+export interface GgufTensors {
+  /** Number of tokens of the vocabulary. */
+  readonly tokens: number
+  has(name: string): boolean
+  /** Divisors of rotary angles, where the file has them. */
+  readonly divisors: readonly number[] | undefined
+}
+
+/** What weights are called in a file. */
+export interface RecordNames {
   nameOf(weight: string): string
-  /** Tensors that files may hold beside the weights. */
+  /** Tensors that the file may hold beside the weights. */
   isOther(name: string): boolean
 }
 
@@ -60,7 +82,8 @@ export class ConfigFields {
   }
 
   fail(name: string, expected: string): TransformerError {
-    const found = JSON.stringify(this.values[name]) ?? 'nothing'
+    const value = this.values[name]
+    const found = ArrayBuffer.isView(value) ? 'a list of numbers' : (JSON.stringify(value) ?? 'nothing')
     return new TransformerError('CHECKPOINT', `${this.label}: ${name} is ${found.slice(0, 80)}; expected ${expected}`)
   }
 }

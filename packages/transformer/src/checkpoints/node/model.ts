@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { resolveDevice, type Device, type DeviceName } from '@tesserae/tensor'
-import { openSafetensorsPath, saveSafetensors } from '@tesserae/tensor/node'
+import { openGgufPath, openSafetensorsPath, saveSafetensors } from '@tesserae/tensor/node'
 import { checkConfig } from '../../architectures/config.js'
 import { checkWeights } from '../../architectures/weights.js'
 import { TransformerError } from '../../errors.js'
 import { checkModelMemory, modelMemory } from '../../generate/memory.js'
 import { readLlama2c, type LoadedModel } from '../llama2c.js'
+import { readGgufConfig, readGgufModel, type GgufModel } from '../gguf.js'
 import { isHuggingFace, readHuggingFaceConfig } from '../hugging-face.js'
 import { configText, entriesOf, parseConfig, parseRecord, readRecord } from '../record.js'
 import { makeFolder, readText, writeText } from './files.js'
@@ -44,7 +45,24 @@ export async function loadModel(folder: string, options: LoadModelOptions = {}):
   if (options.device !== undefined) checkModelMemory(modelMemory(config, options), await resolveDevice(options.device))
   const file = await openSafetensorsPath(folder)
   try {
-    return { config, weights: await readRecord(file, config, folder, family) }
+    return { config, weights: await readRecord(file, config, folder, family?.names) }
+  } finally {
+    await file.dispose()
+  }
+}
+
+/**
+ * Reads a model out of a GGUF file, or of the files of a split one by the path of any: Llama, SmolLM, Mistral, Qwen 2, 2.5 and 3 in any type that is decoded (see `openGguf` of `@tesserae/tensor`), as f32. Errors:
+ * CHECKPOINT, CONFIG; FILE, IO and DTYPE of the reader; OUT_OF_MEMORY as for {@link loadModel}.
+ */
+export async function loadGguf(path: string, options: LoadModelOptions = {}): Promise<GgufModel> {
+  const file = await openGgufPath(path)
+  try {
+    if (options.device !== undefined) {
+      const { config } = await readGgufConfig(file, path)
+      checkModelMemory(modelMemory(config, options), await resolveDevice(options.device))
+    }
+    return await readGgufModel(file, path)
   } finally {
     await file.dispose()
   }

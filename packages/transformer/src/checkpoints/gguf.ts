@@ -1,0 +1,63 @@
+/** Models in GGUF, as llama.cpp has them. */
+import type { GgufFile, GgufValue } from '@tesserae/tensor'
+import { checkConfig, type DecoderConfig } from '../architectures/config.js'
+import { TransformerError } from '../errors.js'
+import { families } from './families/all.js'
+import { ConfigFields, type Family } from './families/family.js'
+import type { LoadedModel } from './llama2c.js'
+import { readRecord } from './record.js'
+
+/** A model out of a GGUF file. */
+export interface GgufModel extends LoadedModel {
+  /** All that the file says of it: what `Tokenizer.fromGGUF` takes, its template of chats, its licence. */
+  readonly metadata: ReadonlyMap<string, GgufValue>
+}
+
+/**
+ * The configuration that a GGUF file describes. Errors: CHECKPOINT for other architectures and for what is not computed here; CONFIG for sizes out of range.
+ */
+export async function readGgufConfig(file: GgufFile, label: string): Promise<{ readonly config: DecoderConfig; readonly family: Family }> {
+  const fields = new ConfigFields(scalarsOf(file.metadata), label)
+  const architecture = fields.text('general.architecture')
+  const family = families.find(({ gguf }) => gguf.architectures.includes(architecture))
+  if (family === undefined) {
+    const known = families.flatMap(({ gguf }) => gguf.architectures)
+    throw new TransformerError(
+      'CHECKPOINT',
+      `${label}: general.architecture is ${JSON.stringify(architecture).slice(0, 80)}; expected one of ${known.join(', ')}`,
+    )
+  }
+  const tokens = file.metadata.get('tokenizer.ggml.tokens')
+  const config = family.gguf.config(fields, {
+    tokens: Array.isArray(tokens) ? tokens.length : fields.number(`${architecture}.vocab_size`),
+    has: (name) => file.has(name),
+    divisors: await divisorsOf(file, label),
+  })
+  return { config: checkConfig(config), family }
+}
+
+/** Reads a model out of a GGUF file, its weights as f32. Errors: CHECKPOINT, CONFIG; FILE, IO and DTYPE of the reader. */
+export async function readGgufModel(file: GgufFile, label = 'GGUF'): Promise<GgufModel> {
+  const { config, family } = await readGgufConfig(file, label)
+  return { config, weights: await readRecord(file, config, label, family.gguf.names), metadata: file.metadata }
+}
+
+/** What rotary angles are divided by, as Llama 3.1's are. */
+async function divisorsOf(file: GgufFile, label: string): Promise<readonly number[] | undefined> {
+  const name = 'rope_freqs.weight'
+  if (!file.has(name)) return undefined
+  if (file.info(name).bytes > 2 ** 16)
+    throw new TransformerError(
+      'CHECKPOINT',
+      `${label}: ${name} has ${file.info(name).bytes} bytes; expected a number for each pair of a head`,
+    )
+  const { bytes } = await file.tensor(name, { dtype: 'f32' })
+  return Array.from(new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4))
+}
+
+function scalarsOf(metadata: ReadonlyMap<string, GgufValue>): Record<string, unknown> {
+  // Without a prototype a key such as __proto__ is a key like any other.
+  const scalars = Object.create(null) as Record<string, unknown>
+  for (const [key, value] of metadata) scalars[key] = typeof value === 'bigint' ? Number(value) : value
+  return scalars
+}

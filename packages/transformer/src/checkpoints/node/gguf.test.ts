@@ -1,0 +1,52 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { openGguf, type GgufFile, type GgufValue } from '@tesserae/tensor'
+import { describe, expect, it } from 'vitest'
+import { createModel } from '../../generate/model.js'
+import { readGgufModel } from '../gguf.js'
+import { loadGguf } from './model.js'
+
+const folder = fileURLToPath(new URL('../__fixtures__/', import.meta.url))
+const { models } = JSON.parse(readFileSync(join(folder, 'answers.json'), 'utf8')) as {
+  models: Record<string, { prompt: number[]; greedy: number[]; last: number[] }>
+}
+
+describe.each(['llama', 'llama-3.1', 'mistral', 'qwen2', 'qwen3'])('%s in GGUF', (name) => {
+  it('gives the logits and tokens that it gives from safetensors', async () => {
+    using model = await createModel(await loadGguf(join(folder, `${name}.gguf`)))
+    const { prompt, greedy, last } = models[`${name}-f32`]!
+    const all = await model.logits([...prompt, ...greedy])
+    const ours = all.subarray((prompt.length + greedy.length - 1) * model.config.vocabSize)
+    expect(Math.max(...last.map((value, i) => Math.abs(value - ours[i]!)))).toBeLessThan(1e-4)
+    expect((await model.generate(prompt, { maxTokens: greedy.length })).ids).toEqual(greedy)
+  })
+})
+
+describe('what is not computed is refused by name', () => {
+  const withKeys = async (change: Readonly<Record<string, GgufValue | undefined>>): Promise<unknown> => {
+    const file = await openGguf(new Uint8Array(readFileSync(join(folder, 'llama.gguf'))))
+    const metadata = new Map(file.metadata)
+    for (const [key, value] of Object.entries(change))
+      if (value === undefined) metadata.delete(key)
+      else metadata.set(key, value)
+    const changed: GgufFile = { ...file, metadata }
+    return readGgufModel(changed, 'x').then(
+      () => 'none',
+      (error: unknown) => (error as Error).message,
+    )
+  }
+  it.each<readonly [Readonly<Record<string, GgufValue | undefined>>, string]>([
+    [{ 'general.architecture': 'mamba' }, 'x: general.architecture is "mamba"; expected one of llama, qwen2, qwen3'],
+    [{ 'general.architecture': undefined }, 'x: general.architecture is nothing; expected a text'],
+    [{ 'llama.block_count': undefined }, 'x: llama.block_count is nothing; expected a number'],
+    [{ 'llama.block_count': 3 }, "tensor 'blk.2.attn_norm.weight' [16] is missing"],
+    [{ 'llama.expert_count': 8 }, 'x: llama.expert_count is 8; expected 0'],
+    [{ 'llama.rope.scaling.type': 'yarn' }, 'x: llama.rope.scaling.type is "yarn"; expected "none" or "linear"'],
+    [{ 'llama.rope.dimension_count': 2 }, 'x: llama.rope.dimension_count is 2; expected 4'],
+    [{ 'llama.embedding_length': 2 ** 40 }, 'config.width is 1099511627776'],
+    [{ 'llama.attention.head_count': Int32Array.of(4, 4) }, 'x: llama.attention.head_count is a list of numbers; expected a number'],
+  ])('%j', async (change, message) => {
+    expect(await withKeys(change)).toContain(message)
+  })
+})
