@@ -41,15 +41,21 @@ export default [
   { name: 'tokenizer/encodings/o200k_base', path: 'packages/tokenizer/dist/encodings/o200k_base.js', limit: '995 kB', gzip: true },
   entry('sampling', 'packages/sampling/dist/index.js', '15 kB'),
   // Beside the grammars, which it takes from its caller; with the vocabulary, the chain and what chooses greedily.
-  entry('sampling/adapters', 'packages/sampling/dist/adapters.js', '9 kB'),
+  entry('sampling/adapters', 'packages/sampling/dist/adapters.js', '9.5 kB'),
   entry('sampling/json', 'packages/sampling/dist/json.js', '6 kB'),
   // With the grammars of JSON Schemas.
   entry('sampling/tools', 'packages/sampling/dist/tools.js', '40 kB'),
   entry('sampling/tools: reading only', 'packages/sampling/dist/tools.js', '8 kB', '{ toolCallParser }'),
-  entry('sampling/grammar', 'packages/sampling/dist/grammar.js', '31 kB'),
+  entry('sampling/grammar', 'packages/sampling/dist/grammar.js', '34 kB'),
+  entry(
+    'sampling/grammar: regular expressions alone',
+    'packages/sampling/dist/grammar.js',
+    '17 kB',
+    '{ fromRegex, grammarStep, Vocabulary }',
+  ),
   entry('sampling/lark', 'packages/sampling/dist/lark.js', '21 kB'),
   // With WebGPU and its kernels, which bundlers for pages put into files that are loaded when the device is asked for.
-  entry('tensor', 'packages/tensor/dist/index.js', '149 kB'),
+  entry('tensor', 'packages/tensor/dist/index.js', '151 kB'),
   entry('tensor/parallel: threads alone', 'packages/tensor/dist/parallel.js', '5 kB', '{ joinThreads, threadSeats }'),
   entry('rag', 'packages/rag/dist/index.js', '30 kB'),
   // With the three parsers that it needs beside it.

@@ -1,4 +1,4 @@
-/** The ways to say what a text may be, so that nothing else is generated. Each is a name of its own, so that a bundle holds those that are used. */
+/** The ways to say what a text may be, so that nothing else is generated. */
 import { SamplingError } from '../errors.js'
 import { compileGrammar, type Grammar } from './compile.js'
 import { gbnfNode } from './gbnf.js'

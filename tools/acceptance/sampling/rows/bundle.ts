@@ -12,8 +12,8 @@ const grammars = "export * from '@tesserae/sampling/grammar'\n"
 /** What a program is that draws texts of one kind of grammar. */
 const program = (kind: string) =>
   `import { samplerChain, temperature, topP } from '@tesserae/sampling'
-import { grammar, grammarStep, Vocabulary } from '@tesserae/sampling/grammar'
-export const make = (what, tokens, end) => samplerChain([grammarStep(grammar.${kind}(what).matcher(new Vocabulary(tokens, { end }))), temperature(0.8), topP(0.95)])
+import { ${kind}, grammarStep, Vocabulary } from '@tesserae/sampling/grammar'
+export const make = (what, tokens, end) => samplerChain([grammarStep(${kind}(what).matcher(new Vocabulary(tokens, { end }))), temperature(0.8), topP(0.95)])
 `
 const kinds = ['choice', 'fromRegex', 'fromGBNF', 'fromJsonSchema'] as const
 const kilobytes = async (source: string) => gzipSize(await bundle(source)) / 1000
