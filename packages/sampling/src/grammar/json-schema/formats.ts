@@ -35,7 +35,8 @@ const PCHAR = `(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|${PERCENT})`
 const AUTHORITY = `(?:(?:[A-Za-z0-9._~!$&'()*+,;=:-]|${PERCENT})*@)?(?:\\[(?:${IPV6})\\]|(?:[A-Za-z0-9._~!$&'()*+,;=-]|${PERCENT})+)(?::\\d{0,5})?`
 const TAIL = `(?:\\?(?:${PCHAR}|[/?])*)?(?:#(?:${PCHAR}|[/?])*)?`
 const SCHEME = '[A-Za-z][A-Za-z0-9+.-]*'
-const HIERARCHY = `(?://${AUTHORITY}(?:/${PCHAR}*)*|/(?:${PCHAR}+(?:/${PCHAR}*)*)?|${PCHAR}+(?:/${PCHAR}*)*)`
+/** Of files, the host may be nothing. */
+const HIERARCHY = `(?://${AUTHORITY}(?:/${PCHAR}*)*|//(?:/${PCHAR}*)+|/(?:${PCHAR}+(?:/${PCHAR}*)*)?|${PCHAR}+(?:/${PCHAR}*)*)`
 const URI = `${SCHEME}:${HIERARCHY}${TAIL}`
 const RELATIVE = `(?://${AUTHORITY}(?:/${PCHAR}*)*|/(?:${PCHAR}+(?:/${PCHAR}*)*)?|(?:[A-Za-z0-9._~!$&'()*+,;=@-]|${PERCENT})+(?:/${PCHAR}*)*)?${TAIL}`
 const ATOM = "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"

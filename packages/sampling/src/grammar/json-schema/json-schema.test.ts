@@ -318,3 +318,31 @@ test('masks hold exactly the tokens that lead on, at any place of a text', () =>
       }
     }
 })
+
+test('conditions say nothing before draft-07, as constants do not before draft-06', () => {
+  const kind = (value: string, required: string) => ({ if: { properties: { kind: { const: value } } }, then: { required: [required] } })
+  const schema = { type: 'object', allOf: [kind('a', 'x'), kind('b', 'y')] }
+  const given = '{"kind":"a","x":1}'
+  for (const dialect of ['draft-04', 'draft-06', 'draft-07'] as const)
+    expect(grammar.fromJsonSchema({ ...schema, $schema: `http://json-schema.org/${dialect}/schema#` }).matches(given)).toBe(true)
+  expect(grammar.fromJsonSchema(schema).matches('{"kind":"a","y":1}')).toBe(false)
+  expect(grammar.fromJsonSchema({ ...schema, $schema: 'http://json-schema.org/draft-04/schema#' }).matches('{"kind":"a","y":1}')).toBe(true)
+})
+
+test.each<readonly [JsonSchema, readonly string[], readonly string[]]>([
+  [{ type: 'number', minimum: 0 }, ['0', '0.0', '10.0', '1.5'], ['-0.5', '-1.0', '10.00']],
+  [{ type: 'number', exclusiveMinimum: 0 }, ['0.5', '10.0'], ['0', '0.0', '-1.0', '-0.0']],
+  [{ type: 'number', exclusiveMaximum: 0 }, ['-0.5', '-10.0'], ['0', '0.0', '-0.0', '1.0']],
+  [{ type: 'number', maximum: 0 }, ['-0.5', '-10.0', '0', '0.0'], ['0.1', '1.0']],
+  [{ type: 'number', exclusiveMaximum: 10 }, ['9.0'], ['10.0', '10', '11.0']],
+  [{ type: 'number', multipleOf: 5 }, ['10', '10.0', '0.0', '-5.0'], ['11.0', '5.5', '10.00']],
+  [{ type: 'number', multipleOf: 0.01 }, ['10', '10.0', '0.0', '99.99'], ['10.005']],
+  [{ type: 'number', not: { const: 3 } }, ['4.0', '3.5'], ['3', '3.0']],
+  [{ type: 'number', not: { multipleOf: 2 } }, ['3.0', '3', '3.5'], ['4', '4.0']],
+  [{ type: 'number', not: { type: 'integer' } }, ['3.5'], ['3', '3.0', '0.0']],
+  [{ type: 'number', not: { minimum: 5 } }, ['4.0', '-1.0'], ['5.0', '5']],
+])('whole numbers of %j may be written with .0', (schema, good, bad) => {
+  const made = grammar.fromJsonSchema(schema)
+  expect(good.filter((text) => !made.matches(text))).toEqual([])
+  expect(bad.filter((text) => made.matches(text))).toEqual([])
+})

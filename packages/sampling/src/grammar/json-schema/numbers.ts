@@ -85,7 +85,7 @@ export class Numbers {
     if (isBounded) all.push(this.between(min, max, aboveMin, belowMax))
     for (const one of multiples) all.push(this.multiplesOf(one))
     for (const one of notMultiples) not.push(this.multiplesOf(one))
-    for (const value of notValues) not.push(nodes.literal(JSON.stringify(value)))
+    for (const value of notValues) not.push(nodes.sequence(nodes.literal(JSON.stringify(value)), nodes.optional(nodes.literal('.0'))))
     return nodes.both(all, not)
   }
 
@@ -127,7 +127,7 @@ export class Numbers {
     )
   }
 
-  /** Decimals written in one way each: no exponent, no zeros at the end of a fraction, no −0. */
+  /** Decimals written in one way each: no exponent, no zeros at the end of a fraction, no −0. Whole ones of those that need not be whole may have `.0` behind them, as many programs write them. */
   private form(isWhole: boolean | undefined, most: number): Node {
     const { nodes, digit, first } = this
     if (isWhole === true) return this.whole(most)
@@ -142,7 +142,7 @@ export class Numbers {
       ways.push(nodes.sequence(sign, whole === 1 ? nodes.choice(head, zero) : head, fraction))
     }
     const fractions = nodes.choice(...ways)
-    return isWhole === false ? fractions : nodes.choice(this.whole(most), fractions)
+    return isWhole === false ? fractions : nodes.choice(nodes.sequence(this.whole(most), nodes.optional(nodes.literal('.0'))), fractions)
   }
 
   private between(min: number, max: number, aboveMin: boolean, belowMax: boolean): Node {
@@ -172,7 +172,7 @@ export class Numbers {
   }
 
   private zero(): Node {
-    return this.nodes.literal('0')
+    return this.nodes.literals(['0', '0.0'])
   }
 
   /** Digits of numbers that are not negative, on one side of a bound. */
@@ -181,7 +181,7 @@ export class Numbers {
     const fraction = nodes.optional(nodes.sequence(nodes.literal('.'), nodes.repeat(digit, 1)))
     const wholes = (from: number, to: number): Node =>
       nodes.choice(
-        from <= 1 && to >= 1 ? this.zero() : NOTHING,
+        from <= 1 && to >= 1 ? nodes.literal('0') : NOTHING,
         from > to ? NOTHING : nodes.sequence(first, nodes.repeat(digit, Math.max(from, 1) - 1, to - 1)),
       )
     if (bound === undefined) return nodes.sequence(wholes(1, Infinity), fraction)
@@ -244,6 +244,7 @@ export class Numbers {
         const ways: Node[] = []
         const rest = Number((BigInt(remainder) * 10n ** BigInt(left ?? places)) % BigInt(step))
         if (rest === 0) ways.push(EMPTY)
+        if (rest === 0 && left === undefined && places === 0) ways.push(nodes.literal('.0'))
         if (left !== 0) for (let one = 0; one < 10; one++) ways.push(digit(one, remainder, left))
         if (left === undefined && places > 0) {
           const firsts = Array.from({ length: 10 }, (_, one) => digit(one, remainder, places))

@@ -278,6 +278,8 @@ export class Reader {
 
   private conditions(located: Located, schema: Exclude<JsonSchema, boolean>, scope: readonly string[], base: Shapes): Shapes {
     let shapes = base
+    // Before draft-07 these are words without a meaning.
+    if (dialects.indexOf(located.resource().dialect) < dialects.indexOf('draft-07')) return shapes
     if (schema['if'] !== undefined && (schema['then'] !== undefined || schema['else'] !== undefined || this.document.looksAtTheRest)) {
       const condition = this.now(located, 'if', schema['if'], scope)
       const branch = (keyword: 'then' | 'else', under: Shapes): Shapes =>
