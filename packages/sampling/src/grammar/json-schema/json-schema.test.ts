@@ -320,7 +320,11 @@ test('masks hold exactly the tokens that lead on, at any place of a text', () =>
 })
 
 test('conditions say nothing before draft-07, as constants do not before draft-06', () => {
-  const kind = (value: string, required: string) => ({ if: { properties: { kind: { const: value } } }, then: { required: [required] } })
+  const kind = (value: string, required: string) => ({
+    if: { properties: { kind: { const: value } } },
+    // oxlint-disable-next-line unicorn/no-thenable -- the keyword's name
+    then: { required: [required] },
+  })
   const schema = { type: 'object', allOf: [kind('a', 'x'), kind('b', 'y')] }
   const given = '{"kind":"a","x":1}'
   for (const dialect of ['draft-04', 'draft-06', 'draft-07'] as const)
