@@ -35,6 +35,22 @@ export { createModel, type CreateModelOptions, type DecoderModel } from './gener
 export { modelMemory, type ModelMemory, type ModelMemoryOptions } from './generate/memory.js'
 export { greedySampler } from './generate/choose.js'
 export type { FinishReason, GenerateOptions, Generation, SamplerLike, TokenEvent, TokenizerLike } from './generate/types.js'
+export type {
+  Lm,
+  LmFinishReason,
+  LmInfo,
+  LmLogprob,
+  LmMessage,
+  LmOptions,
+  LmPart,
+  LmPrompt,
+  LmResult,
+  LmSchema,
+  LmToolCall,
+  LmUsage,
+  SchemaOutput,
+  StandardSchemaLike,
+} from './lm/types.js'
 export { languageModel, type DecoderLanguageModel, type LanguageModelDefaults, type LanguageModelOptions } from './models/language.js'
 export { plainPrompt, type ChatMessage } from './models/messages.js'
 export type { LanguageModelAnswer, LanguageModelEvent, ModelFinish, ModelTokenUsage, ModelWarning } from './models/spec.js'

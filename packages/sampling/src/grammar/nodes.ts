@@ -34,7 +34,6 @@ export const EMPTY: Node = 1
 /** Bytes of a character in JSON behind its first, at most: those of `\\u001f`. */
 const MOST_SHORT = 5
 
-/** Counts below this are written out; beyond, what is left is counted as the text goes on. */
 export class Nodes {
   readonly data: NodeData[] = []
   private readonly known = new Map<string, Node>()
