@@ -9,6 +9,10 @@ export type TransformerErrorCode =
   | 'WEIGHTS' // weights that do not fit the configuration
   | 'CHECKPOINT' // a checkpoint file of another model, another format, or damaged
   | 'DATA' // training data that cannot be used
+  | 'UNSUPPORTED' // what this model, or this kind of model, cannot do
+  | 'BUSY' // more requests than there is room for; try again later
+  | 'TIMEOUT' // an answer that did not come in time
+  | 'REMOTE' // a worker or a server that failed, or answered with what is no answer
   | 'DISPOSED' // a model, cache or training run was used after it was disposed
   | 'DIVERGED' // training produced a loss that is not a number
 

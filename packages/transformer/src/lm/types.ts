@@ -1,7 +1,7 @@
 /** What a language model does for its callers, wherever it runs: loaded here, in a worker, or behind an address. */
-import type { SamplerOptions } from '@tesserae/sampling'
 import type { Tool, ToolCall, ToolChoice, ToolName } from '@tesserae/sampling/tools'
 import type { SamplerLike } from '../generate/types.js'
+import type { LmSampling } from './sampling.js'
 
 /** One message of a conversation. */
 export type LmMessage =
@@ -36,8 +36,11 @@ export type SchemaOutput<Schema> = Schema extends StandardSchemaLike<infer Outpu
 export interface LmOptions<Schema extends LmSchema | undefined = LmSchema | undefined, Tools extends readonly Tool[] = readonly Tool[]> {
   /** Most tokens to sample; default as many as there is room for. */
   readonly maxTokens?: number
-  /** Settings of `@tesserae/sampling`, or an object that chooses; default the model's own settings, else the most likely token each time. */
-  readonly sampler?: SamplerOptions | SamplerLike
+  /**
+   * Settings, where those left out are the model's own; or an object that chooses, which only a model in this thread can use. Default the model's own settings, else the most likely
+   * token each time.
+   */
+  readonly sampler?: LmSampling | SamplerLike
   /** Texts and ids that end the answer, beside the model's own. */
   readonly stop?: readonly (string | number)[]
   /** The answer is JSON that is valid by it. */
@@ -46,6 +49,8 @@ export interface LmOptions<Schema extends LmSchema | undefined = LmSchema | unde
   readonly tools?: Tools
   /** Default 'auto' where there are tools. */
   readonly toolChoice?: ToolChoice<ToolName<Tools>>
+  /** Whether there may be several calls in one answer; default true, and false where `toolChoice` names a tool. */
+  readonly parallelToolCalls?: boolean
   /** With each token its log-probability under the model, and of this many most likely ones; true is 0. */
   readonly logprobs?: boolean | number
   /** Further variables of the template, such as `enable_thinking`. */
