@@ -1,6 +1,7 @@
 import { key, jit, referenceDevice, sym, tensor, valueAndGrad, type Tensor } from '@tesserae/tensor'
 import { describe, expect, it } from 'vitest'
 import { FixedCache } from '../cache/fixed.js'
+import type { LayerCache } from '../layers/attention.js'
 import { rotaryTables } from '../layers/rotary.js'
 import { summedLoss } from '../train/loss.js'
 import type { DecoderConfig } from './config.js'
@@ -74,6 +75,41 @@ describe.each(configs)('%s', (_, config) => {
       }
       expect(maxDifference(logits, whole)).toBeLessThan(2e-5)
     }
+    step.dispose()
+  })
+
+  it('gives rows with caches of their own, at positions of their own, what each gets alone', async () => {
+    const weights = strong(config)
+    const texts = [
+      [1, 2, 3, 4, 5],
+      [6, 0],
+      [3, 3, 3, 1],
+    ]
+    const caches = texts.map(() => new FixedCache(config))
+    const position = sym('position', { max: 8 })
+    const one = jit((layers: FixedCache['layers'], piece: Tensor) => forwardCached(weights, piece, layers, { ...options, position }), {
+      donate: [0],
+      device,
+    })
+    for (const [i, cache] of caches.entries()) {
+      const before = texts[i]!.slice(0, -1)
+      const { cache: written } = await one.run([cache.layers, idsOf(before)], { symbols: new Map([[position, 0]]) })
+      cache.replace(written, before.length)
+    }
+    const step = jit(
+      (layers: readonly (readonly LayerCache[])[], piece: Tensor, at: Tensor) =>
+        forwardCached(weights, piece, layers, { ...options, position: at }),
+      { donate: [0], device },
+    )
+    const byLayer = caches[0]!.layers.map((_, layer) => caches.map((cache) => cache.layers[layer]!))
+    const at = tensor(Int32Array.from(caches, (cache) => cache.position))
+    const result = await step(byLayer, idsOf(...texts.map((text) => [text.at(-1)!])), at)
+    const logits = (await result.logits.data()) as Float32Array
+    for (const [i, text] of texts.entries()) {
+      const whole = (await forward(weights, idsOf(text), options).data({ device })) as Float32Array
+      expect(maxDifference(logits.slice(7 * i, 7 * i + 7), whole.slice(-7))).toBeLessThan(2e-5)
+    }
+    one.dispose()
     step.dispose()
   })
 

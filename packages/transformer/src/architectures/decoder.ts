@@ -4,7 +4,7 @@ import { TransformerError } from '../errors.js'
 import type { AttentionContext, LayerCache } from '../layers/attention.js'
 import { block, blockWithCache, type BlockContext } from '../layers/block.js'
 import { drop, dropoutFor, type Dropout } from '../layers/dropout.js'
-import { addPositions, embed } from '../layers/embedding.js'
+import { addPositions, embed, type Start } from '../layers/embedding.js'
 import { linear } from '../layers/linear.js'
 import { norm } from '../layers/norm.js'
 import type { RotaryTables } from '../layers/rotary.js'
@@ -25,8 +25,8 @@ export interface ForwardOptions extends ModelOptions {
 }
 
 export interface CachedOptions extends ModelOptions {
-  /** Number of tokens already in the cache: the position of the first new one. */
-  readonly position: Index
+  /** Number of tokens already in the cache: the position of the first new one. With a cache for each row i32 [B], one for each. */
+  readonly position: Start
   /** Compute logits of this new token alone (0 … T − 1); default all of them. */
   readonly only?: Index
 }
@@ -92,13 +92,15 @@ export function runBlocks(
 /**
  * Logits of new tokens that follow those in the cache: ids [B, T] → [B, T, vocabSize] ([B, 1, vocabSize] with `only`), and the cache with the
  * new tokens in it. That `position` + T lies within the capacity must be checked on the host, see `FixedCache.reserve`.
+ *
+ * A layer's cache is one for all rows, or a list with one for each, [1, kvHeads, capacity, headWidth]; `position` is then a tensor.
  */
-export function forwardCached(
+export function forwardCached<Cache extends LayerCache | readonly LayerCache[]>(
   weights: DecoderWeights,
   ids: Tensor,
-  cache: readonly LayerCache[],
+  cache: readonly Cache[],
   options: CachedOptions,
-): { readonly logits: Tensor; readonly cache: LayerCache[] } {
+): { readonly logits: Tensor; readonly cache: Cache[] } {
   const { config, position, only } = options
   checkIds(ids, config)
   const context = contextOf(options, position)
@@ -121,7 +123,7 @@ export const headOf = (weights: DecoderWeights): { readonly weight: Tensor; read
 
 const next = (index: Exclude<Index, number>): Index => (index.kind === 'sym' ? index.plus(1) : index.sym.plus(index.offset + 1))
 
-function contextOf({ config, rotary }: ModelOptions, start: Index): BlockContext {
+function contextOf({ config, rotary }: ModelOptions, start: Start): BlockContext {
   if (config.positions === 'learned') return { shape: config, start }
   if (rotary === undefined)
     throw new TransformerError('OPTION', 'this model has rotary positions; pass rotary: rotaryTables(config), made once, beside config')

@@ -1,5 +1,5 @@
-import { attendCached, attention, rmsNorm, rope, tril, where, type Index, type Tensor } from '@tesserae/tensor'
-import { positionsFrom } from './embedding.js'
+import { attendCached, attention, concat, rmsNorm, rope, tril, where, type Tensor } from '@tesserae/tensor'
+import { positionsFrom, type Start } from './embedding.js'
 import { drop, type Dropout } from './dropout.js'
 import { linear, type LinearWeights } from './linear.js'
 import type { NormWeights } from './norm.js'
@@ -36,8 +36,8 @@ export interface AttentionContext {
   readonly shape: AttentionShape
   /** Present when positions are rotary. */
   readonly rotary?: RotaryTables
-  /** Position of the first token of x; default 0. */
-  readonly start?: Index
+  /** Position of the first token of x, or of each row's; default 0. */
+  readonly start?: Start
   readonly dropout?: Dropout
   /** Whether a token sees only itself and earlier ones; default true. Encoders say false. Without effect beside a cache. */
   readonly causal?: boolean
@@ -66,23 +66,46 @@ export function attendFull(weights: AttentionWeights, x: Tensor, context: Attent
 /**
  * Causal self-attention of x [B, T, width] to itself and to everything in the cache before `start`. The keys and values of x are
  * written at rows `start` … `start` + T − 1, which must lie inside the capacity.
+ *
+ * With a list of caches, each [1, kvHeads, capacity, headWidth], row b of x has the b-th for its own, and `start` is i32 [B]: sequences that come and go need not
+ * lie side by side in memory, and what a row gives is computed as if it were alone.
  */
-export function attendWithCache(
+export function attendWithCache<Cache extends LayerCache | readonly LayerCache[]>(
   weights: AttentionWeights,
   x: Tensor,
-  cache: LayerCache,
+  cache: Cache,
   context: AttentionContext,
-): { readonly out: Tensor; readonly cache: LayerCache } {
-  const { q, k, v } = project(weights, x, context)
-  const { out, cacheK, cacheV } = attendCached(q, k, v, { k: cache.k, v: cache.v, position: context.start ?? 0 })
-  return { out: linear(weights.output, joinHeads(out)), cache: { k: cacheK, v: cacheV } }
+): { readonly out: Tensor; readonly cache: Cache } {
+  const projected = project(weights, x, context)
+  const attend = ({ q, k, v }: Projected, { k: cacheK, v: cacheV }: LayerCache, position: Start) => {
+    const written = attendCached(q, k, v, { k: cacheK, v: cacheV, position })
+    return { out: written.out, cache: { k: written.cacheK, v: written.cacheV } }
+  }
+  const { start = 0 } = context
+  if (!isList(cache)) {
+    const { out, cache: written } = attend(projected, cache, start)
+    return { out: linear(weights.output, joinHeads(out)), cache: written as Cache }
+  }
+  const rows = cache.map((own, b) => {
+    const row = (all: Tensor): Tensor => all.slice(0, b, b + 1)
+    return attend({ q: row(projected.q), k: row(projected.k), v: row(projected.v) }, own, row(start as Tensor))
+  })
+  const out = concat(
+    rows.map((row) => joinHeads(row.out)),
+    0,
+  )
+  return { out: linear(weights.output, out), cache: rows.map((row) => row.cache) as unknown as Cache }
 }
 
-function project(
-  weights: AttentionWeights,
-  x: Tensor,
-  { shape, rotary, start = 0 }: AttentionContext,
-): { q: Tensor; k: Tensor; v: Tensor } {
+const isList = (cache: LayerCache | readonly LayerCache[]): cache is readonly LayerCache[] => Array.isArray(cache)
+
+interface Projected {
+  readonly q: Tensor
+  readonly k: Tensor
+  readonly v: Tensor
+}
+
+function project(weights: AttentionWeights, x: Tensor, { shape, rotary, start = 0 }: AttentionContext): Projected {
   const heads = (projection: LinearWeights, count: number): Tensor =>
     linear(projection, x).reshape(x.shape[0]!, x.shape[1]!, count, shape.headWidth).permute(0, 2, 1, 3)
   const turn = (rows: Tensor): Tensor =>

@@ -33,13 +33,13 @@ export function block(weights: BlockWeights, x: Tensor, context: BlockContext): 
   return withFeedForward(weights, x.add(drop(attended, context.dropout, 'attention')), context)
 }
 
-/** The block over new tokens, the earlier ones being in the cache. */
-export function blockWithCache(
+/** The block over new tokens, the earlier ones being in the cache, or in a cache for each row. */
+export function blockWithCache<Cache extends LayerCache | readonly LayerCache[]>(
   weights: BlockWeights,
   x: Tensor,
-  cache: LayerCache,
+  cache: Cache,
   context: BlockContext,
-): { readonly out: Tensor; readonly cache: LayerCache } {
+): { readonly out: Tensor; readonly cache: Cache } {
   const attended = attendWithCache(weights.attention, norm(weights.attentionNorm, x, context.shape), cache, context)
   return { out: withFeedForward(weights, x.add(attended.out), context), cache: attended.cache }
 }
