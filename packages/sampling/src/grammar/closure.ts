@@ -1,3 +1,4 @@
+import type { Node } from './nodes.js'
 import type { Rest } from './rests.js'
 
 /** What is found on the way to the bytes that come next. */
@@ -11,6 +12,8 @@ export class Closure {
   /** What is still to be looked at; of what is inside of a character that is told apart, how many of them may come. */
   readonly todo: Rest[] = []
   readonly rooms: number[] = []
+  /** What is made when it is asked for, with what may follow each. */
+  deferred: Map<Node, Set<Rest>> | undefined
   /** Rules that are to be looked into, the one that may begin with others last, and what may follow each. Most grammars have none. */
   rules: number[] | undefined
   behind: Map<number, Set<Rest>> | undefined
@@ -18,6 +21,14 @@ export class Closure {
   add(rest: Rest, room: number): void {
     this.todo.push(rest)
     this.rooms.push(room)
+  }
+
+  /** Puts off what is the same for several that follow it until these are known. */
+  defer(node: Node, next: Rest): void {
+    const deferred = (this.deferred ??= new Map())
+    const known = deferred.get(node)
+    if (known === undefined) deferred.set(node, new Set([next]))
+    else known.add(next)
   }
 
   enter(rule: number, next: Rest, order: Int32Array): void {

@@ -40,6 +40,19 @@ export class Heads {
     return id
   }
 
+  /** The byte that all heads ask for, −1 where there are several. */
+  onlyByte(heads: readonly number[]): number {
+    let only = -1
+    for (const id of heads) {
+      const { set } = this.get(id)
+      if (set === undefined) return -1
+      const [first, second] = set.firstTwo()
+      if (second >= 0 || (only >= 0 && only !== first)) return -1
+      only = first
+    }
+    return only
+  }
+
   /** The head of bytes with what follows them, if there is one. */
   find(bytes: Node, rest: Rest, room: number): number | undefined {
     return this.ids.get(keyOf(bytes, NO_PRODUCT, rest, room))

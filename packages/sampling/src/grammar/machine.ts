@@ -9,7 +9,7 @@ import { Closure } from './closure.js'
 import { Heads, NO_BYTES, NO_PRODUCT } from './heads.js'
 import { orderRules } from './left-recursion.js'
 import { Loops, type Loop } from './loops.js'
-import { EMPTY, type Node, type Nodes } from './nodes.js'
+import { EMPTY, type Node, type NodeData, type Nodes } from './nodes.js'
 import { Properties } from './properties.js'
 import { CUT, END, Rests, type Rest } from './rests.js'
 
@@ -53,6 +53,8 @@ export interface MachineOptions {
   readonly isText?: ByteSet
   /** States of expressions that are matched at the same time. Default 200,000. */
   readonly products?: number
+  /** Ways on that are looked at for one mask. Default 2²¹: some seconds of work, where a mask of a usual grammar takes less than a thousandth of it. */
+  readonly work?: number
 }
 
 export class Machine {
@@ -68,6 +70,8 @@ export class Machine {
   private readonly properties: Properties
   /** By rule: above those of the rules that it begins with. */
   private order = new Int32Array(0)
+  /** Ways on that may still be looked at, see {@link Machine.within}. */
+  private left = Infinity
   readonly start: Config
   private readonly root: Node
 
@@ -116,6 +120,16 @@ export class Machine {
     closure.add(this.rests.push(node, END), 0)
     this.close(closure)
     return this.intern(closure.heads, closure.accepting, closure.isOpen)
+  }
+
+  /** Does something that steps, but no more than is reasonable. Throws `GRAMMAR` beyond. */
+  within<T>(steps: () => T): T {
+    this.left = this.options.work ?? 2 ** 21
+    try {
+      return steps()
+    } finally {
+      this.left = Infinity
+    }
   }
 
   accepts(config: Config): boolean {
@@ -269,6 +283,12 @@ export class Machine {
       } else this.lookAtProduct(this.stepProduct(product, byte), rest, closure)
     }
     this.close(closure)
+    this.left -= heads.length + closure.seen.size
+    if (this.left < 0 || this.rests.isFull)
+      throw new SamplingError(
+        'GRAMMAR',
+        `Here the text can go on in too many ways: ${closure.heads.size} at once. Make the grammar less ambiguous, with fewer alternatives that begin alike; of a JSON Schema, keyOrder 'schema' leaves fewest`,
+      )
     return this.intern(closure.heads, closure.accepting, closure.isOpen)
   }
 
@@ -279,6 +299,15 @@ export class Machine {
   private close(closure: Closure): void {
     for (;;) {
       for (let rest = closure.todo.pop(); rest !== undefined; rest = closure.todo.pop()) this.look(rest, closure.rooms.pop()!, closure)
+      if (closure.deferred !== undefined) {
+        const { deferred } = closure
+        closure.deferred = undefined
+        for (const [node, behind] of deferred) {
+          const data = this.nodes.data[node] as Extract<NodeData, { kind: 'lazy' }>
+          closure.add(this.rests.push(data.expand(), this.rests.anyOf(behind)), 0)
+        }
+        continue
+      }
       const rule = closure.rules?.pop()
       if (rule === undefined) return
       const behind = this.rests.anyOf(closure.behind!.get(rule)!)
@@ -337,7 +366,7 @@ export class Machine {
         if (this.properties.isNullable(node)) closure.add(next, room)
         return closure.enter(data.rule, next, this.order)
       case 'lazy':
-        return closure.add(this.rests.push(data.expand(), next), room)
+        return closure.defer(node, next)
       case 'both':
         return this.lookAtProduct(this.productOf(data.nodes, data.not), next, closure)
       default:
@@ -361,25 +390,12 @@ export class Machine {
           loops: undefined,
           next: undefined,
           classes: undefined,
-          only: this.onlyByte(list),
+          only: this.heads.onlyByte(list),
           onlyNext: UNKNOWN,
         }) - 1
       this.configIds.set(key, config)
     }
     return config
-  }
-
-  /** The byte that all heads ask for, −1 where there are several. */
-  private onlyByte(heads: readonly number[]): number {
-    let only = -1
-    for (const id of heads) {
-      const { set } = this.heads.get(id)
-      if (set === undefined) return -1
-      const [first, second] = set.firstTwo()
-      if (second >= 0 || (only >= 0 && only !== first)) return -1
-      only = first
-    }
-    return only
   }
 
   private productOf(all: readonly Node[], not: readonly Node[]): number {

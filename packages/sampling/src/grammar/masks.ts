@@ -67,7 +67,7 @@ export class Masks {
     this.described = new Described(machine.nodes, vocabulary.descriptions)
   }
 
-  /** Writes the mask of a configuration: bit `id % 32` of word `id >> 5` for token `id`. */
+  /** Writes the mask of a configuration: bit `id % 32` of word `id >> 5` for token `id`. Throws `GRAMMAR` where text can go on in too many ways. */
   write(config: Config, into: Uint32Array): void {
     const { ids, bits } = this.of(config)
     if (bits !== undefined) return into.set(bits)
@@ -79,10 +79,19 @@ export class Masks {
     let mask = this.known.get(config)
     if (mask === undefined) {
       const blurred = this.machine.blur(config, this.vocabulary.longest)
-      mask = blurred === config ? this.make(config) : this.of(blurred)
+      mask = blurred === config ? this.makeWhole(config) : this.of(blurred)
       this.known.set(config, mask)
     }
     return mask
+  }
+
+  private makeWhole(config: Config): Tokens {
+    try {
+      return this.machine.within(() => this.make(config))
+    } catch (error) {
+      this.found.clear()
+      throw error
+    }
   }
 
   private make(config: Config): Tokens {
@@ -277,7 +286,7 @@ class Found {
     return tokens
   }
 
-  private clear(): void {
+  clear(): void {
     if (this.isMany) this.bits.fill(0)
     this.isMany = false
     this.count = 0

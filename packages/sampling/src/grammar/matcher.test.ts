@@ -44,6 +44,23 @@ function stringMachine(min: number, max: number, told: boolean): Machine {
 }
 
 describe('masks', () => {
+  it('are refused where text can go on in too many ways, and others are as they were', () => {
+    const nodes = new Nodes()
+    // After a "(" the text is one of as many as there are, each told apart by where it ends.
+    const many = Array.from({ length: 200 }, (_, i) =>
+      nodes.sequence(nodes.repeat(nodes.bytes(ByteSet.of(97)), 0, Infinity), nodes.literal(`-${i}`)),
+    )
+    const root = nodes.choice(nodes.literal('x1'), nodes.sequence(nodes.literal('('), nodes.choice(...many)))
+    const machine = new Machine(nodes, root, { work: 1_000 })
+    const masks = new Masks(machine, vocabulary)
+    const matcher = new Matcher(masks)
+    matcher.accept(40)
+    expect(codeOf(() => matcher.mask())).toBe('GRAMMAR')
+    const other = new Matcher(masks)
+    other.accept(bytesOf('x')[0]!)
+    expect(allowed(other.mask())).toEqual([...bytesOf('1')])
+  })
+
   it('have the tokens that lead on, and no others', () => {
     for (const source of ['^[ab]{2,9}(é|😀)?1*$', 'x', '^(?=.*1)[^"]*$', '^"(\\\\.|[^"\\\\])*"$']) {
       const matcher = grammar.fromRegex(source).matcher(vocabulary)

@@ -10,6 +10,8 @@ export const CUT: Rest = 1
 const WAYS = -1
 /** Of so many things that may follow each is kept. Where there are more, those that were put together before stay together: else each place in an ambiguous text would have all of those before it. */
 const FEW_WAYS = 16
+/** Lists that are kept at most: a gigabyte of them, and half of what a Map can hold. */
+const MOST_RESTS = 2 ** 23
 
 export class Rests {
   private readonly nodeOfRest: Node[] = [EMPTY, EMPTY]
@@ -22,6 +24,11 @@ export class Rests {
   private readonly appended = new Map<number, Rest>()
 
   constructor(private readonly nodes: Nodes) {}
+
+  /** Whether no more should be kept. */
+  get isFull(): boolean {
+    return this.nodeOfRest.length > MOST_RESTS
+  }
 
   nodeOf(rest: Rest): Node {
     return this.nodeOfRest[rest]!

@@ -350,3 +350,27 @@ test.each<readonly [JsonSchema, readonly string[], readonly string[]]>([
   expect(good.filter((text) => !made.matches(text))).toEqual([])
   expect(bad.filter((text) => made.matches(text))).toEqual([])
 })
+
+test('objects within objects that are several at once do not become more with each level', () => {
+  const members = ['a', 'b', 'c', 'd', 'e', 'f']
+  const schema = {
+    $ref: '#/$defs/rule',
+    $defs: {
+      rule: {
+        type: 'object',
+        properties: {
+          ...Object.fromEntries(members.map((name) => [name, { type: 'string' }])),
+          rules: { type: 'array', items: { $ref: '#/$defs/rule' } },
+        },
+        dependentRequired: { a: ['b'], b: ['a'], c: ['d', 'a'], d: ['c'], e: ['f'] },
+      },
+    },
+  }
+  const made = grammar.fromJsonSchema(schema, { keyOrder: 'any' })
+  const nested = (depth: number, inside: string): string =>
+    depth === 0 ? inside : `{"rules":[${nested(depth - 1, inside)}],"e":"","f":""}`
+  // With six ways for each object this would be 6 to the power of 30.
+  expect(made.matches(nested(30, '{"b":"","f":"","a":""}'))).toBe(true)
+  expect(made.matches(nested(30, '{"b":"","f":""}'))).toBe(false)
+  expect(made.matches(nested(30, '{}').replace(',"f":""', ''))).toBe(false)
+})
