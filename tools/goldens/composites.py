@@ -64,18 +64,20 @@ def quantized() -> Goldens:
 
         return run
 
-    for bits in (4, 8):
-        size = 16 if bits == 4 else 32
+    for bits, block in ((4, 32), (8, 32), (4, 16), (8, 16)):
+        size = block * bits // 8
         packed = ((torch.arange(3 * 2 * size) * 73 + 11) % 256).to(torch.uint8).reshape(3, 2, size)
         scales = wave(3, 2, scale=0.02, shift=0.05)
         mins = wave(3, 2, step=0.6, scale=0.3)
+        attrs = {"bits": bits} if block == 32 else {"bits": bits, "block": block}
+        name = f"{bits} bits" if block == 32 else f"{bits} bits in blocks of {block}"
         for extra, label in (((), ""), ((mins,), " with minimums")):
             compute = dequantize(bits)
-            out.add("dequantize", compute, packed, scales, *extra, attrs={"bits": bits}, name=f"{bits} bits{label}", grad=False)
+            out.add("dequantize", compute, packed, scales, *extra, attrs=attrs, name=f"{name}{label}", grad=False)
             # The gradient goes to x alone: weights are constants.
-            x = wave(2, 64)
+            x = wave(2, 2 * block)
             multiply = lambda x, packed, *rest: x @ compute(packed, *(r.detach() for r in rest)).T
-            out.add("qmatmul", multiply, x, packed, scales, *extra, attrs={"bits": bits}, name=f"{bits} bits{label}")
+            out.add("qmatmul", multiply, x, packed, scales, *extra, attrs=attrs, name=f"{name}{label}")
             out.items[-1]["grads"] = [out.items[-1]["grads"][0]] + [None] * (2 + len(extra))
     return out
 

@@ -137,22 +137,26 @@ export function tokenLogprob(
 }
 
 export interface QuantizedWeight {
-  /** u8 [N, K/32, 16] for 4 bits, [N, K/32, 32] for 8. */
+  /** u8 [N, K/block, block · bits/8]: values plus 8, two in a byte with the first in the lower half, or plus 128. */
   readonly packed: Tensor
-  /** f32 [N, K/32] */
+  /** f32 [N, K/block] */
   readonly scales: Tensor
-  /** f32 [N, K/32], subtracted; only for types that have minimums. */
+  /** f32 [N, K/block], subtracted; only for types that have minimums. */
   readonly mins?: Tensor
   readonly bits: 4 | 8
+  /** Values that share a scale; default 32. */
+  readonly block?: 16 | 32
 }
+
+const quantAttrs = ({ bits, block = 32 }: QuantizedWeight): Attrs => (block === 32 ? { bits } : { bits, block })
 
 /** x · Wᵀ with block-quantised W [N, K]: x [..., K] → [..., N]. Differentiates by x. */
 export const qmatmul = (x: Tensor, weight: QuantizedWeight): Tensor =>
-  composite('qmatmul', [x, weight.packed, weight.scales, weight.mins], { bits: weight.bits })[0]!
+  composite('qmatmul', [x, weight.packed, weight.scales, weight.mins], quantAttrs(weight))[0]!
 
 /** The f32 matrix [N, K] behind a quantised weight. */
 export const dequantize = (weight: QuantizedWeight): Tensor =>
-  composite('dequantize', [weight.packed, weight.scales, weight.mins], { bits: weight.bits })[0]!
+  composite('dequantize', [weight.packed, weight.scales, weight.mins], quantAttrs(weight))[0]!
 
 export interface AdamWOptions {
   readonly beta1?: number

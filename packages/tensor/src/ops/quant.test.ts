@@ -53,6 +53,10 @@ describe('quantised weights', () => {
     expect(() => qmatmul(of('f32', 3, 32), of('u8', 4, 2, 16), of('f32', 4, 2), { bits: 4 })).toThrow(
       'the last axis of x f32 [3, 32] must be 64',
     )
+    expect(() => dequantize(of('u8', 4, 2, 16), of('f32', 4, 2), { bits: 4, block: 16 })).toThrow(
+      'packed [4, 2, 16] must be [N, K/16, 8] for 4 bits',
+    )
+    expect(() => dequantize(of('u8', 4, 2, 16), of('f32', 4, 2), { bits: 4, block: 64 as 32 })).toThrow('block must be 16 or 32, got 64')
     expect(() => qmatmul(of('f32', 3, 64), of('u8', 4, 2, 16), of('f32', 4, 2), { bits: 5 as 4 })).toThrow('bits must be 4 or 8, got 5')
   })
 })

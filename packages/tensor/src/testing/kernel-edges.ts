@@ -92,20 +92,27 @@ const together = [
   ),
 ]
 
-const quantised = ([4, 8] as const).flatMap((bits) =>
+const quantised = (
+  [
+    [4, 32],
+    [8, 32],
+    [4, 16],
+    [8, 16],
+  ] as const
+).flatMap(([bits, block]) =>
   [1, 3, 40].map((rows) =>
     agrees(
-      `product of ${rows} rows with weights of ${bits} bits`,
+      `product of ${rows} rows with weights of ${bits} bits${block === 32 ? '' : ' in blocks of 16'}`,
       () => [
         numbers([rows, 256], 0.3),
         tensor(
           Uint8Array.from({ length: (37 * 256 * bits) / 8 }, (_, i) => (i * 37 + 11) % 256),
-          { shape: [37, 8, 4 * bits], dtype: 'u8' },
+          { shape: [37, 256 / block, (block * bits) / 8], dtype: 'u8' },
         ),
-        numbers([37, 8], 0.9),
-        numbers([37, 8], 0.4),
+        numbers([37, 256 / block], 0.9),
+        numbers([37, 256 / block], 0.4),
       ],
-      (x, packed, scales, mins) => qmatmul(x!, { packed: packed!, scales: scales!, mins: mins!, bits }),
+      (x, packed, scales, mins) => qmatmul(x!, { packed: packed!, scales: scales!, mins: mins!, bits, block }),
     ),
   ),
 )

@@ -6,6 +6,7 @@ import type { DType } from '../../dtype.js'
 import type { Attrs, Node, TensorType, Value } from '../../graph/node.js'
 import { dtypeOf, shapeOf, typeOf } from '../../graph/node.js'
 import type { MatmulAttrs } from '../../ops/matmul.js'
+import { blockSize, type QuantAttrs } from '../../ops/quant.js'
 import { elementCount, type Dim, type Shape } from '../../shape.js'
 import { f32, u32, type Cell, type KernelBuilder } from '../builder.js'
 import type { Expr, Storage } from '../ir.js'
@@ -72,9 +73,10 @@ export const productOfNode = ({ op, inputs, outputs, attrs }: Node): Product => 
 function productOf(op: string, inputs: readonly TensorType[], { shape: out }: TensorType, attrs: Attrs): Product {
   if (op === 'qmatmul') {
     const [columns, blocks] = inputs[1]!.shape as readonly [Dim, number]
-    const packed: Packed = { bits: attrs['bits'] as 4 | 8, hasMins: inputs.length > 3 }
+    const { bits } = attrs as QuantAttrs
+    const packed: Packed = { bits, block: blockSize(attrs as QuantAttrs), hasMins: inputs.length > 3 }
     const alone = { batch: [], aBatch: [], bBatch: [] }
-    return { ...alone, hasBias: false, packed, attrs: { transB: true }, rows: out.slice(0, -1), columns, inner: blocks * 32 }
+    return { ...alone, hasBias: false, packed, attrs: { transB: true }, rows: out.slice(0, -1), columns, inner: blocks * packed.block }
   }
   const [aShape, bShape] = [inputs[0]!.shape, inputs[1]!.shape]
   const [batch, aBatch, bBatch] = [out.slice(0, -2), aShape.slice(0, -2), bShape.slice(0, -2)]

@@ -1,4 +1,4 @@
-/** Weights in blocks of 32 values that share a scale, decoded where a product reads them: the matrix they stand for is never in memory. The layout is that of `ops/quant.ts`. */
+/** Weights in blocks of values that share a scale, decoded where a product reads them: the matrix they stand for is never in memory. The layout is that of `ops/quant.ts`. */
 import type { Node, Value } from '../../graph/node.js'
 import type { KernelBuilder } from '../builder.js'
 import { i32, u32 } from '../builder.js'
@@ -9,10 +9,11 @@ import type { Operand, OperandLayout, ProductContext } from './products.js'
 /** What is known of a quantised matrix [N, K]. */
 export interface Packed {
   readonly bits: 4 | 8
+  /** Values that share a scale. */
+  readonly block: number
   readonly hasMins: boolean
 }
 
-const BLOCK = 32
 /** Values in a word of memory. */
 export const perPackedWord = ({ bits }: Packed): number => 32 / bits
 /** The stored value that stands for zero. */
@@ -51,7 +52,7 @@ export function packedQuad(
   return (index) => {
     const whole = b.load(array, index.div(perPackedWord(packed)))
     const word = packed.bits === 8 ? whole : b.let('part', whole.shr(index.and(4).mul(4)))
-    const block = b.let('block', index.div(BLOCK))
+    const block = b.let('block', index.div(packed.block))
     const scale = elements.at(scales, block)
     const least = mins === undefined ? undefined : elements.at(mins, block)
     return [0, 1, 2, 3].map((i) => {
@@ -84,7 +85,7 @@ export function packedWords(
   return (k) => {
     const read = starts.map((start) => {
       const at = b.let('at', start.add(k))
-      const block = b.let('block', at.div(BLOCK))
+      const block = b.let('block', at.div(packed.block))
       return {
         word: b.load(array, at.div(depth)),
         scale: elements.at(scales, block),
@@ -117,7 +118,7 @@ export function packedOperand(
       const perColumn = columns.map((column) => {
         const at = b.let('at', asExpr(plus(times(column, layout.length), k)))
         const word = b.load(words, at.div(depth))
-        const block = b.let('block', at.div(BLOCK))
+        const block = b.let('block', at.div(packed.block))
         const scale = elements.at(scales, block)
         const least = mins === undefined ? undefined : elements.at(mins, block)
         return Array.from({ length: depth }, (_, i) => {
@@ -139,7 +140,7 @@ export function packedElement(b: KernelBuilder, packed: Packed, input: (which: n
   const perByte = 8 / packed.bits
   const byte = input(1, b.let('byte', perByte === 1 ? index : index.div(perByte)))
   const stored = perByte === 1 ? byte : byte.shr(index.and(1).mul(4)).and(u32(15))
-  const block = b.let('block', index.div(BLOCK))
+  const block = b.let('block', index.div(packed.block))
   const scaled = stored
     .bits('i32')
     .sub(i32(zeroOf(packed)))

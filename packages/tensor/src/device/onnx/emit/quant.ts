@@ -1,6 +1,6 @@
 /** Products with block-quantised weights. */
 import { shapeOf, type Node, type Value } from '../../../graph/node.js'
-import { BLOCK_SIZE } from '../../../ops/quant.js'
+import { blockSize, type QuantAttrs } from '../../../ops/quant.js'
 import type { EmitContext, Result } from './context.js'
 import { attrsOf } from './emitter.js'
 import { MICROSOFT, type Name } from './model-builder.js'
@@ -13,15 +13,16 @@ import { FLOAT } from './onnx-type.js'
  */
 export function quantisedProduct(context: EmitContext, node: Node): Result {
   const [x, packed, scales, mins] = node.inputs as readonly [Value, Value, Value, Value | undefined]
-  const { bits } = attrsOf<{ bits: number }>(node)
+  const attrs = attrsOf<QuantAttrs>(node)
+  const block = blockSize(attrs)
   const [rows, blocks] = shapeOf(scales) as readonly [number, number]
   const shape = shapeOf(x)
   const data = shape.length === 1 ? context.reshape(context.as(x, FLOAT), [1, ...shape]) : context.as(x, FLOAT)
-  const attributes = { K: blocks * BLOCK_SIZE, N: rows, bits, block_size: BLOCK_SIZE, accuracy_level: 4 }
+  const attributes = { K: blocks * block, N: rows, bits: attrs.bits, block_size: block, accuracy_level: 4 }
   let y: Name = context.node('MatMulNBits', [data, context.storage(packed), context.as(scales, FLOAT)], { domain: MICROSOFT, attributes })
   if (mins !== undefined) {
     const lead = shape.length === 1 ? [1] : shape.slice(0, -1)
-    const sums = context.node('ReduceSum', [context.reshape(data, [...lead, blocks, BLOCK_SIZE]), context.ints([-1])], {
+    const sums = context.node('ReduceSum', [context.reshape(data, [...lead, blocks, block]), context.ints([-1])], {
       attributes: { keepdims: 0 },
     })
     const lowered = context.node('FusedMatMul', [sums, context.as(mins, FLOAT)], { domain: MICROSOFT, attributes: { transB: 1 } })
