@@ -5,11 +5,12 @@ import type { AttentionContext, LayerCache } from '../layers/attention.js'
 import { block, blockWithCache, type BlockContext } from '../layers/block.js'
 import { drop, dropoutFor, type Dropout } from '../layers/dropout.js'
 import { addPositions, embed, type Start } from '../layers/embedding.js'
-import { linear } from '../layers/linear.js'
+import { linear, type LinearWeights } from '../layers/linear.js'
 import { norm } from '../layers/norm.js'
+import type { Matrix } from '../layers/packed.js'
 import type { RotaryTables } from '../layers/rotary.js'
 import type { DecoderConfig } from './config.js'
-import type { DecoderWeights } from './weights.js'
+import type { AnyDecoderWeights, DecoderWeights } from './weights.js'
 
 export interface ModelOptions {
   readonly config: DecoderConfig
@@ -52,9 +53,9 @@ export interface Captured {
  * With `capture: ['attention']` a record of logits and each layer's attention. The logits are those without it; the attention is computed beside
  * the fused kernel, which never holds it, at more time and T² memory for each head.
  */
-export function forward(weights: DecoderWeights, ids: Tensor, options: CaptureOptions): Captured
-export function forward(weights: DecoderWeights, ids: Tensor, options: ForwardOptions): Tensor
-export function forward(weights: DecoderWeights, ids: Tensor, options: ForwardOptions & Partial<CaptureOptions>): Tensor | Captured {
+export function forward(weights: AnyDecoderWeights, ids: Tensor, options: CaptureOptions): Captured
+export function forward(weights: AnyDecoderWeights, ids: Tensor, options: ForwardOptions): Tensor
+export function forward(weights: AnyDecoderWeights, ids: Tensor, options: ForwardOptions & Partial<CaptureOptions>): Tensor | Captured {
   const { capture } = options
   if (capture === undefined) return project(weights, forwardHidden(weights, ids, options))
   const unknown = capture.find((name) => name !== 'attention')
@@ -66,11 +67,11 @@ export function forward(weights: DecoderWeights, ids: Tensor, options: ForwardOp
 }
 
 /** The same up to the last norm, without the head: ids [B, T] → [B, T, width]. */
-export const forwardHidden = (weights: DecoderWeights, ids: Tensor, options: ForwardOptions): Tensor => runBlocks(weights, ids, options)
+export const forwardHidden = (weights: AnyDecoderWeights, ids: Tensor, options: ForwardOptions): Tensor => runBlocks(weights, ids, options)
 
 /** Embedding, blocks and the last norm, with attention as `view` says: ids [B, T] → [B, T, width]. Encoders come in here. */
 export function runBlocks(
-  weights: DecoderWeights,
+  weights: AnyDecoderWeights,
   ids: Tensor,
   options: ForwardOptions,
   view: Pick<AttentionContext, 'causal' | 'mask' | 'observe'> = {},
@@ -79,7 +80,7 @@ export function runBlocks(
   checkIds(ids, config)
   const dropout = dropoutOf(options)
   const context = { ...contextOf(options, 0), ...view }
-  let x = embed(weights.embedding, ids)
+  let x = embed(weights.embedding, ids, config.width)
   if (weights.positions !== undefined) x = addPositions(weights.positions, x, 0)
   x = drop(x, dropout, 'embedding')
   weights.blocks.forEach((layer, i) => {
@@ -96,7 +97,7 @@ export function runBlocks(
  * A layer's cache is one for all rows, or a list with one for each, [1, kvHeads, capacity, headWidth]; `position` is then a tensor.
  */
 export function forwardCached<Cache extends LayerCache | readonly LayerCache[]>(
-  weights: DecoderWeights,
+  weights: AnyDecoderWeights,
   ids: Tensor,
   cache: readonly Cache[],
   options: CachedOptions,
@@ -104,7 +105,7 @@ export function forwardCached<Cache extends LayerCache | readonly LayerCache[]>(
   const { config, position, only } = options
   checkIds(ids, config)
   const context = contextOf(options, position)
-  let x = embed(weights.embedding, ids)
+  let x = embed(weights.embedding, ids, config.width)
   if (weights.positions !== undefined) x = addPositions(weights.positions, x, position)
   const written = weights.blocks.map((layer, i) => {
     const result = blockWithCache(layer, x, cache[i]!, context)
@@ -116,10 +117,11 @@ export function forwardCached<Cache extends LayerCache | readonly LayerCache[]>(
 }
 
 /** The output head: hidden [..., width] → logits [..., vocabSize]. */
-export const project = (weights: DecoderWeights, hidden: Tensor): Tensor => linear(headOf(weights), hidden)
+export const project = (weights: AnyDecoderWeights, hidden: Tensor): Tensor => linear(headOf(weights), hidden)
 
 /** The matrix of the output head, [vocabSize, width]: the embedding table itself when tied. */
-export const headOf = (weights: DecoderWeights): { readonly weight: Tensor; readonly bias?: Tensor } => weights.head ?? weights.embedding
+export const headOf = <Weight extends Matrix>(weights: DecoderWeights<Tensor, Weight>): LinearWeights<Tensor, Weight> =>
+  weights.head ?? weights.embedding
 
 const next = (index: Exclude<Index, number>): Index => (index.kind === 'sym' ? index.plus(1) : index.sym.plus(index.offset + 1))
 

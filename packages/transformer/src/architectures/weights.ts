@@ -4,19 +4,27 @@ import type { BlockWeights } from '../layers/block.js'
 import type { EmbeddingWeights } from '../layers/embedding.js'
 import type { LinearWeights } from '../layers/linear.js'
 import type { NormWeights } from '../layers/norm.js'
+import { layoutOf, type Matrix } from '../layers/packed.js'
 import type { DecoderConfig } from './config.js'
 
 /** All weights of a decoder, nested as the model is; the dotted paths are the names in our checkpoints. */
-export interface DecoderWeights<Leaf = Tensor> {
+export interface DecoderWeights<Leaf = Tensor, Weight = Leaf> {
   /** [vocabSize, width] */
-  readonly embedding: EmbeddingWeights<Leaf>
+  readonly embedding: EmbeddingWeights<Leaf, Weight>
   /** [context, width]; learned positions only. */
   readonly positions?: EmbeddingWeights<Leaf>
-  readonly blocks: readonly BlockWeights<Leaf>[]
+  readonly blocks: readonly BlockWeights<Leaf, Weight>[]
   readonly norm: NormWeights<Leaf>
   /** [vocabSize, width]; absent when tied to the embedding. */
-  readonly head?: LinearWeights<Leaf>
+  readonly head?: LinearWeights<Leaf, Weight>
 }
+
+/** Weights to run a decoder with, matrices whole or packed. Training wants {@link DecoderWeights}. */
+export type AnyDecoderWeights = DecoderWeights<Tensor, Matrix>
+
+/** Whether a weight may be packed: the matrices of linear layers, and the table of tokens. */
+export const isPackable = (name: string, shape: readonly unknown[]): boolean =>
+  shape.length === 2 && name.endsWith('.weight') && name !== 'positions.weight' && !name.includes('.router.')
 
 /** What one weight is: its shape and how it starts. */
 export class WeightSpec {
@@ -69,14 +77,15 @@ export function weightSpecs(config: DecoderConfig): DecoderWeights<WeightSpec> {
 }
 
 /** The leaves of a record of weights by dotted path, such as `blocks.0.attention.query.weight`. */
-export const namedWeights = <Leaf>(weights: DecoderWeights<Leaf>): Map<string, Leaf> => flattenTree<Leaf>(weights as unknown as Tree<Leaf>)
+export const namedWeights = <Leaf>(weights: DecoderWeights<Leaf, Matrix<Leaf>>): Map<string, Leaf> =>
+  flattenTree<Leaf>(weights as unknown as Tree<Leaf>)
 
 /** A record of weights with each leaf replaced. */
 export const mapWeights = <From, To>(weights: DecoderWeights<From>, map: (leaf: From, path: string) => To): DecoderWeights<To> =>
   mapTree(weights, (leaf, path) => map(leaf as From, path)) as DecoderWeights<To>
 
 /** Frees every weight. */
-export function disposeWeights(weights: DecoderWeights): void {
+export function disposeWeights(weights: AnyDecoderWeights): void {
   forEachLeaf(weights, (leaf) => (leaf as Tensor).dispose())
 }
 
@@ -84,11 +93,15 @@ export function disposeWeights(weights: DecoderWeights): void {
  * Checks that a record has exactly the weights of a configuration, with their shapes. Errors: WEIGHTS, naming what is missing, unknown
  * or of another shape.
  */
-export function checkWeights(weights: DecoderWeights, config: DecoderConfig): void {
+export function checkWeights(weights: AnyDecoderWeights, config: DecoderConfig): void {
   const specs = namedWeights(weightSpecs(config))
   const given = namedWeights(weights)
   for (const [name, { shape }] of specs) {
     const weight = given.get(name)
+    if (weight === undefined && given.has(`${name}.packed`) && isPackable(name, shape)) {
+      checkPacked(name, given, shape)
+      continue
+    }
     if (weight === undefined)
       throw new TransformerError(
         'WEIGHTS',
@@ -101,11 +114,36 @@ export function checkWeights(weights: DecoderWeights, config: DecoderConfig): vo
       )
   }
   for (const name of given.keys())
-    if (!specs.has(name))
+    if (!specs.has(name) && !isPartOfPacked(name, specs, given))
       throw new TransformerError(
         'WEIGHTS',
         `weight '${name}' is not part of this configuration; check tied, bias, positions and activation`,
       )
+}
+
+/** Whether a name is that of packed values, scales or minimums of a matrix. */
+function isPartOfPacked(name: string, specs: ReadonlyMap<string, WeightSpec>, given: ReadonlyMap<string, Tensor>): boolean {
+  const [, whole] = /^(.+)\.(?:packed|scales|mins)$/.exec(name) ?? []
+  return whole !== undefined && specs.has(whole) && given.has(`${whole}.packed`)
+}
+
+function checkPacked(name: string, given: ReadonlyMap<string, Tensor>, [rows, columns]: readonly number[]): void {
+  const packed = given.get(`${name}.packed`)!
+  const layout = layoutOf(packed.shape as readonly number[], columns!)
+  if (packed.rank !== 3 || packed.shape[0] !== rows || layout === undefined || packed.dtype !== 'u8')
+    throw new TransformerError(
+      'WEIGHTS',
+      `weight '${name}' is packed as ${packed.dtype} ${describeShape(packed)}; the configuration calls for [${rows}, ${columns}], which is u8 [${rows}, ${columns}/block, block · bits/8] for blocks of 16 or 32 and 4 or 8 bits`,
+    )
+  for (const part of ['scales', 'mins']) {
+    const own = given.get(`${name}.${part}`)
+    if (own === undefined && part === 'mins') continue
+    if (own === undefined || own.dtype !== 'f32' || own.rank !== 2 || own.shape[0] !== rows || own.shape[1] !== columns! / layout.block)
+      throw new TransformerError(
+        'WEIGHTS',
+        `weight '${name}.${part}' is ${own === undefined ? 'missing' : `${own.dtype} ${describeShape(own)}`}; expected f32 [${rows}, ${columns! / layout.block}], one for each block`,
+      )
+  }
 }
 
 const describeShape = (weight: Tensor): string => `[${weight.shape.map((dim) => (typeof dim === 'number' ? dim : dim.name)).join(', ')}]`

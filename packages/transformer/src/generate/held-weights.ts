@@ -1,7 +1,7 @@
 import { realize, type Device } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import type { ModelOptions } from '../architectures/decoder.js'
-import { disposeWeights, namedWeights, type DecoderWeights } from '../architectures/weights.js'
+import { disposeWeights, namedWeights, type AnyDecoderWeights } from '../architectures/weights.js'
 import { disposeRotary, rotaryTables } from '../layers/rotary.js'
 
 /** Weights ready for programs that do not change them. */
@@ -18,7 +18,7 @@ export interface HeldWeights {
  */
 export async function holdWeights(
   config: DecoderConfig,
-  weights: DecoderWeights,
+  weights: AnyDecoderWeights,
   { borrow, device }: { readonly borrow: boolean; readonly device: Device },
 ): Promise<HeldWeights> {
   const leaves = [...namedWeights(weights).values()]

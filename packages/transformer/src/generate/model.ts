@@ -1,6 +1,6 @@
 import type { Device, DeviceName } from '@tesserae/tensor'
 import { checkConfig, type DecoderConfig } from '../architectures/config.js'
-import { checkWeights, namedWeights, type DecoderWeights } from '../architectures/weights.js'
+import { checkWeights, namedWeights, type AnyDecoderWeights } from '../architectures/weights.js'
 import { TransformerError } from '../errors.js'
 import { holdWeights } from './held-weights.js'
 import { checkModelMemory, deviceFor, modelMemory } from './memory.js'
@@ -10,7 +10,7 @@ import type { FinishReason, GenerateOptions, Generation, TokenEvent, TokenizerLi
 
 export interface CreateModelOptions {
   readonly config: DecoderConfig
-  readonly weights: DecoderWeights
+  readonly weights: AnyDecoderWeights
   /** Needed for text prompts, text output and stop texts. */
   readonly tokenizer?: TokenizerLike
   /** Tokens, prompt included, that one generation can hold; default the configuration's context. Its cache is allocated in full. */
@@ -24,7 +24,7 @@ export interface CreateModelOptions {
 /** A model ready to generate. Owns its weights unless they were borrowed: `using`, or `dispose()`. */
 export interface DecoderModel extends Disposable {
   readonly config: DecoderConfig
-  readonly weights: DecoderWeights
+  readonly weights: AnyDecoderWeights
   readonly tokenizer: TokenizerLike | undefined
   readonly capacity: number
   /** Samples a continuation of ids, or of a text, and returns it whole. Errors: TOKEN, CAPACITY, OPTION, and AbortError. */

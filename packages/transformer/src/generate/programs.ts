@@ -2,7 +2,7 @@
 import { jit, sym, tensor, type Device, type DeviceName, type Tensor } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { forward, forwardCached } from '../architectures/decoder.js'
-import type { DecoderWeights } from '../architectures/weights.js'
+import type { AnyDecoderWeights } from '../architectures/weights.js'
 import type { FixedCache } from '../cache/fixed.js'
 import { TransformerError } from '../errors.js'
 import type { LayerCache } from '../layers/attention.js'
@@ -39,7 +39,7 @@ export function piecesOf(count: number, room: number): Piece[] {
 
 export interface ProgramOptions {
   readonly config: DecoderConfig
-  readonly weights: DecoderWeights
+  readonly weights: AnyDecoderWeights
   readonly rotary?: RotaryTables
   readonly device?: Device | DeviceName
 }

@@ -3,14 +3,15 @@ import { positionsFrom, type Start } from './embedding.js'
 import { drop, type Dropout } from './dropout.js'
 import { linear, type LinearWeights } from './linear.js'
 import type { NormWeights } from './norm.js'
+import type { Matrix } from './packed.js'
 import type { RotaryTables } from './rotary.js'
 
 /** Projections of one attention layer: query [heads · headWidth, width], key and value [kvHeads · headWidth, width], output [width, heads · headWidth]. */
-export interface AttentionWeights<Leaf = Tensor> {
-  readonly query: LinearWeights<Leaf>
-  readonly key: LinearWeights<Leaf>
-  readonly value: LinearWeights<Leaf>
-  readonly output: LinearWeights<Leaf>
+export interface AttentionWeights<Leaf = Tensor, Weight = Leaf> {
+  readonly query: LinearWeights<Leaf, Weight>
+  readonly key: LinearWeights<Leaf, Weight>
+  readonly value: LinearWeights<Leaf, Weight>
+  readonly output: LinearWeights<Leaf, Weight>
   /** Of queries and keys head by head, each [headWidth]; Qwen 3. */
   readonly queryNorm?: NormWeights<Leaf>
   readonly keyNorm?: NormWeights<Leaf>
@@ -51,7 +52,7 @@ export interface AttentionContext {
  * Self-attention among the tokens of x alone: [B, T, width] → the same shape. Without dropout the result is that of `attention` whether or not
  * anybody observes: another order of the same sums would move the logits by its rounding, and looking must change nothing.
  */
-export function attendFull(weights: AttentionWeights, x: Tensor, context: AttentionContext): Tensor {
+export function attendFull(weights: AttentionWeights<Tensor, Matrix>, x: Tensor, context: AttentionContext): Tensor {
   const { q, k, v } = project(weights, x, context)
   const { causal = true, mask, dropout, observe } = context
   const probabilities = dropout === undefined && observe === undefined ? undefined : probabilitiesOf(q, k, context)
@@ -71,7 +72,7 @@ export function attendFull(weights: AttentionWeights, x: Tensor, context: Attent
  * lie side by side in memory, and what a row gives is computed as if it were alone.
  */
 export function attendWithCache<Cache extends LayerCache | readonly LayerCache[]>(
-  weights: AttentionWeights,
+  weights: AttentionWeights<Tensor, Matrix>,
   x: Tensor,
   cache: Cache,
   context: AttentionContext,
@@ -105,8 +106,8 @@ interface Projected {
   readonly v: Tensor
 }
 
-function project(weights: AttentionWeights, x: Tensor, { shape, rotary, start = 0 }: AttentionContext): Projected {
-  const heads = (projection: LinearWeights, count: number): Tensor =>
+function project(weights: AttentionWeights<Tensor, Matrix>, x: Tensor, { shape, rotary, start = 0 }: AttentionContext): Projected {
+  const heads = (projection: LinearWeights<Tensor, Matrix>, count: number): Tensor =>
     linear(projection, x).reshape(x.shape[0]!, x.shape[1]!, count, shape.headWidth).permute(0, 2, 1, 3)
   const turn = (rows: Tensor): Tensor =>
     rotary === undefined ? rows : rope(rows, rotary, positionsFrom(start, rows, 2), { interleaved: shape.ropeInterleaved })

@@ -10,13 +10,14 @@ import {
 import { drop } from './dropout.js'
 import { feedForward, type FeedForwardWeights } from './feed-forward.js'
 import { norm, type NormWeights } from './norm.js'
+import type { Matrix } from './packed.js'
 
 /** One block: attention and feed-forward, each behind a norm and added to the residual stream. */
-export interface BlockWeights<Leaf = Tensor> {
+export interface BlockWeights<Leaf = Tensor, Weight = Leaf> {
   readonly attentionNorm: NormWeights<Leaf>
-  readonly attention: AttentionWeights<Leaf>
+  readonly attention: AttentionWeights<Leaf, Weight>
   readonly feedForwardNorm: NormWeights<Leaf>
-  readonly feedForward: FeedForwardWeights<Leaf>
+  readonly feedForward: FeedForwardWeights<Leaf, Weight>
 }
 
 export interface BlockContext extends AttentionContext {
@@ -28,14 +29,14 @@ export interface BlockContext extends AttentionContext {
 }
 
 /** The block over whole sequences: x [B, T, width] → the same shape. */
-export function block(weights: BlockWeights, x: Tensor, context: BlockContext): Tensor {
+export function block(weights: BlockWeights<Tensor, Matrix>, x: Tensor, context: BlockContext): Tensor {
   const attended = attendFull(weights.attention, norm(weights.attentionNorm, x, context.shape), context)
   return withFeedForward(weights, x.add(drop(attended, context.dropout, 'attention')), context)
 }
 
 /** The block over new tokens, the earlier ones being in the cache, or in a cache for each row. */
 export function blockWithCache<Cache extends LayerCache | readonly LayerCache[]>(
-  weights: BlockWeights,
+  weights: BlockWeights<Tensor, Matrix>,
   x: Tensor,
   cache: Cache,
   context: BlockContext,
@@ -44,7 +45,7 @@ export function blockWithCache<Cache extends LayerCache | readonly LayerCache[]>
   return { out: withFeedForward(weights, x.add(attended.out), context), cache: attended.cache }
 }
 
-function withFeedForward(weights: BlockWeights, x: Tensor, { shape, dropout }: BlockContext): Tensor {
+function withFeedForward(weights: BlockWeights<Tensor, Matrix>, x: Tensor, { shape, dropout }: BlockContext): Tensor {
   const fed = feedForward(weights.feedForward, norm(weights.feedForwardNorm, x, shape), shape.activation)
   return x.add(drop(fed, dropout, 'feedForward'))
 }

@@ -1,12 +1,20 @@
-import { arange, embedding, symbolValue, Tensor, type Index } from '@tesserae/tensor'
+import { arange, dequantize, embedding, symbolValue, Tensor, type Index } from '@tesserae/tensor'
+import { isPacked, quantizedWeight, type Matrix } from './packed.js'
 
 /** A table with a row for each id: [ids, width]. */
-export interface EmbeddingWeights<Leaf = Tensor> {
-  readonly weight: Leaf
+export interface EmbeddingWeights<Leaf = Tensor, Weight = Leaf> {
+  readonly weight: Weight
 }
 
-/** Rows of the table: integer ids [B, T] → [B, T, width]. Ids must be checked on the host; a device clamps them. */
-export const embed = (weights: EmbeddingWeights, ids: Tensor): Tensor => embedding(weights.weight, ids)
+/** Rows of the table: integer ids [B, T] → [B, T, width]. Ids must be checked on the host; a device clamps them. Of a packed table only these rows are worked out. */
+export function embed({ weight }: EmbeddingWeights<Tensor, Matrix>, ids: Tensor, width: number): Tensor {
+  if (!isPacked(weight)) return embedding(weight, ids)
+  const { packed, scales, mins, ...layout } = quantizedWeight(weight, width)
+  const flat = ids.reshape(ids.size)
+  const rows = (table: Tensor): Tensor => table.gather(flat, 0)
+  const found = dequantize({ packed: rows(packed), scales: rows(scales), ...(mins === undefined ? {} : { mins: rows(mins) }), ...layout })
+  return found.reshape(...ids.shape, width)
+}
 
 /** Where tokens begin: all rows at one position, or i32 [B] with one for each row. */
 export type Start = Index | Tensor

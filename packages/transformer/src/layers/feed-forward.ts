@@ -1,15 +1,16 @@
 import type { Tensor } from '@tesserae/tensor'
 import { linear, type LinearWeights } from './linear.js'
+import type { Matrix } from './packed.js'
 
 /** up and gate [hidden, width], down [width, hidden]; a gate only for SwiGLU. */
-export interface FeedForwardWeights<Leaf = Tensor> {
-  readonly up: LinearWeights<Leaf>
-  readonly gate?: LinearWeights<Leaf>
-  readonly down: LinearWeights<Leaf>
+export interface FeedForwardWeights<Leaf = Tensor, Weight = Leaf> {
+  readonly up: LinearWeights<Leaf, Weight>
+  readonly gate?: LinearWeights<Leaf, Weight>
+  readonly down: LinearWeights<Leaf, Weight>
 }
 
 /** down(gelu(up(x))), or down(silu(gate(x)) · up(x)) (Shazeer, arXiv:2002.05202): x [..., width] → the same shape. */
-export function feedForward(weights: FeedForwardWeights, x: Tensor, activation: 'gelu' | 'geluTanh' | 'swiglu'): Tensor {
+export function feedForward(weights: FeedForwardWeights<Tensor, Matrix>, x: Tensor, activation: 'gelu' | 'geluTanh' | 'swiglu'): Tensor {
   const up = linear(weights.up, x)
   switch (activation) {
     case 'gelu':

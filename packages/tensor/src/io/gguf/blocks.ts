@@ -23,8 +23,8 @@ export const blockDecoders: ReadonlyMap<string, Decode> = new Map<string, Decode
 ])
 
 const { fround } = Math
-const half = (bytes: Uint8Array, at: number): number => fromHalfBits(bytes[at]! | (bytes[at + 1]! << 8))
-const signed = (byte: number): number => (byte << 24) >> 24
+export const half = (bytes: Uint8Array, at: number): number => fromHalfBits(bytes[at]! | (bytes[at + 1]! << 8))
+export const signed = (byte: number): number => (byte << 24) >> 24
 
 /** Of 32 elements the lower half bytes are the first 16, the upper ones the last. */
 function q40(bytes: Uint8Array, at: number, out: Float32Array, to: number): void {
@@ -46,7 +46,7 @@ function q41(bytes: Uint8Array, at: number, out: Float32Array, to: number): void
 }
 
 /** Bit `i` of four bytes, as the fifth bit of an element. */
-const fifth = (bytes: Uint8Array, at: number, i: number): number => ((bytes[at + (i >> 3)]! >> (i & 7)) & 1) << 4
+export const fifth = (bytes: Uint8Array, at: number, i: number): number => ((bytes[at + (i >> 3)]! >> (i & 7)) & 1) << 4
 
 function q50(bytes: Uint8Array, at: number, out: Float32Array, to: number): void {
   const scale = half(bytes, at)
@@ -102,10 +102,10 @@ function q3k(bytes: Uint8Array, at: number, out: Float32Array, to: number): void
 }
 
 /** The scale of group `j` of eight, 6 bits: of the first four in bytes of their own, of the others in half bytes and in what these leave. */
-const scaleOf = (bytes: Uint8Array, at: number, j: number): number =>
+export const scaleOf = (bytes: Uint8Array, at: number, j: number): number =>
   j < 4 ? bytes[at + j]! & 63 : (bytes[at + 4 + j]! & 15) | ((bytes[at + j - 4]! >> 2) & 48)
 
-const minimumOf = (bytes: Uint8Array, at: number, j: number): number =>
+export const minimumOf = (bytes: Uint8Array, at: number, j: number): number =>
   j < 4 ? bytes[at + 4 + j]! & 63 : (bytes[at + 4 + j]! >> 4) | ((bytes[at + j]! >> 2) & 48)
 
 /** Eight groups of 32; the lower half bytes of 32 are one group, the upper ones the next. */

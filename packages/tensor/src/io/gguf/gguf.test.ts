@@ -74,6 +74,37 @@ describe('a file of the gguf package', () => {
     },
   )
 
+  it.each(Object.entries(answers.tensors).filter(([, { type, values }]) => values !== undefined && /^Q/.test(type)))(
+    'has the weights of %s in blocks',
+    async (name, { type, shape, values }) => {
+      const file = await openGguf(fixture)
+      const { bits, block, packed, scales, mins } = await file.quantized(name)
+      expect(file.layout(name)).toEqual({ bits, block, hasMins: mins !== undefined })
+      const floats = (bytes: Uint8Array): Float32Array => new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
+      const expected = new Float32Array(Uint8Array.from(Buffer.from(values!, 'base64')).buffer)
+      const [own, least] = [floats(scales.bytes), mins === undefined ? undefined : floats(mins.bytes)]
+      expect(packed.shape).toEqual([shape[0], shape[1]! / block, (block * bits) / 8])
+      let worst = 0
+      expected.forEach((weight, i) => {
+        const b = Math.floor(i / block)
+        const stored = bits === 8 ? packed.bytes[i]! - 128 : ((packed.bytes[i >> 1]! >> (4 * (i & 1))) & 15) - 8
+        const scaled = Math.fround(own[b]! * stored)
+        const ours = least === undefined ? scaled : Math.fround(scaled - least[b]!)
+        const largest = Math.max(Math.abs(8 * own[b]!), Math.abs(least?.[b] ?? 0))
+        // Differences in units of the last place of the larger term.
+        if (ours !== weight) worst = Math.max(worst, Math.abs(ours - weight) / (largest * 2 ** -24))
+      })
+      expect(worst).toBeLessThanOrEqual(type === 'Q4_1' || type === 'Q4_K' ? 2 : 0)
+    },
+  )
+
+  it('has no blocks of what is stored otherwise', async () => {
+    const file = await openGguf(fixture)
+    expect(file.layout('iq4_nl')).toBeUndefined()
+    await expect(file.quantized('iq4_nl')).rejects.toThrow('matrices of Q4_0, Q4_1,')
+    await expect(file.quantized('no such')).rejects.toThrow('there is no tensor')
+  })
+
   it('gives blocks in other float types, and those that are not decoded as bytes alone', async () => {
     const file = await openGguf(fixture)
     const { dtype, bytes } = await file.tensor('q4_k', { dtype: 'f16' })

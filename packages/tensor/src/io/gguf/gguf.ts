@@ -6,6 +6,7 @@ import { asSource, readExactly, type ByteSource, type ByteSourceLike } from '../
 import { disposeAll, makeTensorFile, type Located, type OpenOptions, type Tensors } from '../tensor-file.js'
 import { blockDecoders } from './blocks.js'
 import { MoreNeeded, parseGgufHeader, type GgufHeader, type GgufValue } from './header.js'
+import { repack, repackings } from './repack.js'
 import { ggufTypes } from './types.js'
 
 /** A GGUF file, or several that are one model. Shapes are as everywhere here, the size that runs fastest last. */
@@ -13,6 +14,30 @@ export interface GgufFile extends Tensors {
   readonly version: number
   /** By key; of several files those of the first. */
   readonly metadata: ReadonlyMap<string, GgufValue>
+  /** How a matrix is packed by {@link GgufFile.quantized}; undefined for one that is not stored in blocks that are decoded. Throws FILE when there is none of that name. */
+  layout(name: string): QuantizedLayout | undefined
+  /**
+   * A matrix [N, K] in blocks, as `qmatmul` takes it: the weights of {@link Tensors.tensor} without decoding them, exact but for Q4_1 and Q4_K, which may differ in the last place of the larger of two terms.
+   * Q5_0, Q5_1 and Q5_K take 8 bits, Q2_K and Q3_K 4. Throws FILE, and DTYPE for what {@link GgufFile.layout} has none for.
+   */
+  quantized(name: string): Promise<StoredQuantized>
+}
+
+/** How values of a matrix are packed. */
+export interface QuantizedLayout {
+  readonly bits: 4 | 8
+  /** Values that share a scale. */
+  readonly block: 16 | 32
+  readonly hasMins: boolean
+}
+
+/** A quantised matrix as bytes: packed u8 [N, K/block, block · bits/8], scales and minimums f32 [N, K/block]. */
+export interface StoredQuantized {
+  readonly bits: 4 | 8
+  readonly block: 16 | 32
+  readonly packed: StoredTensor
+  readonly scales: StoredTensor
+  readonly mins?: StoredTensor
 }
 
 /** Bytes of a file that are read at first; what the headers of large vocabularies take more is read after. */
@@ -99,15 +124,43 @@ function makeFile(opened: readonly Opened[], label: string): GgufFile {
       tensors.set(name, { info, source })
     }
   const { version, metadata } = opened[0]!.header
+  const file = makeTensorFile(
+    tensors,
+    label,
+    opened.map((one) => one.source),
+    load,
+  )
   return {
     version,
     metadata,
-    ...makeTensorFile(
-      tensors,
-      label,
-      opened.map((one) => one.source),
-      load,
-    ),
+    ...file,
+    layout(name) {
+      const { dtype, shape } = file.info(name)
+      const found = shape.length === 2 ? repackings.get(dtype) : undefined
+      return found === undefined ? undefined : { bits: found.bits, block: found.block, hasMins: found.hasMins }
+    },
+    quantized: async (name) => quantizedOf(file, name, label),
+  }
+}
+
+async function quantizedOf(file: Tensors, name: string, label: string): Promise<StoredQuantized> {
+  const { dtype, shape } = file.info(name)
+  const how = repackings.get(dtype)
+  if (how === undefined || shape.length !== 2)
+    throw new TensorError(
+      'DTYPE',
+      `${label}: tensor ${show(name)} is ${dtype} [${shape.join(', ')}]; matrices of ${[...repackings.keys()].join(', ')} are read in blocks`,
+    )
+  const [rows, columns] = shape as readonly [number, number]
+  const { packed, scales, mins } = repack(how, blockTypes.get(dtype)!, await file.bytes(name))
+  const blocks = columns / how.block
+  const floats = (values: Float32Array): StoredTensor => ({ dtype: 'f32', shape: [rows, blocks], bytes: new Uint8Array(values.buffer) })
+  return {
+    bits: how.bits,
+    block: how.block,
+    packed: { dtype: 'u8', shape: [rows, blocks, (how.block * how.bits) / 8], bytes: packed },
+    scales: floats(scales),
+    ...(mins === undefined ? {} : { mins: floats(mins) }),
   }
 }
 
