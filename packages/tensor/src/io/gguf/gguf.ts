@@ -6,8 +6,8 @@ import { asSource, readExactly, type ByteSource, type ByteSourceLike } from '../
 import { disposeAll, makeTensorFile, type Located, type OpenOptions, type Tensors } from '../tensor-file.js'
 import { blockDecoders } from './blocks.js'
 import { MoreNeeded, parseGgufHeader, type GgufHeader, type GgufValue } from './header.js'
-import { repack, repackings } from './repack.js'
-import { ggufTypes } from './types.js'
+import { layoutOf, packBlocks, type QuantizedLayout, type StoredQuantized } from './repack.js'
+import { blockTypes } from './types.js'
 
 /** A GGUF file, or several that are one model. Shapes are as everywhere here, the size that runs fastest last. */
 export interface GgufFile extends Tensors {
@@ -21,23 +21,6 @@ export interface GgufFile extends Tensors {
    * Q5_0, Q5_1 and Q5_K take 8 bits, Q2_K and Q3_K 4. Throws FILE, and DTYPE for what {@link GgufFile.layout} has none for.
    */
   quantized(name: string): Promise<StoredQuantized>
-}
-
-/** How values of a matrix are packed. */
-export interface QuantizedLayout {
-  readonly bits: 4 | 8
-  /** Values that share a scale. */
-  readonly block: 16 | 32
-  readonly hasMins: boolean
-}
-
-/** A quantised matrix as bytes: packed u8 [N, K/block, block · bits/8], scales and minimums f32 [N, K/block]. */
-export interface StoredQuantized {
-  readonly bits: 4 | 8
-  readonly block: 16 | 32
-  readonly packed: StoredTensor
-  readonly scales: StoredTensor
-  readonly mins?: StoredTensor
 }
 
 /** Bytes of a file that are read at first; what the headers of large vocabularies take more is read after. */
@@ -136,35 +119,17 @@ function makeFile(opened: readonly Opened[], label: string): GgufFile {
     ...file,
     layout(name) {
       const { dtype, shape } = file.info(name)
-      const found = shape.length === 2 ? repackings.get(dtype) : undefined
-      return found === undefined ? undefined : { bits: found.bits, block: found.block, hasMins: found.hasMins }
+      return shape.length === 2 ? layoutOf(dtype) : undefined
     },
-    quantized: async (name) => quantizedOf(file, name, label),
+    async quantized(name) {
+      const { dtype, shape } = file.info(name)
+      const what = `${label}: tensor ${show(name)}`
+      // Refused before it is read.
+      if (shape.length !== 2 || layoutOf(dtype) === undefined) return packBlocks(dtype, new Uint8Array(), shape, what)
+      return packBlocks(dtype, await file.bytes(name), shape, what)
+    },
   }
 }
-
-async function quantizedOf(file: Tensors, name: string, label: string): Promise<StoredQuantized> {
-  const { dtype, shape } = file.info(name)
-  const how = repackings.get(dtype)
-  if (how === undefined || shape.length !== 2)
-    throw new TensorError(
-      'DTYPE',
-      `${label}: tensor ${show(name)} is ${dtype} [${shape.join(', ')}]; matrices of ${[...repackings.keys()].join(', ')} are read in blocks`,
-    )
-  const [rows, columns] = shape as readonly [number, number]
-  const { packed, scales, mins } = repack(how, blockTypes.get(dtype)!, await file.bytes(name))
-  const blocks = columns / how.block
-  const floats = (values: Float32Array): StoredTensor => ({ dtype: 'f32', shape: [rows, blocks], bytes: new Uint8Array(values.buffer) })
-  return {
-    bits: how.bits,
-    block: how.block,
-    packed: { dtype: 'u8', shape: [rows, blocks, (how.block * how.bits) / 8], bytes: packed },
-    scales: floats(scales),
-    ...(mins === undefined ? {} : { mins: floats(mins) }),
-  }
-}
-
-const blockTypes = new Map([...ggufTypes.values()].map((type) => [type.name, type]))
 
 function load(what: string, stored: string, shape: readonly number[], bytes: Uint8Array, wanted?: DType): StoredTensor {
   const type = blockTypes.get(stored)!

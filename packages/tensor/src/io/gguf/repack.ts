@@ -2,9 +2,29 @@
  * GGUF's blocks in the layout of `qmatmul`: values of 4 or 8 bits beside their scales and minimums, which stand for the same weights. Types of 2, 3 and 5 bits take the next larger number.
  *
  * Where a type has minimums and 4 bits, of which `qmatmul` takes 8 away, that is made good in the minimum: scale · q − min = scale · (q − 8) − (min − 8 · scale). All other weights are those of `blocks.ts`
- * bit for bit; these are as long as min − 8 · scale is exact in f32, which it is unless the two are 2^7 or more apart (Q4_1: 2^13), and within one unit in the last place of the larger term then.
+ * bit for bit; these are wherever min − 8 · scale is exact in f32, and else within a unit in the last place of the larger term.
  */
+import { TensorError } from '../../errors.js'
+import type { StoredTensor } from '../stored.js'
 import { fifth, half, minimumOf, scaleOf, signed } from './blocks.js'
+import { blockTypes } from './types.js'
+
+/** How values of a matrix are packed. */
+export interface QuantizedLayout {
+  readonly bits: 4 | 8
+  /** Values that share a scale. */
+  readonly block: 16 | 32
+  readonly hasMins: boolean
+}
+
+/** A quantised matrix as bytes: packed u8 [N, K/block, block · bits/8], scales and minimums f32 [N, K/block]. */
+export interface StoredQuantized {
+  readonly bits: 4 | 8
+  readonly block: 16 | 32
+  readonly packed: StoredTensor
+  readonly scales: StoredTensor
+  readonly mins?: StoredTensor
+}
 
 /** Where the parts of repacked blocks go. */
 interface Parts {
@@ -14,17 +34,14 @@ interface Parts {
   readonly mins: Float32Array
 }
 
-interface Repacked {
-  readonly bits: 4 | 8
-  readonly block: 16 | 32
-  readonly hasMins: boolean
+interface Repacked extends QuantizedLayout {
   /** Reads the block at `at`; `group` is the number of its first scale. */
   readonly read: (bytes: Uint8Array, at: number, parts: Parts, group: number) => void
 }
 
 const { fround } = Math
 
-export const repackings: ReadonlyMap<string, Repacked> = new Map<string, Repacked>([
+const repackings: ReadonlyMap<string, Repacked> = new Map<string, Repacked>([
   ['Q4_0', { bits: 4, block: 32, hasMins: false, read: q40 }],
   ['Q4_1', { bits: 4, block: 32, hasMins: true, read: q41 }],
   ['Q5_0', { bits: 8, block: 32, hasMins: false, read: q50 }],
@@ -37,8 +54,35 @@ export const repackings: ReadonlyMap<string, Repacked> = new Map<string, Repacke
   ['Q6_K', { bits: 8, block: 16, hasMins: false, read: q6k }],
 ])
 
+/** The layout that a stored type is packed in; undefined for types that are not. */
+export function layoutOf(type: string): QuantizedLayout | undefined {
+  const found = repackings.get(type)
+  return found === undefined ? undefined : { bits: found.bits, block: found.block, hasMins: found.hasMins }
+}
+
+/** A matrix of a file's blocks as `qmatmul` takes it. @throws TensorError DTYPE for types that {@link layoutOf} has none for, and matrices alone */
+export function packBlocks(type: string, bytes: Uint8Array, shape: readonly number[], what = 'packBlocks'): StoredQuantized {
+  const how = repackings.get(type)
+  if (how === undefined || shape.length !== 2)
+    throw new TensorError(
+      'DTYPE',
+      `${what} is ${type} [${shape.join(', ')}]; matrices of ${[...repackings.keys()].join(', ')} are read in blocks`,
+    )
+  const [rows, columns] = shape as readonly [number, number]
+  const { packed, scales, mins } = repack(how, blockTypes.get(type)!, bytes)
+  const blocks = columns / how.block
+  const floats = (values: Float32Array): StoredTensor => ({ dtype: 'f32', shape: [rows, blocks], bytes: new Uint8Array(values.buffer) })
+  return {
+    bits: how.bits,
+    block: how.block,
+    packed: { dtype: 'u8', shape: [rows, blocks, (how.block * how.bits) / 8], bytes: packed },
+    scales: floats(scales),
+    ...(mins === undefined ? {} : { mins: floats(mins) }),
+  }
+}
+
 /** Blocks of the file, `fileBlock` values in `fileBytes` bytes each, as packed values, scales and minimums. */
-export function repack(
+function repack(
   { bits, block, hasMins, read }: Repacked,
   { block: fileBlock, bytes: fileBytes }: { readonly block: number; readonly bytes: number },
   bytes: Uint8Array,

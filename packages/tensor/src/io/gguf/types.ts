@@ -49,3 +49,6 @@ export const ggufTypes: ReadonlyMap<number, StoredType> = new Map(
     ] as const
   ).map(([number, name, block, bytes]) => [number, { name, block, bytes }]),
 )
+
+/** The same by name. */
+export const blockTypes: ReadonlyMap<string, StoredType> = new Map([...ggufTypes.values()].map((type) => [type.name, type]))
