@@ -12,7 +12,9 @@ export {
   weightSpecs,
   WeightSpec,
   type DecoderWeights,
+  type AnyDecoderWeights,
 } from './architectures/weights.js'
+export type { Matrix, PackedMatrix } from './layers/packed.js'
 export {
   forward,
   forwardCached,
@@ -30,9 +32,11 @@ export { disposeRotary, rotaryTables, type RotaryTables } from './layers/rotary.
 export { FixedCache, type FixedCacheOptions } from './cache/fixed.js'
 export type { LayerCache } from './layers/attention.js'
 export { readGgufModel, type GgufModel } from './checkpoints/gguf.js'
+export type { WeightType } from './checkpoints/matrix.js'
+export { quantize, type QuantizedModel, type QuantizeOptions } from './checkpoints/quantize.js'
 export { readLlama2c, type LoadedModel } from './checkpoints/llama2c.js'
 export { createModel, type CreateModelOptions, type DecoderModel } from './generate/model.js'
-export { modelMemory, type ModelMemory, type ModelMemoryOptions } from './generate/memory.js'
+export { modelMemory, packedLayout, type ModelMemory, type ModelMemoryOptions } from './generate/memory.js'
 export { greedySampler } from './generate/choose.js'
 export type { FinishReason, GenerateOptions, Generation, SamplerLike, TokenEvent, TokenizerLike } from './generate/types.js'
 export type {

@@ -81,8 +81,10 @@ export const namedWeights = <Leaf>(weights: DecoderWeights<Leaf, Matrix<Leaf>>):
   flattenTree<Leaf>(weights as unknown as Tree<Leaf>)
 
 /** A record of weights with each leaf replaced. */
-export const mapWeights = <From, To>(weights: DecoderWeights<From>, map: (leaf: From, path: string) => To): DecoderWeights<To> =>
-  mapTree(weights, (leaf, path) => map(leaf as From, path)) as DecoderWeights<To>
+export const mapWeights = <From, To>(
+  weights: DecoderWeights<From, Matrix<From>>,
+  map: (leaf: From, path: string) => To,
+): DecoderWeights<To> => mapTree(weights, (leaf, path) => map(leaf as From, path)) as DecoderWeights<To>
 
 /** Frees every weight. */
 export function disposeWeights(weights: AnyDecoderWeights): void {
@@ -120,6 +122,15 @@ export function checkWeights(weights: AnyDecoderWeights, config: DecoderConfig):
         `weight '${name}' is not part of this configuration; check tied, bias, positions and activation`,
       )
 }
+
+/** How matrices of named weights are packed; undefined for those that are whole. */
+export const layoutsOf =
+  (named: ReadonlyMap<string, Tensor>) =>
+  (name: string, shape: readonly number[]): (NonNullable<ReturnType<typeof layoutOf>> & { readonly hasMins: boolean }) | undefined => {
+    const packed = named.get(`${name}.packed`)
+    const layout = packed === undefined ? undefined : layoutOf(packed.shape as readonly number[], shape[1]!)
+    return layout === undefined ? undefined : { ...layout, hasMins: named.has(`${name}.mins`) }
+  }
 
 /** Whether a name is that of packed values, scales or minimums of a matrix. */
 function isPartOfPacked(name: string, specs: ReadonlyMap<string, WeightSpec>, given: ReadonlyMap<string, Tensor>): boolean {

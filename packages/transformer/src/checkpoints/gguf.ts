@@ -4,11 +4,12 @@ import { checkConfig, type DecoderConfig } from '../architectures/config.js'
 import { TransformerError } from '../errors.js'
 import { families } from './families/all.js'
 import { ConfigFields, type Family } from './families/family.js'
-import type { LoadedModel } from './llama2c.js'
-import { readRecord } from './record.js'
+import { checkWeightType, type WeightType } from './matrix.js'
+import type { QuantizedModel } from './quantize.js'
+import { readPackedRecord } from './record.js'
 
 /** A model out of a GGUF file. */
-export interface GgufModel extends LoadedModel {
+export interface GgufModel extends QuantizedModel {
   /** All that the file says of it: what `Tokenizer.fromGGUF` takes, its template of chats, its licence. */
   readonly metadata: ReadonlyMap<string, GgufValue>
 }
@@ -36,10 +37,16 @@ export async function readGgufConfig(file: GgufFile, label: string): Promise<{ r
   return { config: checkConfig(config), family }
 }
 
-/** Reads a model out of a GGUF file, its weights as f32. Errors: CHECKPOINT, CONFIG; FILE, IO and DTYPE of the reader. */
-export async function readGgufModel(file: GgufFile, label = 'GGUF'): Promise<GgufModel> {
+/** Reads a model out of a GGUF file, its matrices in a type: by default as the file has them. Errors: OPTION, CHECKPOINT, CONFIG; FILE, IO and DTYPE of the reader. */
+export async function readGgufModel(file: GgufFile, label = 'GGUF', options: { readonly dtype?: WeightType } = {}): Promise<GgufModel> {
+  const { dtype = 'auto' } = options
+  checkWeightType(dtype)
   const { config, family } = await readGgufConfig(file, label)
-  return { config, weights: await readRecord(file, config, label, family.gguf.names), metadata: file.metadata }
+  return {
+    config,
+    weights: await readPackedRecord(file, config, label, { names: family.gguf.names, type: dtype }),
+    metadata: file.metadata,
+  }
 }
 
 /** What rotary angles are divided by, as Llama 3.1's are. */

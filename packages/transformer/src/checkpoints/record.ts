@@ -1,10 +1,20 @@
 /** Records of weights as named tensors of a safetensors file, and back. */
-import { fromBytes, type Tensor, type TensorEntry, type Tensors } from '@tesserae/tensor'
+import { type TensorEntry, type Tensors } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { checkConfig } from '../architectures/config.js'
-import { disposeWeights, mapWeights, namedWeights, weightSpecs, type DecoderWeights } from '../architectures/weights.js'
+import {
+  disposeWeights,
+  isPackable,
+  mapWeights,
+  namedWeights,
+  weightSpecs,
+  type AnyDecoderWeights,
+  type DecoderWeights,
+} from '../architectures/weights.js'
 import { TransformerError } from '../errors.js'
+import { isPacked, type Matrix } from '../layers/packed.js'
 import type { RecordNames } from './families/family.js'
+import { readMatrix, type WeightType } from './matrix.js'
 
 /** Entries for a safetensors writer. Each weight is read from its device when its turn comes. */
 export const entriesOf = (weights: DecoderWeights, prefix = ''): TensorEntry[] =>
@@ -21,15 +31,20 @@ const ownNames = (prefix = '', others: readonly string[] = []): RecordNames => (
   isOther: (name) => others.some((other) => name.startsWith(other)),
 })
 
+/** {@link readPackedRecord} with all weights as f32. */
+export const readRecord = async (file: Tensors, config: DecoderConfig, label: string, names?: RecordNames): Promise<DecoderWeights> =>
+  (await readPackedRecord(file, config, label, { type: 'f32', ...(names === undefined ? {} : { names }) })) as DecoderWeights
+
 /**
- * The weights of a configuration out of a file, as f32. Names and shapes are checked before anything is read. Errors: CHECKPOINT, naming the tensor; FILE, IO and DTYPE of the reader.
+ * The weights of a configuration out of a file, matrices in a type. Names and shapes are checked before anything is read, and tensors are read one by one. Errors: CHECKPOINT, naming the tensor; FILE, IO and DTYPE
+ * of the reader.
  */
-export async function readRecord(
+export async function readPackedRecord(
   file: Tensors,
   config: DecoderConfig,
   label: string,
-  names: RecordNames = ownNames(),
-): Promise<DecoderWeights> {
+  { names = ownNames(), type }: { readonly names?: RecordNames | undefined; readonly type: WeightType },
+): Promise<AnyDecoderWeights> {
   const specs = weightSpecs(config)
   const wanted = namedWeights(specs)
   for (const [name, { shape }] of wanted) {
@@ -52,17 +67,17 @@ export async function readRecord(
       'CHECKPOINT',
       `${label}: tensor '${extra}' is not part of its configuration, so the two belong to different models`,
     )
-  const read = new Map<string, Tensor>()
+  const read = new Map<string, Matrix>()
   try {
-    for (const name of wanted.keys()) {
-      const { bytes, shape } = await file.tensor(names.nameOf(name), { dtype: 'f32' })
-      read.set(name, fromBytes(bytes, { dtype: 'f32', shape, adopt: true }))
+    for (const [name, { shape }] of wanted) {
+      const stored = names.nameOf(name)
+      read.set(name, await readMatrix(file, stored, isPackable(name, shape) ? type : 'f32'))
     }
   } catch (error) {
-    for (const weight of read.values()) weight.dispose()
+    for (const weight of read.values()) for (const part of isPacked(weight) ? Object.values(weight) : [weight]) part?.dispose()
     throw error
   }
-  return mapWeights(specs, (_, name) => read.get(name)!)
+  return mapWeights(specs, (_, name) => read.get(name)!) as AnyDecoderWeights
 }
 
 /** Several records out of one file, or none: what was read is freed when a later one fails. */

@@ -1,18 +1,35 @@
 /** How much memory a model takes, and whether a device has it. */
-import { checkMemory, defaultDevice, resolveDevice, type Device, type DeviceName, type Tensor, type TensorBytes } from '@tesserae/tensor'
+import {
+  checkMemory,
+  defaultDevice,
+  resolveDevice,
+  type Device,
+  type DeviceName,
+  type QuantizedLayout,
+  type Tensor,
+  type TensorBytes,
+} from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
-import { namedWeights, weightSpecs } from '../architectures/weights.js'
+import { isPackable, namedWeights, weightSpecs } from '../architectures/weights.js'
 
 export interface ModelMemoryOptions {
   /** Tokens that the cache of one sequence holds; default the configuration's context. 0 for no cache. */
   readonly capacity?: number
   /** Sequences side by side; default 1. */
   readonly batch?: number
+  /** How matrices are packed; undefined for one in f32. Default: all are. */
+  readonly layout?: (name: string, shape: readonly number[]) => Pick<QuantizedLayout, 'bits' | 'block' | 'hasMins'> | undefined
 }
+
+/** Matrices as `quantize` leaves them with types of 8 or 4 bits, for `layout` of {@link modelMemory}. */
+export const packedLayout =
+  (bits: 4 | 8, options: { readonly hasMins?: boolean } = {}): NonNullable<ModelMemoryOptions['layout']> =>
+  (name, shape) =>
+    isPackable(name, shape) && shape[1]! % 32 === 0 ? { bits, block: 32, hasMins: options.hasMins ?? false } : undefined
 
 /** Bytes of every tensor that a model keeps. What programs need while they run comes on top. */
 export interface ModelMemory {
-  /** As f32, as checkpoints are loaded. Rotary tables are among them. */
+  /** Rotary tables are among them. */
   readonly weights: readonly TensorBytes[]
   /** Keys and values of one generation. */
   readonly cache: readonly TensorBytes[]
@@ -22,7 +39,16 @@ export interface ModelMemory {
 export function modelMemory(config: DecoderConfig, options: ModelMemoryOptions = {}): ModelMemory {
   const { capacity = config.context, batch = 1 } = options
   const bytesOf = (...shape: readonly number[]): number => 4 * shape.reduce((a, b) => a * b, 1)
-  const weights = [...namedWeights(weightSpecs(config))].map(([name, { shape }]) => ({ name, bytes: bytesOf(...shape) }))
+  const weights = [...namedWeights(weightSpecs(config))].flatMap(([name, { shape }]) => {
+    const layout = options.layout?.(name, shape)
+    if (layout === undefined) return [{ name, bytes: bytesOf(...shape) }]
+    const [scales, packed] = [bytesOf(shape[0]!, shape[1]! / layout.block), (shape[0]! * shape[1]! * layout.bits) / 8]
+    return [
+      { name: `${name}.packed`, bytes: packed },
+      { name: `${name}.scales`, bytes: scales },
+      ...(layout.hasMins ? [{ name: `${name}.mins`, bytes: scales }] : []),
+    ]
+  })
   if (config.positions === 'rotary')
     for (const name of ['rotary.cos', 'rotary.sin']) weights.push({ name, bytes: bytesOf(config.context, config.headWidth / 2) })
   const rows = bytesOf(batch, config.kvHeads, capacity, config.headWidth)

@@ -1,6 +1,6 @@
 import type { Device, DeviceName } from '@tesserae/tensor'
 import { checkConfig, type DecoderConfig } from '../architectures/config.js'
-import { checkWeights, namedWeights, type AnyDecoderWeights } from '../architectures/weights.js'
+import { checkWeights, layoutsOf, namedWeights, type AnyDecoderWeights } from '../architectures/weights.js'
 import { TransformerError } from '../errors.js'
 import { holdWeights } from './held-weights.js'
 import { checkModelMemory, deviceFor, modelMemory } from './memory.js'
@@ -61,7 +61,7 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
     )
   const named = namedWeights(weights)
   const where = await deviceFor(named.values(), device)
-  checkModelMemory(modelMemory(config, { capacity }), where, named)
+  checkModelMemory(modelMemory(config, { capacity, layout: layoutsOf(named) }), where, named)
   const held = await holdWeights(config, weights, { borrow: borrowWeights, device: where })
   const programs = makePrograms({ ...held.model, weights, ...(device === undefined ? {} : { device }) })
   const context = { config, programs, capacity, ...(tokenizer === undefined ? {} : { tokenizer }) }

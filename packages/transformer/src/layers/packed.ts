@@ -1,4 +1,4 @@
-import { dequantize, type QuantizedWeight, type Tensor } from '@tesserae/tensor'
+import type { QuantizedWeight, Tensor } from '@tesserae/tensor'
 import { TransformerError } from '../errors.js'
 
 /**
@@ -36,7 +36,3 @@ export function layoutOf(
   const bits = (8 * (bytes ?? 0)) / block
   return (block === 16 || block === 32) && (bits === 4 || bits === 8) ? { bits, block } : undefined
 }
-
-/** The matrix itself [rows, columns], worked out where it was packed. */
-export const wholeMatrix = (matrix: Matrix, columns: number): Tensor =>
-  isPacked(matrix) ? dequantize(quantizedWeight(matrix, columns)) : matrix

@@ -74,7 +74,7 @@ describe('a file of the gguf package', () => {
     },
   )
 
-  it.each(Object.entries(answers.tensors).filter(([, { type, values }]) => values !== undefined && /^Q/.test(type)))(
+  it.each(Object.entries(answers.tensors).filter(([, { type, values }]) => values !== undefined && type.startsWith('Q')))(
     'has the weights of %s in blocks',
     async (name, { type, shape, values }) => {
       const file = await openGguf(fixture)

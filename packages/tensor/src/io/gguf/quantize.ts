@@ -37,9 +37,8 @@ export function quantizeBlocks(type: QuantizedType, values: Float32Array): Uint8
     throw new TensorError('VALUE', `quantizeBlocks: ${values.length} values are no whole blocks of ${BLOCK}; keep such a tensor as floats`)
   const out = new Uint8Array((values.length / BLOCK) * encoder.bytes)
   for (let from = 0, at = 0; from < values.length; from += BLOCK, at += encoder.bytes) {
-    let zero = 0
-    for (let i = 0; i < BLOCK; i++) zero += 0 * values[from + i]!
-    if (zero !== 0) throw new TensorError('VALUE', 'quantizeBlocks: a weight is infinite or no number; blocks hold finite numbers')
+    if (!values.subarray(from, from + BLOCK).every(Number.isFinite))
+      throw new TensorError('VALUE', 'quantizeBlocks: a weight is infinite or no number; blocks hold finite numbers')
     encoder.encode(values, from, out, at)
   }
   return out

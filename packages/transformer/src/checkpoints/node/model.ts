@@ -10,6 +10,7 @@ import { readLlama2c, type LoadedModel } from '../llama2c.js'
 import { readGgufConfig, readGgufModel, type GgufModel } from '../gguf.js'
 import { isHuggingFace, readHuggingFaceConfig } from '../hugging-face.js'
 import { configText, entriesOf, parseConfig, parseRecord, readRecord } from '../record.js'
+import { layoutsIn, type WeightType } from '../matrix.js'
 import { makeFolder, readText, writeText } from './files.js'
 
 /**
@@ -52,17 +53,18 @@ export async function loadModel(folder: string, options: LoadModelOptions = {}):
 }
 
 /**
- * Reads a model out of a GGUF file, or of the files of a split one by the path of any: Llama, SmolLM, Mistral, Qwen 2, 2.5 and 3 in any type that is decoded (see `openGguf` of `@tesserae/tensor`), as f32. Errors:
- * CHECKPOINT, CONFIG; FILE, IO and DTYPE of the reader; OUT_OF_MEMORY as for {@link loadModel}.
+ * Reads a model out of a GGUF file, or of the files of a split one by the path of any: Llama, SmolLM, Mistral, Qwen 2, 2.5 and 3 in any type that is decoded (see `openGguf` of `@tesserae/tensor`). Matrices stay in the file's blocks unless `dtype` says
+ * otherwise. Errors: OPTION, CHECKPOINT, CONFIG; FILE, IO and DTYPE of the reader; OUT_OF_MEMORY as for {@link loadModel}.
  */
-export async function loadGguf(path: string, options: LoadModelOptions = {}): Promise<GgufModel> {
+export async function loadGguf(path: string, options: LoadModelOptions & { readonly dtype?: WeightType } = {}): Promise<GgufModel> {
   const file = await openGgufPath(path)
   try {
     if (options.device !== undefined) {
-      const { config } = await readGgufConfig(file, path)
-      checkModelMemory(modelMemory(config, options), await resolveDevice(options.device))
+      const { config, family } = await readGgufConfig(file, path)
+      const layout = layoutsIn(file, family.gguf.names, options.dtype)
+      checkModelMemory(modelMemory(config, { ...options, layout }), await resolveDevice(options.device))
     }
-    return await readGgufModel(file, path)
+    return await readGgufModel(file, path, options)
   } finally {
     await file.dispose()
   }
