@@ -4,3 +4,7 @@ export { loadGguf, loadLlama2c, loadModel, saveModel, type LoadModelOptions } fr
 export { loadTraining, saveTraining } from './train/node/checkpoint.js'
 export { loadLora, saveLora } from './adapters/node/lora.js'
 export { loadEncoder, saveEncoder } from './embed/node/files.js'
+export { serve, type LmServer, type ServeOptions } from './serve/node/server.js'
+export { type ServedModels } from './serve/node/served.js'
+export { type ServedRequest } from './serve/node/exchange.js'
+export { type ServeLimits } from './serve/node/limits.js'
