@@ -38,7 +38,7 @@ export { readLlama2c, type LoadedModel } from './checkpoints/llama2c.js'
 export { createModel, type CreateModelOptions, type DecoderModel } from './generate/model.js'
 export { modelMemory, packedLayout, type ModelMemory, type ModelMemoryOptions } from './generate/memory.js'
 export { greedySampler } from './generate/choose.js'
-export type { FinishReason, GenerateOptions, Generation, SamplerLike, TokenEvent, TokenizerLike } from './generate/types.js'
+export type { FinishReason, GenerateOptions, Generation, SamplerLike, TokenEvent, TokenizerLike, TokenLogprob } from './generate/types.js'
 export type {
   Lm,
   LmFinishReason,

@@ -66,10 +66,11 @@ export class FixedCache {
     )
   }
 
-  /** Takes the tensors that a call returned for the donated ones, which now hold `tokens` more valid rows. */
+  /** Takes the tensors that a call returned for the donated ones, which now hold `tokens` more valid rows. Of a cache that was disposed meanwhile they are freed. */
   replace(layers: readonly LayerCache[], tokens: number): void {
     this.rows = [...layers]
     this.length += tokens
+    if (this.gone) this.free()
   }
 
   /** Forgets the tokens from `position` on; their rows are written again later. */
@@ -83,6 +84,10 @@ export class FixedCache {
   dispose(): void {
     if (this.gone) return
     this.gone = true
+    this.free()
+  }
+
+  private free(): void {
     for (const { k, v } of this.rows) {
       k.dispose()
       v.dispose()

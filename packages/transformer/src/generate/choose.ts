@@ -1,4 +1,4 @@
-import type { SamplerLike } from './types.js'
+import type { SamplerLike, TokenLogprob } from './types.js'
 
 /** The most likely token each time; the lowest id among equals. */
 export const greedySampler: SamplerLike = {
@@ -10,10 +10,28 @@ export const greedySampler: SamplerLike = {
 }
 
 /** log softmax(logits / temperature)[id], accumulated in double precision. */
-export function logprobOf(logits: Float32Array, id: number, temperature = 1): number {
+export const logprobOf = (logits: Float32Array, id: number, temperature = 1): number => logSoftmax(logits, temperature)(id)
+
+/** log softmax(logits / temperature) by id. */
+function logSoftmax(logits: Float32Array, temperature = 1): (id: number) => number {
   let peak = -Infinity
   for (const logit of logits) if (logit > peak) peak = logit
   let sum = 0
   for (const logit of logits) sum += Math.exp((logit - peak) / temperature)
-  return (logits[id]! - peak) / temperature - Math.log(sum)
+  const log = Math.log(sum)
+  return (id) => (logits[id]! - peak) / temperature - log
+}
+
+/** The log-probability of a token, and the `count` most likely ones, the likeliest first and the lowest id first among equals. */
+export function logprobsOf(logits: Float32Array, id: number, count: number): { readonly logprob: number; readonly top: TokenLogprob[] } {
+  const ids: number[] = []
+  for (let other = 0; count > 0 && other < logits.length; other++) {
+    if (ids.length === count && !(logits[other]! > logits[ids.at(-1)!]!)) continue
+    if (ids.length === count) ids.pop()
+    let at = ids.length
+    while (at > 0 && logits[ids[at - 1]!]! < logits[other]!) at--
+    ids.splice(at, 0, other)
+  }
+  const logprob = logSoftmax(logits)
+  return { logprob: logprob(id), top: ids.map((one) => ({ id: one, logprob: logprob(one) })) }
 }

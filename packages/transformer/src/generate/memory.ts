@@ -2,6 +2,7 @@
 import {
   checkMemory,
   defaultDevice,
+  estimateMemory,
   resolveDevice,
   type Device,
   type DeviceName,
@@ -77,3 +78,6 @@ export function checkModelMemory({ weights, cache }: ModelMemory, device: Device
   }
   checkMemory({ weights: weights.map((weight) => ({ ...weight, present: isThere(weight.name) })), cache }, device)
 }
+
+/** Whether nothing that the device tells speaks against a cache more. */
+export const hasRoom = (cache: readonly TensorBytes[], device: Device): boolean => estimateMemory({ cache }, device).refusal === undefined

@@ -1,12 +1,15 @@
 import type { Device, DeviceName } from '@tesserae/tensor'
 import { checkConfig, type DecoderConfig } from '../architectures/config.js'
 import { checkWeights, layoutsOf, namedWeights, type AnyDecoderWeights } from '../architectures/weights.js'
+import { FixedCache } from '../cache/fixed.js'
+import { SlotPool } from '../cache/slots.js'
 import { TransformerError } from '../errors.js'
 import { holdWeights } from './held-weights.js'
-import { checkModelMemory, deviceFor, modelMemory } from './memory.js'
+import { makeEngine } from './engine.js'
+import { checkModelMemory, deviceFor, hasRoom, modelMemory } from './memory.js'
 import { makePrograms } from './programs.js'
 import { checkTokens, streamTokens } from './stream.js'
-import type { FinishReason, GenerateOptions, Generation, TokenEvent, TokenizerLike } from './types.js'
+import type { FinishReason, GenerateOptions, Generation, TokenEvent, TokenizerLike, TokenLogprob } from './types.js'
 
 export interface CreateModelOptions {
   readonly config: DecoderConfig
@@ -15,6 +18,17 @@ export interface CreateModelOptions {
   readonly tokenizer?: TokenizerLike
   /** Tokens, prompt included, that one generation can hold; default the configuration's context. Its cache is allocated in full. */
   readonly capacity?: number
+  /**
+   * Most generations that run side by side, each with a cache; more wait for their turn. Their steps are taken together. Default 8, and fewer where there is no
+   * memory for as many: a given number is held against the device's memory at once, the default as generations come.
+   */
+  readonly maxStreams?: number
+  /**
+   * Keep the caches of generations that have ended, so that a prompt that begins as one of them did is not computed again from there on: the next turn of a chat, a
+   * common system prompt. True, the default, keeps as many as were in use at once; a number makes so many before one is overwritten, `maxStreams` at most; false frees a
+   * cache with its generation.
+   */
+  readonly prefixCache?: boolean | number
   /** Where to run; default the device that the weights are on, or the default device. */
   readonly device?: Device | DeviceName
   /** The weights stay the caller's and are left unfrozen: for a look at a model in training. Default false. */
@@ -27,7 +41,10 @@ export interface DecoderModel extends Disposable {
   readonly weights: AnyDecoderWeights
   readonly tokenizer: TokenizerLike | undefined
   readonly capacity: number
-  /** Samples a continuation of ids, or of a text, and returns it whole. Errors: TOKEN, CAPACITY, OPTION, and AbortError. */
+  /**
+   * Samples a continuation of ids, or of a text, and returns it whole. Generations that are asked for side by side share their steps, which is several times
+   * faster than one after another; each gives what it gives alone, up to the rounding of larger products. Errors: TOKEN, CAPACITY, OPTION, and AbortError.
+   */
   generate(prompt: string | ArrayLike<number>, options?: GenerateOptions): Promise<Generation>
   /** The same, token by token. Leaving the loop early frees everything. */
   stream(prompt: string | ArrayLike<number>, options?: GenerateOptions): AsyncGenerator<TokenEvent, void, undefined>
@@ -61,10 +78,25 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
     )
   const named = namedWeights(weights)
   const where = await deviceFor(named.values(), device)
-  checkModelMemory(modelMemory(config, { capacity, layout: layoutsOf(named) }), where, named)
+  const { maxStreams = 8, prefixCache = true } = options
+  if (!Number.isInteger(maxStreams) || maxStreams < 1)
+    throw new TransformerError('OPTION', `maxStreams must be a positive integer, got ${String(maxStreams)}`)
+  if (typeof prefixCache !== 'boolean' && !(Number.isInteger(prefixCache) && prefixCache >= 0 && prefixCache <= maxStreams))
+    throw new TransformerError(
+      'OPTION',
+      `prefixCache must be true, false or an integer from 0 to maxStreams, ${maxStreams}; got ${String(prefixCache)}`,
+    )
+  checkModelMemory(modelMemory(config, { capacity, batch: options.maxStreams ?? 1, layout: layoutsOf(named) }), where, named)
   const held = await holdWeights(config, weights, { borrow: borrowWeights, device: where })
   const programs = makePrograms({ ...held.model, weights, ...(device === undefined ? {} : { device }) })
-  const context = { config, programs, capacity, ...(tokenizer === undefined ? {} : { tokenizer }) }
+  const pool = new SlotPool({
+    most: maxStreams,
+    kept: Number(prefixCache),
+    make: (present) =>
+      present > 0 && !hasRoom(modelMemory(config, { capacity }).cache, where) ? undefined : new FixedCache(config, { capacity }),
+  })
+  const engine = makeEngine({ programs, pool, vocabSize: config.vocabSize, rows: maxStreams })
+  const context = { config, programs, engine, capacity, ...(tokenizer === undefined ? {} : { tokenizer }) }
 
   let gone = false
   const idsOf = (prompt: string | ArrayLike<number>): number[] => {
@@ -83,6 +115,7 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
   const dispose = (): void => {
     if (gone) return
     gone = true
+    engine.dispose()
     programs.dispose()
     held.release()
   }
@@ -94,7 +127,7 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
     stream: (prompt, generateOptions = {}) => streamTokens(context, idsOf(prompt), generateOptions),
     generate: async (prompt, generateOptions = {}) => {
       const ids = idsOf(prompt)
-      return collect(streamTokens(context, ids, generateOptions), ids.length, tokenizer !== undefined, generateOptions.logprobs === true)
+      return collect(streamTokens(context, ids, generateOptions), ids.length, tokenizer !== undefined, generateOptions.logprobs)
     },
     logits: async (ids, { signal } = {}) => programs.all(inContext(ids), signal),
     attention: async (prompt, { signal } = {}) => programs.attention(inContext(prompt), signal),
@@ -107,27 +140,33 @@ async function collect(
   events: AsyncIterable<TokenEvent>,
   promptTokens: number,
   withText: boolean,
-  withLogprobs: boolean,
+  logprobs: boolean | number = false,
 ): Promise<Generation> {
   const start = performance.now()
   let first = start
   const ids: number[] = []
-  const logprobs: number[] = []
+  const chosen: number[] = []
+  const top: (readonly TokenLogprob[])[] = []
+  let cachedTokens = 0
   let text = ''
   let finishReason: FinishReason = 'length'
   for await (const event of events) {
     if (ids.length === 0) first = performance.now()
     ids.push(event.id)
     text += event.text ?? ''
-    if (event.logprob !== undefined) logprobs.push(event.logprob)
+    if (event.logprob !== undefined) chosen.push(event.logprob)
+    if (event.top !== undefined) top.push(event.top)
+    cachedTokens += event.cachedTokens ?? 0
     finishReason = event.finishReason ?? finishReason
   }
   return {
     ids,
     finishReason,
     promptTokens,
+    cachedTokens,
     ...(withText ? { text } : {}),
-    ...(withLogprobs ? { logprobs } : {}),
+    ...(logprobs === false ? {} : { logprobs: chosen }),
+    ...(typeof logprobs === 'number' && logprobs > 0 ? { top } : {}),
     prefillSeconds: (first - start) / 1000,
     decodeSeconds: (performance.now() - first) / 1000,
   }

@@ -1,15 +1,19 @@
 /** The compiled programs of one model: a few prompt chunks, the decoding step, and whole sequences. */
-import { jit, sym, tensor, type Device, type DeviceName, type Tensor } from '@tesserae/tensor'
+import { cacheWrite, jit, sym, tensor, type Device, type DeviceName, type Tensor } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { forward, forwardCached } from '../architectures/decoder.js'
 import type { AnyDecoderWeights } from '../architectures/weights.js'
 import type { FixedCache } from '../cache/fixed.js'
-import { TransformerError } from '../errors.js'
 import type { LayerCache } from '../layers/attention.js'
 import type { RotaryTables } from '../layers/rotary.js'
 
 /** Prompts are cut into pieces of these lengths, so that a model needs as many programs and no more. */
 export const chunkLengths: readonly number[] = [256, 64, 16, 1]
+
+/** Rows of a cache that are copied in one go. */
+const copiedRows = 256
+
+const nothing = new Float32Array(0)
 
 export interface Piece {
   /** Tokens of the prompt. */
@@ -20,15 +24,15 @@ export interface Piece {
 
 /**
  * How to run `count` new tokens: the longest pieces first; an end of more than two tokens goes as one filled-up piece where the
- * cache has `room` for it, since on a CPU a few single steps cost more than sixteen tokens at once.
+ * cache has `room` for it, since on a CPU a few single steps cost more than sixteen tokens at once. None is longer than `longest`, 16 at least.
  */
-export function piecesOf(count: number, room: number): Piece[] {
+export function piecesOf(count: number, room: number, longest = Infinity): Piece[] {
   const pieces: Piece[] = []
   let left = count
   let free = room
   while (left > 0) {
     const filled = left > 2 && left < 16 && free >= 16
-    const length = filled ? 16 : chunkLengths.find((candidate) => candidate <= left)!
+    const length = filled ? 16 : chunkLengths.find((candidate) => candidate <= left && candidate <= longest)!
     const tokens = Math.min(left, length)
     pieces.push({ tokens, length })
     left -= tokens
@@ -44,9 +48,22 @@ export interface ProgramOptions {
   readonly device?: Device | DeviceName
 }
 
+/** Which logits of a piece are wanted: those of its last token, or of all. */
+export type Wanted = 'none' | 'last' | 'all'
+
 export interface Programs {
-  /** Appends ids to the cache; logits [vocabSize] of the last one. Checks the room first. */
-  extend(cache: FixedCache, ids: readonly number[], signal?: AbortSignal): Promise<Float32Array>
+  /**
+   * Appends a piece of a text, filled up to `length`, to a cache: logits [vocabSize] of the last id, or [ids, vocabSize] of all. Checks the room first.
+   */
+  extend(
+    cache: FixedCache,
+    ids: readonly number[],
+    options: { readonly length: number; readonly wanted: Wanted; readonly signal?: AbortSignal },
+  ): Promise<Float32Array>
+  /** Appends an id to each of several caches: logits [caches, vocabSize]. Checks the room of each first. */
+  step(caches: readonly FixedCache[], ids: readonly number[]): Promise<Float32Array>
+  /** Makes the first `tokens` tokens of a cache those of another. */
+  copy(from: FixedCache, to: FixedCache, tokens: number): Promise<void>
   /** Logits [vocabSize] of the last of a whole sequence, nothing cached. */
   last(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array>
   /** Logits of every position of a sequence, [ids, vocabSize]. */
@@ -63,13 +80,28 @@ export function makePrograms({ config, weights, rotary, device }: ProgramOptions
   const options = { config, ...(rotary === undefined ? {} : { rotary }) }
   const where = device === undefined ? {} : { device }
 
-  const step = jit(
-    (layers: readonly LayerCache[], ids: Tensor) => {
+  const piece = jit(
+    (layers: readonly LayerCache[], ids: Tensor, all: boolean) => {
       const single = ids.shape[1] === 1
-      const { logits, cache } = forwardCached(weights, ids, layers, { ...options, position, ...(single ? {} : { only }) })
-      return { logits: logits.reshape(config.vocabSize), cache }
+      const { logits, cache } = forwardCached(weights, ids, layers, { ...options, position, ...(single || all ? {} : { only }) })
+      return { logits: all ? logits.reshape(ids.shape[1]!, config.vocabSize) : logits.reshape(config.vocabSize), cache }
     },
     { donate: [0], name: 'decode', ...where },
+  )
+  const step = jit(
+    (layers: readonly (readonly LayerCache[])[], ids: Tensor, positions: Tensor) => {
+      const { logits, cache } = forwardCached(weights, ids, layers, { ...options, position: positions })
+      return { logits: logits.reshape(ids.shape[0]!, config.vocabSize), cache }
+    },
+    { donate: [0], name: 'decodeRows', ...where },
+  )
+  const copyRows = jit(
+    (to: readonly LayerCache[], from: readonly LayerCache[]) => {
+      const rows = Math.min(copiedRows, from[0]!.k.shape[2] as number)
+      const moved = (source: Tensor, target: Tensor): Tensor => cacheWrite(target, source.slice(2, position, position.plus(rows)), position)
+      return to.map(({ k, v }, layer) => ({ k: moved(from[layer]!.k, k), v: moved(from[layer]!.v, v) }))
+    },
+    { donate: [0], name: 'copyCache', ...where },
   )
   const whole = jit((ids: Tensor) => forward(weights, ids, options).reshape(ids.shape[1]!, config.vocabSize), { name: 'score', ...where })
   const wholeLast = jit((ids: Tensor) => forward(weights, ids, options).slice(1, only, only.plus(1)).reshape(config.vocabSize), {
@@ -83,27 +115,51 @@ export function makePrograms({ config, weights, rotary, device }: ProgramOptions
 
   const callOptions = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { signal })
 
-  const extend: Programs['extend'] = async (cache, ids, signal) => {
+  const extend: Programs['extend'] = async (cache, ids, { length, wanted, signal }) => {
     cache.reserve(ids.length)
-    let done = 0
-    const pieces = piecesOf(ids.length, cache.capacity - cache.position)
-    for (const [i, piece] of pieces.entries()) {
-      using input = idsTensor(ids.slice(done, done + piece.tokens), piece.length)
-      const symbols = new Map([
-        [position, cache.position],
-        [only, piece.tokens - 1],
-      ])
-      const result = await step.run([cache.layers, input], { symbols, ...callOptions(signal) })
-      cache.replace(result.cache, piece.tokens)
-      done += piece.tokens
-      if (i === pieces.length - 1) return read(result.logits)
-      result.logits.dispose()
+    using input = idsTensor(ids, length)
+    const symbols = new Map([
+      [position, cache.position],
+      [only, ids.length - 1],
+    ])
+    const result = await piece.run([cache.layers, input, wanted === 'all'], { symbols, ...callOptions(signal) })
+    cache.replace(result.cache, ids.length)
+    if (wanted === 'none') result.logits.dispose()
+    return wanted === 'none' ? nothing : read(result.logits)
+  }
+
+  const stepRows: Programs['step'] = async (caches, ids) => {
+    for (const cache of caches) cache.reserve(1)
+    const layers = caches[0]!.layers.map((_, layer) => caches.map((cache) => cache.layers[layer]!))
+    using input = tensor(Int32Array.from(ids), { shape: [ids.length, 1], adopt: true })
+    using positions = tensor(
+      Int32Array.from(caches, (cache) => cache.position),
+      { shape: [ids.length], adopt: true },
+    )
+    const result = await step.run([layers, input, positions])
+    for (const [row, cache] of caches.entries())
+      cache.replace(
+        result.cache.map((rows) => rows[row]!),
+        1,
+      )
+    return read(result.logits)
+  }
+
+  const copy: Programs['copy'] = async (from, to, tokens) => {
+    to.truncate(0)
+    to.reserve(tokens)
+    const rows = Math.min(copiedRows, to.capacity)
+    for (let at = 0; at < tokens; at += rows) {
+      // The last piece lies where it fits, over rows that were copied before.
+      const symbols = new Map([[position, Math.min(at, to.capacity - rows)]])
+      to.replace(await copyRows.run([to.layers, from.layers], { symbols }), Math.min(rows, tokens - at))
     }
-    throw new TransformerError('TOKEN', 'extend was given no tokens')
   }
 
   return {
     extend,
+    step: stepRows,
+    copy,
     async last(ids, signal) {
       using input = idsTensor(ids, paddedLength(ids.length, config.context))
       return read(await wholeLast.run([input], { symbols: new Map([[only, ids.length - 1]]), ...callOptions(signal) }))
@@ -122,7 +178,9 @@ export function makePrograms({ config, weights, rotary, device }: ProgramOptions
       return read.map((layer) => cropped(layer, config.heads, length, ids.length))
     },
     dispose() {
+      piece.dispose()
       step.dispose()
+      copyRows.dispose()
       looks.dispose()
       whole.dispose()
       wholeLast.dispose()

@@ -1,16 +1,16 @@
 import { AbortedError, TesseraeError, throwIfAborted } from '@tesserae/core'
 import { StopTexts } from '@tesserae/sampling'
 import type { DecoderConfig } from '../architectures/config.js'
-import { FixedCache } from '../cache/fixed.js'
 import { TransformerError } from '../errors.js'
-import { greedySampler, logprobOf } from './choose.js'
+import { greedySampler, logprobOf, logprobsOf } from './choose.js'
+import type { Engine, Row } from './engine.js'
 import type { Programs } from './programs.js'
-import { turns } from './turn.js'
 import type { FinishReason, GenerateOptions, SamplerLike, TokenEvent, TokenizerLike } from './types.js'
 
 export interface StreamContext {
   readonly config: DecoderConfig
   readonly programs: Programs
+  readonly engine: Engine
   readonly capacity: number
   readonly tokenizer?: TokenizerLike
 }
@@ -30,37 +30,34 @@ export function checkTokens(ids: ArrayLike<number>, vocabSize: number): number[]
 }
 
 /**
- * Samples token after token. Everything that can be refused is refused before the first program runs; however it ends, the cache
- * is freed.
+ * Samples token after token. Everything that can be refused is refused before the first program runs; however it ends, its place in
+ * the cache is given back.
  */
 export async function* streamTokens(
   context: StreamContext,
   prompt: readonly number[],
   options: GenerateOptions,
 ): AsyncGenerator<TokenEvent, void, undefined> {
-  const { config, programs, capacity } = context
-  const { sampler = greedySampler, signal, useCache = true, logprobs = false } = options
-  const room = capacity - prompt.length + 1 // the last token is never written to the cache
-  checkRoom(prompt.length, capacity, options.maxTokens)
+  const { config, programs, engine, capacity } = context
+  const { sampler = greedySampler, signal, useCache = true } = options
+  const top = checkLogprobs(options.logprobs, config.vocabSize)
+  const slide = slideOf(options, capacity)
+  const room = slide === undefined ? capacity - prompt.length + 1 : Infinity // the last token is never written to the cache
+  checkRoom(prompt.length, capacity, slide === undefined ? options.maxTokens : undefined)
   const limit = Math.min(options.maxTokens ?? room, room)
   const text = textOf(context.tokenizer, options.stop ?? [], prompt.at(-1)!)
   throwIfAborted(signal, 'Generation')
   if (limit === 0) return
 
-  using cache = useCache ? new FixedCache(config, { capacity }) : undefined
-  const sequence = prompt.slice()
+  using row = engine.open(prompt)
   for (const id of prompt) sampler.accept?.(id)
-  const turn = turns()
-  let fresh: readonly number[] = prompt
   for (let count = 1; ; count++) {
     throwIfAborted(signal, 'Generation')
-    const logits = await aborting(cache === undefined ? programs.last(sequence, signal) : programs.extend(cache, fresh, signal))
-    await turn()
-    throwIfAborted(signal, 'Generation')
+    if (row.ids.length > capacity) slide!(row)
+    const logits = await (useCache ? row.next(signal) : aborting(programs.last(row.ids, signal)))
     const id = chosen(sampler, logits, config.vocabSize)
     sampler.accept?.(id)
-    sequence.push(id)
-    fresh = [id]
+    row.ids.push(id)
     const step = text.push(id)
     const finishReason: FinishReason | undefined = step.stopped
       ? 'stop'
@@ -73,11 +70,33 @@ export async function* streamTokens(
     yield {
       id,
       ...(context.tokenizer === undefined ? {} : { text: piece }),
-      ...(logprobs ? { logprob: logprobOf(logits, id) } : {}),
+      ...(top === undefined ? {} : top === 0 ? { logprob: logprobOf(logits, id) } : logprobsOf(logits, id, top)),
+      ...(count === 1 && row.cachedTokens > 0 ? { cachedTokens: row.cachedTokens } : {}),
       ...(finishReason === undefined ? {} : { finishReason }),
     }
     if (finishReason !== undefined) return
   }
+}
+
+/** How many alternatives are reported; undefined where no log-probabilities are. */
+function checkLogprobs(logprobs: boolean | number | undefined, vocabSize: number): number | undefined {
+  if (logprobs === undefined || logprobs === false) return undefined
+  if (logprobs === true) return 0
+  if (!Number.isInteger(logprobs) || logprobs < 0 || logprobs > vocabSize)
+    throw new TransformerError('OPTION', `logprobs must be true, false or an integer from 0 to ${vocabSize}, got ${String(logprobs)}`)
+  return logprobs
+}
+
+/** What makes room in a full row, if anything does. */
+function slideOf({ overflow = 'stop', sinks = 4 }: GenerateOptions, capacity: number): ((row: Row) => void) | undefined {
+  if (overflow !== 'stop' && overflow !== 'slide')
+    throw new TransformerError('OPTION', `overflow must be 'stop' or 'slide', got ${JSON.stringify(overflow)}`)
+  if (overflow === 'stop') return undefined
+  const most = Math.floor(capacity / 2)
+  if (!Number.isInteger(sinks) || sinks < 0 || sinks > most)
+    throw new TransformerError('OPTION', `sinks must be an integer from 0 to ${most}, half of the capacity, got ${String(sinks)}`)
+  const kept = Math.max(1, Math.floor((capacity - sinks) / 2))
+  return (row) => row.replace(sinks, row.ids.slice(-kept))
 }
 
 /** Refuses what cannot fit. Errors: OPTION, CAPACITY with the numbers. */

@@ -26,8 +26,23 @@ export interface GenerateOptions {
   readonly signal?: AbortSignal
   /** False computes every step from the whole sequence again: slow, for comparison. Default true. */
   readonly useCache?: boolean
-  /** Report the log-probability of each token under the model itself (before the sampler); default false. */
-  readonly logprobs?: boolean
+  /** Report the log-probability of each token under the model itself (before the sampler), and of so many most likely ones; true is 0. Default false. */
+  readonly logprobs?: boolean | number
+  /**
+   * What happens when the capacity is full. `'stop'`: generation ends with `context`. `'slide'`: the first `sinks` tokens and the later half of the rest stay, are computed anew at the positions that they then
+   * have, and generation goes on without end. Default 'stop'.
+   *
+   * Source: G. Xiao et al., "Efficient Streaming Language Models with Attention Sinks", arXiv:2309.17453, its sliding window with re-computation.
+   */
+  readonly overflow?: 'stop' | 'slide'
+  /** Tokens at the beginning that sliding keeps, from 0 to half of the capacity; default 4. */
+  readonly sinks?: number
+}
+
+/** A token and the natural logarithm of its probability. */
+export interface TokenLogprob {
+  readonly id: number
+  readonly logprob: number
 }
 
 /** stop: a stop id or text came. length: maxTokens were sampled. context: the model's capacity is full. */
@@ -40,6 +55,10 @@ export interface TokenEvent {
   readonly text?: string
   /** Natural logarithm of the token's probability; with `logprobs` only. */
   readonly logprob?: number
+  /** The most likely tokens, the likeliest first; with a number of `logprobs` above 0 only. */
+  readonly top?: readonly TokenLogprob[]
+  /** On the first event only: tokens of the prompt whose keys and values were there already, if any. */
+  readonly cachedTokens?: number
   /** On the last event only. */
   readonly finishReason?: FinishReason
 }
@@ -50,8 +69,12 @@ export interface Generation {
   /** With a tokenizer only: without what stopped it. */
   readonly text?: string
   readonly logprobs?: readonly number[]
+  /** With a number of `logprobs` above 0 only: for each id the most likely tokens in its place. */
+  readonly top?: readonly (readonly TokenLogprob[])[]
   readonly finishReason: FinishReason
   readonly promptTokens: number
+  /** Of those, tokens whose keys and values were there already. */
+  readonly cachedTokens: number
   /** Seconds until the first token was known, and from then on. */
   readonly prefillSeconds: number
   readonly decodeSeconds: number

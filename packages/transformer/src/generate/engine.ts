@@ -1,0 +1,371 @@
+/** Streams that share a model: prompts in pieces, one stream at a time, and between them a token for every stream that waits for one. */
+import { AbortedError } from '@tesserae/core'
+import { sharedLength, type Slot, type SlotPool } from '../cache/slots.js'
+import { TransformerError } from '../errors.js'
+import { piecesOf, type Programs } from './programs.js'
+import { turned, turns } from './turn.js'
+
+/** Longest piece of a prompt while other streams wait for their next token. */
+const shortPiece = 64
+/** Of so many pieces one goes to the prompt that waits longest, the others to the one that is nearest to its end. */
+const oldestEvery = 4
+/** A row waits for another whose beginning it shares where that saves so many tokens. */
+const worthWaiting = 32
+/** Milliseconds after which a stream that nobody reads from lends its slot to one that waits for one. Its text is computed again when it goes on. */
+const patience = 1000
+
+/** One text under way. */
+export interface Row {
+  /** The text so far. Whoever opened the row adds what it chose. */
+  readonly ids: number[]
+  /** Tokens that were there already when the text was first computed. */
+  readonly cachedTokens: number
+  /** Logits [vocabSize] of what comes behind `ids`. Errors: AbortError, DISPOSED, and what the device says. */
+  next(signal?: AbortSignal): Promise<Float32Array>
+  /** Logits behind each of the last `count` ids. */
+  nextOf(count: number, signal?: AbortSignal): Promise<Float32Array[]>
+  /** Takes ids out again, from a place on, and puts others there. */
+  replace(from: number, ids: readonly number[]): void
+  /** Gives the place back. */
+  close(): void
+  [Symbol.dispose](): void
+}
+
+export interface Engine {
+  /** A text that is to be gone on with. It takes a place when it is first asked of. */
+  open(ids: readonly number[]): Row
+  /** Everything under way fails with DISPOSED, and all memory is freed as soon as nothing runs. */
+  dispose(): void
+}
+
+export interface EngineOptions {
+  readonly programs: Programs
+  readonly pool: SlotPool
+  readonly vocabSize: number
+  /** Most rows in a step. */
+  readonly rows: number
+}
+
+interface Asked {
+  readonly count: number
+  readonly signal: AbortSignal | undefined
+  readonly settle: (result: Float32Array[] | Error) => void
+}
+
+/** A row as the engine sees it. */
+interface Entry {
+  readonly ids: number[]
+  slot: Slot | undefined
+  cachedTokens: number
+  started: boolean
+  asked: Asked | undefined
+  /** A program that was given its cache is under way. */
+  busy: boolean
+  closed: boolean
+  /** When it was last asked of, or answered. */
+  since: number
+}
+
+export function makeEngine({ programs, pool, vocabSize, rows }: EngineOptions): Engine {
+  /** In the order in which they were opened. */
+  const open = new Set<Entry>()
+  const turn = turns()
+  /** Logits of pieces so far, of rows that want those of several ids. */
+  const judgements = new WeakMap<Entry, Float32Array[]>()
+  let running = false
+  let planned = false
+  let gone = false
+  let pieces = 0
+  let alarm: ReturnType<typeof setTimeout> | undefined
+
+  const waiting = (): Entry[] => [...open].filter(({ asked }) => asked !== undefined)
+
+  const answer = (entry: Entry, result: Float32Array[] | Error): void => {
+    const { asked } = entry
+    entry.asked = undefined
+    entry.since = performance.now()
+    asked?.settle(result)
+  }
+
+  const release = (entry: Entry): void => {
+    const { slot } = entry
+    if (slot === undefined || entry.busy) return
+    entry.slot = undefined
+    pool.release(slot)
+  }
+
+  /** A cache that a failed program was given holds nothing that can be trusted. */
+  const lose = (entry: Entry): void => {
+    if (entry.slot !== undefined) pool.drop(entry.slot)
+    entry.slot = undefined
+  }
+
+  /** Runs with the caches of rows, which nobody takes away meanwhile. Answers them with what goes wrong. */
+  const withRows = async (entries: readonly Entry[], run: () => Promise<void>): Promise<void> => {
+    for (const entry of entries) entry.busy = true
+    try {
+      await run()
+    } catch (error) {
+      for (const entry of entries) {
+        lose(entry)
+        answer(entry, error as Error)
+      }
+    }
+    for (const entry of entries) {
+      entry.busy = false
+      if (entry.closed || gone) release(entry)
+    }
+  }
+
+  /** Gives places to those that wait for one, the first first, as long as there are any. */
+  const admit = async (entries: readonly Entry[]): Promise<void> => {
+    for (const entry of entries) {
+      if (entry.slot !== undefined || entry.asked === undefined || follows(entry)) continue
+      let taken
+      try {
+        taken = pool.take(entry.ids) ?? (borrow() ? pool.take(entry.ids) : undefined)
+      } catch (error) {
+        answer(entry, error as Error)
+        continue
+      }
+      if (taken === undefined) return
+      const { slot, shared, copyFrom } = taken
+      entry.slot = slot
+      if (copyFrom !== undefined)
+        await withRows([entry], async () => {
+          await programs.copy(copyFrom.cache, slot.cache, shared)
+          slot.tokens.splice(0, Infinity, ...entry.ids.slice(0, shared))
+        })
+      if (!entry.started) entry.cachedTokens = shared
+      entry.started = true
+    }
+  }
+
+  /** Whether another row is about to compute what this one begins with too: then it is copied from there. */
+  const follows = (entry: Entry): boolean => {
+    for (const { slot, asked, ids } of open) {
+      if (slot === undefined || asked === undefined) continue
+      const common = sharedLength(ids, entry.ids)
+      if (common >= worthWaiting && slot.tokens.length < common) return true
+    }
+    return false
+  }
+
+  /** Takes the place of the row that has been left alone for longest. */
+  const borrow = (): boolean => {
+    const limit = performance.now() - patience
+    let idle: Entry | undefined
+    for (const entry of open)
+      if (entry.slot !== undefined && !entry.busy && entry.asked === undefined && entry.since <= (idle?.since ?? limit)) idle = entry
+    if (idle === undefined) return false
+    release(idle)
+    return true
+  }
+
+  /** Tokens that a row's cache does not have yet, those included that logits are wanted of. */
+  const missing = ({ ids, slot, asked }: Entry): number => {
+    if (asked!.count > ids.length - slot!.tokens.length) slot!.truncate(ids.length - asked!.count)
+    return ids.length - slot!.tokens.length
+  }
+
+  const runPiece = async (entry: Entry, longest: number): Promise<void> => {
+    const { ids, asked } = entry
+    const slot = entry.slot!
+    const { count, signal } = asked!
+    const at = slot.tokens.length
+    const left = ids.length - at
+    // What logits are wanted of goes in one piece, or in several that give all of theirs.
+    const judged = count > 1 ? count : 0
+    const before = left - judged
+    const [piece] = piecesOf(before > 0 ? before : left, slot.cache.capacity - at - (before > 0 ? judged : 0), longest)
+    const { tokens, length } = piece!
+    const wanted = before > 0 && judged > 0 ? 'none' : judged > 0 ? 'all' : tokens === left ? 'last' : 'none'
+    const fresh = ids.slice(at, at + tokens)
+    await withRows([entry], async () => {
+      const logits = await programs.extend(slot.cache, fresh, { length, wanted, ...(signal === undefined ? {} : { signal }) })
+      slot.tokens.push(...fresh)
+      if (wanted === 'none' || entry.asked !== asked) return
+      if (wanted === 'last') return answer(entry, [logits])
+      judgements.set(entry, [...(judgements.get(entry) ?? []), ...fresh.map((_, i) => logits.subarray(i * vocabSize, (i + 1) * vocabSize))])
+      if (slot.tokens.length < ids.length) return
+      const all = judgements.get(entry)!
+      judgements.delete(entry)
+      answer(entry, all)
+    })
+  }
+
+  const runStep = async (entries: readonly Entry[]): Promise<void> => {
+    const slots = entries.map(({ slot }) => slot!)
+    const used = new Set(slots)
+    const size = Math.min(rows, 2 ** Math.ceil(Math.log2(entries.length)))
+    const fillers: Slot[] = []
+    while (used.size < size) {
+      const filler = pool.filler(used)
+      if (filler === undefined) break
+      used.add(filler)
+      fillers.push(filler)
+    }
+    const fresh = entries.map(({ ids }) => ids.at(-1)!)
+    const asked = entries.map((entry) => entry.asked)
+    await withRows(entries, async () => {
+      let logits
+      try {
+        logits = await programs.step(
+          [...slots, ...fillers].map(({ cache }) => cache),
+          [...fresh, ...fillers.map(() => 0)],
+        )
+      } catch (error) {
+        for (const filler of fillers) pool.drop(filler)
+        throw error
+      }
+      for (const { cache, tokens } of fillers) cache.truncate(tokens.length)
+      for (const [i, entry] of entries.entries()) {
+        slots[i]!.tokens.push(fresh[i]!)
+        if (entry.asked === asked[i] && entry.asked !== undefined) answer(entry, [logits.subarray(i * vocabSize, (i + 1) * vocabSize)])
+      }
+    })
+  }
+
+  /** A piece of a prompt, and a token for each that waits for one. False when there was nothing to do. */
+  const iterate = async (): Promise<boolean> => {
+    await admit(waiting())
+    if (gone) return false
+    const placed = waiting().filter(({ slot }) => slot !== undefined)
+    const needs = new Map(placed.map((entry) => [entry, missing(entry)]))
+    const single = placed.filter((entry) => needs.get(entry) === 1)
+    const long = placed.filter((entry) => needs.get(entry)! > 1)
+    const others = [...open].some((entry) => entry.slot !== undefined && needs.get(entry) === undefined)
+    if (long.length > 0) {
+      const first = ++pieces % oldestEvery === 0 ? long[0]! : long.reduce((a, b) => (needs.get(b)! < needs.get(a)! ? b : a))
+      await runPiece(first, single.length > 0 || others ? shortPiece : Infinity)
+    }
+    // Those that were answered or left meanwhile are out.
+    const asking = single.filter(({ asked, slot }) => asked !== undefined && slot !== undefined)
+    for (let i = 0; i < asking.length && !gone; i += rows) {
+      const group = asking.slice(i, i + rows)
+      if (group.length === 1) await runPiece(group[0]!, Infinity)
+      else await runStep(group)
+    }
+    return placed.length > 0
+  }
+
+  const run = async (): Promise<void> => {
+    running = true
+    clearTimeout(alarm)
+    try {
+      await turn()
+      while (!gone && (await iterate())) {
+        const left = waiting()
+        if (left.length === 0) break
+        // Those that were answered just now may want to be in the next step.
+        if (left.length < open.size) await turned()
+        else await turn()
+      }
+    } catch (error) {
+      for (const entry of waiting()) answer(entry, error as Error)
+    } finally {
+      running = false
+    }
+    if (gone) return
+    // Nobody has a place to give away now; somebody may have left his by then.
+    if (waiting().length > 0) alarm = later(kick, patience)
+  }
+
+  /** Starts a round: at once when all that are open wait, else when everybody has had a turn to ask. */
+  const kick = (): void => {
+    if (running || gone) return
+    const count = waiting().length
+    if (count === 0) return
+    if (count === open.size) return void run()
+    if (planned) return
+    planned = true
+    void turned().then(() => {
+      planned = false
+      if (!running && !gone && waiting().length > 0) void run()
+    })
+  }
+
+  const ask = (entry: Entry, count: number, signal: AbortSignal | undefined): Promise<Float32Array[]> =>
+    new Promise((resolve, reject) => {
+      if (gone || entry.closed) return reject(disposed())
+      if (signal?.aborted === true) return reject(abortedBy(signal))
+      const leave = (): void => answer(entry, abortedBy(signal!))
+      signal?.addEventListener('abort', leave, { once: true })
+      judgements.delete(entry)
+      entry.since = performance.now()
+      entry.asked = {
+        count,
+        signal,
+        settle(result) {
+          signal?.removeEventListener('abort', leave)
+          if (result instanceof Error) reject(isAbort(result) ? abortedBy(signal, result) : result)
+          else resolve(result)
+        },
+      }
+      kick()
+    })
+
+  return {
+    open(ids) {
+      if (gone) throw disposed()
+      const entry: Entry = {
+        ids: [...ids],
+        slot: undefined,
+        cachedTokens: 0,
+        started: false,
+        asked: undefined,
+        busy: false,
+        closed: false,
+        since: performance.now(),
+      }
+      open.add(entry)
+      const close = (): void => {
+        if (entry.closed) return
+        entry.closed = true
+        open.delete(entry)
+        if (entry.asked !== undefined) answer(entry, disposed())
+        release(entry)
+        kick()
+      }
+      return {
+        ids: entry.ids,
+        get cachedTokens() {
+          return entry.cachedTokens
+        },
+        next: async (signal) => (await ask(entry, 1, signal))[0]!,
+        nextOf: (count, signal) => ask(entry, count, signal),
+        replace(from, others) {
+          entry.ids.splice(from, Infinity, ...others)
+          entry.slot?.truncate(from)
+        },
+        close,
+        [Symbol.dispose]: close,
+      }
+    },
+    dispose() {
+      if (gone) return
+      gone = true
+      clearTimeout(alarm)
+      for (const entry of open) {
+        answer(entry, disposed())
+        release(entry)
+      }
+      pool.dispose()
+    },
+  }
+}
+
+const disposed = (): TransformerError =>
+  new TransformerError('DISPOSED', 'the model was disposed; keep it until its last generation has ended')
+
+const abortedBy = (signal: AbortSignal | undefined, cause: unknown = signal?.reason): AbortedError =>
+  new AbortedError('Generation was aborted by its signal', { cause })
+
+const isAbort = (error: Error): boolean => (error as { readonly code?: unknown }).code === 'ABORTED'
+
+/** A timer that keeps no process alive. */
+function later(what: () => void, milliseconds: number): ReturnType<typeof setTimeout> {
+  const timer = setTimeout(what, milliseconds)
+  ;(timer as { unref?: () => void }).unref?.()
+  return timer
+}
