@@ -1,4 +1,4 @@
-import { FixedCache } from './fixed.js'
+import type { FixedCache } from './fixed.js'
 
 /** Fewer shared tokens than this are computed anew: a prompt's shortest piece costs the same. */
 const leastShared = 16
