@@ -62,7 +62,7 @@ export function looking(
     const hidden = forwardHidden(weights, inputs, models.policy)
     const { weights: own, head } = trained.value
     const values = scalarsOf(head, own === undefined ? hidden : forwardHidden(own, inputs, models.value!))
-    const logits = project(weights, hidden)
+    const logits = project(weights, hidden, models.policy.config)
     return { inputs, targets, logits, values, logprobs: logprobsOf(logits, targets, { temperature }) }
   }
 }

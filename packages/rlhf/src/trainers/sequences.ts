@@ -12,8 +12,10 @@ export function sequenceLogprobs(
   options: ForwardOptions,
 ): Tensor {
   const hidden = forwardHidden(weights, ids, options)
-  const { vocabSize, width } = options.config
-  if (vocabSize <= largestVocabulary) return logprobsOf(project(weights, hidden), targets).sum(-1)
+  const { vocabSize, width, logitSoftcap } = options.config
+  // A head with a soft cap has no kernel that works chunk by chunk.
+  if (vocabSize <= largestVocabulary || logitSoftcap !== undefined)
+    return logprobsOf(project(weights, hidden, options.config), targets).sum(-1)
   const [rows, length] = ids.shape as readonly [number, number]
   const labels = targets.reshape(rows * length)
   const { weight, bias } = headOf(weights)

@@ -69,7 +69,7 @@ export function sft(options: SftTrainOptions): SftRun {
     loss(weights, batch, { model, count, train }) {
       const { ids, targets } = batch as { readonly [name in 'ids' | 'targets']: (typeof batch)[string] }
       if (model.config.vocabSize <= largestVocabulary)
-        return sftLoss(project(weights, forwardHidden(weights, ids, { ...model, ...train })), targets, { count })
+        return sftLoss(project(weights, forwardHidden(weights, ids, { ...model, ...train }), model.config), targets, { count })
       const total = summedLoss(weights, { ids, targets }, { ...model, ...train, masked: true })
       return { loss: total.div(count), metrics: { accuracy: count.mul(0) } }
     },

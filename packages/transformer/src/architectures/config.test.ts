@@ -42,12 +42,14 @@ describe('configurations', () => {
       }
       return 'accepted'
     }
-    expect(message({ layers: 0 })).toBe('config.layers is 0; expected an integer from 1 to 2147483647')
+    expect(message({ layers: 0 })).toBe('config.layers is 0; expected an integer from 1 to 4096')
     expect(message({ width: 1e12 })).toContain('config.width is 1000000000000')
     expect(message({ context: '8' })).toContain('config.context is "8"')
     expect(message({ kvHeads: 3 })).toContain('config.kvHeads is 3; expected a divisor of heads (4)')
     expect(message({ headWidth: 3 })).toContain('config.headWidth is 3; expected an even number')
-    expect(message({ activation: 'relu' })).toContain(`config.activation is "relu"; expected one of 'gelu', 'geluTanh', 'swiglu'`)
+    expect(message({ activation: 'relu' })).toContain(
+      `config.activation is "relu"; expected one of 'gelu', 'geluTanh', 'swiglu', 'geglu', 'gegluTanh'`,
+    )
     expect(message({ bias: undefined })).toContain('config.bias is undefined; expected true or false')
     expect(message({ dropout: 1 })).toContain('config.dropout is 1')
     expect(message({ ropeBase: NaN })).toContain('config.ropeBase is NaN')

@@ -57,13 +57,13 @@ export function forward(weights: AnyDecoderWeights, ids: Tensor, options: Captur
 export function forward(weights: AnyDecoderWeights, ids: Tensor, options: ForwardOptions): Tensor
 export function forward(weights: AnyDecoderWeights, ids: Tensor, options: ForwardOptions & Partial<CaptureOptions>): Tensor | Captured {
   const { capture } = options
-  if (capture === undefined) return project(weights, forwardHidden(weights, ids, options))
+  if (capture === undefined) return project(weights, forwardHidden(weights, ids, options), options.config)
   const unknown = capture.find((name) => name !== 'attention')
   if (unknown !== undefined)
     throw new TransformerError('OPTION', `forward: nothing called ${JSON.stringify(unknown)} can be captured; expected 'attention'`)
   const attention: Tensor[] = []
   const seen = capture.includes('attention') ? { observe: (probabilities: Tensor) => void attention.push(probabilities) } : {}
-  return { logits: project(weights, runBlocks(weights, ids, options, seen)), attention }
+  return { logits: project(weights, runBlocks(weights, ids, options, seen), options.config), attention }
 }
 
 /** The same up to the last norm, without the head: ids [B, T] → [B, T, width]. */
@@ -79,13 +79,11 @@ export function runBlocks(
   const { config } = options
   checkIds(ids, config)
   const dropout = dropoutOf(options)
-  const context = { ...contextOf(options, 0), ...view }
-  let x = embed(weights.embedding, ids, config.width)
-  if (weights.positions !== undefined) x = addPositions(weights.positions, x, 0)
-  x = drop(x, dropout, 'embedding')
+  const contextAt = contextsOf(options, 0)
+  let x = drop(embedded(weights, ids, config, 0), dropout, 'embedding')
   weights.blocks.forEach((layer, i) => {
     const own = dropoutFor(dropout, `blocks.${i}`)
-    x = block(layer, x, own === undefined ? context : { ...context, dropout: own })
+    x = block(layer, x, { ...contextAt(i), ...view, ...(own === undefined ? {} : { dropout: own }) })
   })
   return norm(weights.norm, x, config)
 }
@@ -104,32 +102,49 @@ export function forwardCached<Cache extends LayerCache | readonly LayerCache[]>(
 ): { readonly logits: Tensor; readonly cache: Cache[] } {
   const { config, position, only } = options
   checkIds(ids, config)
-  const context = contextOf(options, position)
-  let x = embed(weights.embedding, ids, config.width)
-  if (weights.positions !== undefined) x = addPositions(weights.positions, x, position)
+  const contextAt = contextsOf(options, position)
+  let x = embedded(weights, ids, config, position)
   const written = weights.blocks.map((layer, i) => {
-    const result = blockWithCache(layer, x, cache[i]!, context)
+    const result = blockWithCache(layer, x, cache[i]!, contextAt(i))
     x = result.out
     return result.cache
   })
   if (only !== undefined) x = x.slice(1, only, typeof only === 'number' ? only + 1 : next(only))
-  return { logits: project(weights, norm(weights.norm, x, config)), cache: written }
+  return { logits: project(weights, norm(weights.norm, x, config), config), cache: written }
 }
 
-/** The output head: hidden [..., width] → logits [..., vocabSize]. */
-export const project = (weights: AnyDecoderWeights, hidden: Tensor): Tensor => linear(headOf(weights), hidden)
+/** The output head: hidden [..., width] → logits [..., vocabSize], under the configuration's soft cap. */
+export function project(weights: AnyDecoderWeights, hidden: Tensor, { logitSoftcap }: Pick<DecoderConfig, 'logitSoftcap'>): Tensor {
+  const logits = linear(headOf(weights), hidden)
+  return logitSoftcap === undefined ? logits : logits.div(logitSoftcap).tanh().mul(logitSoftcap)
+}
 
-/** The matrix of the output head, [vocabSize, width]: the embedding table itself when tied. */
+/** The matrix of the output head, [vocabSize, width]: the embedding table itself when tied. What it gives is not capped yet, see {@link project}. */
 export const headOf = <Weight extends Matrix>(weights: DecoderWeights<Tensor, Weight>): LinearWeights<Tensor, Weight> =>
   weights.head ?? weights.embedding
 
 const next = (index: Exclude<Index, number>): Index => (index.kind === 'sym' ? index.plus(1) : index.sym.plus(index.offset + 1))
 
-function contextOf({ config, rotary }: ModelOptions, start: Start): BlockContext {
-  if (config.positions === 'learned') return { shape: config, start }
-  if (rotary === undefined)
+function embedded(weights: AnyDecoderWeights, ids: Tensor, { embeddingScale, width }: DecoderConfig, start: Start): Tensor {
+  const rows = embed(weights.embedding, ids, width)
+  const x = embeddingScale === undefined ? rows : rows.mul(embeddingScale)
+  return weights.positions === undefined ? x : addPositions(weights.positions, x, start)
+}
+
+/** What each layer needs to know: layers may differ in their windows, and in the rotary base with them. */
+function contextsOf({ config, rotary }: ModelOptions, start: Start): (layer: number) => BlockContext {
+  if (config.positions === 'rotary' && rotary === undefined)
     throw new TransformerError('OPTION', 'this model has rotary positions; pass rotary: rotaryTables(config), made once, beside config')
-  return { shape: config, rotary, start }
+  return (layer) => {
+    const { [layer]: window = 0 } = config.windows ?? []
+    const tables = window === 0 ? rotary : (rotary?.local ?? rotary)
+    return {
+      shape: config,
+      start,
+      ...(config.positions === 'learned' ? {} : { rotary: tables! }),
+      ...(window === 0 || window >= config.context ? {} : { window }),
+    }
+  }
 }
 
 function dropoutOf({ config, train = false, key }: ForwardOptions): Dropout | undefined {

@@ -2,10 +2,12 @@ import { flattenTree, forEachLeaf, mapTree, type Tensor, type Tree } from '@tess
 import { TransformerError } from '../errors.js'
 import type { BlockWeights } from '../layers/block.js'
 import type { EmbeddingWeights } from '../layers/embedding.js'
+import type { FeedForwardWeights } from '../layers/feed-forward.js'
 import type { LinearWeights } from '../layers/linear.js'
+import type { MixtureWeights } from '../layers/mixture.js'
 import type { NormWeights } from '../layers/norm.js'
 import { layoutOf, type Matrix } from '../layers/packed.js'
-import type { DecoderConfig } from './config.js'
+import { isGated, type DecoderConfig, type MixtureConfig } from './config.js'
 
 /** All weights of a decoder, nested as the model is; the dotted paths are the names in our checkpoints. */
 export interface DecoderWeights<Leaf = Tensor, Weight = Leaf> {
@@ -24,7 +26,7 @@ export type AnyDecoderWeights = DecoderWeights<Tensor, Matrix>
 
 /** Whether a weight may be packed: the matrices of linear layers, and the table of tokens. */
 export const isPackable = (name: string, shape: readonly unknown[]): boolean =>
-  shape.length === 2 && name.endsWith('.weight') && name !== 'positions.weight' && !name.includes('.router.')
+  shape.length === 2 && name.endsWith('.weight') && name !== 'positions.weight' && !/\.(router|sharedGate)\./.test(name)
 
 /** What one weight is: its shape and how it starts. */
 export class WeightSpec {
@@ -40,32 +42,49 @@ export class WeightSpec {
 
 /** The weights that a configuration calls for, as a record with a {@link WeightSpec} in place of each tensor. */
 export function weightSpecs(config: DecoderConfig): DecoderWeights<WeightSpec> {
-  const { vocabSize, width, hidden, heads, kvHeads, headWidth } = config
-  const { attentionBias = config.bias, queryKeyNorm = false } = config
+  const { vocabSize, width, hidden, heads, kvHeads, headWidth, mixture } = config
+  const { attentionBias = config.bias, queryKeyNorm, normPlacement = 'pre' } = config
+  const gated = isGated(config.activation)
   const linear = (out: number, into: number, start: WeightSpec['start'] = 'normal', bias = config.bias): LinearWeights<WeightSpec> => ({
     weight: new WeightSpec([out, into], start),
     ...(bias ? { bias: new WeightSpec([out], 'zeros') } : {}),
   })
-  const headNorm = (): NormWeights<WeightSpec> => ({ weight: new WeightSpec([headWidth], 'ones') })
+  const rowNorm = (count: number): NormWeights<WeightSpec> => ({
+    weight: new WeightSpec([queryKeyNorm === 'head' ? headWidth : count * headWidth], 'ones'),
+  })
   const norm = (): NormWeights<WeightSpec> => ({
     weight: new WeightSpec([width], 'ones'),
     ...(config.bias && config.norm === 'layer' ? { bias: new WeightSpec([width], 'zeros') } : {}),
   })
-  const block = (): BlockWeights<WeightSpec> => ({
-    attentionNorm: norm(),
+  const feedForward = (inner: number): FeedForwardWeights<WeightSpec> => ({
+    up: linear(inner, width),
+    ...(gated ? { gate: linear(inner, width) } : {}),
+    down: linear(width, inner, 'residual'),
+  })
+  const experts = ({ experts: count, hidden: inner, sharedHidden }: MixtureConfig): MixtureWeights<WeightSpec> => ({
+    router: { weight: new WeightSpec([count, width], 'normal') },
+    experts: {
+      up: { weight: new WeightSpec([count, inner, width], 'normal') },
+      gate: { weight: new WeightSpec([count, inner, width], 'normal') },
+      down: { weight: new WeightSpec([count, width, inner], 'residual') },
+    },
+    ...(sharedHidden === undefined
+      ? {}
+      : { shared: feedForward(sharedHidden), sharedGate: { weight: new WeightSpec([1, width], 'normal') } }),
+  })
+  const block = (_: unknown, layer: number): BlockWeights<WeightSpec> => ({
+    ...(normPlacement === 'post' ? {} : { attentionNorm: norm() }),
     attention: {
       query: linear(heads * headWidth, width, 'normal', attentionBias),
       key: linear(kvHeads * headWidth, width, 'normal', attentionBias),
       value: linear(kvHeads * headWidth, width, 'normal', attentionBias),
-      ...(queryKeyNorm ? { queryNorm: headNorm(), keyNorm: headNorm() } : {}),
+      ...(queryKeyNorm === undefined ? {} : { queryNorm: rowNorm(heads), keyNorm: rowNorm(kvHeads) }),
       output: linear(width, heads * headWidth, 'residual'),
     },
-    feedForwardNorm: norm(),
-    feedForward: {
-      up: linear(hidden, width),
-      ...(config.activation === 'swiglu' ? { gate: linear(hidden, width) } : {}),
-      down: linear(width, hidden, 'residual'),
-    },
+    ...(normPlacement === 'pre' ? {} : { attentionOutputNorm: norm() }),
+    ...(normPlacement === 'post' ? {} : { feedForwardNorm: norm() }),
+    feedForward: mixture === undefined || mixture.denseLayers?.includes(layer) === true ? feedForward(hidden) : experts(mixture),
+    ...(normPlacement === 'pre' ? {} : { feedForwardOutputNorm: norm() }),
   })
   return {
     embedding: { weight: new WeightSpec([vocabSize, width], 'normal') },

@@ -3,7 +3,8 @@ import type { GgufFile, GgufValue } from '@tesserae/tensor'
 import { checkConfig, type DecoderConfig } from '../architectures/config.js'
 import { TransformerError } from '../errors.js'
 import { families } from './families/all.js'
-import { ConfigFields, type Family } from './families/family.js'
+import { ConfigFields } from './families/family.js'
+import { ggufNames } from './families/names.js'
 import { checkWeightType, type WeightType } from './matrix.js'
 import type { QuantizedModel } from './quantize.js'
 import { readPackedRecord } from './record.js'
@@ -17,49 +18,53 @@ export interface GgufModel extends QuantizedModel {
 /**
  * The configuration that a GGUF file describes. Errors: CHECKPOINT for other architectures and for what is not computed here; CONFIG for sizes out of range.
  */
-export async function readGgufConfig(file: GgufFile, label: string): Promise<{ readonly config: DecoderConfig; readonly family: Family }> {
+export async function readGgufConfig(file: GgufFile, label: string): Promise<DecoderConfig> {
   const fields = new ConfigFields(scalarsOf(file.metadata), label)
   const architecture = fields.text('general.architecture')
-  const family = families.find(({ gguf }) => gguf.architectures.includes(architecture))
+  const family = families.find(({ architectures }) => architectures.includes(architecture))
   if (family === undefined) {
-    const known = families.flatMap(({ gguf }) => gguf.architectures)
+    const known = families.flatMap(({ architectures }) => architectures)
     throw new TransformerError(
       'CHECKPOINT',
       `${label}: general.architecture is ${JSON.stringify(architecture).slice(0, 80)}; expected one of ${known.join(', ')}`,
     )
   }
   const tokens = file.metadata.get('tokenizer.ggml.tokens')
-  const config = family.gguf.config(fields, {
+  const lists = await listsOf(file, label)
+  const config = family.ggufConfig(fields, {
     tokens: Array.isArray(tokens) ? tokens.length : fields.number(`${architecture}.vocab_size`),
     has: (name) => file.has(name),
-    divisors: await divisorsOf(file, label),
+    numbers: (name) => lists.get(name),
   })
-  return { config: checkConfig(config), family }
+  return checkConfig(config)
 }
 
 /** Reads a model out of a GGUF file, its matrices in a type: by default as the file has them. Errors: OPTION, CHECKPOINT, CONFIG; FILE, IO and DTYPE of the reader. */
 export async function readGgufModel(file: GgufFile, label = 'GGUF', options: { readonly dtype?: WeightType } = {}): Promise<GgufModel> {
   const { dtype = 'auto' } = options
   checkWeightType(dtype)
-  const { config, family } = await readGgufConfig(file, label)
+  const config = await readGgufConfig(file, label)
   return {
     config,
-    weights: await readPackedRecord(file, config, label, { names: family.gguf.names, type: dtype }),
+    weights: await readPackedRecord(file, config, label, { names: ggufNames(config, file.has), type: dtype }),
     metadata: file.metadata,
   }
 }
 
-/** What rotary angles are divided by, as Llama 3.1's are. */
-async function divisorsOf(file: GgufFile, label: string): Promise<readonly number[] | undefined> {
-  const name = 'rope_freqs.weight'
-  if (!file.has(name)) return undefined
-  if (file.info(name).bytes > 2 ** 16)
-    throw new TransformerError(
-      'CHECKPOINT',
-      `${label}: ${name} has ${file.info(name).bytes} bytes; expected a number for each pair of a head`,
-    )
-  const { bytes } = await file.tensor(name, { dtype: 'f32' })
-  return Array.from(new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4))
+/** What rotary angles are divided by, as Llama 3.1's and Phi-3's are. */
+async function listsOf(file: GgufFile, label: string): Promise<ReadonlyMap<string, readonly number[]>> {
+  const lists = new Map<string, readonly number[]>()
+  for (const name of ['rope_freqs.weight', 'rope_factors_long.weight', 'rope_factors_short.weight']) {
+    if (!file.has(name)) continue
+    if (file.info(name).bytes > 2 ** 16)
+      throw new TransformerError(
+        'CHECKPOINT',
+        `${label}: ${name} has ${file.info(name).bytes} bytes; expected a number for each pair of a head`,
+      )
+    const { bytes } = await file.tensor(name, { dtype: 'f32' })
+    lists.set(name, Array.from(new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)))
+  }
+  return lists
 }
 
 function scalarsOf(metadata: ReadonlyMap<string, GgufValue>): Record<string, unknown> {

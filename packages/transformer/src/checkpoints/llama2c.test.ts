@@ -64,7 +64,7 @@ describe('readLlama2c', () => {
       'norm.weight': 744,
     })
     expect(weights.head).toBeUndefined()
-    expect(weights.blocks[0]!.feedForward.down.weight.shape).toEqual([8, 6])
+    expect(namedWeights(weights).get('blocks.0.feedForward.down.weight')!.shape).toEqual([8, 6])
     expect(weights.blocks[0]!.attention.key.weight.shape).toEqual([4, 8])
   })
 
@@ -100,6 +100,7 @@ describe('readLlama2c', () => {
       [8, 6, 2, 4, 3, 5, 3],
       [8, 6, 2, 4, 2, 0, 3],
       [4, 6, 2, 4, 2, 5, 3],
+      [8, 6, huge, 4, 2, 5, 3],
     ]) {
       const bytes = checkpoint()
       header.forEach((value, i) => new DataView(bytes.buffer).setInt32(4 * i, value, true))
@@ -107,7 +108,7 @@ describe('readLlama2c', () => {
     }
     for (const header of [
       [8, huge, 2, 4, 2, 5, 3],
-      [huge - 1, huge, huge, 1, 1, -huge, huge],
+      [huge - 1, huge, 4096, 1, 1, -huge, huge],
     ]) {
       const bytes = checkpoint()
       header.forEach((value, i) => new DataView(bytes.buffer).setInt32(4 * i, value, true))

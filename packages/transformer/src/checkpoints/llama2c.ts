@@ -7,7 +7,7 @@
  * Format: `legacy_export` of export.py and run.c in karpathy/llama2.c.
  */
 import { fromBytes, type Tensor } from '@tesserae/tensor'
-import type { DecoderConfig } from '../architectures/config.js'
+import { mostLayers, type DecoderConfig } from '../architectures/config.js'
 import { llama } from '../architectures/llama.js'
 import type { DecoderWeights } from '../architectures/weights.js'
 import { TransformerError } from '../errors.js'
@@ -58,7 +58,7 @@ function readHeader(bytes: Uint8Array, label: string): Header {
   const values = headerFields.map((_, i) => view.getInt32(4 * i, true))
   const [width, hidden, layers, heads, kvHeads, vocabulary, context] = values as [number, number, number, number, number, number, number]
   const bad = headerFields.find((name, i) => (name === 'vocabulary' ? values[i] === 0 : values[i]! < 1))
-  if (bad !== undefined || width % heads !== 0 || heads % kvHeads !== 0 || (width / heads) % 2 !== 0)
+  if (bad !== undefined || layers > mostLayers || width % heads !== 0 || heads % kvHeads !== 0 || (width / heads) % 2 !== 0)
     fail(
       `its header says ${values.map((value, i) => `${headerFields[i]} ${value}`).join(', ')}, which describes no model; it is not a version 0 checkpoint of llama2.c`,
     )

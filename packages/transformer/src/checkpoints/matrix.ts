@@ -11,8 +11,9 @@ import {
 } from '@tesserae/tensor'
 import { isPackable } from '../architectures/weights.js'
 import { TransformerError } from '../errors.js'
-import type { PackedMatrix } from '../layers/packed.js'
-import type { RecordNames } from './families/family.js'
+import type { Matrix, PackedMatrix } from '../layers/packed.js'
+import { assembled, isPlain, rowsOf, sourceOf } from './assemble.js'
+import type { RecordNames, WeightSource } from './families/family.js'
 
 /**
  * What matrices of a model are kept in. `'auto'`: those that a GGUF file has in blocks of few bits as they are, others as f32. `'f32'`: all decoded. `'q8'`, `'q4'`: all in blocks of 32 values of 8 or 4 bits that share
@@ -32,28 +33,65 @@ export function checkWeightType(type: WeightType): void {
 }
 
 /** How a matrix of a file will be packed; undefined for f32. */
-function layoutIn(file: Tensors, name: string, type: WeightType): QuantizedLayout | undefined {
+function layoutIn(file: Tensors, source: WeightSource, shape: readonly number[], type: WeightType): QuantizedLayout | undefined {
   if (type === 'f32') return undefined
-  if (type === 'auto') return isGguf(file) ? file.layout(name) : undefined
-  const { shape } = file.info(name)
+  if (type === 'auto') return isGguf(file) && isPlain(source) ? file.layout(source.names[0]!) : undefined
   return shape.length === 2 && shape[1]! % 32 === 0 ? { bits: type === 'q8' ? 8 : 4, block: 32, hasMins: false } : undefined
 }
 
 /** How the weights of a model are going to be packed, for `modelMemory`. */
 export const layoutsIn =
   (file: Tensors, names: RecordNames, type: WeightType = 'auto') =>
-  (name: string, shape: readonly number[]): QuantizedLayout | undefined =>
-    isPackable(name, shape) && file.has(names.nameOf(name)) ? layoutIn(file, names.nameOf(name), type) : undefined
+  (name: string, shape: readonly number[]): QuantizedLayout | undefined => {
+    const source = sourceOf(names, name)
+    return isPackable(name, shape) && source.names.every((one) => file.has(one)) ? layoutIn(file, source, shape, type) : undefined
+  }
 
-/** Reads a matrix [rows, columns]. Errors: those of the reader. */
-export async function readMatrix(file: Tensors, name: string, type: WeightType): Promise<Tensor | PackedMatrix> {
-  const isPacked = layoutIn(file, name, type) !== undefined
-  if (isPacked && type === 'auto') return packedOf(await (file as GgufFile).quantized(name))
-  const stored = await file.tensor(name, { dtype: 'f32' })
-  if (!isPacked) return tensorOf(stored)
-  const { bytes, shape } = stored
-  const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
-  return packedOf(quantizeMatrix(type === 'q8' ? 'Q8_0' : 'Q4_0', values, shape as readonly [number, number]))
+/**
+ * Reads matrices [rows, columns] and other weights, one after the other: a tensor that holds several of them is kept until another one is asked for. Errors: those of the file's reader.
+ */
+export function matrixReader(file: Tensors): (source: WeightSource, shape: readonly number[], type: WeightType) => Promise<Matrix> {
+  const stored = keepingLast((name) => file.tensor(name, { dtype: 'f32' }))
+  const quantized = keepingLast((name) => (file as GgufFile).quantized(name))
+  const numbers = keepingLast(async (name) => numbersOf(await stored(name)))
+  return async (source, shape, type) => {
+    const layout = layoutIn(file, source, shape, type)
+    if (layout !== undefined && type === 'auto') return packedOf(someRows(await quantized(source.names[0]!), source.rows))
+    if (layout === undefined && isPlain(source) && source.rows === undefined)
+      return tensorOf({ ...(await stored(source.names[0]!)), shape })
+    const values = await assembled(source, shape, numbers)
+    if (layout !== undefined) return packedOf(quantizeMatrix(type === 'q8' ? 'Q8_0' : 'Q4_0', values, shape as readonly [number, number]))
+    return tensorOf({ bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength), dtype: 'f32', shape })
+  }
+}
+
+function keepingLast<T>(read: (name: string) => Promise<T>): (name: string) => Promise<T> {
+  let last: { readonly name: string; readonly value: T } | undefined
+  return async (name) => {
+    if (last?.name === name) return last.value
+    last = undefined
+    const value = await read(name)
+    last = { name, value }
+    return value
+  }
+}
+
+function numbersOf({ bytes }: StoredTensor): Float32Array {
+  const aligned = bytes.byteOffset % 4 === 0 ? bytes : bytes.slice()
+  return new Float32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4)
+}
+
+/** The blocks of some rows of a matrix. */
+function someRows(matrix: StoredQuantized, rows: WeightSource['rows']): StoredQuantized {
+  if (rows === undefined) return matrix
+  const count = rows.ranges.reduce((sum, [from, to]) => sum + to - from, 0)
+  const some = (stored: StoredTensor): StoredTensor => ({
+    ...stored,
+    bytes: rowsOf(stored.bytes, rows),
+    shape: [count, ...stored.shape.slice(1)],
+  })
+  const { packed, scales, mins } = matrix
+  return { ...matrix, packed: some(packed), scales: some(scales), ...(mins === undefined ? {} : { mins: some(mins) }) }
 }
 
 const isGguf = (file: Tensors): file is GgufFile => 'layout' in file && 'quantized' in file

@@ -13,8 +13,9 @@ import {
 } from '../architectures/weights.js'
 import { TransformerError } from '../errors.js'
 import { isPacked, type Matrix } from '../layers/packed.js'
-import type { RecordNames } from './families/family.js'
-import { readMatrix, type WeightType } from './matrix.js'
+import { shapeInFile, sourceOf } from './assemble.js'
+import type { RecordNames, WeightSource } from './families/family.js'
+import { matrixReader, type WeightType } from './matrix.js'
 
 /** Entries for a safetensors writer. Each weight is read from its device when its turn comes. */
 export const entriesOf = (weights: DecoderWeights, prefix = ''): TensorEntry[] =>
@@ -27,7 +28,7 @@ export const entriesOf = (weights: DecoderWeights, prefix = ''): TensorEntry[] =
 
 /** Our own names, behind a prefix. `others` are further prefixes that the file may hold. */
 const ownNames = (prefix = '', others: readonly string[] = []): RecordNames => ({
-  nameOf: (weight) => prefix + weight,
+  sourceOf: (weight) => prefix + weight,
   isOther: (name) => others.some((other) => name.startsWith(other)),
 })
 
@@ -46,38 +47,51 @@ export async function readPackedRecord(
   { names = ownNames(), type }: { readonly names?: RecordNames | undefined; readonly type: WeightType },
 ): Promise<AnyDecoderWeights> {
   const specs = weightSpecs(config)
-  const wanted = namedWeights(specs)
-  for (const [name, { shape }] of wanted) {
-    if (!file.has(names.nameOf(name)))
-      throw new TransformerError(
-        'CHECKPOINT',
-        `${label}: tensor '${names.nameOf(name)}' [${shape.join(', ')}] is missing; its configuration calls for it, so the two belong to different models`,
-      )
-    const found = file.info(names.nameOf(name)).shape
-    if (found.length !== shape.length || found.some((dim, i) => dim !== shape[i]))
-      throw new TransformerError(
-        'CHECKPOINT',
-        `${label}: tensor '${names.nameOf(name)}' is [${found.join(', ')}]; its configuration calls for [${shape.join(', ')}], so the two belong to different models`,
-      )
-  }
-  const known = new Set(Array.from(wanted.keys(), (name) => names.nameOf(name)))
-  const extra = file.names.find((name) => !known.has(name) && !names.isOther(name))
-  if (extra !== undefined)
-    throw new TransformerError(
-      'CHECKPOINT',
-      `${label}: tensor '${extra}' is not part of its configuration, so the two belong to different models`,
-    )
+  const wanted = new Map<string, Wanted>()
+  for (const [weight, { shape }] of namedWeights(specs)) wanted.set(weight, { shape, source: sourceOf(names, weight) })
+  checkSources(file, [...wanted.values()], label, names)
   const read = new Map<string, Matrix>()
   try {
-    for (const [name, { shape }] of wanted) {
-      const stored = names.nameOf(name)
-      read.set(name, await readMatrix(file, stored, isPackable(name, shape) ? type : 'f32'))
-    }
+    const matrix = matrixReader(file)
+    for (const [weight, { shape, source }] of wanted)
+      read.set(weight, await matrix(source, shape, isPackable(weight, shape) ? type : 'f32'))
   } catch (error) {
     for (const weight of read.values()) for (const part of isPacked(weight) ? Object.values(weight) : [weight]) part?.dispose()
     throw error
   }
   return mapWeights(specs, (_, name) => read.get(name)!) as AnyDecoderWeights
+}
+
+interface Wanted {
+  readonly shape: readonly number[]
+  readonly source: WeightSource
+}
+
+/** Every tensor is there with its shape, and no other. */
+function checkSources(file: Tensors, wanted: readonly Wanted[], label: string, { isOther }: RecordNames): void {
+  for (const { shape, source } of wanted) {
+    const expected = shapeInFile(source, shape)
+    for (const name of source.names) {
+      if (!file.has(name))
+        throw new TransformerError(
+          'CHECKPOINT',
+          `${label}: tensor '${name}' [${expected.join(', ')}] is missing; its configuration calls for it, so the two belong to different models`,
+        )
+      const found = file.info(name).shape
+      if (found.length !== expected.length || found.some((dim, i) => dim !== expected[i]))
+        throw new TransformerError(
+          'CHECKPOINT',
+          `${label}: tensor '${name}' is [${found.join(', ')}]; its configuration calls for [${expected.join(', ')}], so the two belong to different models`,
+        )
+    }
+  }
+  const known = new Set(wanted.flatMap(({ source }) => source.names))
+  const extra = file.names.find((name) => !known.has(name) && !isOther(name))
+  if (extra !== undefined)
+    throw new TransformerError(
+      'CHECKPOINT',
+      `${label}: tensor '${extra}' is not part of its configuration, so the two belong to different models`,
+    )
 }
 
 /** Several records out of one file, or none: what was read is freed when a later one fails. */

@@ -2,7 +2,7 @@ import { realize, type Device } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import type { ModelOptions } from '../architectures/decoder.js'
 import { disposeWeights, namedWeights, type AnyDecoderWeights } from '../architectures/weights.js'
-import { disposeRotary, rotaryTables } from '../layers/rotary.js'
+import { disposeRotary, rotaryTables, rotaryTensors } from '../layers/rotary.js'
 
 /** Weights ready for programs that do not change them. */
 export interface HeldWeights {
@@ -25,7 +25,7 @@ export async function holdWeights(
   await realize(leaves, { device })
   if (!borrow) for (const leaf of leaves) leaf.freeze()
   const rotary = config.positions === 'rotary' ? rotaryTables(config) : undefined
-  if (rotary !== undefined) for (const table of [rotary.cos, rotary.sin]) table.freeze()
+  if (rotary !== undefined) for (const table of rotaryTensors(rotary)) table.freeze()
   return {
     model: { config, ...(rotary === undefined ? {} : { rotary }) },
     release() {

@@ -1,10 +1,10 @@
-import { attendCached, attention, concat, rmsNorm, rope, tril, where, type Tensor } from '@tesserae/tensor'
+import { attendCached, attention, concat, rmsNorm, rope, tril, triu, where, type Tensor } from '@tesserae/tensor'
 import { positionsFrom, type Start } from './embedding.js'
 import { drop, type Dropout } from './dropout.js'
 import { linear, type LinearWeights } from './linear.js'
 import type { NormWeights } from './norm.js'
 import type { Matrix } from './packed.js'
-import type { RotaryTables } from './rotary.js'
+import type { RotaryTable } from './rotary.js'
 
 /** Projections of one attention layer: query [heads · headWidth, width], key and value [kvHeads · headWidth, width], output [width, heads · headWidth]. */
 export interface AttentionWeights<Leaf = Tensor, Weight = Leaf> {
@@ -12,7 +12,7 @@ export interface AttentionWeights<Leaf = Tensor, Weight = Leaf> {
   readonly key: LinearWeights<Leaf, Weight>
   readonly value: LinearWeights<Leaf, Weight>
   readonly output: LinearWeights<Leaf, Weight>
-  /** Of queries and keys head by head, each [headWidth]; Qwen 3. */
+  /** Of queries and keys: head by head, each [headWidth] (Qwen 3, Gemma 3), or of all heads together (OLMo 2). */
   readonly queryNorm?: NormWeights<Leaf>
   readonly keyNorm?: NormWeights<Leaf>
 }
@@ -29,14 +29,22 @@ export interface AttentionShape {
   readonly kvHeads: number
   readonly headWidth: number
   readonly ropeInterleaved: boolean
-  /** Added to the mean square in the norms of queries and keys. */
+  /** Whether the norms of queries and keys, where there are any, are of each head or of all together. */
+  readonly queryKeyNorm?: 'head' | 'projection'
+  /** Added to the mean square in those norms. */
   readonly normEps?: number
+  /** Factor on the product of a query and a key; default 1/√headWidth. */
+  readonly attentionScale?: number
+  /** Scores become c · tanh(scores / c). */
+  readonly attentionSoftcap?: number
 }
 
 export interface AttentionContext {
   readonly shape: AttentionShape
   /** Present when positions are rotary. */
-  readonly rotary?: RotaryTables
+  readonly rotary?: RotaryTable
+  /** Tokens that one sees, itself included; default all before it. */
+  readonly window?: number
   /** Position of the first token of x, or of each row's; default 0. */
   readonly start?: Start
   readonly dropout?: Dropout
@@ -59,7 +67,7 @@ export function attendFull(weights: AttentionWeights<Tensor, Matrix>, x: Tensor,
   if (probabilities !== undefined) observe?.(probabilities)
   const out =
     probabilities === undefined || dropout === undefined
-      ? attention(q, k, v, { causal, ...(mask === undefined ? {} : { mask }) })
+      ? attention(q, k, v, { causal, ...scoring(context), ...(mask === undefined ? {} : { mask }) })
       : drop(probabilities, dropout, 'probabilities').matmul(repeatHeads(v, context.shape.heads))
   return linear(weights.output, joinHeads(out))
 }
@@ -79,7 +87,7 @@ export function attendWithCache<Cache extends LayerCache | readonly LayerCache[]
 ): { readonly out: Tensor; readonly cache: Cache } {
   const projected = project(weights, x, context)
   const attend = ({ q, k, v }: Projected, { k: cacheK, v: cacheV }: LayerCache, position: Start) => {
-    const written = attendCached(q, k, v, { k: cacheK, v: cacheV, position })
+    const written = attendCached(q, k, v, { k: cacheK, v: cacheV, position }, scoring(context))
     return { out: written.out, cache: { k: written.cacheK, v: written.cacheV } }
   }
   const { start = 0 } = context
@@ -107,18 +115,29 @@ interface Projected {
 }
 
 function project(weights: AttentionWeights<Tensor, Matrix>, x: Tensor, { shape, rotary, start = 0 }: AttentionContext): Projected {
-  const heads = (projection: LinearWeights<Tensor, Matrix>, count: number): Tensor =>
-    linear(projection, x).reshape(x.shape[0]!, x.shape[1]!, count, shape.headWidth).permute(0, 2, 1, 3)
+  const even = (rows: Tensor, norm: NormWeights | undefined, of: AttentionShape['queryKeyNorm']): Tensor =>
+    norm === undefined || (shape.queryKeyNorm ?? 'head') !== of
+      ? rows
+      : rmsNorm(rows, norm.weight, shape.normEps === undefined ? {} : { eps: shape.normEps })
+  const heads = (projection: LinearWeights<Tensor, Matrix>, count: number, norm?: NormWeights): Tensor => {
+    const rows = even(linear(projection, x), norm, 'projection').reshape(x.shape[0]!, x.shape[1]!, count, shape.headWidth)
+    return even(rows.permute(0, 2, 1, 3), norm, 'head')
+  }
   const turn = (rows: Tensor): Tensor =>
     rotary === undefined ? rows : rope(rows, rotary, positionsFrom(start, rows, 2), { interleaved: shape.ropeInterleaved })
-  const even = (rows: Tensor, norm: NormWeights | undefined): Tensor =>
-    norm === undefined ? rows : rmsNorm(rows, norm.weight, shape.normEps === undefined ? {} : { eps: shape.normEps })
   return {
-    q: turn(even(heads(weights.query, shape.heads), weights.queryNorm)),
-    k: turn(even(heads(weights.key, shape.kvHeads), weights.keyNorm)),
+    q: turn(heads(weights.query, shape.heads, weights.queryNorm)),
+    k: turn(heads(weights.key, shape.kvHeads, weights.keyNorm)),
     v: heads(weights.value, shape.kvHeads),
   }
 }
+
+/** What is done to the scores, as the options of attention. */
+const scoring = ({ shape, window }: AttentionContext): { scale?: number; softcap?: number; window?: number } => ({
+  ...(shape.attentionScale === undefined ? {} : { scale: shape.attentionScale }),
+  ...(shape.attentionSoftcap === undefined ? {} : { softcap: shape.attentionSoftcap }),
+  ...(window === undefined ? {} : { window }),
+})
 
 /** [B, H, T, W] → [B, T, H · W] */
 function joinHeads(x: Tensor): Tensor {
@@ -137,10 +156,14 @@ function repeatHeads(rows: Tensor, heads: number): Tensor {
 }
 
 /** How much each token looks at each, [B, heads, T, T], which no fused kernel hands out: to show them, or to drop some. */
-function probabilitiesOf(q: Tensor, k: Tensor, { causal = true, mask }: AttentionContext): Tensor {
+function probabilitiesOf(q: Tensor, k: Tensor, context: AttentionContext): Tensor {
+  const { causal = true, mask, window } = context
   const [, heads, tokens, width] = q.shape as readonly [number, number, number, number]
-  let scores = q.matmul(repeatHeads(k, heads), { transB: true, alpha: 1 / Math.sqrt(width) })
+  const { scale = 1 / Math.sqrt(width), softcap } = scoring(context)
+  let scores = q.matmul(repeatHeads(k, heads), { transB: true, alpha: scale })
+  if (softcap !== undefined) scores = scores.div(softcap).tanh().mul(softcap)
   if (causal) scores = where(tril(tokens, tokens), scores, -Infinity)
+  if (window !== undefined && window < tokens) scores = where(triu(tokens, tokens, 1 - window), scores, -Infinity)
   if (mask !== undefined) scores = where(mask, scores, -Infinity)
   return scores.softmax(-1)
 }

@@ -1,50 +1,54 @@
 import { tensor, type DType, type Tensor } from '@tesserae/tensor'
-import type { DecoderConfig, RopeScaling } from '../architectures/config.js'
+import type { DecoderConfig } from '../architectures/config.js'
+import { ropeAngles, type RopeScaling } from '../architectures/rope-scaling.js'
 
-/** Cosines and sines of every position, each [positions, headWidth / 2]. */
-export interface RotaryTables {
+/** Cosines and sines of every position, each [positions, rotated width / 2]. */
+export interface RotaryTable {
   readonly cos: Tensor
   readonly sin: Tensor
 }
 
+/** The tables of a model. */
+export interface RotaryTables extends RotaryTable {
+  /** Of the layers with a window, where those have a base of their own. */
+  readonly local?: RotaryTable
+}
+
 /**
- * The tables of rotary positions (Su et al., arXiv:2104.09864): entry [p, i] belongs to the angle p · base^(−2i/headWidth).
+ * The tables of rotary positions (Su et al., arXiv:2104.09864): entry [p, i] belongs to the angle p · base^(−2i/width), stretched as the configuration says.
  * Computed in double precision here rather than in the graph, where f32 angles, and on some GPUs f32 cosines of large angles,
  * would be off by more than later layers forgive.
  *
- * The caller owns both tensors; {@link disposeRotary} frees them. `length` defaults to the configuration's context.
+ * The caller owns the tensors; {@link disposeRotary} frees them. `length` defaults to the configuration's context.
  */
 export function rotaryTables(
-  config: Pick<DecoderConfig, 'headWidth' | 'context' | 'ropeBase' | 'ropeScaling'>,
+  config: Pick<DecoderConfig, 'headWidth' | 'context' | 'ropeBase' | 'ropeScaling' | 'rotaryWidth' | 'localRopeBase'>,
   options: { readonly length?: number; readonly dtype?: DType } = {},
 ): RotaryTables {
   const { length = config.context, dtype = 'f32' } = options
-  const pairs = config.headWidth / 2
-  const cos = new Float64Array(length * pairs)
-  const sin = new Float64Array(length * pairs)
-  for (let i = 0; i < pairs; i++) {
-    const frequency = scaled(config.ropeBase ** ((-2 * i) / config.headWidth), i, config.ropeScaling)
-    for (let p = 0; p < length; p++) {
-      cos[p * pairs + i] = Math.cos(p * frequency)
-      sin[p * pairs + i] = Math.sin(p * frequency)
-    }
+  const { rotaryWidth: width = config.headWidth, context, localRopeBase } = config
+  const table = (base: number, scaling?: RopeScaling): RotaryTable => {
+    const { steps, amplitude } = ropeAngles({ width, base, context, scaling })
+    const [cos, sin] = [new Float64Array(length * steps.length), new Float64Array(length * steps.length)]
+    for (let p = 0; p < length; p++)
+      for (let i = 0; i < steps.length; i++) {
+        cos[p * steps.length + i] = amplitude * Math.cos(p * steps[i]!)
+        sin[p * steps.length + i] = amplitude * Math.sin(p * steps[i]!)
+      }
+    const shape = [length, steps.length]
+    return { cos: tensor(cos, { shape, dtype }), sin: tensor(sin, { shape, dtype }) }
   }
-  const shape = [length, pairs]
-  return { cos: tensor(cos, { shape, dtype }), sin: tensor(sin, { shape, dtype }) }
+  return { ...table(config.ropeBase, config.ropeScaling), ...(localRopeBase === undefined ? {} : { local: table(localRopeBase) }) }
 }
 
-/** An angle's step from one position to the next. Source of 'llama3': the released code of Llama 3.1, https://github.com/meta-llama/llama-models. */
-function scaled(frequency: number, pair: number, scaling: RopeScaling | undefined): number {
-  if (scaling === undefined) return frequency
-  if (scaling.kind === 'linear') return frequency / scaling.factor
-  if (scaling.kind === 'divided') return frequency / scaling.divisors[pair]!
-  const turns = (scaling.context * frequency) / (2 * Math.PI)
-  const share = Math.min(1, Math.max(0, (turns - scaling.lowFrequency) / (scaling.highFrequency - scaling.lowFrequency)))
-  return (1 - share) * (frequency / scaling.factor) + share * frequency
-}
+/** All tensors of the tables. */
+export const rotaryTensors = ({ cos, sin, local }: RotaryTables): readonly Tensor[] => [
+  cos,
+  sin,
+  ...(local === undefined ? [] : [local.cos, local.sin]),
+]
 
 /** Frees the tables. */
 export function disposeRotary(tables: RotaryTables): void {
-  tables.cos.dispose()
-  tables.sin.dispose()
+  for (const table of rotaryTensors(tables)) table.dispose()
 }

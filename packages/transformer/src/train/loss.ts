@@ -20,8 +20,9 @@ const largestVocabulary = 8192
 export function summedLoss(weights: DecoderWeights, batch: BatchTensors, options: ForwardOptions & { readonly masked: boolean }): Tensor {
   const hidden = forwardHidden(weights, batch.ids, options)
   const head = headOf(weights)
-  if (options.config.vocabSize <= largestVocabulary)
-    return crossEntropy(project(weights, hidden), batch.targets, options.masked ? { ignoreIndex: -1 } : {}).sum()
+  // A head with a soft cap has no kernel that works chunk by chunk.
+  if (options.config.vocabSize <= largestVocabulary || options.config.logitSoftcap !== undefined)
+    return crossEntropy(project(weights, hidden, options.config), batch.targets, options.masked ? { ignoreIndex: -1 } : {}).sum()
   const [rows, length] = batch.ids.shape as readonly [number, number]
   const labels = batch.targets.reshape(rows * length)
   const logprobs = tokenLogprob(

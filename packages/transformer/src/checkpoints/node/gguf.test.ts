@@ -37,13 +37,16 @@ describe('what is not computed is refused by name', () => {
     )
   }
   it.each<readonly [Readonly<Record<string, GgufValue | undefined>>, string]>([
-    [{ 'general.architecture': 'mamba' }, 'x: general.architecture is "mamba"; expected one of llama, qwen2, qwen3'],
+    [
+      { 'general.architecture': 'mamba' },
+      'x: general.architecture is "mamba"; expected one of llama, qwen2, qwen3, gemma, gemma2, gemma3, phi3',
+    ],
     [{ 'general.architecture': undefined }, 'x: general.architecture is nothing; expected a text'],
     [{ 'llama.block_count': undefined }, 'x: llama.block_count is nothing; expected a number'],
     [{ 'llama.block_count': 3 }, "tensor 'blk.2.attn_norm.weight' [16] is missing"],
-    [{ 'llama.expert_count': 8 }, 'x: llama.expert_count is 8; expected 0'],
-    [{ 'llama.rope.scaling.type': 'yarn' }, 'x: llama.rope.scaling.type is "yarn"; expected "none" or "linear"'],
-    [{ 'llama.rope.dimension_count': 2 }, 'x: llama.rope.dimension_count is 2; expected 4'],
+    [{ 'llama.expert_count': 8 }, 'x: llama.expert_used_count is nothing; expected a number'],
+    [{ 'llama.rope.scaling.type': 'su' }, 'x: llama.rope.scaling.type is "su"; expected "none" or "linear" or "yarn"'],
+    [{ 'llama.rope.dimension_count': 6 }, 'config.rotaryWidth is 6; expected an even number from 2 to headWidth (4)'],
     [{ 'llama.embedding_length': 2 ** 40 }, 'config.width is 1099511627776'],
     [{ 'llama.attention.head_count': Int32Array.of(4, 4) }, 'x: llama.attention.head_count is a list of numbers; expected a number'],
   ])('%j', async (change, message) => {

@@ -57,14 +57,17 @@ it('is written and read again as our own', async () => {
 describe('what is not computed is refused by name', () => {
   const llama = JSON.parse(readFileSync(join(folder, 'llama-f32/config.json'), 'utf8')) as Record<string, unknown>
   it.each<readonly [Record<string, unknown>, string]>([
-    [{ model_type: 'mamba' }, 'x: model_type is "mamba"; expected one of llama, mistral, qwen2, qwen3'],
+    [{ model_type: 'mamba' }, 'x: model_type is "mamba"; expected one of llama, mistral, qwen2, qwen3, gemma, gemma2'],
     [{ hidden_act: 'relu' }, 'x: hidden_act is "relu"; expected "silu"'],
     [{ attention_bias: true }, 'x: attention_bias is true; expected false'],
     [{ quantization_config: { quant_method: 'gptq' } }, 'x: its weights are quantised'],
     [
-      { rope_parameters: { rope_type: 'yarn', factor: 4 } },
-      'x: rope_parameters: rope_type is "yarn"; expected "default", "linear" or "llama3"',
+      { rope_parameters: { rope_type: 'dynamic', factor: 4 } },
+      'x: rope_parameters: rope_type is "dynamic"; expected "default", "linear", "llama3", "yarn" or "longrope"',
     ],
+    [{ rope_parameters: { rope_type: 'yarn', factor: 4, mscale: 0.7 } }, 'x: rope_parameters: mscale is 0.7; expected'],
+    [{ rope_parameters: { rope_type: 'longrope', short_factor: 4 } }, 'x: rope_parameters: short_factor is 4; expected a list of numbers'],
+    [{ num_hidden_layers: 1e9 }, 'x: num_hidden_layers is 1000000000; expected an integer from 1 to 4096'],
     [{ rope_parameters: { rope_type: 'llama3', factor: 4 } }, 'x: rope_parameters: low_freq_factor is nothing; expected a number'],
     [{ hidden_size: '16' }, 'x: hidden_size is "16"; expected a number'],
     [{ vocab_size: 1e12 }, 'config.vocabSize is 1000000000000; expected an integer from 1'],
@@ -72,11 +75,6 @@ describe('what is not computed is refused by name', () => {
     [{ rope_parameters: { rope_type: 'linear', factor: 0 } }, 'config.ropeScaling is an object; expected'],
   ])('%j', (change, message) => {
     expect(() => readHuggingFaceConfig({ ...llama, ...change }, 'x')).toThrow(message)
-  })
-
-  it('a context beyond a sliding window', () => {
-    const mistral = JSON.parse(readFileSync(join(folder, 'mistral-f32/config.json'), 'utf8')) as Record<string, unknown>
-    expect(readHuggingFaceConfig(mistral, 'x').config.context).toBe(96)
   })
 
   it('weights of another configuration', async () => {

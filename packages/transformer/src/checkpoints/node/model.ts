@@ -8,6 +8,7 @@ import { TransformerError } from '../../errors.js'
 import { checkModelMemory, modelMemory } from '../../generate/memory.js'
 import { readLlama2c, type LoadedModel } from '../llama2c.js'
 import { readGgufConfig, readGgufModel, type GgufModel } from '../gguf.js'
+import { ggufNames } from '../families/names.js'
 import { isHuggingFace, readHuggingFaceConfig } from '../hugging-face.js'
 import { configText, entriesOf, parseConfig, parseRecord, readRecord } from '../record.js'
 import { layoutsIn, type WeightType } from '../matrix.js'
@@ -46,7 +47,7 @@ export async function loadModel(folder: string, options: LoadModelOptions = {}):
   if (options.device !== undefined) checkModelMemory(modelMemory(config, options), await resolveDevice(options.device))
   const file = await openSafetensorsPath(folder)
   try {
-    return { config, weights: await readRecord(file, config, folder, family?.names) }
+    return { config, weights: await readRecord(file, config, folder, family?.names(config, file.has)) }
   } finally {
     await file.dispose()
   }
@@ -60,8 +61,8 @@ export async function loadGguf(path: string, options: LoadModelOptions & { reado
   const file = await openGgufPath(path)
   try {
     if (options.device !== undefined) {
-      const { config, family } = await readGgufConfig(file, path)
-      const layout = layoutsIn(file, family.gguf.names, options.dtype)
+      const config = await readGgufConfig(file, path)
+      const layout = layoutsIn(file, ggufNames(config, file.has), options.dtype)
       checkModelMemory(modelMemory(config, { ...options, layout }), await resolveDevice(options.device))
     }
     return await readGgufModel(file, path, options)
