@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import { onWarning, resolveDevice } from '@tesserae/tensor'
 import { Tokenizer } from '@tesserae/tokenizer'
 import { createModel } from '@tesserae/transformer'
-import { loadLlama2c } from '@tesserae/transformer/node'
+import { loadCheckpoint } from '@tesserae/transformer/node'
 
 const data = process.argv[2]
 const warnings = []
 onWarning((message) => warnings.push(message))
 const device = await resolveDevice('cpu')
 const tokenizer = Tokenizer.fromLlama2c(readFileSync(join(data, 'tok512.bin')))
-const model = await createModel({ ...(await loadLlama2c(join(data, 'stories260K.bin'))), tokenizer, device })
+const model = await createModel({ ...(await loadCheckpoint(join(data, 'stories260K.bin'))), tokenizer, device })
 const same = []
 const texts = []
 // greedy_ids begin with the second token of the prompt.

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createModel } from '@tesserae/transformer'
-import { loadLlama2c } from '@tesserae/transformer/node'
+import { loadCheckpoint } from '@tesserae/transformer/node'
 import { describe, expect, it } from 'vitest'
 import { openCuda } from '../../packages/tensor/src/device/cuda/device.js'
 import { emulatedDriver } from '../../packages/tensor/src/device/cuda/testing/driver.js'
@@ -19,7 +19,7 @@ describe('emulated CUDA', () => {
     ]
     const expected = greedy_ids.slice(prompt_ids.length - 1, prompt_ids.length + 4)
     const device = openCuda(emulatedDriver())
-    const loaded = await loadLlama2c(join(data, 'stories260K.bin'))
+    const loaded = await loadCheckpoint(join(data, 'stories260K.bin'))
     {
       using model = await createModel({ ...loaded, device })
       const { ids } = await model.generate(prompt_ids, { maxTokens: expected.length })

@@ -189,8 +189,8 @@ describe('--model', () => {
 
   it.each([
     ['weights.gguf', '', /expected a module .*llama-server -m FILE.*--endpoint/],
-    ['weights.bin', '', /expected a module .*loadLlama2c/],
-    ['weights.safetensors', '', /expected a module .*loadModel/],
+    ['weights.bin', '', /expected a module .*loadCheckpoint/],
+    ['weights.safetensors', '', /expected a module .*loadCheckpoint/],
     ['empty.mjs', 'export const answer = 42', /expected an object with doStream\(\) as default or 'model'; the module exports answer/],
     ['broken.mjs', 'throw new Error("no key")', /the module failed as it was loaded: no key/],
     ['absent.mjs', undefined, /there is no file .*absent\.mjs/],

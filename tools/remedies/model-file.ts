@@ -9,9 +9,9 @@ const modules = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts']
 const weightsAdvice: Readonly<Record<string, string>> = {
   '.gguf': 'Nothing here reads GGUF: serve it, as with `llama-server -m FILE`, and give --endpoint http://localhost:8080/v1',
   '.safetensors':
-    "Load it in a module of yours: `export default languageModel(await createModel({ ...(await loadModel('FOLDER')), tokenizer }))`",
+    "Load it in a module of yours: `export default languageModel(await createModel({ ...(await loadCheckpoint('FOLDER')), tokenizer }))`",
   '.bin':
-    "Load it in a module of yours, as tools/remedies/testing/stories-model.ts does: `export default languageModel(await createModel({ ...(await loadLlama2c('FILE')), tokenizer }))`",
+    "Load it in a module of yours, as tools/remedies/testing/stories-model.ts does: `export default languageModel(await createModel({ ...(await loadCheckpoint('FILE')), tokenizer }))`",
 }
 
 /** What a module exports by default or under `name`, if it has `method`; `option` is the flag that named the file. Errors: UsageError. */

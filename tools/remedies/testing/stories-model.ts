@@ -4,10 +4,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Tokenizer } from '@tesserae/tokenizer'
 import { createModel, languageModel } from '@tesserae/transformer'
-import { loadLlama2c } from '@tesserae/transformer/node'
+import { loadCheckpoint } from '@tesserae/transformer/node'
 
 const folder = process.env['TESSERAE_DATA'] ?? join(import.meta.dirname, '../../../../shared/data')
 const tokenizer = Tokenizer.fromLlama2c(readFileSync(join(folder, 'tok512.bin')))
-const stories = await createModel({ ...(await loadLlama2c(join(folder, 'stories260K.bin'))), tokenizer })
+const stories = await createModel({ ...(await loadCheckpoint(join(folder, 'stories260K.bin'))), tokenizer })
 
 export const model = languageModel(stories, { modelId: 'stories260K', defaults: { maxOutputTokens: 40 } })

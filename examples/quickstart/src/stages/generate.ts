@@ -4,7 +4,7 @@ import { stopToken } from '@tesserae/rlhf'
 import { sampler } from '@tesserae/sampling'
 import type { Tokenizer } from '@tesserae/tokenizer'
 import { createModel, type DecoderModel } from '@tesserae/transformer'
-import { loadModel } from '@tesserae/transformer/node'
+import { loadCheckpoint } from '@tesserae/transformer/node'
 import { promptOf, template } from '../chat.js'
 import { writeWhole } from '../files.js'
 import type { Stage, StageContext } from '../stage.js'
@@ -37,7 +37,7 @@ export const generateStage: Stage = {
       { stage: 'sft', said: `fine-tuned, asked “${options.ask}”`, what: asked },
       { stage: 'ppo', said: 'aligned, asked the same', what: asked },
     ] as const) {
-      const { config, weights } = await loadModel(from(stage))
+      const { config, weights } = await loadCheckpoint(from(stage))
       using model = await createModel({ config, weights, tokenizer })
       lines.push(`${said}:`)
       for (const temperature of options.temperatures) {

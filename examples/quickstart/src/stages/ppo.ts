@@ -4,7 +4,7 @@ import { collectRollout, modelReward, ppo, scoreSamples, stopToken, type PolicyM
 import { loadRewardModel } from '@tesserae/rlhf/node'
 import type { Tokenizer } from '@tesserae/tokenizer'
 import { createBatchGenerator, type DecoderWeights } from '@tesserae/transformer'
-import { loadModel, saveModel } from '@tesserae/transformer/node'
+import { loadCheckpoint, saveModel } from '@tesserae/transformer/node'
 import { answersTo, conversations, firstQuestions, promptOf, template, textOf } from '../chat.js'
 import { chart } from '../chart.js'
 import { readJson, writeWhole } from '../files.js'
@@ -28,7 +28,7 @@ export const ppoStage: Stage = {
     const { options, ui, signal, folder, from } = context
     const { steps, rows, learningRate, kl } = options.sizes.ppo
     const tokenizer = await loadTokenizer(from('tokenizer'))
-    const policy = await loadModel(from('sft'))
+    const policy = await loadCheckpoint(from('sft'))
     const { config } = policy
     using reward = modelReward(await loadRewardModel(from('reward')), { rows: 32 })
     const { train, heldOut } = await conversations(options)

@@ -13,7 +13,7 @@ import {
   type RankingLine,
 } from '@tesserae/rlhf'
 import { readRankings, serveRanking, writeJsonl } from '@tesserae/rlhf/node'
-import { loadModel } from '@tesserae/transformer/node'
+import { loadCheckpoint } from '@tesserae/transformer/node'
 import { answersTo, conversations, firstQuestions } from '../chat.js'
 import { preferred, rule, seaWords } from '../rule.js'
 import type { Stage, StageContext } from '../stage.js'
@@ -69,7 +69,7 @@ export const rankStage: Stage = {
 async function sampled({ options, ui, signal, from }: StageContext): Promise<RankingItem[]> {
   const { prompts, answers, byHand: shown } = options.sizes.rank
   const tokenizer = await loadTokenizer(from('tokenizer'))
-  const model = await loadModel(from('sft'))
+  const model = await loadCheckpoint(from('sft'))
   const { train } = await conversations(options)
   const questions = firstQuestions(train).slice(0, options.rank ? shown : prompts)
   const each = questions.flatMap((question) => Array.from({ length: answers }, () => question))

@@ -12,7 +12,7 @@ import {
 } from '@tesserae/rlhf'
 import { saveRewardModel } from '@tesserae/rlhf/node'
 import { cosineSchedule } from '@tesserae/transformer'
-import { loadModel } from '@tesserae/transformer/node'
+import { loadCheckpoint } from '@tesserae/transformer/node'
 import { template } from '../chat.js'
 import { keptState, runKeeping } from '../resumable.js'
 import type { Stage } from '../stage.js'
@@ -30,7 +30,7 @@ export const rewardStage: Stage = {
     const { options, ui, signal, folder, from } = context
     const { epochs, rows, learningRate } = options.sizes.reward
     const tokenizer = await loadTokenizer(from('tokenizer'))
-    const { config, weights } = await loadModel(from('sft'))
+    const { config, weights } = await loadCheckpoint(from('sft'))
     const all = parseRows(await readFile(join(from('rank'), 'preferences.jsonl'), 'utf8'), 'preference')
     const { train, heldOut } = split(all, options.seed)
     const prepare = { tokenizer, template, maxLength: config.context, overflow: 'drop' } as const

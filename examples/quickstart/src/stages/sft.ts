@@ -1,5 +1,5 @@
 import { cosineSchedule } from '@tesserae/transformer'
-import { loadModel, saveModel } from '@tesserae/transformer/node'
+import { loadCheckpoint, saveModel } from '@tesserae/transformer/node'
 import { evaluateSft, prepareSft, sft } from '@tesserae/rlhf'
 import { readFile } from 'node:fs/promises'
 import { answersTo, conversations, conversationsFile, firstQuestions, template } from '../chat.js'
@@ -26,7 +26,7 @@ export const sftStage: Stage = {
     const { options, ui, signal, folder, from } = context
     const { epochs, rows, learningRate } = options.sizes.sft
     const tokenizer = await loadTokenizer(from('tokenizer'))
-    const { config, weights } = await loadModel(from('pretrain'))
+    const { config, weights } = await loadCheckpoint(from('pretrain'))
     const { train, heldOut } = await conversations(options)
     const prepare = { tokenizer, template, maxLength: config.context, overflow: 'drop' } as const
     const data = prepareSft(train, prepare)

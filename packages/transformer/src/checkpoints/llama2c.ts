@@ -22,7 +22,7 @@ const headerBytes = 28
 const headerFields = ['width', 'hidden', 'layers', 'heads', 'kvHeads', 'vocabulary', 'context'] as const
 
 /**
- * Reads a llama2.c checkpoint from bytes or a Blob (`loadLlama2c` of `@tesserae/transformer/node` takes a path). Bytes are not copied: they
+ * Reads a llama2.c checkpoint from bytes or a Blob (`loadCheckpoint` of `@tesserae/transformer/node` takes a path). Bytes are not copied: they
  * must not change afterwards. Nothing in the file is believed before its sizes add up to its length.
  *
  * Errors: CHECKPOINT for a file of another format or model, or one cut short, with the bytes expected and found.
@@ -86,6 +86,9 @@ function otherFormat(bytes: Uint8Array): string | undefined {
   if (text.endsWith('{')) return 'a safetensors file'
   return undefined
 }
+
+/** The configuration in a checkpoint's first 28 bytes. Errors: CHECKPOINT. */
+export const readLlama2cConfig = (bytes: Uint8Array, label: string): DecoderConfig => readHeader(bytes, label).config
 
 const describe = ({ values }: Header): string => headerFields.map((name, i) => `${name} ${values[i]}`).join(', ')
 

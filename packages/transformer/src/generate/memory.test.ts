@@ -9,7 +9,7 @@ import { initWeights } from '../architectures/initialize.js'
 import { llama } from '../architectures/llama.js'
 import { disposeWeights } from '../architectures/weights.js'
 import { FixedCache } from '../cache/fixed.js'
-import { loadModel, saveModel } from '../checkpoints/node/model.js'
+import { loadCheckpoint, saveModel } from '../checkpoints/node/model.js'
 import { createBatchGenerator } from './batch.js'
 import { modelMemory } from './memory.js'
 import { createModel } from './model.js'
@@ -63,17 +63,17 @@ describe('a device that is too small', () => {
     using _ = await createModel({ config, weights, device: withRoom({ free: sum(cache) + 2048, host: true, source: 'the system' }) })
   })
 
-  it('is refused by loadModel before the weights are read', async () => {
+  it('is refused by loadCheckpoint before the weights are read', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'tesserae-'))
     try {
       const weights = initWeights(config, { seed: 1 })
       await saveModel(folder, { config, weights })
       disposeWeights(weights)
       const device = withRoom({ free: 1000, source: 'a driver' })
-      const loaded = await loadModel(folder)
+      const loaded = await loadCheckpoint(folder)
       disposeWeights(loaded.weights)
       await rm(join(folder, 'model.safetensors'))
-      await expect(loadModel(folder, { device, capacity: 4 })).rejects.toMatchObject({
+      await expect(loadCheckpoint(folder, { device, capacity: 4 })).rejects.toMatchObject({
         code: 'OUT_OF_MEMORY',
         message: expect.stringMatching(/^needs .* for weights \+ 512 bytes for cache.* has 1000 bytes free/) as unknown,
       })

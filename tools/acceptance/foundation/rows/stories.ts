@@ -10,7 +10,7 @@ import {
   type DecoderModel,
   type LoadedModel,
 } from '@tesserae/transformer'
-import { loadLlama2c } from '@tesserae/transformer/node'
+import { loadCheckpoint } from '@tesserae/transformer/node'
 import { dataFile } from '../../lib/data.js'
 import { atMost, row, type Row, type RowSource } from '../../lib/row.js'
 
@@ -31,7 +31,7 @@ const source: RowSource = async ({ log }) => {
     const onnx = device.description.startsWith('onnxruntime')
     if (name === 'cpu' && !onnx)
       rows.push(row('stories260K on ONNX Runtime', 'ONNX Runtime', device.description, false, 'the CPU device fell back to something else'))
-    const loaded = await loadLlama2c(dataFile('stories260K.bin'))
+    const loaded = await loadCheckpoint(dataFile('stories260K.bin'))
     using model = await createModel({ ...loaded, device })
     for (const useCache of [true, false]) {
       const label = `${device.name === 'cpu' ? 'onnx' : device.name}, ${useCache ? 'with' : 'without'} the KV cache`

@@ -11,7 +11,7 @@ import {
   rotaryTables,
   type LoadedModel,
 } from '@tesserae/transformer'
-import { loadLlama2c } from '@tesserae/transformer/node'
+import { loadCheckpoint } from '@tesserae/transformer/node'
 import { dataFile } from '../../lib/data.js'
 import { atMost, type Row, type RowSource } from '../../lib/row.js'
 
@@ -20,7 +20,7 @@ const limit = 1e-5
 const source: RowSource = async () => {
   const config = gpt2({ vocabSize: 512, width: 128, layers: 4, heads: 4, context: 512 })
   const models: [string, () => Promise<LoadedModel>][] = [
-    ['stories260K', () => loadLlama2c(dataFile('stories260K.bin'))],
+    ['stories260K', () => loadCheckpoint(dataFile('stories260K.bin'))],
     ['a GPT-2 of 4 layers', () => Promise.resolve({ config, weights: initWeights(config, { seed: 1 }) })],
   ]
   const rows: Row[] = []

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { fromBytes, type Tensor } from '@tesserae/tensor'
 import { openSafetensorsPath, saveSafetensors } from '@tesserae/tensor/node'
 import { disposeWeights } from '@tesserae/transformer'
-import { loadModel, saveModel } from '@tesserae/transformer/node'
+import { loadCheckpoint, saveModel } from '@tesserae/transformer/node'
 import { RlhfError } from '../../errors.js'
 import type { ScalarHead, ScalarModel } from '../../rewards/model.js'
 
@@ -18,9 +18,9 @@ export async function saveRewardModel(folder: string, { config, weights, head }:
   )
 }
 
-/** Loads what {@link saveRewardModel} saved; the caller owns its tensors. Errors: CHECKPOINT for a head of another model; those of `loadModel` and of the reader. */
+/** Loads what {@link saveRewardModel} saved; the caller owns its tensors. Errors: CHECKPOINT for a head of another model; those of `loadCheckpoint` and of the reader. */
 export async function loadRewardModel(folder: string): Promise<ScalarModel> {
-  const { config, weights } = await loadModel(folder)
+  const { config, weights } = await loadCheckpoint(folder)
   try {
     return { config, weights, head: await readHead(join(folder, headFile), config.width) }
   } catch (error) {

@@ -2,6 +2,7 @@ import { open, stat, type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { TensorError } from '../../errors.js'
 import { openGguf, openGgufParts, type GgufFile } from '../gguf/gguf.js'
+import { ggufPartNames } from '../gguf/part-names.js'
 import { openSafetensors, openSafetensorsIndex } from '../safetensors.js'
 import type { ByteSource } from '../source.js'
 import type { TensorFile } from '../tensor-file.js'
@@ -90,17 +91,13 @@ export async function openSafetensorsPath(path: string, options: FileSourceOptio
   return openSafetensorsIndex(source, (shard) => fileSource(join(folder, basename(shard)), options))
 }
 
-/** What llama.cpp calls the files of a model that it splits. */
-const partName = /^(.*)-(\d{5})-of-(\d{5})\.gguf$/
-
 /**
  * Opens a GGUF file by its path; of a model that was split over several files (`name-00001-of-00003.gguf`) any of them, with the others beside it. Throws IO and FILE.
  */
 export async function openGgufPath(path: string, options: FileSourceOptions = {}): Promise<GgufFile> {
-  const [, name, , last] = partName.exec(basename(path)) ?? []
-  const count = Number(last)
-  if (name === undefined || count < 2) return openGguf(await fileSource(path, options))
-  const paths = Array.from({ length: count }, (_, i) => join(dirname(path), `${name}-${String(i + 1).padStart(5, '0')}-of-${last}.gguf`))
+  const names = ggufPartNames(basename(path))
+  if (names.length === 1) return openGguf(await fileSource(path, options))
+  const paths = names.map((name) => join(dirname(path), name))
   const results = await Promise.allSettled(paths.map((one) => fileSource(one, options)))
   const missing = results.find((result) => result.status === 'rejected')
   if (missing === undefined)

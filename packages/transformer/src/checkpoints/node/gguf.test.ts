@@ -5,7 +5,7 @@ import { openGguf, type GgufFile, type GgufValue } from '@tesserae/tensor'
 import { describe, expect, it } from 'vitest'
 import { createModel } from '../../generate/model.js'
 import { readGgufModel } from '../gguf.js'
-import { loadGguf } from './model.js'
+import { loadCheckpoint } from './model.js'
 
 const folder = fileURLToPath(new URL('../__fixtures__/', import.meta.url))
 const { models } = JSON.parse(readFileSync(join(folder, 'answers.json'), 'utf8')) as {
@@ -14,7 +14,7 @@ const { models } = JSON.parse(readFileSync(join(folder, 'answers.json'), 'utf8')
 
 describe.each(['llama', 'llama-3.1', 'mistral', 'qwen2', 'qwen3'])('%s in GGUF', (name) => {
   it('gives the logits and tokens that it gives from safetensors', async () => {
-    using model = await createModel(await loadGguf(join(folder, `${name}.gguf`)))
+    using model = await createModel(await loadCheckpoint(join(folder, `${name}.gguf`)))
     const { prompt, greedy, last } = models[`${name}-f32`]!
     const all = await model.logits([...prompt, ...greedy])
     const ours = all.subarray((prompt.length + greedy.length - 1) * model.config.vocabSize)

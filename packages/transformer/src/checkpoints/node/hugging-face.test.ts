@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { createModel } from '../../generate/model.js'
 import { readHuggingFaceConfig } from '../hugging-face.js'
-import { loadModel, saveModel } from './model.js'
+import { loadCheckpoint, saveModel } from './model.js'
 
 const folder = fileURLToPath(new URL('../__fixtures__/', import.meta.url))
 
@@ -24,7 +24,7 @@ const furthest = (ours: Float32Array, theirs: readonly number[]): number =>
 
 describe.each(Object.entries(models))('%s, as transformers has it', (name, { prompt, greedy, rows, logits, last }) => {
   it('gives its logits, and its tokens with a cache and without', async () => {
-    using model = await createModel(await loadModel(join(folder, name)))
+    using model = await createModel(await loadCheckpoint(join(folder, name)))
     const size = model.config.vocabSize
     const all = await model.logits([...prompt, ...greedy])
     rows.forEach((row, i) => expect(furthest(all.subarray(row * size, (row + 1) * size), logits[i]!)).toBeLessThan(1e-4))
@@ -40,9 +40,9 @@ it('is written and read again as our own', async () => {
   const scratch = mkdtempSync(join(tmpdir(), 'tesserae-'))
   try {
     for (const name of ['llama-3.1-f32', 'qwen2-f32', 'qwen3-f32']) {
-      const before = await loadModel(join(folder, name))
+      const before = await loadCheckpoint(join(folder, name))
       await saveModel(join(scratch, name), before)
-      const after = await loadModel(join(scratch, name))
+      const after = await loadCheckpoint(join(scratch, name))
       expect(after.config).toEqual(before.config)
       using model = await createModel(after)
       const { prompt, logits, rows } = models[name]!
@@ -82,9 +82,11 @@ describe('what is not computed is refused by name', () => {
     try {
       cpSync(join(folder, 'llama-f32'), scratch, { recursive: true })
       writeFileSync(join(scratch, 'config.json'), JSON.stringify({ ...llama, model_type: 'qwen3' }))
-      await expect(loadModel(scratch)).rejects.toThrow("tensor 'model.layers.0.self_attn.q_norm.weight' [4] is missing")
+      await expect(loadCheckpoint(scratch)).rejects.toThrow("tensor 'model.layers.0.self_attn.q_norm.weight' [4] is missing")
       writeFileSync(join(scratch, 'config.json'), JSON.stringify({ ...llama, num_hidden_layers: 1 }))
-      await expect(loadModel(scratch)).rejects.toThrow("tensor 'model.layers.1.input_layernorm.weight' is not part of its configuration")
+      await expect(loadCheckpoint(scratch)).rejects.toThrow(
+        "tensor 'model.layers.1.input_layernorm.weight' is not part of its configuration",
+      )
     } finally {
       rmSync(scratch, { recursive: true, force: true })
     }

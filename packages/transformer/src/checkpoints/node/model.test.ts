@@ -6,7 +6,7 @@ import { gpt2 } from '../../architectures/gpt2.js'
 import { initWeights } from '../../architectures/initialize.js'
 import { llama } from '../../architectures/llama.js'
 import { namedWeights } from '../../architectures/weights.js'
-import { loadLlama2c, loadModel, saveModel } from './model.js'
+import { loadCheckpoint, saveModel } from './model.js'
 
 const sizes = { vocabSize: 11, width: 8, layers: 2, heads: 2, context: 6 }
 
@@ -16,14 +16,14 @@ beforeEach(async () => {
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
-describe('saveModel and loadModel', () => {
+describe('saveModel and loadCheckpoint', () => {
   it.each([
     ['GPT-2', gpt2(sizes)],
     ['Llama', llama({ ...sizes, kvHeads: 1 })],
   ])('keep a %s bit for bit', async (_, config) => {
     const weights = initWeights(config, { seed: 2 })
     await saveModel(join(folder, 'a', 'model'), { config, weights })
-    const loaded = await loadModel(join(folder, 'a', 'model'))
+    const loaded = await loadCheckpoint(join(folder, 'a', 'model'))
     expect(loaded.config).toEqual(config)
     const names = [...namedWeights(weights).keys()]
     expect([...namedWeights(loaded.weights).keys()]).toEqual(names)
@@ -33,13 +33,13 @@ describe('saveModel and loadModel', () => {
 
   it('refuse other folders, naming what is wrong', async () => {
     const config = gpt2(sizes)
-    await expect(loadModel(folder)).rejects.toThrow('config.json could not be read')
+    await expect(loadCheckpoint(folder)).rejects.toThrow('there is no config.json among no files')
     await saveModel(folder, { config, weights: initWeights(config, { seed: 2 }) })
     const path = join(folder, 'config.json')
     const good = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
     const withConfig = async (value: unknown): Promise<unknown> => {
       await writeFile(path, JSON.stringify(value))
-      return loadModel(folder).then(
+      return loadCheckpoint(folder).then(
         () => undefined,
         (error: Error) => error.message,
       )
@@ -58,10 +58,10 @@ describe('saveModel and loadModel', () => {
   })
 })
 
-describe('loadLlama2c', () => {
+describe('llama2.c', () => {
   it('says which file could not be read, or is none', async () => {
-    await expect(loadLlama2c(join(folder, 'none.bin'))).rejects.toThrow('none.bin could not be read')
+    await expect(loadCheckpoint(join(folder, 'none.bin'))).rejects.toThrow('none.bin could not be read')
     await writeFile(join(folder, 'short.bin'), 'short')
-    await expect(loadLlama2c(join(folder, 'short.bin'))).rejects.toThrow('short.bin: 5 bytes are too few')
+    await expect(loadCheckpoint(join(folder, 'short.bin'))).rejects.toThrow('short.bin: 5 bytes are too few')
   })
 })

@@ -1,0 +1,214 @@
+/** Checkpoints of all formats, looked at before their weights are read. */
+import { openGguf, openGgufParts, openSafetensors, openSafetensorsIndex, ggufPartNames, resolveDevice } from '@tesserae/tensor'
+import type { ByteSource, Device, DeviceName, GgufFile, GgufValue, Tensors } from '@tesserae/tensor'
+import { throwIfAborted, type OnProgress } from '@tesserae/core'
+import type { DecoderConfig } from '../architectures/config.js'
+import type { DecoderWeights } from '../architectures/weights.js'
+import { TransformerError } from '../errors.js'
+import { checkModelMemory, modelMemory } from '../generate/memory.js'
+import { readTextFile, type CheckpointFiles } from './files.js'
+import { readGgufConfig, readGgufModel } from './gguf.js'
+import { isHuggingFace, readHuggingFaceConfig } from './hugging-face.js'
+import { readLlama2c, readLlama2cConfig, type LoadedModel } from './llama2c.js'
+import { parseConfig, parseRecord, readRecord } from './record.js'
+
+export interface LoadCheckpointOptions {
+  /** Where the model is to run: what cannot fit there is refused before the weights are read. Default: not looked at. */
+  readonly device?: Device | DeviceName
+  /** Tokens that its cache will hold, for that; default the configuration's context. */
+  readonly capacity?: number
+  /** Ends reading between two tensors. */
+  readonly signal?: AbortSignal
+  /** Told of the bytes that were read: task `load-model`. */
+  readonly onProgress?: OnProgress
+}
+
+/** A model out of a checkpoint. */
+export interface LoadedCheckpoint extends LoadedModel {
+  /** All that a GGUF file says of it: what `Tokenizer.fromGGUF` takes, its template of chats, its licence. */
+  readonly metadata?: ReadonlyMap<string, GgufValue>
+}
+
+/** A checkpoint whose header and configuration were read and checked. */
+export interface OpenCheckpoint {
+  readonly format: 'safetensors' | 'gguf' | 'llama2.c'
+  /** What it calls its kind of model. */
+  readonly architecture: string
+  readonly config: DecoderConfig
+  /** Values of `config.json`. */
+  readonly values: Readonly<Record<string, unknown>>
+  readonly metadata: ReadonlyMap<string, GgufValue> | undefined
+  /** What is stored; of llama2.c's files nothing has a name. */
+  tensors(): Promise<Tensors | undefined>
+  readWeights(options: LoadCheckpointOptions): Promise<DecoderWeights>
+  dispose(): Promise<void>
+}
+
+/**
+ * Opens the checkpoint among some files: the one that was asked for, else `config.json` with its weights, else the only GGUF file. Errors: CHECKPOINT, CONFIG; FILE and IO of the readers.
+ */
+export async function openCheckpoint(files: CheckpointFiles): Promise<OpenCheckpoint> {
+  const entry = files.entry ?? (await soleEntry(files))
+  if (entry === undefined || entry.endsWith('.json') || entry.endsWith('.safetensors')) return openFolder(files, entry)
+  const source = await openNamed(files, entry)
+  let start: Uint8Array
+  try {
+    start = await source.read(0, Math.min(source.size, 4))
+  } catch (error) {
+    await source.dispose?.()
+    throw error
+  }
+  return String.fromCharCode(...start) === 'GGUF' ? openGgufEntry(files, entry, source) : openLlama2c(source, labelOf(files, entry))
+}
+
+/**
+ * Reads the checkpoint among some files: `config.json` with `model.safetensors` or the shards of its index, in f32, f16 or bf16, Hugging Face's or what `saveModel` wrote; GGUF in any type that is decoded (see
+ * `openGguf` of `@tesserae/tensor`), one file or the files of a split one; llama2.c's `.bin`. Weights are f32. Errors: CHECKPOINT, CONFIG; FILE, IO and DTYPE of the readers; OUT_OF_MEMORY with the numbers when a device
+ * was named and cannot hold it; AbortError.
+ */
+export async function readCheckpoint(files: CheckpointFiles, options: LoadCheckpointOptions = {}): Promise<LoadedCheckpoint> {
+  const opened = await openCheckpoint(files)
+  try {
+    const { config, metadata } = opened
+    if (options.device !== undefined) checkModelMemory(modelMemory(config, options), await resolveDevice(options.device))
+    return { config, weights: await opened.readWeights(options), ...(metadata === undefined ? {} : { metadata }) }
+  } finally {
+    await opened.dispose()
+  }
+}
+
+const labelOf = (files: CheckpointFiles, entry: string): string => (files.entry === entry ? files.label : `${files.label}: ${entry}`)
+
+/** The file of a folder without config.json. */
+async function soleEntry({ names, label }: CheckpointFiles): Promise<string | undefined> {
+  if (names === undefined || names.includes('config.json')) return undefined
+  const models = names.filter((name) => name.endsWith('.gguf') && ggufPartNames(name)[0] === name)
+  if (models.length > 1)
+    throw new TransformerError('CHECKPOINT', `${label}: there are several models (${models.slice(0, 20).join(', ')}); name one of them`)
+  if (models.length === 1) return models[0]
+  return names.length === 1 ? names[0] : undefined
+}
+
+async function openNamed(files: CheckpointFiles, name: string): Promise<ByteSource> {
+  const source = await files.open(name)
+  if (source === undefined) throw new TransformerError('CHECKPOINT', `${files.label}: there is no file ${name}`)
+  return source
+}
+
+async function openFolder(files: CheckpointFiles, entry: string | undefined): Promise<OpenCheckpoint> {
+  const label = `${files.label}/config.json`
+  const text = await readTextFile(files, 'config.json')
+  if (text === undefined) {
+    const names = files.names?.slice(0, 20).join(', ')
+    throw new TransformerError(
+      'CHECKPOINT',
+      `${files.label}: there is no config.json${names === undefined ? '' : ` among ${names || 'no files'}`}; expected a folder of Hugging Face's or of saveModel, or a file in GGUF or of llama2.c`,
+    )
+  }
+  const values = parseRecord(text, label)
+  const { config, family } = isHuggingFace(values)
+    ? readHuggingFaceConfig(values, label)
+    : { config: parseConfig(values, label), family: undefined }
+  let opened: Promise<Tensors> | undefined
+  const tensors = (): Promise<Tensors> => (opened ??= openWeights(files, entry))
+  return {
+    format: 'safetensors',
+    architecture: family === undefined ? 'decoder' : String(values['model_type']),
+    config,
+    values,
+    metadata: undefined,
+    tensors,
+    readWeights: async (options) => readRecord(watched(await tensors(), options), config, files.label, family?.names),
+    dispose: async () => (await opened?.catch(() => undefined))?.dispose(),
+  }
+}
+
+async function openWeights(files: CheckpointFiles, entry: string | undefined): Promise<Tensors> {
+  if (entry?.endsWith('.safetensors') === true) return openSafetensors(await openNamed(files, entry))
+  const index = await files.open('model.safetensors.index.json')
+  if (index !== undefined) return openSafetensorsIndex(index, (shard) => openNamed(files, shard))
+  const whole = await files.open('model.safetensors')
+  if (whole !== undefined) return openSafetensors(whole)
+  const pickled = files.names?.find((name) => /^pytorch_model.*\.bin$/.test(name))
+  throw new TransformerError(
+    'CHECKPOINT',
+    `${files.label}: there is neither model.safetensors.index.json nor model.safetensors${pickled === undefined ? '' : `; ${pickled} is a pickle, which is not read: convert it to safetensors`}`,
+  )
+}
+
+async function openGgufEntry(files: CheckpointFiles, entry: string, first: ByteSource): Promise<OpenCheckpoint> {
+  const label = labelOf(files, entry)
+  const names = ggufPartNames(entry)
+  let file: GgufFile
+  if (names.length === 1) file = await openGguf(first, { label })
+  else {
+    await first.dispose?.()
+    const sources: ByteSource[] = []
+    try {
+      for (const name of names) sources.push(await openNamed(files, name))
+    } catch (error) {
+      for (const source of sources) await source.dispose?.()
+      throw error
+    }
+    file = await openGgufParts(sources, { label })
+  }
+  try {
+    const { config } = await readGgufConfig(file, label)
+    return {
+      format: 'gguf',
+      architecture: String(file.metadata.get('general.architecture')),
+      config,
+      values: {},
+      metadata: file.metadata,
+      tensors: async () => file,
+      readWeights: async (options) => (await readGgufModel({ ...file, ...watched(file, options) }, label)).weights,
+      dispose: () => file.dispose(),
+    }
+  } catch (error) {
+    await file.dispose()
+    throw error
+  }
+}
+
+async function openLlama2c(source: ByteSource, label: string): Promise<OpenCheckpoint> {
+  try {
+    const config = readLlama2cConfig(await source.read(0, Math.min(source.size, 28)), label)
+    return {
+      format: 'llama2.c',
+      architecture: 'llama',
+      config,
+      values: {},
+      metadata: undefined,
+      tensors: async () => undefined,
+      async readWeights({ signal, onProgress }) {
+        throwIfAborted(signal, 'Loading the model')
+        const { weights } = await readLlama2c(await source.read(0, source.size), { label })
+        onProgress?.({ task: 'load-model', completed: source.size, total: source.size, unit: 'bytes' })
+        return weights
+      },
+      dispose: async () => source.dispose?.(),
+    }
+  } catch (error) {
+    await source.dispose?.()
+    throw error
+  }
+}
+
+/** Tensors that tell how many of their bytes were read, and end with the signal. */
+function watched(file: Tensors, { signal, onProgress }: LoadCheckpointOptions): Tensors {
+  if (signal === undefined && onProgress === undefined) return file
+  const total = file.names.reduce((sum, name) => sum + file.info(name).bytes, 0)
+  let completed = 0
+  const around = async <T>(name: string, read: () => Promise<T>): Promise<T> => {
+    throwIfAborted(signal, 'Loading the model')
+    const result = await read()
+    completed = Math.min(total, completed + file.info(name).bytes)
+    onProgress?.({ task: 'load-model', completed, total, unit: 'bytes' })
+    return result
+  }
+  return {
+    ...file,
+    bytes: (name) => around(name, () => file.bytes(name)),
+    tensor: (name, options) => around(name, () => file.tensor(name, options)),
+  }
+}
