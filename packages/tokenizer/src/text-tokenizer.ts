@@ -37,6 +37,8 @@ export interface MaskedChat {
   readonly text: string
 }
 
+const NO_TEMPLATES: ReadonlyMap<string, string> = new Map()
+
 /** {@link CoreTokenizer} with what models and servers ask for besides: places, pairs, truncation, padding. */
 export class TextTokenizer extends CoreTokenizer {
   private healer: Healer | undefined
@@ -93,12 +95,17 @@ export class TextTokenizer extends CoreTokenizer {
     return { ids, mask: maskOf(starts, ends, generated), text }
   }
 
+  /** Templates of chats by name, as the tokenizer's configuration has them; the usual one is `default`. */
+  get chatTemplates(): ReadonlyMap<string, string> {
+    return this.parts.chatTemplates ?? NO_TEMPLATES
+  }
+
   private chatTokens(): ChatTokens {
-    const { bosId, eosId, padId, unkId, chatTemplates } = this.parts
+    const { bosId, eosId, padId, unkId } = this.parts
     const named = Object.entries({ bos_token: bosId, eos_token: eosId, pad_token: padId, unk_token: unkId })
     const names = new Map([...this.specialTokens].map(([name, id]) => [id, name]))
     return {
-      templates: chatTemplates ?? new Map<string, string>(),
+      templates: this.chatTemplates,
       specialTokens: this.specialTokens.keys(),
       named: Object.fromEntries(named.flatMap(([name, id]) => (id === undefined ? [] : [[name, names.get(id) ?? this.decode([id])]]))),
     }

@@ -13,6 +13,7 @@ export type TransformerErrorCode =
   | 'BUSY' // more requests than there is room for; try again later
   | 'TIMEOUT' // an answer that did not come in time
   | 'REMOTE' // a worker or a server that failed, or answered with what is no answer
+  | 'OUTPUT' // an answer that its schema's own checks refuse, or no answer after the steps that were allowed
   | 'DISPOSED' // a model, cache or training run was used after it was disposed
   | 'DIVERGED' // training produced a loss that is not a number
 

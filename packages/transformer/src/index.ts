@@ -39,6 +39,11 @@ export { createModel, type CreateModelOptions, type DecoderModel } from './gener
 export { modelMemory, packedLayout, type ModelMemory, type ModelMemoryOptions } from './generate/memory.js'
 export { greedySampler } from './generate/choose.js'
 export type { FinishReason, GenerateOptions, Generation, SamplerLike, TokenEvent, TokenizerLike, TokenLogprob } from './generate/types.js'
+export { loadModel, type LoadModelOptions } from './load/load.js'
+export type { PlaceOptions } from './load/address.js'
+export type { ModelSource } from './load/place.js'
+export type { CheckpointFiles } from './checkpoints/files.js'
+export { createLm, type CreateLmOptions, type LocalLm } from './lm/local.js'
 export type {
   Lm,
   LmFinishReason,

@@ -3,16 +3,21 @@ import { openGguf, openGgufParts, openSafetensors, openSafetensorsIndex, ggufPar
 import type { ByteSource, Device, DeviceName, GgufFile, GgufValue, Tensors } from '@tesserae/tensor'
 import { throwIfAborted, type OnProgress } from '@tesserae/core'
 import type { DecoderConfig } from '../architectures/config.js'
-import type { DecoderWeights } from '../architectures/weights.js'
+import type { AnyDecoderWeights, DecoderWeights } from '../architectures/weights.js'
 import { TransformerError } from '../errors.js'
-import { checkModelMemory, modelMemory } from '../generate/memory.js'
+import { checkModelMemory, modelMemory, packedLayout, type ModelMemory } from '../generate/memory.js'
 import { readTextFile, type CheckpointFiles } from './files.js'
+import { ggufNames } from './families/names.js'
 import { readGgufConfig, readGgufModel } from './gguf.js'
 import { isHuggingFace, readHuggingFaceConfig } from './hugging-face.js'
-import { readLlama2c, readLlama2cConfig, type LoadedModel } from './llama2c.js'
-import { parseConfig, parseRecord, readRecord } from './record.js'
+import { readLlama2c, readLlama2cConfig } from './llama2c.js'
+import { checkWeightType, layoutsIn, type WeightType } from './matrix.js'
+import { quantize } from './quantize.js'
+import { parseConfig, parseRecord, readPackedRecord } from './record.js'
 
 export interface LoadCheckpointOptions {
+  /** What matrices are kept in. Default 'f32'. */
+  readonly dtype?: WeightType
   /** Where the model is to run: what cannot fit there is refused before the weights are read. Default: not looked at. */
   readonly device?: Device | DeviceName
   /** Tokens that its cache will hold, for that; default the configuration's context. */
@@ -23,8 +28,10 @@ export interface LoadCheckpointOptions {
   readonly onProgress?: OnProgress
 }
 
-/** A model out of a checkpoint. */
-export interface LoadedCheckpoint extends LoadedModel {
+/** A model out of a checkpoint. The caller owns the weights, or hands both to `createModel`. */
+export interface LoadedCheckpoint<Weights extends AnyDecoderWeights = DecoderWeights> {
+  readonly config: DecoderConfig
+  readonly weights: Weights
   /** All that a GGUF file says of it: what `Tokenizer.fromGGUF` takes, its template of chats, its licence. */
   readonly metadata?: ReadonlyMap<string, GgufValue>
 }
@@ -40,7 +47,9 @@ export interface OpenCheckpoint {
   readonly metadata: ReadonlyMap<string, GgufValue> | undefined
   /** What is stored; of llama2.c's files nothing has a name. */
   tensors(): Promise<Tensors | undefined>
-  readWeights(options: LoadCheckpointOptions): Promise<DecoderWeights>
+  /** What it takes with weights in a type, as far as that can be told. */
+  memory(options: { readonly dtype: WeightType; readonly capacity?: number }): Promise<ModelMemory>
+  readWeights(options: LoadCheckpointOptions & { readonly dtype: WeightType }): Promise<AnyDecoderWeights>
   dispose(): Promise<void>
 }
 
@@ -63,15 +72,21 @@ export async function openCheckpoint(files: CheckpointFiles): Promise<OpenCheckp
 
 /**
  * Reads the checkpoint among some files: `config.json` with `model.safetensors` or the shards of its index, in f32, f16 or bf16, Hugging Face's or what `saveModel` wrote; GGUF in any type that is decoded (see
- * `openGguf` of `@tesserae/tensor`), one file or the files of a split one; llama2.c's `.bin`. Weights are f32. Errors: CHECKPOINT, CONFIG; FILE, IO and DTYPE of the readers; OUT_OF_MEMORY with the numbers when a device
+ * `openGguf` of `@tesserae/tensor`), one file or the files of a split one; llama2.c's `.bin`. Errors: OPTION, CHECKPOINT, CONFIG; FILE, IO and DTYPE of the readers; OUT_OF_MEMORY with the numbers when a device
  * was named and cannot hold it; AbortError.
  */
-export async function readCheckpoint(files: CheckpointFiles, options: LoadCheckpointOptions = {}): Promise<LoadedCheckpoint> {
+export async function readCheckpoint(
+  files: CheckpointFiles,
+  options: LoadCheckpointOptions = {},
+): Promise<LoadedCheckpoint<AnyDecoderWeights>> {
+  const { dtype = 'f32', device, capacity } = options
+  checkWeightType(dtype)
   const opened = await openCheckpoint(files)
   try {
     const { config, metadata } = opened
-    if (options.device !== undefined) checkModelMemory(modelMemory(config, options), await resolveDevice(options.device))
-    return { config, weights: await opened.readWeights(options), ...(metadata === undefined ? {} : { metadata }) }
+    if (device !== undefined)
+      checkModelMemory(await opened.memory({ dtype, ...(capacity === undefined ? {} : { capacity }) }), await resolveDevice(device))
+    return { config, weights: await opened.readWeights({ ...options, dtype }), ...(metadata === undefined ? {} : { metadata }) }
   } finally {
     await opened.dispose()
   }
@@ -118,7 +133,12 @@ async function openFolder(files: CheckpointFiles, entry: string | undefined): Pr
     values,
     metadata: undefined,
     tensors,
-    readWeights: async (options) => readRecord(watched(await tensors(), options), config, files.label, family?.names),
+    // Headers alone are looked at, and not even these where all is decoded.
+    memory: async (options) => decodedMemory(config, options),
+    async readWeights(options) {
+      const file = watched(await tensors(), options)
+      return readPackedRecord(file, config, files.label, { names: family?.names(config, file.has), type: options.dtype })
+    },
     dispose: async () => (await opened?.catch(() => undefined))?.dispose(),
   }
 }
@@ -153,7 +173,7 @@ async function openGgufEntry(files: CheckpointFiles, entry: string, first: ByteS
     file = await openGgufParts(sources, { label })
   }
   try {
-    const { config } = await readGgufConfig(file, label)
+    const config = await readGgufConfig(file, label)
     return {
       format: 'gguf',
       architecture: String(file.metadata.get('general.architecture')),
@@ -161,7 +181,9 @@ async function openGgufEntry(files: CheckpointFiles, entry: string, first: ByteS
       values: {},
       metadata: file.metadata,
       tensors: async () => file,
-      readWeights: async (options) => (await readGgufModel({ ...file, ...watched(file, options) }, label)).weights,
+      memory: async ({ dtype, ...options }) =>
+        modelMemory(config, { ...options, layout: layoutsIn(file, ggufNames(config, file.has), dtype) }),
+      readWeights: async (options) => (await readGgufModel(watched(file, options), label, options)).weights,
       dispose: () => file.dispose(),
     }
   } catch (error) {
@@ -180,11 +202,13 @@ async function openLlama2c(source: ByteSource, label: string): Promise<OpenCheck
       values: {},
       metadata: undefined,
       tensors: async () => undefined,
-      async readWeights({ signal, onProgress }) {
+      memory: async (options) => decodedMemory(config, options),
+      async readWeights({ dtype, signal, onProgress }) {
         throwIfAborted(signal, 'Loading the model')
         const { weights } = await readLlama2c(await source.read(0, source.size), { label })
         onProgress?.({ task: 'load-model', completed: source.size, total: source.size, unit: 'bytes' })
-        return weights
+        if (dtype !== 'q8' && dtype !== 'q4') return weights
+        return (await quantize({ config, weights }, { type: `${dtype}_0`, ...(signal === undefined ? {} : { signal }) })).weights
       },
       dispose: async () => source.dispose?.(),
     }
@@ -194,21 +218,27 @@ async function openLlama2c(source: ByteSource, label: string): Promise<OpenCheck
   }
 }
 
+/** Of files without blocks: matrices are f32 unless they are packed here. */
+const decodedMemory = (
+  config: DecoderConfig,
+  { dtype, ...options }: { readonly dtype: WeightType; readonly capacity?: number },
+): ModelMemory =>
+  modelMemory(config, { ...options, ...(dtype === 'q8' || dtype === 'q4' ? { layout: packedLayout(dtype === 'q8' ? 8 : 4) } : {}) })
+
 /** Tensors that tell how many of their bytes were read, and end with the signal. */
-function watched(file: Tensors, { signal, onProgress }: LoadCheckpointOptions): Tensors {
+function watched<File extends Tensors>(file: File, { signal, onProgress }: LoadCheckpointOptions): File {
   if (signal === undefined && onProgress === undefined) return file
   const total = file.names.reduce((sum, name) => sum + file.info(name).bytes, 0)
   let completed = 0
-  const around = async <T>(name: string, read: () => Promise<T>): Promise<T> => {
-    throwIfAborted(signal, 'Loading the model')
-    const result = await read()
-    completed = Math.min(total, completed + file.info(name).bytes)
-    onProgress?.({ task: 'load-model', completed, total, unit: 'bytes' })
-    return result
-  }
-  return {
-    ...file,
-    bytes: (name) => around(name, () => file.bytes(name)),
-    tensor: (name, options) => around(name, () => file.tensor(name, options)),
-  }
+  const around =
+    <Rest extends readonly unknown[], Result>(read: (name: string, ...rest: Rest) => Promise<Result>) =>
+    async (name: string, ...rest: Rest): Promise<Result> => {
+      throwIfAborted(signal, 'Loading the model')
+      const result = await read(name, ...rest)
+      completed = Math.min(total, completed + file.info(name).bytes)
+      onProgress?.({ task: 'load-model', completed, total, unit: 'bytes' })
+      return result
+    }
+  const quantized = 'quantized' in file ? { quantized: around((file as unknown as GgufFile).quantized) } : {}
+  return { ...file, ...quantized, bytes: around(file.bytes), tensor: around(file.tensor) }
 }

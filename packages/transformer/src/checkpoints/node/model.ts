@@ -1,29 +1,54 @@
 import { join } from 'node:path'
 import { saveSafetensors } from '@tesserae/tensor/node'
+import type { TextTokenizer } from '@tesserae/tokenizer'
 import { checkConfig } from '../../architectures/config.js'
-import { checkWeights } from '../../architectures/weights.js'
+import { checkWeights, type AnyDecoderWeights } from '../../architectures/weights.js'
 import type { LoadedModel } from '../llama2c.js'
 import { readCheckpoint, type LoadCheckpointOptions, type LoadedCheckpoint } from '../open.js'
 import { configText, entriesOf } from '../record.js'
 import { makeFolder, writeText } from './files.js'
 import { pathFiles } from './path-files.js'
 
-/**
- * Writes a model as a folder with `config.json` and `model.safetensors`, each replaced whole. The weights stay the caller's.
- * Errors: CHECKPOINT, CONFIG, WEIGHTS; IO and ABORTED of the writer.
- */
-export async function saveModel(folder: string, model: LoadedModel, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
-  const config = checkConfig(model.config)
-  checkWeights(model.weights, config)
-  await makeFolder(folder)
-  await saveSafetensors(join(folder, 'model.safetensors'), entriesOf(model.weights), options)
-  await writeText(join(folder, 'config.json'), configText(config))
+/** What {@link saveModel} writes. */
+export interface SavedModel extends LoadedModel {
+  /** Written beside the weights with its template of chats, so that `loadModel` has a model that is ready to generate. */
+  readonly tokenizer?: TextTokenizer
 }
 
 /**
- * Reads a checkpoint from a path: a folder with `config.json`, of Hugging Face's or what {@link saveModel} wrote; a GGUF file, or any of a split one's; llama2.c's `.bin`. Tensors are mapped where the platform can. See
- * `loadModel` for a model that is ready to generate. Errors: CHECKPOINT, CONFIG; FILE, IO and DTYPE of the readers; OUT_OF_MEMORY with the numbers when a device was named and cannot hold it; AbortError.
+ * Writes a model as a folder with `config.json` and `model.safetensors`, each replaced whole, and `tokenizer.json` with `tokenizer_config.json` where there is a tokenizer. The weights stay the caller's.
+ * Errors: CHECKPOINT, CONFIG, WEIGHTS; IO and ABORTED of the writer; UNSUPPORTED of a tokenizer that has no such form.
  */
-export async function loadCheckpoint(path: string, options: LoadCheckpointOptions = {}): Promise<LoadedCheckpoint> {
+export async function saveModel(folder: string, model: SavedModel, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+  const config = checkConfig(model.config)
+  checkWeights(model.weights, config)
+  const tokenizer = model.tokenizer === undefined ? [] : tokenizerFiles(model.tokenizer)
+  await makeFolder(folder)
+  await saveSafetensors(join(folder, 'model.safetensors'), entriesOf(model.weights), options)
+  for (const [name, value] of tokenizer) await writeText(join(folder, name), JSON.stringify(value))
+  await writeText(join(folder, 'config.json'), configText(config))
+}
+
+function tokenizerFiles(tokenizer: TextTokenizer): (readonly [name: string, value: unknown])[] {
+  const named = Object.entries({ bos_token: tokenizer.bosId, eos_token: tokenizer.eosId })
+  const templates = [...tokenizer.chatTemplates].map(([name, template]) => ({ name, template }))
+  const config = {
+    ...Object.fromEntries(named.flatMap(([name, id]) => (id === undefined ? [] : [[name, tokenizer.decode([id])]]))),
+    ...(templates.length === 0 ? {} : { chat_template: templates.length === 1 ? templates[0]!.template : templates }),
+  }
+  return [
+    ['tokenizer.json', tokenizer.toJSON()],
+    ['tokenizer_config.json', config],
+  ]
+}
+
+/**
+ * Reads a checkpoint from a path: a folder with `config.json`, of Hugging Face's or what {@link saveModel} wrote; a GGUF file, or any of a split one's; llama2.c's `.bin`. Tensors are mapped where the platform can. Matrices
+ * are f32 unless `dtype` says otherwise: `'auto'` keeps those in blocks that a GGUF file has so. See `loadModel` for a model that is ready to generate. Errors: OPTION, CHECKPOINT, CONFIG; FILE, IO and DTYPE of the readers;
+ * OUT_OF_MEMORY with the numbers when a device was named and cannot hold it; AbortError.
+ */
+export function loadCheckpoint(path: string, options?: LoadCheckpointOptions & { readonly dtype?: 'f32' }): Promise<LoadedCheckpoint>
+export function loadCheckpoint(path: string, options: LoadCheckpointOptions): Promise<LoadedCheckpoint<AnyDecoderWeights>>
+export async function loadCheckpoint(path: string, options: LoadCheckpointOptions = {}): Promise<LoadedCheckpoint<AnyDecoderWeights>> {
   return readCheckpoint(await pathFiles(path), options)
 }

@@ -1,0 +1,39 @@
+/** The sampler of one answer: what may come, and the caller's settings. */
+import { samplerChain } from '@tesserae/sampling'
+import type { SamplerLike } from '../generate/types.js'
+import type { Constraint } from './constraint.js'
+import { isSampler, samplingSteps, type LmSampling } from './sampling.js'
+
+export interface Chooser {
+  readonly sampler: SamplerLike
+  /** Whether the answer is complete though no token says so: then the token that was chosen last is none. */
+  readonly isComplete: () => boolean
+}
+
+/**
+ * @param promptTokens of the tokens that it will be told of, how many are the prompt's
+ * @throws SamplingError `VALUE` for settings out of range
+ */
+export function makeChooser(given: LmSampling | SamplerLike, promptTokens: number, constraint: Constraint | undefined): Chooser {
+  const sampler = isSampler(given) ? given : samplerChain(samplingSteps(given, promptTokens), given)
+  if (constraint === undefined) return { sampler, isComplete: () => false }
+  let masked = new Float32Array(0)
+  let accepted = 0
+  let complete = false
+  return {
+    isComplete: () => complete,
+    sampler: {
+      choose(logits) {
+        if (masked.length !== logits.length) masked = new Float32Array(logits.length)
+        masked.set(logits)
+        if (constraint.apply(masked)) return sampler.choose(masked)
+        complete = true
+        return 0
+      },
+      accept(id) {
+        sampler.accept?.(id)
+        if (accepted++ >= promptTokens && !complete) constraint.accept(id)
+      },
+    },
+  }
+}
