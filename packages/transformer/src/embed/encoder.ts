@@ -8,7 +8,9 @@ import { checkModelMemory, deviceFor, modelMemory } from '../generate/memory.js'
 import { turns } from '../generate/turn.js'
 import type { TokenizerLike } from '../generate/types.js'
 import { checkTexts, disposeInput, filled, inputOf } from './batch.js'
+import { promptOf, type TextEmbedder } from './embedder.js'
 import { encodeTexts, type EncoderInput } from './encode.js'
+import { bucketBatches } from './plan.js'
 
 export interface CreateEncoderOptions {
   /** The layers; `tied: true`, because an encoder has no output head. */
@@ -21,27 +23,12 @@ export interface CreateEncoderOptions {
   readonly borrowWeights?: boolean
 }
 
-export interface Embeddings {
-  /** One vector of `width` entries and length 1 for each text, in their order. */
-  readonly vectors: readonly Float32Array[]
-  /** Tokens of all texts, as far as they were read. */
-  readonly tokens: number
-  /** Texts longer than the context, of which only the beginning was read. */
-  readonly truncated: number
-}
-
 /** A text encoder ready to use. Owns its weights unless they were borrowed: `using`, or `dispose()`. */
-export interface TextEncoderModel extends Disposable {
+export interface TextEncoderModel extends TextEmbedder {
   readonly config: DecoderConfig
   readonly weights: DecoderWeights
   readonly tokenizer: TokenizerLike
-  /** Vectors of texts. Errors: DATA for a text without tokens, TOKEN, and AbortError between batches. */
-  embed(texts: readonly string[], options?: { readonly signal?: AbortSignal }): Promise<Embeddings>
-  dispose(): void
 }
-
-/** Rows of a program: texts are sorted by length and run so many at a time. */
-const batchRows: readonly number[] = [32, 8, 1]
 
 /**
  * Makes an encoder of a configuration and its weights: text → a vector of length 1. It takes the weights over as `createModel` does.
@@ -70,13 +57,22 @@ export async function createEncoder(options: CreateEncoderOptions): Promise<Text
     config,
     weights,
     tokenizer,
-    async embed(texts, { signal } = {}) {
+    width: config.width,
+    context: config.context,
+    prompts: {},
+    async embed(texts, options = {}) {
+      const { signal, onProgress } = options
       if (gone) throw new TransformerError('DISPOSED', 'the encoder was disposed; keep it until its last text is done')
-      const encoded = texts.map((text, i) => idsOf(text, i, tokenizer))
+      const prompt = promptOf(options, {})
+      const encoded = texts.map((text, i) => idsOf(prompt + text, i, tokenizer))
       const cut = encoded.map((ids) => ids.subarray(0, config.context))
       const vectors = new Array<Float32Array>(texts.length)
       const turn = turns()
-      for (const { length, rows, items } of batchesOf(cut, config.context)) {
+      let completed = 0
+      for (const { length, rows, items } of bucketBatches(
+        cut.map((ids) => ids.length),
+        config.context,
+      )) {
         throwIfAborted(signal, 'Embedding')
         const batch = filled(
           items.map((item) => cut[item]!),
@@ -92,6 +88,8 @@ export async function createEncoder(options: CreateEncoderOptions): Promise<Text
         } finally {
           disposeInput(input)
         }
+        completed += items.length
+        onProgress?.({ task: 'embed', completed, total: texts.length, unit: 'texts' })
         await turn()
       }
       return {
@@ -118,31 +116,4 @@ function idsOf(text: string, i: number, tokenizer: TokenizerLike): Int32Array {
   if (ids.length === 0)
     throw new TransformerError('DATA', `text ${i} (${JSON.stringify(text)}) has no tokens, so it has no vector; leave it out`)
   return ids
-}
-
-interface BatchPlan {
-  readonly length: number
-  readonly rows: number
-  readonly items: readonly number[]
-}
-
-/** Texts of like length together: lengths are filled up to 16 · 2^k or the context, rows to one of a few numbers. */
-function batchesOf(texts: readonly ArrayLike<number>[], context: number): BatchPlan[] {
-  const byLength = new Map<number, number[]>()
-  texts.forEach((text, i) => {
-    const length = Math.min(context, 2 ** Math.max(4, Math.ceil(Math.log2(text.length))))
-    const items = byLength.get(length)
-    if (items === undefined) byLength.set(length, [i])
-    else items.push(i)
-  })
-  const plans: BatchPlan[] = []
-  for (const [length, items] of byLength) {
-    for (let start = 0; start < items.length;) {
-      const left = items.length - start
-      const rows = batchRows.findLast((candidate) => candidate >= left) ?? batchRows[0]!
-      plans.push({ length, rows, items: items.slice(start, start + rows) })
-      start += rows
-    }
-  }
-  return plans
 }

@@ -53,7 +53,8 @@ export function parseEncoderConfig(text: string, label: string): DecoderConfig {
   return checkEncoderConfig(config)
 }
 
-export function checkVocabulary(tokenizer: { readonly vocabSize: number }, config: DecoderConfig, label: string): void {
+/** Errors: CHECKPOINT for a tokenizer with more tokens than a model knows. */
+export function checkVocabulary(tokenizer: { readonly vocabSize: number }, config: { readonly vocabSize: number }, label: string): void {
   if (tokenizer.vocabSize > config.vocabSize)
     throw new TransformerError(
       'CHECKPOINT',

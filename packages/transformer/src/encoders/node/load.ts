@@ -1,0 +1,59 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openSafetensorsPath } from '@tesserae/tensor/node'
+import { createEncoder } from '../../embed/encoder.js'
+import { loadEncoder } from '../../embed/node/files.js'
+import type { TextEmbedder } from '../../embed/embedder.js'
+import { readText } from '../../checkpoints/node/files.js'
+import { TransformerError } from '../../errors.js'
+import { checkTextSize, type CheckpointFiles } from '../checkpoint.js'
+import { openEmbedder, type LoadEmbedderOptions } from '../embedder.js'
+import { openReranker, type LoadRerankerOptions, type Reranker } from '../reranker.js'
+
+/** The files of a folder. */
+async function folderFiles(folder: string): Promise<CheckpointFiles> {
+  if (!(await kindOf(folder))?.isDirectory())
+    throw new TransformerError(
+      'CHECKPOINT',
+      `${folder} is not a folder; expected one with config.json, tokenizer.json and model.safetensors`,
+    )
+  return {
+    label: folder,
+    async text(path) {
+      const found = await kindOf(join(folder, path))
+      if (found?.isFile() !== true) return undefined
+      checkTextSize(found.size, join(folder, path))
+      return readText(join(folder, path))
+    },
+    tensors: (inside) => openSafetensorsPath(join(folder, inside)),
+  }
+}
+
+const kindOf = (path: string) => stat(path).catch(() => undefined)
+
+/**
+ * Loads an embedder from a folder: one of sentence-transformers (`modules.json`), a bare encoder of Hugging Face's transformers (BERT, MiniLM, BGE, E5, RoBERTa, XLM-R, DistilBERT,
+ * ModernBERT) in safetensors of f32, f16 or bf16, or one that `saveEncoder` wrote. Errors: CHECKPOINT, CONFIG, OPTION; FILE and IO of the readers; OUT_OF_MEMORY; AbortError.
+ *
+ * @example
+ * using embedder = await loadEmbedder('models/all-MiniLM-L6-v2')
+ * const { vectors } = await embedder.embed(['Where is the whale?'])
+ */
+export async function loadEmbedder(folder: string, options: LoadEmbedderOptions = {}): Promise<TextEmbedder> {
+  const files = await folderFiles(folder)
+  if ((await files.text('encoder.json')) === undefined) return openEmbedder(files, options)
+  const { device } = options
+  return createEncoder({ ...(await loadEncoder(folder)), ...(device === undefined ? {} : { device }) })
+}
+
+/**
+ * Loads a cross-encoder from a folder of Hugging Face's transformers or sentence-transformers: a classifier with one label over BERT, RoBERTa, XLM-R, DistilBERT or ModernBERT. Errors: CHECKPOINT,
+ * CONFIG; FILE and IO of the readers; OUT_OF_MEMORY; AbortError.
+ *
+ * @example
+ * using reranker = await loadReranker('models/bge-reranker-base')
+ * const [best] = await reranker.rank('Where is the whale?', passages, { topK: 1 })
+ */
+export async function loadReranker(folder: string, options: LoadRerankerOptions = {}): Promise<Reranker> {
+  return openReranker(await folderFiles(folder), options)
+}
