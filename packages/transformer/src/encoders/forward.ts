@@ -1,7 +1,6 @@
 /** The forward pass of encoders of BERT's line: one function for all of them. */
 import { arange, embedding, layerNorm, type Dim, type Tensor } from '@tesserae/tensor'
 import { attendFull } from '../layers/attention.js'
-import { embed } from '../layers/embedding.js'
 import type { FeedForwardWeights } from '../layers/feed-forward.js'
 import { linear } from '../layers/linear.js'
 import type { NormWeights } from '../layers/norm.js'
@@ -42,7 +41,7 @@ export function bertHidden(weights: BertWeights, { ids, lengths, types }: BertIn
     norm === undefined ? x : layerNorm(x, norm.weight, norm.bias, { eps: normEps })
 
   const present = arange(tokens).reshape(1, tokens).lt(lengths.reshape(rows, 1)).reshape(rows, 1, 1, tokens)
-  let x = embed(weights.embedding, ids)
+  let x = embedding(weights.embedding.weight, ids)
   if (weights.types !== undefined)
     x = x.add(types === undefined ? weights.types.weight.slice(0, 0, 1) : embedding(weights.types.weight, types))
   if (weights.positions !== undefined) x = x.add(weights.positions.weight.slice(0, 0, tokens))
