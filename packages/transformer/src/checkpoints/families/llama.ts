@@ -33,7 +33,7 @@ export const llamaFamily: Family = {
       ...rmsGguf(fields),
       ...ropeGguf(fields, usual),
       ...windowGguf(fields, usual.layers, 1),
-      ...expertsGguf(fields, true),
+      ...expertsGguf(fields, usual.layers, true),
       // Rows of queries and keys are written in the order in which neighbours turn together.
       ropeInterleaved: fields.kind === 'llama',
       ...(fields.kind === 'qwen2' ? { attentionBias: true } : {}),

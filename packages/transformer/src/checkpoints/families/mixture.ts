@@ -57,7 +57,7 @@ export const mixtureFamily: Family = {
       ...rmsGguf(fields),
       ...ropeGguf(fields, usual),
       ...windowGguf(fields, usual.layers, 1),
-      ...expertsGguf(fields, isThird),
+      ...expertsGguf(fields, usual.layers, isThird),
       ...(isThird ? { queryKeyNorm: 'head' } : { attentionBias: true }),
     })
   },
@@ -85,9 +85,10 @@ function qwenExperts(fields: ConfigFields, kind: string, layers: number): Mixtur
 }
 
 /** Experts as GGUF has them. Whether their probabilities are divided by their sum it does not say; llama.cpp knows by the architecture. */
-export function expertsGguf(fields: GgufFields, normalized: boolean): Pick<DecoderConfig, 'mixture'> {
+export function expertsGguf(fields: GgufFields, layers: number, normalized: boolean): Pick<DecoderConfig, 'mixture'> {
   const experts = fields.number('expert_count', 0)
   if (experts === 0) return {}
+  const dense = Array.from({ length: layers }, (_, layer) => layer).filter((layer) => fields.tensors.has(`blk.${layer}.ffn_gate.weight`))
   const shared = fields.tensors.has('blk.0.ffn_up_shexp.weight')
   return {
     mixture: {
@@ -96,6 +97,7 @@ export function expertsGguf(fields: GgufFields, normalized: boolean): Pick<Decod
       hidden: fields.number('expert_feed_forward_length', fields.number('feed_forward_length')),
       normalized,
       ...(shared ? { sharedHidden: fields.number('expert_shared_feed_forward_length') } : {}),
+      ...(dense.length === 0 ? {} : { denseLayers: dense }),
     },
   }
 }

@@ -1,31 +1,23 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { openGguf, type GgufFile, type GgufValue } from '@tesserae/tensor'
 import { describe, expect, it } from 'vitest'
-import { createModel } from '../../generate/model.js'
 import { readGgufModel } from '../gguf.js'
+import { answersOf, checkpointNames, fixtures, greedyOf, logitsApart, parityModel } from '../testing/parity.js'
 import { loadCheckpoint } from './model.js'
 
-const folder = fileURLToPath(new URL('../__fixtures__/', import.meta.url))
-const { models } = JSON.parse(readFileSync(join(folder, 'answers.json'), 'utf8')) as {
-  models: Record<string, { prompt: number[]; greedy: number[]; last: number[] }>
-}
-
-describe.each(['llama', 'llama-3.1', 'mistral', 'qwen2', 'qwen3'])('%s in GGUF', (name) => {
+describe.each(checkpointNames.filter((name) => name.endsWith('-f32')).map((name) => name.replace(/-f32$/, '.gguf')))('%s', (name) => {
   it('gives the logits and tokens that it gives from safetensors', async () => {
-    using model = await createModel(await loadCheckpoint(join(folder, `${name}.gguf`)))
-    const { prompt, greedy, last } = models[`${name}-f32`]!
-    const all = await model.logits([...prompt, ...greedy])
-    const ours = all.subarray((prompt.length + greedy.length - 1) * model.config.vocabSize)
-    expect(Math.max(...last.map((value, i) => Math.abs(value - ours[i]!)))).toBeLessThan(1e-4)
-    expect((await model.generate(prompt, { maxTokens: greedy.length })).ids).toEqual(greedy)
+    using model = await parityModel(await loadCheckpoint(join(fixtures, name)))
+    const answers = answersOf(name)
+    expect(await logitsApart(model, answers)).toBeLessThan(1e-4)
+    expect(await greedyOf(model, answers, true)).toEqual(answers.greedy)
   })
 })
 
 describe('what is not computed is refused by name', () => {
   const withKeys = async (change: Readonly<Record<string, GgufValue | undefined>>): Promise<unknown> => {
-    const file = await openGguf(new Uint8Array(readFileSync(join(folder, 'llama.gguf'))))
+    const file = await openGguf(new Uint8Array(readFileSync(join(fixtures, 'llama.gguf'))))
     const metadata = new Map(file.metadata)
     for (const [key, value] of Object.entries(change))
       if (value === undefined) metadata.delete(key)
