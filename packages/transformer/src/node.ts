@@ -2,6 +2,7 @@
 export { replaceText } from './checkpoints/node/files.js'
 export { loadCheckpoint, saveModel, type SavedModel } from './checkpoints/node/model.js'
 export type { LoadCheckpointOptions, LoadedCheckpoint } from './checkpoints/open.js'
+export { quantizeGguf, type QuantizeGgufOptions } from './checkpoints/node/quantize-gguf.js'
 export { loadTraining, saveTraining } from './train/node/checkpoint.js'
 export { loadLora, saveLora } from './adapters/node/lora.js'
 export { loadEncoder, saveEncoder } from './embed/node/files.js'

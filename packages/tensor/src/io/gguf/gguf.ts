@@ -5,7 +5,7 @@ import { show } from '../json.js'
 import { asSource, readExactly, type ByteSource, type ByteSourceLike } from '../source.js'
 import { disposeAll, makeTensorFile, type Located, type OpenOptions, type Tensors } from '../tensor-file.js'
 import { blockDecoders } from './blocks.js'
-import { MoreNeeded, parseGgufHeader, type GgufHeader, type GgufValue } from './header.js'
+import { MoreNeeded, parseGgufHeader, type GgufHeader, type GgufType, type GgufValue } from './header.js'
 import { layoutOf, packBlocks, type QuantizedLayout, type StoredQuantized } from './repack.js'
 import { blockTypes } from './types.js'
 
@@ -14,6 +14,8 @@ export interface GgufFile extends Tensors {
   readonly version: number
   /** By key; of several files those of the first. */
   readonly metadata: ReadonlyMap<string, GgufValue>
+  /** Types in the file of those values that are single numbers, true or false. */
+  readonly types: ReadonlyMap<string, GgufType>
   /** How a matrix is packed by {@link GgufFile.quantized}; undefined for one that is not stored in blocks that are decoded. Throws FILE when there is none of that name. */
   layout(name: string): QuantizedLayout | undefined
   /**
@@ -106,7 +108,7 @@ function makeFile(opened: readonly Opened[], label: string): GgufFile {
       if (tensors.has(name)) throw new TensorError('FILE', `${own}: the tensor ${show(name)} is in a file before it too`)
       tensors.set(name, { info, source })
     }
-  const { version, metadata } = opened[0]!.header
+  const { version, metadata, types } = opened[0]!.header
   const file = makeTensorFile(
     tensors,
     label,
@@ -116,6 +118,7 @@ function makeFile(opened: readonly Opened[], label: string): GgufFile {
   return {
     version,
     metadata,
+    types,
     ...file,
     layout(name) {
       const { dtype, shape } = file.info(name)

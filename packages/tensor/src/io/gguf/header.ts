@@ -26,6 +26,8 @@ export type GgufList =
 export interface GgufHeader {
   readonly version: number
   readonly metadata: ReadonlyMap<string, GgufValue>
+  /** Types of those values that are single numbers, true or false. */
+  readonly types: ReadonlyMap<string, GgufType>
   /** In the order of the data. */
   readonly tensors: ReadonlyMap<string, TensorInfo>
 }
@@ -56,29 +58,72 @@ export function parseGgufHeader(bytes: Uint8Array, fileSize: number, label: stri
   return new Parser(bytes, fileSize, label).parse()
 }
 
+/** Types of single values. */
+export type GgufType = 'uint8' | 'int8' | 'uint16' | 'int16' | 'uint32' | 'int32' | 'float32' | 'bool' | 'uint64' | 'int64' | 'float64'
+
 interface Scalar {
-  readonly name: string
+  readonly name: GgufType
+  readonly number: number
   readonly size: number
   readonly read: (view: DataView, at: number) => number | bigint | boolean
+  readonly write: (view: DataView, at: number, value: number | bigint | boolean) => void
   /** Of lists of these. */
   readonly List?: new (memory: ArrayBuffer) => GgufList
 }
 
 const exact = (value: bigint): number | bigint => (BigInt(Number(value)) === value ? Number(value) : value)
 
-const scalars: ReadonlyMap<number, Scalar> = new Map<number, Scalar>([
-  [0, { name: 'uint8', size: 1, read: (view, at) => view.getUint8(at), List: Uint8Array }],
-  [1, { name: 'int8', size: 1, read: (view, at) => view.getInt8(at), List: Int8Array }],
-  [2, { name: 'uint16', size: 2, read: (view, at) => view.getUint16(at, true), List: Uint16Array }],
-  [3, { name: 'int16', size: 2, read: (view, at) => view.getInt16(at, true), List: Int16Array }],
-  [4, { name: 'uint32', size: 4, read: (view, at) => view.getUint32(at, true), List: Uint32Array }],
-  [5, { name: 'int32', size: 4, read: (view, at) => view.getInt32(at, true), List: Int32Array }],
-  [6, { name: 'float32', size: 4, read: (view, at) => view.getFloat32(at, true), List: Float32Array }],
-  [7, { name: 'bool', size: 1, read: (view, at) => view.getUint8(at) !== 0 }],
-  [10, { name: 'uint64', size: 8, read: (view, at) => exact(view.getBigUint64(at, true)) }],
-  [11, { name: 'int64', size: 8, read: (view, at) => exact(view.getBigInt64(at, true)) }],
-  [12, { name: 'float64', size: 8, read: (view, at) => view.getFloat64(at, true), List: Float64Array }],
-])
+/** A type whose values DataView has methods for. */
+const numeric = <Kind extends 'Uint8' | 'Int8' | 'Uint16' | 'Int16' | 'Uint32' | 'Int32' | 'Float32' | 'Float64'>(
+  number: number,
+  name: GgufType,
+  size: number,
+  kind: Kind,
+  List: new (memory: ArrayBuffer) => GgufList,
+): Scalar => ({
+  name,
+  number,
+  size,
+  read: (view, at) => view[`get${kind}`](at, true),
+  write: (view, at, value) => view[`set${kind}`](at, Number(value), true),
+  List,
+})
+
+/** Types of single values by their names. */
+export const scalarTypes: ReadonlyMap<string, Scalar> = new Map(
+  [
+    numeric(0, 'uint8', 1, 'Uint8', Uint8Array),
+    numeric(1, 'int8', 1, 'Int8', Int8Array),
+    numeric(2, 'uint16', 2, 'Uint16', Uint16Array),
+    numeric(3, 'int16', 2, 'Int16', Int16Array),
+    numeric(4, 'uint32', 4, 'Uint32', Uint32Array),
+    numeric(5, 'int32', 4, 'Int32', Int32Array),
+    numeric(6, 'float32', 4, 'Float32', Float32Array),
+    {
+      name: 'bool',
+      number: 7,
+      size: 1,
+      read: (view: DataView, at: number) => view.getUint8(at) !== 0,
+      write: (view: DataView, at: number, value: number | bigint | boolean) => view.setUint8(at, Number(value)),
+    } as const,
+    {
+      name: 'uint64',
+      number: 10,
+      size: 8,
+      read: (view: DataView, at: number) => exact(view.getBigUint64(at, true)),
+      write: (view: DataView, at: number, value: number | bigint | boolean) => view.setBigUint64(at, BigInt(value), true),
+    } as const,
+    {
+      name: 'int64',
+      number: 11,
+      size: 8,
+      read: (view: DataView, at: number) => exact(view.getBigInt64(at, true)),
+      write: (view: DataView, at: number, value: number | bigint | boolean) => view.setBigInt64(at, BigInt(value), true),
+    } as const,
+    numeric(12, 'float64', 8, 'Float64', Float64Array),
+  ].map((scalar): [string, Scalar] => [scalar.name, scalar]),
+)
+const scalars: ReadonlyMap<number, Scalar> = new Map(Array.from(scalarTypes.values(), (scalar) => [scalar.number, scalar]))
 const STRING = 8
 const LIST = 9
 
@@ -102,10 +147,14 @@ class Parser {
     const tensorCount = this.count('tensors', 8 + 4 + 4 + 8, maxTensors)
     const keyCount = this.count('keys', 8 + 4 + 1, maxKeys)
     const metadata = new Map<string, GgufValue>()
+    const types = new Map<string, GgufType>()
     for (let i = 0; i < keyCount; i++) {
       const key = this.name(`key ${i}`)
       if (metadata.has(key)) throw this.fail(`the key ${show(key)} stands twice in it`)
-      metadata.set(key, this.value(this.uint32(`the type of ${show(key)}`), show(key), 0))
+      const type = this.uint32(`the type of ${show(key)}`)
+      metadata.set(key, this.value(type, show(key), 0))
+      const scalar = scalars.get(type)
+      if (scalar !== undefined) types.set(key, scalar.name)
     }
     const alignment = this.alignmentOf(metadata)
     const infos: TensorInfo[] = []
@@ -117,7 +166,7 @@ class Parser {
       infos.push(info)
     }
     const dataStart = Math.ceil(this.at / alignment) * alignment
-    return { version, metadata, tensors: this.place(infos, dataStart) }
+    return { version, metadata, types, tensors: this.place(infos, dataStart) }
   }
 
   private begin(): number {

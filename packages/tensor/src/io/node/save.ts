@@ -56,7 +56,7 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, undefi
   yield bytes
 }
 
-async function writeFlushed(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+export async function writeFlushed(path: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   const handle = await open(path, 'wx')
   try {
     for await (const chunk of chunks) {
@@ -81,7 +81,7 @@ async function filesOf(path: string, indexPath: string, stem: string): Promise<r
 }
 
 /** Makes the renames themselves durable, where the system lets a folder be opened. */
-async function flushFolder(folder: string): Promise<void> {
+export async function flushFolder(folder: string): Promise<void> {
   if (process.platform === 'win32') return
   const handle = await open(folder, 'r')
   try {
