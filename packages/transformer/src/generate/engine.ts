@@ -182,7 +182,12 @@ export function makeEngine({ programs, pool, vocabSize, rows }: EngineOptions): 
     const wanted = before > 0 && judged > 0 ? 'none' : judged > 0 ? 'all' : tokens === left ? 'last' : 'none'
     const fresh = ids.slice(at, at + tokens)
     await withRows([entry], async () => {
-      const logits = await programs.extend(slot.cache, fresh, { length, wanted, ...(signal === undefined ? {} : { signal }) })
+      // A single step ends soon, and may run on this thread where nobody has to break it off.
+      const logits = await programs.extend(slot.cache, fresh, {
+        length,
+        wanted,
+        ...(length === 1 || signal === undefined ? {} : { signal }),
+      })
       slot.tokens.push(...fresh)
       if (wanted === 'none' || entry.asked !== asked) return
       if (wanted === 'last') return answer(entry, [logits])
