@@ -36,14 +36,27 @@ export type { WeightType } from './checkpoints/matrix.js'
 export { quantize, type QuantizedModel, type QuantizeOptions } from './checkpoints/quantize.js'
 export { readLlama2c, type LoadedModel } from './checkpoints/llama2c.js'
 export { createModel, type CreateModelOptions, type DecoderModel } from './generate/model.js'
+export type { ModelBeam, ModelBeamOptions } from './generate/beams.js'
+export type { Row as ModelText } from './generate/engine.js'
+export type { Score, ScoreOptions } from './generate/score.js'
 export { modelMemory, packedLayout, type ModelMemory, type ModelMemoryOptions } from './generate/memory.js'
 export { greedySampler } from './generate/choose.js'
-export type { FinishReason, GenerateOptions, Generation, SamplerLike, TokenEvent, TokenizerLike, TokenLogprob } from './generate/types.js'
 export { loadModel, type LoadModelOptions } from './load/load.js'
 export type { PlaceOptions } from './load/address.js'
 export type { ModelSource } from './load/place.js'
 export type { CheckpointFiles } from './checkpoints/files.js'
 export { createLm, type CreateLmOptions, type LocalLm } from './lm/local.js'
+export type {
+  FinishReason,
+  GenerateOptions,
+  Generation,
+  GuidanceSettings,
+  SamplerLike,
+  SpeculativeSettings,
+  TokenEvent,
+  TokenizerLike,
+  TokenLogprob,
+} from './generate/types.js'
 export type {
   Lm,
   LmFinishReason,

@@ -98,6 +98,11 @@ export class SlotPool {
     slot.cache.dispose()
   }
 
+  /** How many can be taken at most, memory willing. */
+  get available(): number {
+    return this.free.length + Math.max(0, this.options.most - this.size)
+  }
+
   /** Number of slots, in use or not. */
   get size(): number {
     return this.free.length + this.taken.size

@@ -2,7 +2,7 @@
 import { AbortedError } from '@tesserae/core'
 import { sharedLength, type Slot, type SlotPool } from '../cache/slots.js'
 import { TransformerError } from '../errors.js'
-import { piecesOf, type Programs } from './programs.js'
+import { piecesOf, type Piece, type Programs } from './programs.js'
 import { turned, turns } from './turn.js'
 
 /** Longest piece of a prompt while other streams wait for their next token. */
@@ -26,14 +26,20 @@ export interface Row {
   nextOf(count: number, signal?: AbortSignal): Promise<Float32Array[]>
   /** Takes ids out again, from a place on, and puts others there. */
   replace(from: number, ids: readonly number[]): void
+  /** Becomes what another row was when it was last asked of, and takes over what is computed of it. Both are then given their next ids, and asked of together. */
+  copy(other: Row): void
   /** Gives the place back. */
   close(): void
   [Symbol.dispose](): void
 }
 
 export interface Engine {
+  /** How many texts can be under way side by side. */
+  readonly places: number
   /** A text that is to be gone on with. It takes a place when it is first asked of. */
   open(ids: readonly number[]): Row
+  /** Texts that are of use together only: they take their places at the same time. */
+  openTogether(texts: readonly (readonly number[])[]): Row[]
   /** Everything under way fails with DISPOSED, and all memory is freed as soon as nothing runs. */
   dispose(): void
 }
@@ -62,6 +68,10 @@ interface Entry {
   /** A program that was given its cache is under way. */
   busy: boolean
   closed: boolean
+  /** Those that take places together with it, itself included. */
+  readonly group: readonly Entry[]
+  /** Whose cache it is to be given. */
+  source: Entry | undefined
   /** When it was last asked of, or answered. */
   since: number
 }
@@ -117,27 +127,62 @@ export function makeEngine({ programs, pool, vocabSize, rows }: EngineOptions): 
     }
   }
 
+  /** Copies the beginning of a row's text from a slot that has it. */
+  const fill = (entry: Entry, from: Slot, tokens: number): Promise<void> =>
+    withRows([entry], async () => {
+      const slot = entry.slot!
+      await programs.copy(from.cache, slot.cache, tokens)
+      slot.tokens.splice(0, Infinity, ...entry.ids.slice(0, tokens))
+    })
+
+  /** Gives a row a place, if there is one. */
+  const place = async (entry: Entry): Promise<boolean> => {
+    const taken = pool.take(entry.ids)
+    if (taken === undefined) return false
+    entry.slot = taken.slot
+    if (taken.copyFrom !== undefined) await fill(entry, taken.copyFrom, taken.shared)
+    if (!entry.started) entry.cachedTokens = taken.shared
+    entry.started = true
+    return true
+  }
+
   /** Gives places to those that wait for one, the first first, as long as there are any. */
   const admit = async (entries: readonly Entry[]): Promise<void> => {
     for (const entry of entries) {
       if (entry.slot !== undefined || entry.asked === undefined || follows(entry)) continue
-      let taken
+      const group = entry.group.filter(({ slot, closed }) => slot === undefined && !closed)
+      while (pool.available < group.length && borrow());
+      if (pool.available < group.length) return
       try {
-        taken = pool.take(entry.ids) ?? (borrow() ? pool.take(entry.ids) : undefined)
+        for (const member of group) if (!gone && !(await place(member))) return refuseAlone(entry)
       } catch (error) {
         answer(entry, error as Error)
-        continue
       }
-      if (taken === undefined) return
-      const { slot, shared, copyFrom } = taken
-      entry.slot = slot
-      if (copyFrom !== undefined)
-        await withRows([entry], async () => {
-          await programs.copy(copyFrom.cache, slot.cache, shared)
-          slot.tokens.splice(0, Infinity, ...entry.ids.slice(0, shared))
-        })
-      if (!entry.started) entry.cachedTokens = shared
-      entry.started = true
+    }
+  }
+
+  /** There is no memory for a place. Where nobody else has one to give back, there never will be. */
+  const refuseAlone = (entry: Entry): void => {
+    for (const other of open) if (other.slot !== undefined && !entry.group.includes(other)) return
+    for (const member of entry.group) release(member)
+    answer(
+      entry,
+      new TransformerError(
+        'CAPACITY',
+        `${entry.group.length} texts are to be computed side by side, and the device has no memory for as many caches; make the model with a smaller capacity`,
+      ),
+    )
+  }
+
+  /** Brings rows to where others are, before any of them goes on. */
+  const copySources = async (entries: readonly Entry[]): Promise<void> => {
+    for (const entry of entries) {
+      const { source, slot, ids } = entry
+      entry.source = undefined
+      if (source?.slot === undefined || slot === undefined) continue
+      const tokens = sharedLength(source.slot.tokens, ids)
+      if (tokens > sharedLength(slot.tokens, ids)) await fill(entry, source.slot, tokens)
+      else slot.truncate(sharedLength(slot.tokens, ids))
     }
   }
 
@@ -177,8 +222,9 @@ export function makeEngine({ programs, pool, vocabSize, rows }: EngineOptions): 
     // What logits are wanted of goes in one piece, or in several that give all of theirs.
     const judged = count > 1 ? count : 0
     const before = left - judged
-    const [piece] = piecesOf(before > 0 ? before : left, slot.cache.capacity - at - (before > 0 ? judged : 0), longest)
-    const { tokens, length } = piece!
+    const free = slot.cache.capacity - at
+    const { tokens, length } =
+      judged > 0 && before <= 0 ? judgedPiece(left, free) : piecesOf(before > 0 ? before : left, free - judged, longest)[0]!
     const wanted = before > 0 && judged > 0 ? 'none' : judged > 0 ? 'all' : tokens === left ? 'last' : 'none'
     const fresh = ids.slice(at, at + tokens)
     await withRows([entry], async () => {
@@ -234,6 +280,7 @@ export function makeEngine({ programs, pool, vocabSize, rows }: EngineOptions): 
   /** A piece of a prompt, and a token for each that waits for one. False when there was nothing to do. */
   const iterate = async (): Promise<boolean> => {
     await admit(waiting())
+    await copySources(waiting())
     if (gone) return false
     const placed = waiting().filter(({ slot }) => slot !== undefined)
     const needs = new Map(placed.map((entry) => [entry, missing(entry)]))
@@ -310,10 +357,44 @@ export function makeEngine({ programs, pool, vocabSize, rows }: EngineOptions): 
       kick()
     })
 
-  return {
-    open(ids) {
-      if (gone) throw disposed()
-      const entry: Entry = {
+  const rowsOf = new WeakMap<Row, Entry>()
+
+  const rowOf = (entry: Entry): Row => {
+    const close = (): void => {
+      if (entry.closed) return
+      entry.closed = true
+      open.delete(entry)
+      if (entry.asked !== undefined) answer(entry, disposed())
+      release(entry)
+      kick()
+    }
+    const row: Row = {
+      ids: entry.ids,
+      get cachedTokens() {
+        return entry.cachedTokens
+      },
+      next: async (signal) => (await ask(entry, 1, signal))[0]!,
+      nextOf: (count, signal) => ask(entry, count, signal),
+      replace(from, others) {
+        entry.ids.splice(from, Infinity, ...others)
+        entry.slot?.truncate(from)
+      },
+      copy(other) {
+        entry.source = rowsOf.get(other)!
+        entry.ids.splice(0, Infinity, ...other.ids)
+      },
+      close,
+      [Symbol.dispose]: close,
+    }
+    rowsOf.set(row, entry)
+    return row
+  }
+
+  const openTogether: Engine['openTogether'] = (texts) => {
+    if (gone) throw disposed()
+    const group: Entry[] = []
+    for (const ids of texts)
+      group.push({
         ids: [...ids],
         slot: undefined,
         cachedTokens: 0,
@@ -321,32 +402,18 @@ export function makeEngine({ programs, pool, vocabSize, rows }: EngineOptions): 
         asked: undefined,
         busy: false,
         closed: false,
+        group,
+        source: undefined,
         since: performance.now(),
-      }
-      open.add(entry)
-      const close = (): void => {
-        if (entry.closed) return
-        entry.closed = true
-        open.delete(entry)
-        if (entry.asked !== undefined) answer(entry, disposed())
-        release(entry)
-        kick()
-      }
-      return {
-        ids: entry.ids,
-        get cachedTokens() {
-          return entry.cachedTokens
-        },
-        next: async (signal) => (await ask(entry, 1, signal))[0]!,
-        nextOf: (count, signal) => ask(entry, count, signal),
-        replace(from, others) {
-          entry.ids.splice(from, Infinity, ...others)
-          entry.slot?.truncate(from)
-        },
-        close,
-        [Symbol.dispose]: close,
-      }
-    },
+      })
+    for (const entry of group) open.add(entry)
+    return group.map(rowOf)
+  }
+
+  return {
+    places: rows,
+    open: (ids) => openTogether([ids])[0]!,
+    openTogether,
     dispose() {
       if (gone) return
       gone = true
@@ -358,6 +425,13 @@ export function makeEngine({ programs, pool, vocabSize, rows }: EngineOptions): 
       pool.dispose()
     },
   }
+}
+
+/** A piece of which all logits are wanted: few tokens as a rule, filled up to a power of two where there is room. */
+function judgedPiece(left: number, room: number): Piece {
+  const tokens = Math.min(left, shortPiece)
+  const length = 2 ** Math.ceil(Math.log2(tokens))
+  return { tokens, length: length <= room ? length : tokens }
 }
 
 const disposed = (): TransformerError =>

@@ -5,10 +5,12 @@ import { FixedCache } from '../cache/fixed.js'
 import { SlotPool } from '../cache/slots.js'
 import { TransformerError } from '../errors.js'
 import { holdWeights } from './held-weights.js'
-import { makeEngine } from './engine.js'
+import { searchBeams, type ModelBeam, type ModelBeamOptions } from './beams.js'
+import { makeEngine, type Row as ModelText } from './engine.js'
 import { checkModelMemory, deviceFor, hasRoom, modelMemory } from './memory.js'
 import { makePrograms } from './programs.js'
-import { checkTokens, streamTokens } from './stream.js'
+import { scoreIds, type Score, type ScoreOptions } from './score.js'
+import { aborting, checkTokens, streamTokens } from './stream.js'
 import type { FinishReason, GenerateOptions, Generation, TokenEvent, TokenizerLike, TokenLogprob } from './types.js'
 
 export interface CreateModelOptions {
@@ -48,6 +50,21 @@ export interface DecoderModel extends Disposable {
   generate(prompt: string | ArrayLike<number>, options?: GenerateOptions): Promise<Generation>
   /** The same, token by token. Leaving the loop early frees everything. */
   stream(prompt: string | ArrayLike<number>, options?: GenerateOptions): AsyncGenerator<TokenEvent, void, undefined>
+  /**
+   * The most likely continuations, the best first: `beams` of them are gone on with at a time, all in one step. Errors: TOKEN, CAPACITY, OPTION with fewer places (`maxStreams`) than beams, and AbortError.
+   */
+  beamSearch(prompt: string | ArrayLike<number>, options?: ModelBeamOptions): Promise<ModelBeam[]>
+  /**
+   * How likely the model finds a text: the log-probability of each token behind those before it, and the perplexity. Texts beyond the capacity are read through a window. Errors: TOKEN, OPTION, and AbortError.
+   */
+  score(text: string | ArrayLike<number>, options?: ScoreOptions): Promise<Score>
+  /** What the last norm gives for every position, row-major [ids, width]: for embeddings and probes. Errors: TOKEN, CAPACITY. */
+  hidden(prompt: string | ArrayLike<number>, options?: { readonly signal?: AbortSignal }): Promise<Float32Array>
+  /**
+   * A text that is gone on with by hand, for searches of one's own: ask for the logits behind it, add an id to `ids`, ask again. Steps are shared with everything else that is under way. Close it, or
+   * `using`. Errors: TOKEN, DISPOSED.
+   */
+  open(ids: ArrayLike<number>): ModelText
   /** Logits of every position of a sequence, row-major [ids, vocabSize]. Errors: TOKEN, CAPACITY. */
   logits(ids: ArrayLike<number>, options?: { readonly signal?: AbortSignal }): Promise<Float32Array>
   /**
@@ -96,7 +113,6 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
       present > 0 && !hasRoom(modelMemory(config, { capacity }).cache, where) ? undefined : new FixedCache(config, { capacity }),
   })
   const engine = makeEngine({ programs, pool, vocabSize: config.vocabSize, rows: maxStreams })
-  const context = { config, programs, engine, capacity, ...(tokenizer === undefined ? {} : { tokenizer }) }
 
   let gone = false
   const idsOf = (prompt: string | ArrayLike<number>): number[] => {
@@ -106,6 +122,7 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
       throw new TransformerError('OPTION', 'a text prompt needs a tokenizer; give one to createModel, or pass ids')
     return checkTokens(tokenizer.encode(prompt, { special: 'text' }), config.vocabSize)
   }
+  const context = { config, programs, engine, capacity, encode: idsOf, ...(tokenizer === undefined ? {} : { tokenizer }) }
   const inContext = (prompt: string | ArrayLike<number>): number[] => {
     const ids = idsOf(prompt)
     if (ids.length > config.context)
@@ -129,6 +146,10 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
       const ids = idsOf(prompt)
       return collect(streamTokens(context, ids, generateOptions), ids.length, tokenizer !== undefined, generateOptions.logprobs)
     },
+    beamSearch: async (prompt, beamOptions = {}) => searchBeams(context, idsOf(prompt), beamOptions),
+    score: async (text, scoreOptions = {}) => scoreIds(context, idsOf(text), scoreOptions),
+    hidden: async (prompt, { signal } = {}) => aborting(programs.hidden(inContext(prompt), signal)),
+    open: (ids) => engine.open(ids.length === 0 && !gone ? [] : idsOf(ids)),
     logits: async (ids, { signal } = {}) => programs.all(inContext(ids), signal),
     attention: async (prompt, { signal } = {}) => programs.attention(inContext(prompt), signal),
     dispose,

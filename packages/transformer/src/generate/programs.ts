@@ -1,7 +1,7 @@
 /** The compiled programs of one model: a few prompt chunks, the decoding step, and whole sequences. */
-import { cacheWrite, jit, sym, tensor, type Device, type DeviceName, type Tensor } from '@tesserae/tensor'
+import { cacheWrite, crossEntropy, jit, sym, tensor, type Device, type DeviceName, type Tensor } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
-import { forward, forwardCached } from '../architectures/decoder.js'
+import { forward, forwardCached, forwardHidden } from '../architectures/decoder.js'
 import type { AnyDecoderWeights } from '../architectures/weights.js'
 import type { FixedCache } from '../cache/fixed.js'
 import type { LayerCache } from '../layers/attention.js'
@@ -9,6 +9,9 @@ import type { RotaryTables } from '../layers/rotary.js'
 
 /** Prompts are cut into pieces of these lengths, so that a model needs as many programs and no more. */
 export const chunkLengths: readonly number[] = [256, 64, 16, 1]
+
+/** Tokens whose probabilities are computed in one go: their logits are all there at once. */
+export const judgedRows = 256
 
 /** Rows of a cache that are copied in one go. */
 const copiedRows = 256
@@ -68,6 +71,10 @@ export interface Programs {
   last(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array>
   /** Logits of every position of a sequence, [ids, vocabSize]. */
   all(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array>
+  /** What the last norm gives for every position of a sequence, [ids, width]. */
+  hidden(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array>
+  /** −ln of the probability of each label behind its id, for ids that are appended to a cache, 256 at most. */
+  losses(cache: FixedCache, ids: readonly number[], labels: readonly number[], signal?: AbortSignal): Promise<Float32Array>
   /** Attention of a sequence by layer, each [heads, ids, ids]. */
   attention(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array[]>
   dispose(): void
@@ -108,6 +115,17 @@ export function makePrograms({ config, weights, rotary, device }: ProgramOptions
     name: 'scoreLast',
     ...where,
   })
+  const states = jit((ids: Tensor) => forwardHidden(weights, ids, options).reshape(ids.shape[1]!, config.width), {
+    name: 'hidden',
+    ...where,
+  })
+  const judge = jit(
+    (layers: readonly LayerCache[], ids: Tensor, labels: Tensor) => {
+      const { logits, cache } = forwardCached(weights, ids, layers, { ...options, position })
+      return { losses: crossEntropy(logits, labels).reshape(ids.shape[1]!), cache }
+    },
+    { donate: [0], name: 'losses', ...where },
+  )
   const looks = jit((ids: Tensor) => forward(weights, ids, { ...options, capture: ['attention'] }).attention, {
     name: 'attention',
     ...where,
@@ -169,6 +187,23 @@ export function makePrograms({ config, weights, rotary, device }: ProgramOptions
       const logits = await read(await whole.run([input], callOptions(signal)))
       return logits.subarray(0, ids.length * config.vocabSize)
     },
+    async hidden(ids, signal) {
+      using input = idsTensor(ids, paddedLength(ids.length, config.context))
+      const values = await read(await states.run([input], callOptions(signal)))
+      return values.subarray(0, ids.length * config.width)
+    },
+    async losses(cache, ids, labels, signal) {
+      const [{ length }] = piecesOf(ids.length, cache.capacity - cache.position) as [Piece]
+      const filled = ids.length > 16 && cache.position + judgedRows <= cache.capacity ? judgedRows : Math.max(length, ids.length)
+      using input = idsTensor(ids, filled)
+      using targets = idsTensor(labels, filled)
+      const result = await judge.run([cache.layers, input, targets], {
+        symbols: new Map([[position, cache.position]]),
+        ...callOptions(signal),
+      })
+      cache.replace(result.cache, ids.length)
+      return (await read(result.losses)).subarray(0, ids.length)
+    },
     async attention(ids, signal) {
       const length = paddedLength(ids.length, config.context)
       using input = idsTensor(ids, length)
@@ -182,6 +217,8 @@ export function makePrograms({ config, weights, rotary, device }: ProgramOptions
       step.dispose()
       copyRows.dispose()
       looks.dispose()
+      states.dispose()
+      judge.dispose()
       whole.dispose()
       wholeLast.dispose()
     },

@@ -4,6 +4,7 @@ import type { DecoderConfig } from '../architectures/config.js'
 import { TransformerError } from '../errors.js'
 import { greedySampler, logprobOf, logprobsOf } from './choose.js'
 import type { Engine, Row } from './engine.js'
+import { checkSpeculative, guessedTokens, type Chosen } from './speculate.js'
 import type { Programs } from './programs.js'
 import type { FinishReason, GenerateOptions, SamplerLike, TokenEvent, TokenizerLike } from './types.js'
 
@@ -13,6 +14,8 @@ export interface StreamContext {
   readonly engine: Engine
   readonly capacity: number
   readonly tokenizer?: TokenizerLike
+  /** Ids of a prompt, checked. */
+  readonly encode: (prompt: string | ArrayLike<number>) => number[]
 }
 
 /** Refuses ids that the model has no row for: on a device they would silently become others. */
@@ -38,26 +41,24 @@ export async function* streamTokens(
   prompt: readonly number[],
   options: GenerateOptions,
 ): AsyncGenerator<TokenEvent, void, undefined> {
-  const { config, programs, engine, capacity } = context
-  const { sampler = greedySampler, signal, useCache = true } = options
+  const { config, capacity } = context
+  const { sampler = greedySampler, signal } = options
   const top = checkLogprobs(options.logprobs, config.vocabSize)
   const slide = slideOf(options, capacity)
-  const room = slide === undefined ? capacity - prompt.length + 1 : Infinity // the last token is never written to the cache
+  const longest = Math.max(prompt.length, checkGuidance(context, options))
+  const room = slide === undefined ? capacity - longest + 1 : Infinity // the last token is never written to the cache
   checkRoom(prompt.length, capacity, slide === undefined ? options.maxTokens : undefined)
   const limit = Math.min(options.maxTokens ?? room, room)
+  checkSpeculative(options, context, prompt.length + limit - 1)
   const text = textOf(context.tokenizer, options.stop ?? [], prompt.at(-1)!)
   throwIfAborted(signal, 'Generation')
   if (limit === 0) return
 
-  using row = engine.open(prompt)
+  using source = options.speculative === undefined ? stepping(context, prompt, options, slide) : guessing(context, prompt, options, limit)
   for (const id of prompt) sampler.accept?.(id)
   for (let count = 1; ; count++) {
     throwIfAborted(signal, 'Generation')
-    if (row.ids.length > capacity) slide!(row)
-    const logits = await (useCache ? row.next(signal) : aborting(programs.last(row.ids, signal)))
-    const id = chosen(sampler, logits, config.vocabSize)
-    sampler.accept?.(id)
-    row.ids.push(id)
+    const { id, logits, drafted } = await source.next()
     const step = text.push(id)
     const finishReason: FinishReason | undefined = step.stopped
       ? 'stop'
@@ -67,15 +68,88 @@ export async function* streamTokens(
           ? 'length'
           : 'context'
     const piece = finishReason === undefined || step.stopped ? step.text : step.text + text.flush()
+    const { cachedTokens } = source.row
     yield {
       id,
       ...(context.tokenizer === undefined ? {} : { text: piece }),
       ...(top === undefined ? {} : top === 0 ? { logprob: logprobOf(logits, id) } : logprobsOf(logits, id, top)),
-      ...(count === 1 && row.cachedTokens > 0 ? { cachedTokens: row.cachedTokens } : {}),
+      ...(drafted ? { drafted } : {}),
+      ...(count === 1 && cachedTokens > 0 ? { cachedTokens } : {}),
       ...(finishReason === undefined ? {} : { finishReason }),
     }
     if (finishReason !== undefined) return
   }
+}
+
+/** Where the tokens of a stream come from. */
+interface Source extends Disposable {
+  readonly row: Row
+  next(): Promise<Chosen>
+}
+
+/** One token for each step. */
+function stepping(
+  { config, programs, engine, capacity, encode }: StreamContext,
+  prompt: readonly number[],
+  { sampler = greedySampler, signal, useCache = true, guidance }: GenerateOptions,
+  slide: ((row: Row) => void) | undefined,
+): Source {
+  const against = guidance === undefined ? undefined : guidance.negative === undefined ? prompt.slice(-1) : encode(guidance.negative)
+  const [row, other] = engine.openTogether(against === undefined ? [prompt] : [prompt, against]) as [Row, Row | undefined]
+  return {
+    row,
+    async next() {
+      for (const each of other === undefined ? [row] : [row, other]) if (each.ids.length > capacity) slide!(each)
+      const both = useCache
+        ? await Promise.all([row.next(signal), other?.next(signal)])
+        : [await aborting(programs.last(row.ids, signal)), undefined]
+      const [logits, unguided] = both as [Float32Array, Float32Array | undefined]
+      const id = chosen(sampler, unguided === undefined ? logits : guided(logits, unguided, guidance!.scale), config.vocabSize)
+      sampler.accept?.(id)
+      row.ids.push(id)
+      other?.ids.push(id)
+      return { id, logits, drafted: false }
+    },
+    [Symbol.dispose]() {
+      row.close()
+      other?.close()
+    },
+  }
+}
+
+/** Several tokens for a step, where guesses are right. */
+function guessing({ engine }: StreamContext, prompt: readonly number[], options: GenerateOptions, limit: number): Source {
+  const row = engine.open([])
+  const tokens = guessedTokens(row, prompt, options, limit)
+  return {
+    row,
+    next: async () => (await tokens.next()).value as Chosen,
+    [Symbol.dispose]() {
+      void tokens.return()
+      row.close()
+    },
+  }
+}
+
+/** What a prompt makes likelier than another does, made stronger. What one of both excludes stays what the prompt says. */
+const guided = (logits: Float32Array, other: Float32Array, scale: number): Float32Array =>
+  logits.map((logit, id) => (logit > -Infinity && other[id]! > -Infinity ? other[id]! + scale * (logit - other[id]!) : logit))
+
+/** Positions that guidance takes for its other text. Errors: OPTION, CAPACITY. */
+function checkGuidance({ engine, capacity, encode }: StreamContext, { guidance, useCache, maxTokens, overflow }: GenerateOptions): number {
+  if (guidance === undefined) return 0
+  const { scale, negative } = guidance
+  if (typeof scale !== 'number' || !(scale >= 0 && scale <= 1000))
+    throw new TransformerError('OPTION', `guidance.scale must be a number from 0 to 1000, got ${String(scale)}`)
+  if (useCache === false) throw new TransformerError('OPTION', 'guidance keeps two texts in caches; leave useCache out')
+  if (engine.places < 2)
+    throw new TransformerError(
+      'OPTION',
+      `guidance takes two places side by side, and the model has ${engine.places}; make it with maxStreams: 2 or more`,
+    )
+  const length = negative === undefined ? 1 : encode(negative).length
+  checkRoom(length, capacity, overflow === 'slide' ? undefined : maxTokens)
+  return length
 }
 
 /** How many alternatives are reported; undefined where no log-probabilities are. */

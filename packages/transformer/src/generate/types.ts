@@ -1,3 +1,5 @@
+import type { DecoderModel } from './model.js'
+
 /** Chooses the next token. The samplers of `@tesserae/sampling` fit; so does any object with this shape. */
 export interface SamplerLike {
   /** The id of the next token, from logits [vocabSize], which it leaves alone. */
@@ -35,8 +37,33 @@ export interface GenerateOptions {
    * Source: G. Xiao et al., "Efficient Streaming Language Models with Attention Sinks", arXiv:2309.17453, its sliding window with re-computation.
    */
   readonly overflow?: 'stop' | 'slide'
+  /**
+   * Guess several tokens at a time, which the model judges in one run. The text has the distribution that it has without, and with the most likely token each time it is the same. Needs a sampler of `@tesserae/sampling`,
+   * or none.
+   */
+  readonly speculative?: SpeculativeSettings
+  /**
+   * Classifier-free guidance: strengthens what the prompt makes likelier than another prompt does, by u + scale · (logit − u). Takes two places, side by side.
+   *
+   * Source: G. Sanchez et al., "Stay on topic with Classifier-Free Guidance", arXiv:2306.17806.
+   */
+  readonly guidance?: GuidanceSettings
   /** Tokens at the beginning that sliding keeps, from 0 to half of the capacity; default 4. */
   readonly sinks?: number
+}
+
+export interface SpeculativeSettings {
+  /** Who guesses: a smaller model with the same vocabulary, or `'prompt'`, by what came behind the same words earlier in the text. */
+  readonly draft: DecoderModel | 'prompt'
+  /** Tokens that are guessed at a time, from 1 to 63; default 5. */
+  readonly tokens?: number
+}
+
+export interface GuidanceSettings {
+  /** From 0 to 1000; 1 changes nothing. */
+  readonly scale: number
+  /** What is steered away from: a text, or ids. Default the prompt's last token alone. */
+  readonly negative?: string | ArrayLike<number>
 }
 
 /** A token and the natural logarithm of its probability. */
@@ -57,6 +84,8 @@ export interface TokenEvent {
   readonly logprob?: number
   /** The most likely tokens, the likeliest first; with a number of `logprobs` above 0 only. */
   readonly top?: readonly TokenLogprob[]
+  /** With `speculative` only: the token was guessed, and the guess was right. */
+  readonly drafted?: true
   /** On the first event only: tokens of the prompt whose keys and values were there already, if any. */
   readonly cachedTokens?: number
   /** On the last event only. */
