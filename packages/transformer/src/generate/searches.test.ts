@@ -71,14 +71,14 @@ describe('speculative generation', () => {
     using model = await open()
     using wide = await open({ config: { ...config, vocabSize: 14 } })
     using short = await open({ capacity: 20 })
-    const refused = (options: object) =>
-      expect(model.generate(prompt, { maxTokens: 10, speculative: { draft: 'prompt' }, ...options })).rejects
-    await refused({ speculative: { draft: wide } }).toThrow('the draft model has 14 tokens, the model 13')
-    await refused({ speculative: { draft: short } }).toThrow('the draft model has 20 positions and 27 are needed')
-    await refused({ speculative: { draft: 'prompt', tokens: 64 } }).toMatchObject({ code: 'OPTION' })
-    await refused({ sampler: { choose: () => 1 } }).toThrow('must tell its distribution')
-    await refused({ overflow: 'slide' }).toMatchObject({ code: 'OPTION' })
-    await refused({ guidance: { scale: 2 } }).toMatchObject({ code: 'OPTION' })
+    const attempt = (options: object): Promise<unknown> =>
+      model.generate(prompt, { maxTokens: 10, speculative: { draft: 'prompt' }, ...options })
+    await expect(attempt({ speculative: { draft: wide } })).rejects.toThrow('the draft model has 14 tokens, the model 13')
+    await expect(attempt({ speculative: { draft: short } })).rejects.toThrow('the draft model has 20 positions and 27 are needed')
+    await expect(attempt({ speculative: { draft: 'prompt', tokens: 64 } })).rejects.toMatchObject({ code: 'OPTION' })
+    await expect(attempt({ sampler: { choose: () => 1 } })).rejects.toThrow('must tell its distribution')
+    await expect(attempt({ overflow: 'slide' })).rejects.toMatchObject({ code: 'OPTION' })
+    await expect(attempt({ guidance: { scale: 2 } })).rejects.toMatchObject({ code: 'OPTION' })
   })
 })
 
