@@ -89,7 +89,7 @@ export function chatAnswer(head: AnswerHead, usageIsAsked: boolean): AnswerKind 
   }
   /** The role comes by itself, as from OpenAI: its client counts log-probabilities of a first chunk twice. */
   const withRole = (index: number, chunks: readonly object[]): object[] => {
-    if (chunks.length === 0 || begun.has(index)) return [...chunks]
+    if (begun.has(index)) return [...chunks]
     begun.add(index)
     return [delta(index, { role: 'assistant', content: '' }), ...chunks]
   }

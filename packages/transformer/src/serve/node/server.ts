@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { throwIfAborted } from '@tesserae/core'
 import { TransformerError } from '../../errors.js'
 import type { Lm } from '../../lm/types.js'
@@ -63,9 +63,17 @@ export async function serve(what: Lm | ServedModels, options: ServeOptions = {})
   const metrics = serverMetrics(served)
   const checkKey = keyCheck(options.apiKeys)
   const exchanges = new Set<OpenExchange>()
+  /** Each with the requests that are being answered on it. */
+  const connections = new Map<Socket, number>()
   const budget = { held: 0 }
   let isClosing = false
 
+  const count = (socket: Socket, by: number): void => {
+    const requests = connections.get(socket)
+    if (requests === undefined) return
+    connections.set(socket, requests + by)
+    if (isClosing && requests + by === 0) socket.destroySoon()
+  }
   const answer = async (exchange: OpenExchange): Promise<void> => {
     const { request, response, path } = exchange
     const { route } = routeOf(path)
@@ -80,6 +88,7 @@ export async function serve(what: Lm | ServedModels, options: ServeOptions = {})
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const exchange = openExchange(request, response, { limits, served, metrics, budget, onError })
     exchanges.add(exchange)
+    count(request.socket, 1)
     const ended = new Promise<void>((resolve) => response.once('close', resolve))
     try {
       await answer(exchange)
@@ -93,6 +102,7 @@ export async function serve(what: Lm | ServedModels, options: ServeOptions = {})
     await ended
     exchange.end()
     exchanges.delete(exchange)
+    count(request.socket, -1)
     const { name } = routeOf(exchange.path)
     const status = exchange.isGone() ? 499 : response.statusCode
     metrics.requests.add({ endpoint: name, status: String(status) })
@@ -126,6 +136,10 @@ export async function serve(what: Lm | ServedModels, options: ServeOptions = {})
     },
   )
   server.maxConnections = limits.connections
+  server.on('connection', (socket) => {
+    connections.set(socket, 0)
+    socket.once('close', () => connections.delete(socket))
+  })
   server.on('clientError', refuseConnection)
   // Nobody here speaks another protocol: without a listener Node would leave such connections to whoever sends.
   server.on('upgrade', (_request, socket) => refuseConnection(new Error('upgrade'), socket))
@@ -143,14 +157,12 @@ export async function serve(what: Lm | ServedModels, options: ServeOptions = {})
       isClosing = true
       server.close()
       for (const { response } of exchanges) if (!response.headersSent) response.setHeader('connection', 'close')
-      server.closeIdleConnections()
+      // Those that are silent too, which Node does not count among the idle.
+      for (const [socket, requests] of connections) if (requests === 0) socket.destroySoon()
     }
     const timer = setTimeout(endAll, seconds * 1000)
-    // A connection whose answer has ended is kept alive for the next: there is none.
-    const sweep = setInterval(() => server.closeIdleConnections(), 20)
     await closed
     clearTimeout(timer)
-    clearInterval(sweep)
   }
   const onAbort = (): void => void close()
   let signals = 0
