@@ -21,6 +21,7 @@ interface Manifest {
   readonly peerDependenciesMeta?: Record<string, { readonly optional?: boolean }>
 }
 
+const threadScripts: Readonly<Record<string, readonly string[]>> = { tokenizer: ['batch-worker'], transformer: ['node/lm-worker'] }
 const folders = readdirSync(join(root, 'packages'))
 const read = (folder: string): Manifest => JSON.parse(readFileSync(join(root, 'packages', folder, 'package.json'), 'utf8')) as Manifest
 
@@ -37,7 +38,7 @@ describe.each(folders)('packages/%s', (folder) => {
       license: 'Apache-2.0',
       type: 'module',
       // The script of a thread listens, and does nothing else.
-      sideEffects: folder === 'tokenizer' ? ['./dist/batch-worker.js', './src/batch-worker.ts'] : false,
+      sideEffects: threadScripts[folder]?.flatMap((name) => [`./dist/${name}.js`, `./src/${name}.ts`]) ?? false,
       engines: { node: '>=20.19' },
       description: expect.stringMatching(/\w/),
     })

@@ -161,3 +161,8 @@ export {
   type WordMatch,
   type WordVectors,
 } from './inspect/analogies.js'
+export { fromLanguageModel, type FromLanguageModelOptions } from './remote/from-language-model.js'
+export { remoteModel, type RemoteModelOptions } from './remote/remote-model.js'
+export { type RemoteServer } from './remote/servers.js'
+export { type RetryOptions } from './remote/request.js'
+export { balance } from './worker/balance.js'

@@ -1,5 +1,6 @@
 /** Sampling as plain data, so that it can be sent to a worker or a server, and the steps that it describes. */
 import { logitBias, minP, penalties, temperature, topK, topP, type SamplerOptions, type SamplerStep } from '@tesserae/sampling'
+import { TransformerError } from '../errors.js'
 import type { SamplerLike } from '../generate/types.js'
 
 /** Settings of a sampler: those of `sampler` in `@tesserae/sampling`, and what is done to the logits before. */
@@ -17,6 +18,15 @@ export interface LmSampling extends SamplerOptions {
 /** True for an object that chooses, false for settings. */
 export const isSampler = (sampler: LmSampling | SamplerLike): sampler is SamplerLike =>
   'choose' in sampler && typeof sampler.choose === 'function'
+
+/** The settings, where only these can be used. Errors: UNSUPPORTED for an object that chooses. */
+export function samplingOf(sampler: LmSampling | SamplerLike | undefined, where: string): LmSampling {
+  if (sampler === undefined || !isSampler(sampler)) return sampler ?? {}
+  throw new TransformerError(
+    'UNSUPPORTED',
+    `${where} takes settings of a sampler such as { temperature: 0.8 }, not an object that chooses: that one cannot be sent`,
+  )
+}
 
 /**
  * Steps of settings: bias, repetition, frequency and presence, then as `sampler` has them: top-k, top-p, min-p, temperature.

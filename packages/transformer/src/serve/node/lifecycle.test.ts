@@ -112,7 +112,7 @@ describe('serve', () => {
     const stream = await ask(server, { stream: true })
     controller.abort()
     await idleClosed
-    await expect(ask(server)).rejects.toThrow()
+    await expect(ask(server)).rejects.toThrow('fetch failed')
     pace.release()
     expect(await stream.text()).toContain('[DONE]')
     await server.closed

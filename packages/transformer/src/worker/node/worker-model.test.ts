@@ -1,0 +1,161 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { saveModel } from '../../checkpoints/node/model.js'
+import { chatModel, toolTemplate } from '../../lm/testing/chat-model.js'
+import { tinyLm } from '../../lm/testing/tiny-lm.js'
+import type { Lm, LmPart } from '../../lm/types.js'
+import { loadModel } from '../../load/load.js'
+import { serve } from '../../serve/node/server.js'
+import { fromSource } from '../testing/from-source.js'
+import { workerModel as start, type WorkerModelOptions, type WorkerModule } from './worker-model.js'
+
+const workerModel = (source: string | WorkerModule, options: WorkerModelOptions = {}): Promise<Lm> =>
+  start(source, { ...fromSource, ...options })
+const module = new URL('../testing/tiny-worker.ts', import.meta.url)
+const messages = [{ role: 'user', content: 'the whale' }] as const
+const steps = new SharedArrayBuffer(8)
+const counted = (): number => Atomics.load(new Int32Array(steps), 0)
+const settled = async (): Promise<number> => {
+  for (let last = -1; ;) {
+    if (counted() === last) return last
+    last = counted()
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+describe('workerModel', () => {
+  let worker: Lm
+  let here: Lm
+  beforeAll(async () => {
+    ;[worker, here] = await Promise.all([workerModel({ module, data: { steps } }), tinyLm()])
+  })
+  afterAll(() => Promise.all([worker.dispose(), here.dispose()]))
+
+  it('gives what the model gives: texts, ids, log-probabilities, calls, objects', async () => {
+    expect(worker.info).toEqual(here.info)
+    expect(await worker.tokenize(messages)).toEqual(await here.tokenize(messages))
+    const options = { maxTokens: 6, logprobs: 2, sampler: { temperature: 1, seed: 3 } }
+    const same = async (prompt: Parameters<Lm['generate']>[0], call: object): Promise<void> => {
+      const { seconds: _, usage, toolCalls, logprobs, ...expected } = await here.generate(prompt, call)
+      const answer = await worker.generate(prompt, call)
+      expect(answer).toMatchObject({ ...expected, usage: { completionTokens: usage.completionTokens } })
+      expect(answer.logprobs?.map(({ id, bytes }) => [id, bytes])).toEqual(logprobs?.map(({ id, bytes }) => [id, bytes]))
+      expect(answer.toolCalls.map((made) => made.arguments)).toEqual(toolCalls.map((made) => made.arguments))
+    }
+    await same(messages, options)
+    await same(await here.tokenize('the ship'), options)
+    const tool = { name: 'look', parameters: { enum: [{ at: 'sea' }] } }
+    await same(messages, { tools: [tool], toolChoice: 'required', parallelToolCalls: false })
+    await same(messages, { schema: { enum: ['a', 'b'] } })
+    const withCode = await worker.generate(messages, { tools: [{ ...tool, execute: () => 'kept here' }], toolChoice: { name: 'look' } })
+    expect(withCode.toolCalls[0]!.arguments).toEqual({ at: 'sea' })
+  })
+
+  it('validates by a Standard Schema here', async () => {
+    const schema = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: (value: unknown) => ({ value: { was: value } }),
+        jsonSchema: { input: () => ({ enum: ['seven'] }) },
+      },
+    } as const
+    expect((await worker.generate(messages, { schema })).object).toEqual({ was: 'seven' })
+  })
+
+  it('stops within a step of its signal, and where the reader leaves or is slow', async () => {
+    await settled()
+    const controller = new AbortController()
+    const parts: LmPart[] = []
+    const run = async (): Promise<void> => {
+      for await (const part of worker.stream(messages, { maxTokens: 400, signal: controller.signal }))
+        if (parts.push(part) === 3) controller.abort()
+    }
+    let before = counted()
+    await expect(run()).rejects.toMatchObject({ name: 'AbortError' })
+    expect((await settled()) - before).toBeLessThan(100)
+    before = counted()
+    for await (const part of worker.stream(messages, { maxTokens: 400 })) if (part.type === 'text') break
+    expect((await settled()) - before).toBeLessThan(100)
+    before = counted()
+    const slow = worker.stream(messages, { maxTokens: 400 })
+    await slow.next()
+    expect((await settled()) - before).toBeLessThan(40)
+    await slow.return()
+    await expect(worker.generate(messages, { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' })
+  })
+
+  it('passes errors on with their codes', async () => {
+    await expect(worker.generate('y'.repeat(2000))).rejects.toMatchObject({ name: 'TransformerError', code: 'CAPACITY' })
+    await expect(worker.generate(messages, { sampler: { temperature: -1 } })).rejects.toMatchObject({
+      name: 'SamplingError',
+      code: 'VALUE',
+    })
+    await expect(worker.generate(messages, { sampler: { choose: () => 0 } })).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+    await expect(worker.generate(messages, { templateVariables: { f: () => 1 } })).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+  })
+
+  it('lets /health answer while it computes', async () => {
+    await using server = await serve(worker, { port: 0 })
+    const [counter, before] = [new Int32Array(steps), counted()]
+    Atomics.store(counter, 1, 1)
+    const answer = fetch(`${server.url}/v1/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ model: 'tiny', prompt: 'the', max_tokens: 5 }),
+    })
+    while (counted() === before) await new Promise((resolve) => setTimeout(resolve, 5))
+    expect((await fetch(`${server.url}/health`)).status).toBe(200)
+    Atomics.store(counter, 1, 0)
+    Atomics.notify(counter, 1)
+    expect((await answer).status).toBe(200)
+  })
+})
+
+describe('workers that fail', () => {
+  it('fail to load with the error of loading', async () => {
+    await expect(workerModel({ module, data: { fail: 'damaged' } })).rejects.toMatchObject({ code: 'CHECKPOINT', message: 'damaged' })
+    await expect(workerModel({ module: new URL('../messages.ts', import.meta.url) })).rejects.toMatchObject({ code: 'OPTION' })
+    await expect(workerModel({ module }, { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' })
+    const controller = new AbortController()
+    const loading = workerModel({ module }, { signal: controller.signal })
+    controller.abort()
+    await expect(loading).rejects.toMatchObject({ name: 'AbortError' })
+  })
+
+  it('end their calls when they die', async () => {
+    const dying = await workerModel({ module, data: { dies: true } })
+    const calls = [dying.generate(messages), dying.generate(messages)]
+    for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'REMOTE', message: expect.stringContaining('exit code 3') })
+    await expect(dying.generate(messages)).rejects.toMatchObject({ code: 'REMOTE' })
+    await dying.dispose()
+  })
+
+  it('load a checkpoint by its path', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'worker-model-'))
+    await expect(workerModel(join(folder, 'nothing'))).rejects.toMatchObject({
+      code: 'OPTION',
+      message: expect.stringContaining('nothing at the path'),
+    })
+    const { tokenizer, ...loaded } = await chatModel(toolTemplate)
+    await saveModel(folder, loaded)
+    await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(tokenizer.toJSON()))
+    const [lm, here] = await Promise.all([workerModel(folder, { context: 64, id: 'saved' }), loadModel(folder, { context: 64 })])
+    expect(lm.info).toEqual({ ...here.info, id: 'saved' })
+    expect((await lm.generate('the ship', { maxTokens: 5 })).tokens).toEqual((await here.generate('the ship', { maxTokens: 5 })).tokens)
+    await Promise.all([lm.dispose(), here.dispose(), rm(folder, { recursive: true })])
+  })
+
+  it('share calls, of which the least busy gets the next, and end them when they are disposed', async () => {
+    const lm = await workerModel({ module }, { workers: 2 })
+    const say = (seed: number, maxTokens: number) => lm.generate(messages, { maxTokens, sampler: { temperature: 1, seed } })
+    const texts = await Promise.all([1, 2, 3, 4].map(async (seed) => (await say(seed, 5)).text))
+    expect(new Set(texts).size).toBe(4)
+    const calls = [say(1, 400), say(2, 400)].map((call) => expect(call).rejects.toMatchObject({ code: 'DISPOSED' }))
+    await lm.dispose()
+    await Promise.all(calls)
+    await expect(say(1, 1)).rejects.toMatchObject({ code: 'DISPOSED' })
+  })
+})
