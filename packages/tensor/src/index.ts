@@ -85,3 +85,5 @@ export { encodeSafetensors, writeSafetensors, type TensorEntry, type WriteOption
 export { httpSource, type HttpSourceOptions } from './io/http.js'
 export type { ByteSource, ByteSourceLike } from './io/source.js'
 export type { StoredTensor } from './io/stored.js'
+export { loadOnnx, type LoadOnnxOptions, type OnnxModel, type RunOnnxOptions } from './onnx/model.js'
+export type { OnnxDType, OnnxValue } from './onnx/describe.js'

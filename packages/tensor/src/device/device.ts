@@ -4,6 +4,7 @@ import type { TensorType } from '../graph/node.js'
 import type { Program } from '../compile/program.js'
 import type { Attrs } from '../graph/node.js'
 import type { SymValues } from '../shape.js'
+import type { WholeModel, WholeModelSession } from './onnx/whole-model.js'
 
 export type DeviceKind = 'reference' | 'cpu' | 'webgpu' | 'cuda' | 'null'
 /** What a device is asked for by: its kind, or `'auto'` for the fastest that works here. */
@@ -121,6 +122,8 @@ export interface Device {
     symbols: SymValues,
     options?: RunOptions,
   ): void | Promise<void>
+  /** Makes an ONNX model ready to run as it is; devices over ONNX Runtime alone have it. */
+  openModel?(model: WholeModel): Promise<WholeModelSession>
   /** Resolves when everything queued has ended. */
   sync(): Promise<void>
   memory(): DeviceMemory

@@ -86,6 +86,19 @@ function labelsOf(fields: ConfigFields, values: Readonly<Record<string, unknown>
   return Object.keys(names).length
 }
 
+/** Tokens that an encoder of any architecture knows and reads at most, as far as its `config.json` says. */
+export async function limitsOf(files: CheckpointFiles, folder: string): Promise<Pick<BertConfig, 'vocabSize' | 'context'>> {
+  const path = join(folder, 'config.json')
+  const text = await files.text(path)
+  const fields = new ConfigFields(text === undefined ? {} : parseRecord(text, `${files.label}: ${path}`), `${files.label}: ${path}`)
+  // RoBERTa counts positions from behind the padding token's id.
+  const before = /roberta|camembert/.test(fields.text('model_type', '')) ? fields.number('pad_token_id', 1) + 1 : 0
+  return {
+    vocabSize: fields.has('vocab_size') ? fields.number('vocab_size') : Infinity,
+    context: fields.has('max_position_embeddings') ? fields.number('max_position_embeddings') - before : 512,
+  }
+}
+
 /** A tokenizer with the longest text that a model reads. */
 export interface EncoderTokenizer {
   readonly tokenizer: Tokenizer
@@ -97,7 +110,7 @@ export interface EncoderTokenizer {
 export async function readEncoderTokenizer(
   files: CheckpointFiles,
   folder: string,
-  config: BertConfig,
+  config: Pick<BertConfig, 'vocabSize' | 'context'>,
   options: { readonly maxTokens?: number | undefined } = {},
 ): Promise<EncoderTokenizer> {
   const json = await files.text(join(folder, 'tokenizer.json'))

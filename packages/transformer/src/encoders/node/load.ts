@@ -1,14 +1,17 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openSafetensorsPath } from '@tesserae/tensor/node'
+import { throwIfAborted } from '@tesserae/core'
+import { loadOnnxPath, openSafetensorsPath } from '@tesserae/tensor/node'
 import { createEncoder } from '../../embed/encoder.js'
 import { loadEncoder } from '../../embed/node/files.js'
 import type { TextEmbedder } from '../../embed/embedder.js'
 import { readText } from '../../checkpoints/node/files.js'
 import { TransformerError } from '../../errors.js'
-import { checkTextSize, type CheckpointFiles } from '../checkpoint.js'
+import { checkTextSize, limitsOf, readEncoderTokenizer, type CheckpointFiles } from '../checkpoint.js'
 import { openEmbedder, type LoadEmbedderOptions } from '../embedder.js'
+import { onnxEmbedder, type OnnxTextEmbedder } from '../onnx-embedder.js'
 import { openReranker, type LoadRerankerOptions, type Reranker } from '../reranker.js'
+import { readPipeline } from '../sentence-transformers.js'
 
 /** The files of a folder. */
 async function folderFiles(folder: string): Promise<CheckpointFiles> {
@@ -56,4 +59,50 @@ export async function loadEmbedder(folder: string, options: LoadEmbedderOptions 
  */
 export async function loadReranker(folder: string, options: LoadRerankerOptions = {}): Promise<Reranker> {
   return openReranker(await folderFiles(folder), options)
+}
+
+export interface LoadOnnxEmbedderOptions extends Omit<LoadEmbedderOptions, 'onProgress'> {
+  /** Which model of the folder; default the first that is there of `onnx/model.onnx` and `model.onnx`. */
+  readonly file?: string
+}
+
+/**
+ * Loads an embedder whose encoder is an ONNX model, whatever its architecture, from a folder as Optimum and the hub have them: `onnx/model.onnx` with `tokenizer.json`, and `config.json` and sentence-transformers' files where
+ * they are. Errors: CHECKPOINT, OPTION; FILE, IO, DEVICE and RUNTIME of `loadOnnx`; AbortError.
+ */
+export async function loadOnnxEmbedder(folder: string, options: LoadOnnxEmbedderOptions = {}): Promise<OnnxTextEmbedder> {
+  const { device, signal, pooling, normalize } = options
+  const files = await folderFiles(folder)
+  const pipeline = await readPipeline(files)
+  const file = options.file ?? (await firstOf(folder, ['onnx/model.onnx', 'model.onnx']))
+  const { tokenizer, maxTokens } = await readEncoderTokenizer(files, pipeline.folder, await limitsOf(files, pipeline.folder), {
+    maxTokens: options.maxTokens ?? pipeline.maxTokens,
+  })
+  throwIfAborted(signal, 'Loading the encoder')
+  const model = await loadOnnxPath(join(folder, file), {
+    ...(device === undefined ? {} : { device }),
+    ...(signal === undefined ? {} : { signal }),
+  })
+  try {
+    const dense = pipeline.steps.find(({ kind }) => kind === 'dense')
+    if (dense !== undefined && !model.outputs.some(({ name }) => name === 'sentence_embedding'))
+      throw new TransformerError('CHECKPOINT', `${folder}: modules.json has a Dense layer, which ${file} lacks; export the whole pipeline`)
+    return await onnxEmbedder(model, {
+      tokenizer,
+      pooling: pooling ?? pipeline.pooling,
+      normalize: normalize ?? pipeline.steps.some(({ kind }) => kind === 'normalize'),
+      maxTokens,
+      prompts: pipeline.prompts,
+      ...(pipeline.defaultPrompt === undefined ? {} : { defaultPrompt: pipeline.defaultPrompt }),
+      lowerCase: pipeline.lowerCase,
+    })
+  } catch (error) {
+    model.dispose()
+    throw error
+  }
+}
+
+async function firstOf(folder: string, names: readonly string[]): Promise<string> {
+  for (const name of names) if ((await kindOf(join(folder, name)))?.isFile() === true) return name
+  throw new TransformerError('CHECKPOINT', `${folder} holds neither ${names.join(' nor ')}; name its model with the option file`)
 }

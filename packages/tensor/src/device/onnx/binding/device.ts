@@ -11,8 +11,10 @@ import { resolveShape, type SymValues } from '../../../shape.js'
 import type { Device, DeviceBuffer, DeviceCaps, DeviceMemory, DeviceRoom, Executable, RunOptions } from '../../device.js'
 import type { EmittedModel, emitModel, supportsNatively } from '../emit/emit.js'
 import { TaskQueue } from '../queue.js'
-import { withExternalData } from './external.js'
+import { withExternalData, type ExternalFile } from './external.js'
 import type { OrtModule, OrtSession, OrtTensor } from './module.js'
+import type { WholeModel } from '../whole-model.js'
+import { BindingWholeSession } from './whole-session.js'
 
 export interface BindingDeviceOptions {
   /** `node` for onnxruntime-node's binding, `web` for WebAssembly. */
@@ -97,6 +99,7 @@ class BindingDevice implements Device {
   readonly caps: DeviceCaps
   private readonly queue = new TaskQueue()
   private readonly executables = new Set<BindingExecutable>()
+  private readonly models = new Set<BindingWholeSession>()
   private readonly releases = new Set<Promise<void>>()
   private liveBytes = 0
   private liveBuffers = 0
@@ -197,20 +200,9 @@ class BindingDevice implements Device {
     await this.queue.settled() // the weights may still be on their way
     const byInput = new Map(model.initializers.map(({ input }, i) => [input, buffers[i]!]))
     const { bytes, files } = withExternalData(model, (input) => this.storeOf(byInput.get(input)!))
-    const { target } = this.options
     let session: OrtSession
     try {
-      session = await this.ort.InferenceSession.create(bytes, {
-        executionProviders: [target === 'web' ? 'wasm' : 'cpu'],
-        graphOptimizationLevel: 'all',
-        logSeverityLevel: 4,
-        ...(files.length === 0 ? {} : { externalData: files }),
-        ...(target === 'node' ? { intraOpNumThreads: this.caps.threads, interOpNumThreads: 1 } : {}),
-        extra: {
-          session: { intra_op: { allow_spinning: '0' } },
-          ...(program.keepsDuplicates ? { optimization: { disable_specified_optimizers: 'CommonSubexpressionElimination' } } : {}),
-        },
-      })
+      session = await this.ort.InferenceSession.create(bytes, this.sessionOptions(files, program.keepsDuplicates))
     } catch (cause) {
       throw failure(cause, 'creating a session')
     }
@@ -267,6 +259,23 @@ class BindingDevice implements Device {
     })
   }
 
+  async openModel({ bytes, files }: WholeModel): Promise<BindingWholeSession> {
+    this.checkAlive()
+    let session: OrtSession
+    try {
+      session = await this.ort.InferenceSession.create(bytes, this.sessionOptions(Array.from(files, ([path, data]) => ({ path, data }))))
+    } catch (cause) {
+      throw failure(cause, 'opening the model')
+    }
+    const opened = new BindingWholeSession(this.ort, session, this.queue, failure, (ended, released) => {
+      this.models.delete(ended)
+      this.releases.add(released)
+      void released.then(() => this.releases.delete(released))
+    })
+    this.models.add(opened)
+    return opened
+  }
+
   sync(): Promise<void> {
     return this.queue.settled()
   }
@@ -289,8 +298,24 @@ class BindingDevice implements Device {
       executable.disposed = true
       this.release(executable)
     }
+    for (const model of this.models) model.dispose()
     await Promise.allSettled(this.releases)
     this.liveBytes = this.liveBuffers = 0
+  }
+
+  private sessionOptions(files: readonly ExternalFile[], keepsDuplicates = false): Record<string, unknown> {
+    const { target } = this.options
+    return {
+      executionProviders: [target === 'web' ? 'wasm' : 'cpu'],
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 4,
+      ...(files.length === 0 ? {} : { externalData: files }),
+      ...(target === 'node' ? { intraOpNumThreads: this.caps.threads, interOpNumThreads: 1 } : {}),
+      extra: {
+        session: { intra_op: { allow_spinning: '0' } },
+        ...(keepsDuplicates ? { optimization: { disable_specified_optimizers: 'CommonSubexpressionElimination' } } : {}),
+      },
+    }
   }
 
   private async launch(

@@ -26,6 +26,8 @@ import { freeMemory } from './free-memory.js'
 import { ProfileRun } from './profile.js'
 import { TaskQueue } from '../queue.js'
 import { SessionFactory, type FrozenInput, type SessionOptions } from './session.js'
+import type { WholeModel } from '../whole-model.js'
+import { WholeSession } from './whole-session.js'
 
 export interface OnnxDeviceOptions {
   /** Threads that a run computes with; default `os.availableParallelism()`. Results are bit-equal only for equal counts. */
@@ -56,6 +58,7 @@ export class OnnxDevice implements Device {
   private readonly sessions: SessionFactory
   private readonly queue = new TaskQueue()
   private readonly executables = new Set<OnnxExecutable>()
+  private readonly models = new Set<WholeSession>()
   /** What runs on another thread right now: held here so that nothing it uses can be collected. */
   private readonly inFlight = new Set<object>()
   private runOptions = 0
@@ -176,6 +179,25 @@ export class OnnxDevice implements Device {
     return this.runQueued(executable, inputBlocks, outputBlocks, values, options)
   }
 
+  async openModel(model: WholeModel): Promise<WholeSession> {
+    this.checkAlive()
+    const session = await WholeSession.open(model, {
+      api: this.environment.api,
+      pool: this.pool,
+      sessions: this.sessions,
+      queue: this.queue,
+      threads: this.caps.threads,
+      terminable: () => this.terminable(),
+      onDispose: (ended) => this.models.delete(ended),
+    })
+    this.models.add(session)
+    if (this.disposed) {
+      session.dispose()
+      this.checkAlive()
+    }
+    return session
+  }
+
   sync(): Promise<void> {
     return this.queue.settled()
   }
@@ -200,6 +222,7 @@ export class OnnxDevice implements Device {
       executable.disposed = true
       this.release(executable)
     }
+    for (const model of this.models) model.release()
     this.pool.dispose()
     if (this.runOptions !== 0) this.environment.api.call.ReleaseRunOptions(this.runOptions)
     this.runOptions = 0

@@ -104,18 +104,18 @@ function readScalar(reader: Reader, type: string): unknown {
   }
 }
 
-function readMessage(reader: Reader, message: keyof Messages, end: number): Fields {
+function readMessage(reader: Reader, message: keyof Messages, end: number, skip: Skipped): Fields {
   const out: Record<string, unknown> = {}
   while (reader.pos < end) {
     const tag = reader.uint32()
     const field = schema[message].find(([id]) => id === tag >>> 3)
-    if (field === undefined) {
+    if (field === undefined || skip.has(`${message}.${field[1]}`)) {
       reader.skipType(tag & 7)
       continue
     }
     const [, name, type, mode] = field
     if (mode === undefined) {
-      out[name] = readOne(reader, type)
+      out[name] = readOne(reader, type, skip)
       continue
     }
     const list = (out[name] ??= []) as unknown[]
@@ -123,22 +123,26 @@ function readMessage(reader: Reader, message: keyof Messages, end: number): Fiel
     if (wireType(type) !== 2 && (tag & 7) === 2) {
       const stop = reader.uint32() + reader.pos
       while (reader.pos < stop) list.push(readScalar(reader, type))
-    } else list.push(readOne(reader, type))
+    } else list.push(readOne(reader, type, skip))
   }
   return out
 }
 
-function readOne(reader: Reader, type: string): unknown {
+function readOne(reader: Reader, type: string, skip: Skipped): unknown {
   if (!isMessage(type)) return readScalar(reader, type)
   const length = reader.uint32()
-  return readMessage(reader, type, reader.pos + length)
+  return readMessage(reader, type, reader.pos + length, skip)
 }
 
-/** Bytes as a message; unknown fields are skipped. int64 values beyond 2^53 lose their last digits. */
-export function decodeMessage<M extends keyof Messages>(message: M, bytes: Uint8Array): Messages[M] {
+/** Fields that are passed over, as `TensorProto.rawData`. */
+type Skipped = ReadonlySet<string>
+const nothing: Skipped = new Set()
+
+/** Bytes as a message; unknown fields are skipped, and those named in `skip`. int64 values beyond 2^53 lose their last digits. */
+export function decodeMessage<M extends keyof Messages>(message: M, bytes: Uint8Array, skip: Skipped = nothing): Messages[M] {
   try {
     const reader = new protobuf.Reader(bytes)
-    return readMessage(reader, message, bytes.length) as Messages[M]
+    return readMessage(reader, message, bytes.length, skip) as Messages[M]
   } catch (cause) {
     throw new TensorError('FILE', `the ${bytes.length} bytes given are not an ONNX ${message}; expected a protobuf message written whole`, {
       cause,
