@@ -99,6 +99,8 @@ const largest = 2 ** 31 - 1
 
 /** Most layers, and most experts in one: for each there are objects on the host before a weight is looked at. */
 export const mostLayers = 4096
+/** Most experts in all layers together: of models known today none has a fourth of it. */
+const mostExperts = 2 ** 17
 
 const isCount = (value: unknown, most = largest): value is number =>
   Number.isInteger(value) && (value as number) >= 1 && (value as number) <= most
@@ -205,6 +207,8 @@ function checkMixture(mixture: unknown, { layers, activation }: DecoderConfig, f
   if (typeof mixture !== 'object' || mixture === null) return fail('mixture', 'an object, or nothing')
   const { experts, active, hidden, normalized, sharedHidden, denseLayers } = mixture as Partial<MixtureConfig>
   if (!isCount(experts, mostLayers)) return fail('mixture', `experts from 1 to ${mostLayers}, got ${show(experts)}`)
+  if (experts * layers > mostExperts)
+    fail('mixture', `at most ${mostExperts} experts in all layers together, got ${experts} in each of ${layers}`)
   if (!isCount(active, experts)) fail('mixture', `active experts from 1 to ${experts}, got ${show(active)}`)
   if (!isCount(hidden)) fail('mixture', `hidden to be a positive integer, got ${show(hidden)}`)
   if (typeof normalized !== 'boolean') fail('mixture', `normalized to be true or false, got ${show(normalized)}`)

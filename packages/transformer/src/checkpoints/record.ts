@@ -12,6 +12,7 @@ import {
   type DecoderWeights,
 } from '../architectures/weights.js'
 import { TransformerError } from '../errors.js'
+import { isNestedDeeper } from '../json-depth.js'
 import { isPacked, type Matrix } from '../layers/packed.js'
 import { shapeInFile, sourceOf } from './assemble.js'
 import type { RecordNames, WeightSource } from './families/family.js'
@@ -141,8 +142,13 @@ export function parseConfig(value: Readonly<Record<string, unknown>>, label: str
   return checkConfig(config)
 }
 
+/** Of JSON in a checkpoint. */
+const mostLevels = 64
+
 /** A JSON object. Errors: CHECKPOINT. */
 export function parseRecord(text: string, label: string): Record<string, unknown> {
+  if (isNestedDeeper(text, mostLevels))
+    throw new TransformerError('CHECKPOINT', `${label}: its JSON is nested deeper than ${mostLevels} levels`)
   let value: unknown
   try {
     value = JSON.parse(text)

@@ -1,4 +1,5 @@
 /** Bodies of requests: UTF-8, JSON, not nested without end. */
+import { isNestedDeeper } from '../json-depth.js'
 import { ApiError } from './api-error.js'
 
 const MOST_DEPTH = 64
@@ -14,7 +15,8 @@ export function parseBody(bytes: Uint8Array): Readonly<Record<string, unknown>> 
   } catch (cause) {
     throw new ApiError('the body is not UTF-8', { status: 400, code: 'invalid_encoding', cause })
   }
-  checkDepth(text)
+  if (isNestedDeeper(text, MOST_DEPTH))
+    throw new ApiError(`the body is nested deeper than ${MOST_DEPTH} levels`, { status: 400, code: 'invalid_json' })
   let value: unknown
   try {
     value = JSON.parse(text, (key, inner: unknown) => {
@@ -33,21 +35,4 @@ export function parseBody(bytes: Uint8Array): Readonly<Record<string, unknown>> 
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new ApiError('the body must be a JSON object', { status: 400, code: 'invalid_json' })
   return value as Readonly<Record<string, unknown>>
-}
-
-/** Before anything recursive sees it. */
-function checkDepth(text: string): void {
-  let depth = 0
-  let inString = false
-  for (let i = 0; i < text.length; i++) {
-    const character = text.charCodeAt(i)
-    if (inString) {
-      if (character === 0x5c) i++
-      else if (character === 0x22) inString = false
-    } else if (character === 0x22) inString = true
-    else if (character === 0x7b || character === 0x5b) {
-      if (++depth > MOST_DEPTH)
-        throw new ApiError(`the body is nested deeper than ${MOST_DEPTH} levels`, { status: 400, code: 'invalid_json' })
-    } else if (character === 0x7d || character === 0x5d) depth--
-  }
 }

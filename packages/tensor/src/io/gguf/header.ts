@@ -36,6 +36,8 @@ export interface GgufHeader {
 export const maxGgufHeaderBytes = 2 ** 28
 /** Elements of lists that are not of numbers, as each takes memory beside its bytes in the file. */
 const maxElements = 20_000_000
+/** A list takes 12 bytes of a file and some hundreds of memory. */
+const elementsOfList = 64
 const maxKeys = 2 ** 16
 const maxTensors = 2 ** 20
 const maxNameBytes = 2 ** 16
@@ -260,8 +262,9 @@ class Parser {
       // A copy, which is aligned; the file is little-endian, as every machine is that runs JavaScript.
       return new element.List(Uint8Array.prototype.slice.call(this.bytes, at, at + count * size).buffer as ArrayBuffer)
     }
-    this.elements += count
-    if (this.elements > maxElements) throw this.fail(`its lists have more than ${maxElements} elements together`)
+    this.elements += inner === LIST ? count * elementsOfList : count
+    if (this.elements > maxElements)
+      throw this.fail(`its lists have more than ${maxElements} elements together, where a list in a list counts as ${elementsOfList}`)
     const values: GgufValue[] = []
     for (let i = 0; i < count; i++) values.push(this.value(inner, key, depth + 1))
     return values as GgufList
