@@ -72,12 +72,21 @@ export async function workerModel(source: string | URL | WorkerModule, options: 
 // Run from source, which whatever runs this thread has to be able to read in that one too.
 const ownScript = new URL(import.meta.url.endsWith('.ts') ? '../../node/lm-worker.ts' : './node/lm-worker.js', import.meta.url)
 
+/** A worker takes over this process's options by itself; but what is said of a script on the command line is refused for a file. */
+const inherited = (): readonly string[] | undefined =>
+  process.execArgv.some((one) => one.startsWith('--input-type'))
+    ? process.execArgv.filter((one) => !one.startsWith('--input-type'))
+    : undefined
+
 function startWorker(
   start: WorkerStart,
-  { signal, onProgress, execArgv: given = process.execArgv, script = ownScript }: WorkerModelOptions,
+  { signal, onProgress, execArgv = inherited(), script = ownScript }: WorkerModelOptions,
 ): Promise<Lm> {
-  const execArgv = given.filter((argument) => !argument.startsWith('--input-type'))
-  const worker = new Worker(script, { name: 'language model', execArgv, workerData: start })
+  const worker = new Worker(script, {
+    name: 'language model',
+    workerData: start,
+    ...(execArgv === undefined ? {} : { execArgv: [...execArgv] }),
+  })
   const exited = new Promise<number>((resolve) => worker.once('exit', resolve))
   return new Promise((resolve, reject) => {
     let handle: ((message: FromWorker) => void) | undefined
