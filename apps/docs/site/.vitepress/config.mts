@@ -30,7 +30,6 @@ const guide: DefaultTheme.SidebarItem[] = [
     items: [
       { text: 'Install', link: '/install' },
       { text: 'Quickstart', link: '/quickstart' },
-      { text: 'Serving', link: '/serving' },
     ],
   },
   { text: 'Learn', items: chapters },
