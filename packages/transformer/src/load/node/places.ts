@@ -4,9 +4,11 @@ import { fileURLToPath } from 'node:url'
 import type { CheckpointFiles } from '../../checkpoints/files.js'
 import { pathFiles } from '../../checkpoints/node/path-files.js'
 import { TransformerError } from '../../errors.js'
+import { hubFiles } from './hub/files.js'
 import { asUrl, addressFiles, type PlaceOptions } from '../address.js'
 
 export async function filesOf(text: string, options: PlaceOptions): Promise<CheckpointFiles> {
+  if (text.startsWith('hf:')) return hubFiles(text.slice('hf:'.length), options)
   const url = asUrl(text)
   if (url?.protocol === 'file:') return pathFiles(fileURLToPath(url))
   if (url !== undefined && /^[a-z][a-z0-9+.-]*:\/\//i.test(text)) return addressFiles(url, options)
