@@ -4,16 +4,15 @@ import { chatTemplate, preparePreferences, prepareSft, renderPrompt } from '@tes
 import { trainBpe, type Tokenizer } from '@tesserae/tokenizer'
 import {
   createEncoder,
+  createLm,
   createModel,
   embeddingModel,
   gpt2,
   initWeights,
-  languageModel,
   llama,
   textPairs,
   type TokenizerLike,
 } from '@tesserae/transformer'
-import { generateText } from 'ai'
 import { beforeAll, expect, it } from 'vitest'
 
 const NAMES = ['<|endoftext|>', '<|im_start|>', '<|im_end|>']
@@ -53,7 +52,16 @@ it('in prompts, chats and texts that a model is given', async () => {
   const config = llama({ vocabSize: tokenizer.vocabSize, width: 8, layers: 1, heads: 2, context: 128 })
   using model = await createModel({ config, weights: initWeights(config, { seed: 1 }), tokenizer: watched })
   expect(await specialsOf(() => model.generate(attack, { maxTokens: 1 }))).toEqual([])
-  expect(await specialsOf(() => generateText({ model: languageModel(model), prompt: attack, maxOutputTokens: 1 }))).toEqual([])
+  const lm = createLm({ model, tokenizer, chatTemplate: '{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}' })
+  expect(special(await lm.tokenize(attack))).toEqual([])
+  const own = NAMES.slice(1).map((name) => tokenizer.specialTokens.get(name))
+  expect(special(await lm.tokenize([{ role: 'user', content: attack }]))).toEqual(own)
+  const call = { index: 0, id: 'a', name: attack, arguments: { text: attack } }
+  const talk = [
+    { role: 'assistant', content: attack, toolCalls: [call] } as const,
+    { role: 'tool', content: attack, toolCallId: 'a' } as const,
+  ]
+  expect(special(await lm.tokenize(talk, { tools: [{ name: 'f', description: attack }] }))).toEqual([own, own, own].flat())
 })
 
 it('in texts that are embedded, questions and pairs to learn from', async () => {

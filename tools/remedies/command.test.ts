@@ -182,15 +182,15 @@ describe('--model', () => {
     for (const name of modelRows.slice(0, 4)) expect([name, ...shares(rows.get(name)!).slice(0, 3)]).toEqual([name, 0, 100, 0])
     // With the schema's instructions the prompt is longer than all that the model can read.
     expect(rows.get('with a schema that allows abstention')).toMatchObject({ failed: 5, wrong: { mean: 0 } })
-    expect(stdout).toMatch(/^with a schema that allows abstention: .*the prompt takes \d+ tokens, the model's capacity is 512/m)
+    expect(stdout).toMatch(/^with a schema that allows abstention: .*a prompt of \d+ tokens takes \d+ positions; this model has 512/m)
     expect(status).toBe(1)
     expect(stdout).toMatch(/^with a search tool: .*tools/m) // what the model cannot do is said
   })
 
   it.each([
-    ['weights.gguf', '', /expected a module .*llama-server -m FILE.*--endpoint/],
-    ['weights.bin', '', /expected a module .*loadCheckpoint/],
-    ['weights.safetensors', '', /expected a module .*loadCheckpoint/],
+    ['weights.gguf', '', /expected a module .*loadModel/],
+    ['weights.bin', '', /expected a module .*loadModel/],
+    ['weights.safetensors', '', /expected a module .*loadModel/],
     ['empty.mjs', 'export const answer = 42', /expected an object with doStream\(\) as default or 'model'; the module exports answer/],
     ['broken.mjs', 'throw new Error("no key")', /the module failed as it was loaded: no key/],
     ['absent.mjs', undefined, /there is no file .*absent\.mjs/],

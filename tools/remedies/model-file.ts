@@ -5,13 +5,14 @@ import { UsageError } from './usage-error.js'
 
 const modules = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts']
 
-/** What to do with a file of weights, which alone says neither how text becomes ids nor how a conversation is written. */
+const advice = (what: string): string =>
+  `Load it in a module of yours, as tools/remedies/testing/stories-model.ts does: \`export default languageModel(await loadModel('${what}'))\``
+
+/** What to do with a file of weights. */
 const weightsAdvice: Readonly<Record<string, string>> = {
-  '.gguf': 'Nothing here reads GGUF: serve it, as with `llama-server -m FILE`, and give --endpoint http://localhost:8080/v1',
-  '.safetensors':
-    "Load it in a module of yours: `export default languageModel(await createModel({ ...(await loadCheckpoint('FOLDER')), tokenizer }))`",
-  '.bin':
-    "Load it in a module of yours, as tools/remedies/testing/stories-model.ts does: `export default languageModel(await createModel({ ...(await loadCheckpoint('FILE')), tokenizer }))`",
+  '.gguf': advice('FILE'),
+  '.safetensors': advice('FOLDER'),
+  '.bin': advice('FILE'),
 }
 
 /** What a module exports by default or under `name`, if it has `method`; `option` is the flag that named the file. Errors: UsageError. */

@@ -1,7 +1,8 @@
 // @tesserae/transformer: a Llama of 36,000 weights learns a nursery rhyme, says it, shows what it looks at, and plugs into AI SDK's types.
 import { sampler } from '@tesserae/sampling'
 import { trainBpe } from '@tesserae/tokenizer'
-import { countParameters, createModel, initWeights, languageModel, llama, planTraining, randomWindows, train } from '@tesserae/transformer'
+import { countParameters, createLm, createModel, initWeights, llama, planTraining, randomWindows, train } from '@tesserae/transformer'
+import { languageModel } from '@tesserae/transformer/ai-sdk'
 
 const rhyme = 'The whale went down, the ship went round, the captain never made a sound. '
 const text = rhyme.repeat(20)
@@ -32,8 +33,8 @@ try {
     Array.from(last, (share, i) => `${JSON.stringify(tokenizer.decode([ids[i]!]))} ${share.toFixed(2)}`).join(' '),
   )
 
-  // The same model behind the interface of AI SDK's providers: generateText({ model: languageModel(model), … }) takes it.
-  const spoken = languageModel(model, { defaults: { temperature: 0.7 } })
+  // The same model behind the interface of AI SDK's providers: generateText({ model: languageModel(lm), … }) takes it.
+  const spoken = languageModel(createLm({ model, tokenizer }), { defaults: { temperature: 0.7 } })
   const { stream } = await spoken.doStream({
     prompt: [{ role: 'user', content: [{ type: 'text', text: 'The ship' }] }],
     maxOutputTokens: 12,

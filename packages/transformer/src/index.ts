@@ -73,9 +73,7 @@ export type {
   SchemaOutput,
   StandardSchemaLike,
 } from './lm/types.js'
-export { languageModel, type DecoderLanguageModel, type LanguageModelDefaults, type LanguageModelOptions } from './models/language.js'
-export { plainPrompt, type ChatMessage } from './models/messages.js'
-export type { LanguageModelAnswer, LanguageModelEvent, ModelFinish, ModelTokenUsage, ModelWarning } from './models/spec.js'
+export type { ModelWarning } from './models/spec.js'
 export { embeddingModel, type EmbeddingModelOptions, type EncoderEmbeddingModel } from './models/embedding.js'
 export { createEncoder, type CreateEncoderOptions, type TextEncoderModel } from './embed/encoder.js'
 export type { EmbedOptions, Embeddings, TextEmbedder } from './embed/embedder.js'

@@ -3,11 +3,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Tokenizer } from '@tesserae/tokenizer'
-import { createModel, languageModel } from '@tesserae/transformer'
-import { loadCheckpoint } from '@tesserae/transformer/node'
+import { loadModel } from '@tesserae/transformer'
+import { languageModel } from '@tesserae/transformer/ai-sdk'
 
 const folder = process.env['TESSERAE_DATA'] ?? join(import.meta.dirname, '../../../../shared/data')
 const tokenizer = Tokenizer.fromLlama2c(readFileSync(join(folder, 'tok512.bin')))
-const stories = await createModel({ ...(await loadCheckpoint(join(folder, 'stories260K.bin'))), tokenizer })
+const stories = await loadModel(join(folder, 'stories260K.bin'), { tokenizer, device: 'cpu' })
 
-export const model = languageModel(stories, { modelId: 'stories260K', defaults: { maxOutputTokens: 40 } })
+export const model = languageModel(stories, { defaults: { maxOutputTokens: 40 } })

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest'
 import { z } from 'zod'
 import { createModel } from '../generate/model.js'
-import type { SamplerLike } from '../generate/types.js'
 import { createLm, type LocalLm } from './local.js'
 import { chatModel, plainTemplate, thinkingTemplate, toolTemplate } from './testing/chat-model.js'
+import { saying } from './testing/scripted.js'
 import type { LmMessage, LmOptions, LmPart } from './types.js'
 
 const made: LocalLm[] = []
@@ -32,12 +32,6 @@ const partsOf = async (parts: AsyncIterable<LmPart>): Promise<LmPart[]> => {
   for await (const part of parts) all.push(part)
   return all
 }
-/** Says a text, token by token, and then ends. */
-const saying = (model: LocalLm, text: string): SamplerLike => {
-  const ids = [...model.tokenizer.encode(text, { special: 'allow', addSpecial: false }), model.stop[0]!]
-  return { choose: () => ids.shift()! }
-}
-
 describe('an answer', () => {
   it('is that of the decoder, in parts that make up the whole', async () => {
     const direct = await lm.model.generate('the whale', { maxTokens: 12 })

@@ -1,15 +1,20 @@
 import type { LanguageModelLike } from '@tesserae/core'
 import { trainBpe, type Tokenizer } from '@tesserae/tokenizer'
-import { generateText, streamText, type LanguageModel } from 'ai'
+import { generateObject, generateText, stepCountIs, streamObject, streamText, tool, type LanguageModel } from 'ai'
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest'
+import { z } from 'zod'
 import { initWeights } from '../architectures/initialize.js'
 import { llama } from '../architectures/llama.js'
 import { createModel, type DecoderModel } from '../generate/model.js'
-import { languageModel, type DecoderLanguageModel } from './language.js'
-import type { ChatMessage } from './messages.js'
+import { createLm, type LocalLm } from '../lm/local.js'
+import { chatModel, thinkingTemplate, toolTemplate } from '../lm/testing/chat-model.js'
+import { callText, scripted } from '../lm/testing/scripted.js'
+import type { LmMessage } from '../lm/types.js'
+import { languageModel, type LmLanguageModel } from './language.js'
 
 let tokenizer: Tokenizer
 let model: DecoderModel
+let lm: LocalLm
 
 beforeAll(async () => {
   tokenizer = await trainBpe(['the whale swims and the ship sails '.repeat(20)], {
@@ -18,22 +23,23 @@ beforeAll(async () => {
   })
   const config = llama({ vocabSize: tokenizer.vocabSize, width: 16, layers: 1, heads: 2, context: 48 })
   model = await createModel({ config, weights: initWeights(config, { seed: 2 }), tokenizer })
+  lm = createLm({ model, tokenizer })
 })
-afterAll(() => model.dispose())
+afterAll(() => lm.dispose())
 
-const chat = (messages: readonly ChatMessage[]): Uint32Array =>
+const chat = (messages: readonly LmMessage[]): Uint32Array =>
   tokenizer.encode(`${messages.map(({ role, content }) => (role === 'user' ? `<|user|>${content}` : content)).join('')}<|assistant|>`, {
     special: 'allow',
   })
 
 describe('languageModel with the AI SDK', () => {
   it('has the types of both', () => {
-    expectTypeOf<DecoderLanguageModel>().toExtend<LanguageModelLike>()
-    expectTypeOf<DecoderLanguageModel>().toExtend<LanguageModel>()
+    expectTypeOf<LmLanguageModel>().toExtend<LanguageModelLike>()
+    expectTypeOf<LmLanguageModel>().toExtend<LanguageModel>()
   })
 
   it('generates what the model itself generates, and counts', async () => {
-    const result = await generateText({ model: languageModel(model, { render: chat }), prompt: 'the whale', maxOutputTokens: 8 })
+    const result = await generateText({ model: languageModel(lm, { render: chat }), prompt: 'the whale', maxOutputTokens: 8 })
     const ids = chat([{ role: 'user', content: 'the whale' }])
     const direct = await model.generate(ids, { maxTokens: 8 })
     expect(result.text).toBe(direct.text)
@@ -44,10 +50,10 @@ describe('languageModel with the AI SDK', () => {
   })
 
   it('streams the same text in parts', async () => {
-    const result = streamText({ model: languageModel(model), prompt: 'the whale', maxOutputTokens: 12, temperature: 1, seed: 4 })
+    const result = streamText({ model: languageModel(lm), prompt: 'the whale', maxOutputTokens: 12, temperature: 1, seed: 4 })
     const parts: string[] = []
     for await (const part of result.textStream) parts.push(part)
-    const whole = await generateText({ model: languageModel(model), prompt: 'the whale', maxOutputTokens: 12, temperature: 1, seed: 4 })
+    const whole = await generateText({ model: languageModel(lm), prompt: 'the whale', maxOutputTokens: 12, temperature: 1, seed: 4 })
     expect(parts.length).toBeGreaterThan(2)
     expect(parts.join('')).toBe(whole.text)
     expect(await result.finishReason).toBe('length')
@@ -56,70 +62,53 @@ describe('languageModel with the AI SDK', () => {
 
   it('samples by seed and by temperature, topK and topP', async () => {
     const say = async (settings: object): Promise<string> =>
-      (await generateText({ model: languageModel(model), prompt: 'the ship', maxOutputTokens: 12, ...settings })).text
+      (await generateText({ model: languageModel(lm), prompt: 'the ship', maxOutputTokens: 12, ...settings })).text
     const greedy = await say({})
     expect(await say({ temperature: 1, seed: 1 })).toBe(await say({ temperature: 1, seed: 1 }))
     expect(await say({ temperature: 1, seed: 1 })).not.toBe(await say({ temperature: 1, seed: 2 }))
     expect(await say({ temperature: 1, topK: 1, seed: 2 })).toBe(greedy)
     expect(await say({ temperature: 1, topP: 1e-6, seed: 2 })).toBe(greedy)
-    const warm = languageModel(model, { defaults: { temperature: 1, seed: 1, maxOutputTokens: 12 } })
+    const warm = languageModel(lm, { defaults: { temperature: 1, seed: 1, maxOutputTokens: 12 } })
     expect((await generateText({ model: warm, prompt: 'the ship' })).text).toBe(await say({ temperature: 1, seed: 1 }))
   })
 
   it('stops at texts and at ids, and says so', async () => {
-    const whole = (await generateText({ model: languageModel(model), prompt: 'the ship', maxOutputTokens: 12 })).text
+    const whole = (await generateText({ model: languageModel(lm), prompt: 'the ship', maxOutputTokens: 12 })).text
     const stop = whole.slice(3, 5)
-    const stopped = await generateText({ model: languageModel(model), prompt: 'the ship', maxOutputTokens: 12, stopSequences: [stop] })
+    const stopped = await generateText({ model: languageModel(lm), prompt: 'the ship', maxOutputTokens: 12, stopSequences: [stop] })
     expect(stopped.text).toBe(whole.slice(0, whole.indexOf(stop)))
     expect(stopped.finishReason).toBe('stop')
     const [first] = (await model.generate('the ship', { maxTokens: 1 })).ids
-    const silent = await generateText({ model: languageModel(model, { stop: [first!] }), prompt: 'the ship' })
+    const silent = await generateText({ model: languageModel(lm, { stop: [first!] }), prompt: 'the ship' })
     expect(silent).toMatchObject({ text: '', finishReason: 'stop' })
   })
 
   it('ends where the capacity ends when asked for more', async () => {
-    const result = await generateText({ model: languageModel(model), prompt: 'the ship', maxOutputTokens: 10_000 })
+    const result = await generateText({ model: languageModel(lm), prompt: 'the ship', maxOutputTokens: 10_000 })
     expect(result).toMatchObject({ finishReason: 'length', rawFinishReason: 'context' })
     expect(result.usage.totalTokens).toBe(49) // the last token needs no place
   })
 
   it('warns of what it cannot do, and refuses what it cannot read', async () => {
-    const asked = await languageModel(model).doGenerate({
-      prompt: [
-        { role: 'user', content: [{ type: 'text', text: 'the' }] },
-        {
-          role: 'assistant',
-          content: [
-            { type: 'reasoning', text: 'hm' },
-            { type: 'text', text: ' whale' },
-          ],
-        },
-      ],
+    const asked = await languageModel(lm).doGenerate({
+      prompt: [{ role: 'user', content: [{ type: 'text', text: 'the' }] }],
       maxOutputTokens: 1,
-      presencePenalty: 1,
-      frequencyPenalty: 0,
-      responseFormat: { type: 'json' },
-      tools: [{ type: 'function', name: 'search', inputSchema: {} }],
+      tools: [{ type: 'provider', name: 'search', id: 'x.search', args: {} } as never],
     })
-    expect(asked.warnings.map((warning) => (warning.type === 'other' ? 'reasoning' : warning.feature))).toEqual([
-      'presencePenalty',
-      'responseFormat',
-      'tools',
-      'reasoning',
-    ])
-    const tool = { role: 'tool' as const, content: [] }
-    await expect(languageModel(model).doGenerate({ prompt: [tool] })).rejects.toMatchObject({ code: 'OPTION' })
+    expect(asked.warnings).toMatchObject([{ type: 'unsupported', feature: 'tool search' }])
+    const file = { role: 'user' as const, content: [{ type: 'file', data: 'x', mediaType: 'image/png' } as never] }
+    await expect(languageModel(lm).doGenerate({ prompt: [file] })).rejects.toThrow("a part of type 'file'")
     const long = [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'ship '.repeat(60) }] }]
-    await expect(languageModel(model).doStream({ prompt: long })).rejects.toMatchObject({ code: 'CAPACITY' })
+    await expect(languageModel(lm).doStream({ prompt: long })).rejects.toMatchObject({ code: 'CAPACITY' })
   })
 
   it('is aborted by the signal, before and on the way', async () => {
     const prompt = [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'the' }] }]
-    await expect(languageModel(model).doGenerate({ prompt, abortSignal: AbortSignal.abort() })).rejects.toMatchObject({
+    await expect(languageModel(lm).doGenerate({ prompt, abortSignal: AbortSignal.abort() })).rejects.toMatchObject({
       name: 'AbortError',
     })
     const controller = new AbortController()
-    const { stream } = await languageModel(model).doStream({ prompt, abortSignal: controller.signal })
+    const { stream } = await languageModel(lm).doStream({ prompt, abortSignal: controller.signal })
     const seen: string[] = []
     const reading = (async () => {
       for await (const event of stream) {
@@ -131,14 +120,16 @@ describe('languageModel with the AI SDK', () => {
     expect(seen.slice(0, 3)).toEqual(['stream-start', 'response-metadata', 'text-start'])
     expect(seen).not.toContain('finish')
     // A reader that goes away ends the generation, too.
-    const reader = (await languageModel(model).doStream({ prompt })).stream.getReader()
+    const reader = (await languageModel(lm).doStream({ prompt })).stream.getReader()
     await reader.read()
     await reader.cancel()
   })
 
   it('keeps what was written when generation fails, and reports the failure as an event', async () => {
     const failing = await createModel({ config: model.config, weights: initWeights(model.config, { seed: 2 }), tokenizer })
-    const { stream } = await languageModel(failing).doStream({ prompt: [{ role: 'user', content: [{ type: 'text', text: 'the' }] }] })
+    const { stream } = await languageModel(createLm({ model: failing, tokenizer })).doStream({
+      prompt: [{ role: 'user', content: [{ type: 'text', text: 'the' }] }],
+    })
     const types: string[] = []
     for await (const event of stream) {
       types.push(event.type)
@@ -148,8 +139,97 @@ describe('languageModel with the AI SDK', () => {
   })
 })
 
-it('needs a tokenizer', async () => {
-  const config = llama({ vocabSize: 8, width: 8, layers: 1, heads: 2, context: 8 })
-  using bare = await createModel({ config, weights: initWeights(config, { seed: 1 }) })
-  expect(() => languageModel(bare)).toThrow('the model has no tokenizer')
+describe('a chat model with the AI SDK', () => {
+  let speaking: LocalLm
+  let thinking: LocalLm
+  beforeAll(async () => {
+    ;[speaking, thinking] = (await Promise.all(
+      [toolTemplate, thinkingTemplate].map(async (template) => {
+        const made = await chatModel(template)
+        return createLm({ model: await createModel(made), tokenizer: made.tokenizer })
+      }),
+    )) as [LocalLm, LocalLm]
+  })
+  afterAll(() => Promise.all([speaking.dispose(), thinking.dispose()]))
+
+  it('makes objects, whole and as they grow', async () => {
+    const schema = z.object({ kind: z.enum(['ship', 'whale']), n: z.number().int().min(0).max(9) })
+    const { object } = await generateObject({ model: languageModel(speaking), schema, prompt: 'the', temperature: 2, seed: 1 })
+    expect(schema.parse(object)).toEqual(object)
+    const { partialObjectStream, object: whole } = streamObject({
+      model: languageModel(speaking),
+      schema,
+      prompt: 'the',
+      temperature: 2,
+      seed: 1,
+    })
+    const partials: unknown[] = []
+    for await (const partial of partialObjectStream) partials.push(partial)
+    expect(partials.length).toBeGreaterThan(1)
+    expect(await whole).toEqual(object)
+  })
+
+  it.each(['generateText', 'streamText'])('runs a loop of tools in %s', async (name) => {
+    const { lm: one, asked } = scripted(speaking, [callText('weather', { city: 'the' }), 'the whale'])
+    const cities: string[] = []
+    const tools = {
+      weather: tool({
+        description: 'of a city',
+        inputSchema: z.object({ city: z.string() }),
+        execute: async ({ city }) => (cities.push(city), { sun: true }),
+      }),
+    }
+    const settings = { model: languageModel(one), tools, prompt: 'the', stopWhen: stepCountIs(3) }
+    const streamed = name === 'streamText' ? streamText(settings) : undefined
+    await streamed?.consumeStream()
+    const [text, steps] =
+      streamed === undefined
+        ? await generateText(settings).then((all) => [all.text, all.steps] as const)
+        : await Promise.all([streamed.text, streamed.steps])
+    expect(text).toBe('the whale')
+    expect(cities).toEqual(['the'])
+    expect(steps.map(({ finishReason }) => finishReason)).toEqual(['tool-calls', 'stop'])
+    expect(asked[1]!.prompt).toMatchObject([
+      { role: 'user', content: 'the' },
+      { role: 'assistant', toolCalls: [{ name: 'weather', arguments: { city: 'the' } }] },
+      { role: 'tool', name: 'weather', content: '{"sun":true}' },
+    ])
+    expect(asked[0]!.options).toMatchObject({ toolChoice: 'auto', tools: [{ name: 'weather' }] })
+  })
+
+  it('has a choice of tools, penalties and log-probabilities', async () => {
+    const tools = { weather: tool({ inputSchema: z.object({ city: z.string().max(4) }), execute: async ({ city }) => city }) }
+    const forced = await generateText({
+      model: languageModel(speaking),
+      tools,
+      toolChoice: { type: 'tool', toolName: 'weather' },
+      prompt: 'the',
+      temperature: 2,
+      seed: 1,
+    })
+    expect(forced.toolCalls).toMatchObject([{ toolName: 'weather', input: { city: expect.any(String) } }])
+    const { lm: one, asked } = scripted(speaking, ['the'])
+    const { providerMetadata } = await generateText({
+      model: languageModel(one),
+      prompt: 'the',
+      presencePenalty: 1,
+      frequencyPenalty: 0.5,
+      providerOptions: { tesserae: { logprobs: 2, minP: 0.1 } },
+    })
+    expect(asked[0]!.options.sampler).toMatchObject({ presencePenalty: 1, frequencyPenalty: 0.5, minP: 0.1 })
+    expect((providerMetadata!['tesserae'] as { logprobs: unknown[] }).logprobs[0]).toMatchObject({
+      logprob: expect.any(Number),
+      topLogprobs: [{}, {}],
+    })
+  })
+
+  it('has its reasoning by itself', async () => {
+    const { lm: one } = scripted(thinking, ['the ship</think>\nthe whale', 'the ship</think>\nthe whale'])
+    expect(await generateText({ model: languageModel(one), prompt: 'the' })).toMatchObject({ reasoningText: 'the ship', text: 'the whale' })
+    const types: string[] = []
+    for await (const part of streamText({ model: languageModel(one), prompt: 'the' }).fullStream) types.push(part.type)
+    const [reasoned, said] = [types.indexOf('reasoning-end'), types.indexOf('text-start')]
+    expect(reasoned).toBeGreaterThan(0)
+    expect(said).toBeGreaterThan(reasoned)
+  })
 })

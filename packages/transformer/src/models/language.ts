@@ -1,40 +1,41 @@
-import { throwIfAborted, type LanguageModelCall } from '@tesserae/core'
-import { sampler } from '@tesserae/sampling'
-import { TransformerError } from '../errors.js'
-import type { DecoderModel } from '../generate/model.js'
-import type { FinishReason, GenerateOptions, TokenEvent } from '../generate/types.js'
-import { chatMessages, plainPrompt, type ChatMessage } from './messages.js'
-import type { LanguageModelAnswer, LanguageModelEvent, ModelFinish, ModelTokenUsage, ModelWarning } from './spec.js'
+import { TesseraeError, throwIfAborted, type LanguageModelCall, type ModelJson } from '@tesserae/core'
+import type { Tool, ToolChoice } from '@tesserae/sampling/tools'
+import type { LmSampling } from '../lm/sampling.js'
+import type { Lm, LmFinishReason, LmLogprob, LmMessage, LmOptions, LmPart, LmPrompt, LmResult, LmSchema, LmUsage } from '../lm/types.js'
+import { callMessages, plainPrompt } from './messages.js'
+import type {
+  LanguageModelAnswer,
+  LanguageModelEvent,
+  ModelFinish,
+  ModelMetadata,
+  ModelTokenUsage,
+  ModelToolCall,
+  ModelWarning,
+} from './spec.js'
 
 /** Settings that hold where a call does not say otherwise. */
-export interface LanguageModelDefaults {
-  /** Default 0: the most likely token each time. */
-  readonly temperature?: number
-  readonly topP?: number
-  readonly topK?: number
-  /** Default 0: the same prompt gives the same answer until a call brings another seed. */
-  readonly seed?: number
-  /** Default: as many as the model's capacity leaves. */
+export interface LanguageModelDefaults extends LmSampling {
+  /** Default: as many as the model's context leaves. */
   readonly maxOutputTokens?: number
 }
 
 export interface LanguageModelOptions {
   /**
-   * A conversation as the text, or the ids, that the model was trained to go on from; it ends where the answer begins. Default
+   * A conversation as what the model goes on from. Default the conversation itself for a model with a template of chats, else
    * {@link plainPrompt}, which suits models that know no roles. Names of special tokens in a text are ordinary text: give ids where they are meant.
    */
-  readonly render?: (messages: readonly ChatMessage[]) => string | ArrayLike<number>
-  /** Ids and texts that end an answer, such as the end-of-turn token. */
+  readonly render?: (messages: readonly LmMessage[]) => LmPrompt
+  /** Ids and texts that end an answer, beside the model's own. */
   readonly stop?: readonly (number | string)[]
   readonly defaults?: LanguageModelDefaults
-  /** Default 'decoder'. */
+  /** Default the id that the model has itself. */
   readonly modelId?: string
   /** Default 'tesserae'. */
   readonly provider?: string
 }
 
-/** A decoder as a language model of AI SDK's provider specification V3; fits core's LanguageModelLike. */
-export interface DecoderLanguageModel {
+/** A language model of AI SDK's provider specification V3; fits core's LanguageModelLike. */
+export interface LmLanguageModel {
   readonly specificationVersion: 'v3'
   readonly provider: string
   readonly modelId: string
@@ -45,96 +46,225 @@ export interface DecoderLanguageModel {
 }
 
 /**
- * Makes a model usable wherever AI SDK's language models are: `generateText({ model, prompt })`, `streamText`, this project's `rag`. The
- * model stays the caller's.
+ * Makes a language model usable wherever AI SDK's are: `generateText({ model, prompt })`, `streamText`, `generateObject`, loops of tools, this project's `rag`. The model stays the caller's.
  *
- * Settings of a call go to `@tesserae/sampling`: temperature, topP, topK, seed; maxOutputTokens, cut to what the capacity leaves, and
- * stopSequences. What a decoder alone cannot do (penalties, tools, JSON) comes back as a warning. Errors: OPTION for
- * prompts with files or tool results, or a model without a tokenizer; CAPACITY when the prompt alone fills the model; AbortError.
+ * Settings of a call: temperature, topP, topK, seed, both penalties; maxOutputTokens, without effect where the context leaves fewer; stopSequences; tools and toolChoice; responseFormat with a schema. Under
+ * `providerOptions.tesserae` go `logprobs` (they come back in `providerMetadata`), `minP`, `repetitionPenalty`, `logitBias`, `parallelToolCalls` and `templateVariables`. Tools that the provider would run come back as a
+ * warning. Errors: OPTION for prompts with files; CAPACITY when the prompt alone fills the model; AbortError.
  */
-export function languageModel(model: DecoderModel, options: LanguageModelOptions = {}): DecoderLanguageModel {
-  const { modelId = 'decoder', provider = 'tesserae' } = options
-  if (model.tokenizer === undefined)
-    throw new TransformerError('OPTION', 'languageModel: the model has no tokenizer, so it has no text; give one to createModel')
+export function languageModel(lm: Lm, options: LanguageModelOptions = {}): LmLanguageModel {
+  const { modelId = lm.info.id, provider = 'tesserae' } = options
   return {
     specificationVersion: 'v3',
     provider,
     modelId,
     supportedUrls: {},
     async doGenerate(call) {
-      const { ids, settings, warnings } = prepare(model, call, options)
-      let text = ''
-      let count = 0
-      let last: FinishReason = 'length'
-      for await (const event of model.stream(ids, settings)) {
-        text += event.text ?? ''
-        count++
-        last = event.finishReason ?? last
-      }
-      return { content: [{ type: 'text', text }], finishReason: finish(last), usage: usage(ids.length, count), warnings }
+      const { prompt, settings, warnings } = prepare(lm, call, options)
+      for await (const part of await begun(lm, prompt, settings))
+        if (part.type === 'finish') return answerOf(part.result, { modelId, provider, warnings })
+      throw new TypeError('the language model ended its answer without saying so')
     },
     async doStream(call) {
-      const { ids, settings, warnings } = prepare(model, call, options)
+      const { prompt, settings, warnings } = prepare(lm, call, options)
       const head: LanguageModelEvent[] = [
         { type: 'stream-start', warnings },
         { type: 'response-metadata', modelId },
-        { type: 'text-start', id: '0' },
       ]
-      return { stream: eventStream(head, model.stream(ids, settings), ids.length) }
+      return { stream: eventStream(head, await begun(lm, prompt, settings), provider) }
     },
   }
 }
 
-/** Everything that can be refused is refused here, before a stream is handed out. */
+/** Everything that can be refused before the model is asked is refused here. */
 function prepare(
-  model: DecoderModel,
+  lm: Lm,
   call: LanguageModelCall,
-  { render = plainPrompt, stop = [], defaults = {} }: LanguageModelOptions,
-): { ids: ArrayLike<number>; settings: GenerateOptions; warnings: ModelWarning[] } {
+  { render, stop = [], defaults = {} }: LanguageModelOptions,
+): { prompt: LmPrompt; settings: LmOptions; warnings: ModelWarning[] } {
   throwIfAborted(call.abortSignal, 'Generation')
-  const warnings = unsupported(call)
-  const rendered = render(chatMessages(call.prompt, warnings))
-  const ids = typeof rendered === 'string' ? model.tokenizer!.encode(rendered, { special: 'text' }) : rendered
-  const room = model.capacity - ids.length + 1 // the last token is never written to the cache
-  if (room < 1)
-    throw new TransformerError(
-      'CAPACITY',
-      `the prompt takes ${ids.length} tokens, the model's capacity is ${model.capacity}; leave messages out, or make the model with more`,
-    )
-  const { temperature = defaults.temperature ?? 0, topP = defaults.topP, topK = defaults.topK, seed = defaults.seed } = call
-  const wanted = call.maxOutputTokens ?? defaults.maxOutputTokens
-  const settings: GenerateOptions = {
-    sampler: sampler({
-      temperature,
-      ...(topP === undefined ? {} : { topP }),
-      ...(topK === undefined ? {} : { topK }),
-      ...(seed === undefined ? {} : { seed }),
-    }),
+  const warnings: ModelWarning[] = []
+  const messages = callMessages(call.prompt, warnings)
+  const prompt = render?.(messages) ?? (lm.info.hasChatTemplate ? messages : plainPrompt(messages))
+  const { maxOutputTokens, ...sampling } = defaults
+  const own = (call.providerOptions?.['tesserae'] ?? {}) as {
+    readonly logprobs?: boolean | number
+    readonly minP?: number
+    readonly repetitionPenalty?: number
+    readonly logitBias?: Readonly<Record<number, number>>
+    readonly parallelToolCalls?: boolean
+    readonly templateVariables?: Readonly<Record<string, unknown>>
+  }
+  const maxTokens = call.maxOutputTokens ?? maxOutputTokens
+  const tools = toolsOf(call, warnings, render !== undefined || lm.info.hasChatTemplate)
+  const schema = schemaOf(call)
+  const given = Object.entries({
+    temperature: call.temperature,
+    topP: call.topP,
+    topK: call.topK,
+    seed: call.seed,
+    presencePenalty: call.presencePenalty,
+    frequencyPenalty: call.frequencyPenalty,
+    minP: own.minP,
+    repetitionPenalty: own.repetitionPenalty,
+    logitBias: own.logitBias,
+  }).filter(([, value]) => value !== undefined)
+  const sampler: LmSampling = { ...sampling, ...Object.fromEntries(given) }
+  const settings: LmOptions = {
+    ...(Object.keys(sampler).length === 0 ? {} : { sampler }),
     stop: [...stop, ...(call.stopSequences ?? []).filter((text) => text !== '')],
-    // A limit beyond the capacity is no limit: generation then ends with 'context'.
-    ...(wanted === undefined || wanted > room ? {} : { maxTokens: wanted }),
+    ...(maxTokens === undefined ? {} : { maxTokens }),
+    ...(tools.length === 0 ? {} : { tools, toolChoice: choiceOf(call) }),
+    ...(own.parallelToolCalls === undefined ? {} : { parallelToolCalls: own.parallelToolCalls }),
+    ...(schema === undefined ? {} : { schema }),
+    ...(own.logprobs === undefined ? {} : { logprobs: own.logprobs }),
+    ...(own.templateVariables === undefined ? {} : { templateVariables: own.templateVariables }),
     ...(call.abortSignal === undefined ? {} : { signal: call.abortSignal }),
   }
-  return { ids, settings, warnings }
+  return { prompt, settings, warnings }
 }
 
-function unsupported(call: LanguageModelCall): ModelWarning[] {
-  const warnings: ModelWarning[] = []
-  const warn = (feature: string, details: string): void => void warnings.push({ type: 'unsupported', feature, details })
-  for (const name of ['presencePenalty', 'frequencyPenalty'] as const)
-    if ((call[name] ?? 0) !== 0) warn(name, 'tokens are not penalised; lower the temperature or set topK instead')
-  if (call.responseFormat?.type === 'json') warn('responseFormat', 'the answer is free text, not constrained to JSON')
-  if ((call.tools?.length ?? 0) > 0) warn('tools', 'this model calls no tools; it answers in text')
-  return warnings
+function toolsOf(call: LanguageModelCall, warnings: ModelWarning[], canTell: boolean): Tool[] {
+  if (!canTell && (call.tools ?? []).length > 0) {
+    warnings.push({
+      type: 'unsupported',
+      feature: 'tools',
+      details: 'the model has no chat template that could tell it of them; it answers in text',
+    })
+    return []
+  }
+  return (call.tools ?? []).flatMap((tool): Tool[] => {
+    if (tool.type === 'function')
+      return [
+        {
+          name: tool.name,
+          ...(tool.description === undefined ? {} : { description: tool.description }),
+          parameters: tool.inputSchema as Readonly<Record<string, unknown>>,
+        },
+      ]
+    const { name } = tool as { readonly name?: string }
+    warnings.push({ type: 'unsupported', feature: `tool ${String(name)}`, details: 'this provider runs no tools itself; give a function' })
+    return []
+  })
+}
+
+function choiceOf({ toolChoice }: LanguageModelCall): ToolChoice {
+  if (toolChoice === undefined) return 'auto'
+  return toolChoice.type === 'tool' ? { name: toolChoice.toolName } : toolChoice.type
+}
+
+function schemaOf({ responseFormat }: LanguageModelCall): LmSchema | undefined {
+  if (responseFormat?.type !== 'json') return undefined
+  return (responseFormat.schema ?? { type: 'object' }) as LmSchema
+}
+
+/**
+ * An answer whose first part is there, so that what is refused is refused before a stream is handed out. A limit beyond what the context leaves is no limit.
+ */
+async function begun(lm: Lm, prompt: LmPrompt, settings: LmOptions): Promise<AsyncGenerator<LmPart, void, undefined>> {
+  try {
+    return await withFirst(lm.stream(prompt, settings))
+  } catch (error) {
+    if (settings.maxTokens === undefined || !(TesseraeError.isInstance(error) && error.code === 'CAPACITY')) throw error
+    const { maxTokens: _, ...rest } = settings
+    return withFirst(lm.stream(prompt, rest))
+  }
+}
+
+async function withFirst(parts: AsyncGenerator<LmPart, void, undefined>): Promise<AsyncGenerator<LmPart, void, undefined>> {
+  const first = await parts.next()
+  return (async function* () {
+    try {
+      if (first.done !== true) yield first.value
+      yield* parts
+    } finally {
+      await parts.return()
+    }
+  })()
+}
+
+function answerOf(
+  result: LmResult,
+  { modelId, provider, warnings }: { readonly modelId: string; readonly provider: string; readonly warnings: ModelWarning[] },
+): LanguageModelAnswer {
+  return {
+    content: [
+      ...(result.reasoning === '' ? [] : [{ type: 'reasoning' as const, text: result.reasoning }]),
+      ...(result.text === '' ? [] : [{ type: 'text' as const, text: result.text }]),
+      ...result.toolCalls.map(toolCall),
+    ],
+    finishReason: finish(result.finishReason),
+    usage: usage(result.usage),
+    warnings,
+    ...metadata(result.logprobs, provider),
+    response: { modelId },
+  }
+}
+
+const toolCall = ({ id, name, arguments: given }: LmResult['toolCalls'][number]): ModelToolCall => ({
+  type: 'tool-call',
+  toolCallId: id,
+  toolName: name,
+  input: JSON.stringify(given),
+})
+
+/** The events that parts are, one after the other. */
+class Events {
+  private open: { readonly kind: 'text' | 'reasoning' | 'tool-input'; readonly id: string } | undefined
+  private count = 0
+
+  constructor(private readonly provider: string) {}
+
+  of(part: LmPart): LanguageModelEvent[] {
+    switch (part.type) {
+      case 'text':
+      case 'reasoning': {
+        if (part.text === '') return []
+        const { type } = part
+        const start = this.open?.kind === type ? [] : [...this.close(), ...this.begin({ kind: type, id: String(this.count++) })]
+        return [...start, { type: `${type}-delta`, id: this.open!.id, delta: part.text }]
+      }
+      case 'tool-call-delta': {
+        const { id, name, delta } = part
+        const isSame = this.open?.kind === 'tool-input' && this.open.id === id
+        const start: LanguageModelEvent[] = isSame ? [] : [...this.close(), { type: 'tool-input-start', id, toolName: name }]
+        this.open = { kind: 'tool-input', id }
+        return delta === '' ? start : [...start, { type: 'tool-input-delta', id, delta }]
+      }
+      case 'tool-call':
+        return [...this.close(), toolCall(part.call)]
+      case 'object':
+        return []
+      case 'finish': {
+        const { finishReason, usage: used, logprobs } = part.result
+        return [
+          ...this.close(),
+          { type: 'finish', finishReason: finish(finishReason), usage: usage(used), ...metadata(logprobs, this.provider) },
+        ]
+      }
+      default:
+        return part satisfies never
+    }
+  }
+
+  private begin(open: { readonly kind: 'text' | 'reasoning'; readonly id: string }): LanguageModelEvent[] {
+    this.open = open
+    return [{ type: `${open.kind}-start`, id: open.id }]
+  }
+
+  private close(): LanguageModelEvent[] {
+    const { open } = this
+    this.open = undefined
+    return open === undefined ? [] : [{ type: `${open.kind}-end`, id: open.id }]
+  }
 }
 
 function eventStream(
-  head: LanguageModelEvent[],
-  tokens: AsyncGenerator<TokenEvent, void, undefined>,
-  inputTokens: number,
+  head: readonly LanguageModelEvent[],
+  parts: AsyncGenerator<LmPart, void, undefined>,
+  provider: string,
 ): ReadableStream<LanguageModelEvent> {
-  let count = 0
-  let last: FinishReason = 'length'
+  const events = new Events(provider)
   return new ReadableStream<LanguageModelEvent>({
     start(controller) {
       for (const event of head) controller.enqueue(event)
@@ -142,18 +272,11 @@ function eventStream(
     async pull(controller) {
       try {
         for (;;) {
-          const { value: event, done } = await tokens.next()
-          if (done === true || event === undefined) {
-            controller.enqueue({ type: 'text-end', id: '0' })
-            controller.enqueue({ type: 'finish', finishReason: finish(last), usage: usage(inputTokens, count) })
-            controller.close()
-            return
-          }
-          count++
-          last = event.finishReason ?? last
-          if (event.text === undefined || event.text === '') continue // half a character, or what may become a stop text
-          controller.enqueue({ type: 'text-delta', id: '0', delta: event.text })
-          return
+          const { value: part, done } = await parts.next()
+          if (done === true) return controller.close()
+          const fresh = events.of(part)
+          for (const event of fresh) controller.enqueue(event)
+          if (fresh.length > 0) return
         }
       } catch (error) {
         // An abort ends the stream as fetch's would; anything else is an event, so that what was written so far is kept.
@@ -163,14 +286,25 @@ function eventStream(
       }
     },
     async cancel() {
-      await tokens.return()
+      await parts.return()
     },
   })
 }
 
-const finish = (reason: FinishReason): ModelFinish => ({ unified: reason === 'stop' ? 'stop' : 'length', raw: reason })
+const finish = (reason: LmFinishReason): ModelFinish => ({ unified: reason === 'context' ? 'length' : reason, raw: reason })
 
-const usage = (input: number, output: number): ModelTokenUsage => ({
-  inputTokens: { total: input, noCache: input, cacheRead: 0, cacheWrite: 0 },
-  outputTokens: { total: output, text: output, reasoning: 0 },
+const usage = ({ promptTokens, cachedTokens, completionTokens }: LmUsage): ModelTokenUsage => ({
+  inputTokens: { total: promptTokens, noCache: promptTokens - cachedTokens, cacheRead: cachedTokens, cacheWrite: 0 },
+  outputTokens: { total: completionTokens, text: undefined, reasoning: undefined },
 })
+
+function metadata(logprobs: readonly LmLogprob[] | undefined, provider: string): { providerMetadata?: ModelMetadata } {
+  if (logprobs === undefined) return {}
+  const utf8 = new TextDecoder()
+  const plain = ({ id, bytes, logprob }: Pick<LmLogprob, 'id' | 'bytes' | 'logprob'>): { [key: string]: ModelJson } => ({
+    id,
+    token: utf8.decode(bytes),
+    logprob,
+  })
+  return { providerMetadata: { [provider]: { logprobs: logprobs.map((one) => ({ ...plain(one), topLogprobs: one.top.map(plain) })) } } }
+}
