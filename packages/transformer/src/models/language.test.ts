@@ -90,12 +90,19 @@ describe('languageModel with the AI SDK', () => {
   })
 
   it('warns of what it cannot do, and refuses what it cannot read', async () => {
-    const asked = await languageModel(lm).doGenerate({
+    const asked = await languageModel(lm, { render: chat }).doGenerate({
       prompt: [{ role: 'user', content: [{ type: 'text', text: 'the' }] }],
       maxOutputTokens: 1,
       tools: [{ type: 'provider', name: 'search', id: 'x.search', args: {} } as never],
     })
     expect(asked.warnings).toMatchObject([{ type: 'unsupported', feature: 'tool search' }])
+    const tools = [{ type: 'function' as const, name: 'search', inputSchema: {} }]
+    const untold = await languageModel(lm).doGenerate({
+      prompt: [{ role: 'user', content: [{ type: 'text', text: 'the' }] }],
+      maxOutputTokens: 1,
+      tools,
+    })
+    expect(untold.warnings).toMatchObject([{ type: 'unsupported', feature: 'tools' }])
     const file = { role: 'user' as const, content: [{ type: 'file', data: 'x', mediaType: 'image/png' } as never] }
     await expect(languageModel(lm).doGenerate({ prompt: [file] })).rejects.toThrow("a part of type 'file'")
     const long = [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'ship '.repeat(60) }] }]

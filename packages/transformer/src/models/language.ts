@@ -129,7 +129,7 @@ function toolsOf(call: LanguageModelCall, warnings: ModelWarning[], canTell: boo
     warnings.push({
       type: 'unsupported',
       feature: 'tools',
-      details: 'the model has no chat template that could tell it of them; it answers in text',
+      details: 'the model has no chat template that could tell it of tools; it answers in text',
     })
     return []
   }
