@@ -32,6 +32,7 @@ const guide: DefaultTheme.SidebarItem[] = [
       { text: 'Quickstart', link: '/quickstart' },
     ],
   },
+  { text: 'Use', items: [{ text: 'Search by meaning', link: '/guides/search' }] },
   { text: 'Learn', items: chapters },
 ]
 

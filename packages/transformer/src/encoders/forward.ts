@@ -1,5 +1,5 @@
 /** The forward pass of encoders of BERT's line: one function for all of them. */
-import { arange, embedding, layerNorm, type Dim, type Tensor } from '@tesserae/tensor'
+import { arange, attention, concat, embedding, layerNorm, type Dim, type Tensor } from '@tesserae/tensor'
 import { attendFull } from '../layers/attention.js'
 import type { FeedForwardWeights } from '../layers/feed-forward.js'
 import { linear } from '../layers/linear.js'
@@ -32,8 +32,20 @@ export function bertRotary({ positions, width, heads, context, ropeBase, localRo
   return { global: tables(ropeBase), local: tables(localRopeBase) }
 }
 
-/** Vectors of every token: ids [B, T] → [B, T, width]. That ids and lengths are in range must be checked on the host. */
-export function bertHidden(weights: BertWeights, { ids, lengths, types }: BertInput, config: BertConfig, rotary?: BertRotary): Tensor {
+/** Queries that long texts are attended in at a time, so that scores take memory for so many and not for all. */
+const blockTokens = 512
+/** Texts of at most so many tokens are attended to at once. */
+export const mostAtOnce = 2 * blockTokens
+
+/** Vectors of every token: ids [B, T] → [B, T, width]. Above 2 · `block` tokens attention goes block by block, if their number is fixed. That ids and lengths are in range must be checked on the host. */
+export function bertHidden(
+  weights: BertWeights,
+  { ids, lengths, types }: BertInput,
+  config: BertConfig,
+  rotary?: BertRotary,
+  options: { readonly block?: number } = {},
+): Tensor {
+  const { block = blockTokens } = options
   const [rows, tokens] = ids.shape as readonly [Dim, Dim]
   const { heads, width, normEps, norms, windows } = config
   const shape = { heads, kvHeads: heads, headWidth: width / heads, ropeInterleaved: false }
@@ -41,6 +53,7 @@ export function bertHidden(weights: BertWeights, { ids, lengths, types }: BertIn
     norm === undefined ? x : layerNorm(x, norm.weight, norm.bias, { eps: normEps })
 
   const present = arange(tokens).reshape(1, tokens).lt(lengths.reshape(rows, 1)).reshape(rows, 1, 1, tokens)
+  const at = arange(tokens)
   let x = embedding(weights.embedding.weight, ids)
   if (weights.types !== undefined)
     x = x.add(types === undefined ? weights.types.weight.slice(0, 0, 1) : embedding(weights.types.weight, types))
@@ -52,7 +65,9 @@ export function bertHidden(weights: BertWeights, { ids, lengths, types }: BertIn
     const context = {
       shape,
       causal: false,
-      mask: window === 0 ? present : present.and(near(tokens, window)),
+      ...(typeof tokens === 'number' && tokens > 2 * block
+        ? { attend: (q: Tensor, k: Tensor, v: Tensor) => inBlocks(q, k, v, { present, window, block, tokens }) }
+        : { mask: window === 0 ? present : present.and(near(at, at, window)) }),
       ...(tables === undefined ? {} : { rotary: tables }),
     }
     if (norms === 'post') {
@@ -74,11 +89,33 @@ export function bertScores(weights: BertWeights, input: BertInput, config: BertC
   return linear(output, norm === undefined ? pooled : layerNorm(pooled, norm.weight, norm.bias, { eps: config.normEps }))
 }
 
-/** bool [1, 1, T, T]: whether two tokens are at most so far apart. */
-function near(tokens: Dim, window: number): Tensor {
-  const at = arange(tokens)
-  const apart = at.reshape(tokens, 1).sub(at.reshape(1, tokens)).abs()
-  return apart.le(window).reshape(1, 1, tokens, tokens)
+/** bool [1, 1, T, S]: whether tokens at these positions, [T] and [S], are at most so far apart. */
+function near(from: Tensor, to: Tensor, window: number): Tensor {
+  const [rows, columns] = [from.shape[0]!, to.shape[0]!]
+  const apart = from.reshape(rows, 1).sub(to.reshape(1, columns)).abs()
+  return apart.le(window).reshape(1, 1, rows, columns)
+}
+
+interface BlocksOptions {
+  /** bool [B, 1, 1, T] */
+  readonly present: Tensor
+  readonly window: number
+  readonly block: number
+  readonly tokens: number
+}
+
+/** Attention of some queries after the other, each to the keys that its window reaches: [B, H, T, W] → the same shape. */
+function inBlocks(q: Tensor, k: Tensor, v: Tensor, { present, window, block, tokens }: BlocksOptions): Tensor {
+  const parts: Tensor[] = []
+  for (let start = 0; start < tokens; start += block) {
+    const end = Math.min(tokens, start + block)
+    const [from, to] = window === 0 ? [0, tokens] : [Math.max(0, start - window), Math.min(tokens, end + window)]
+    const there = present.slice(3, from, to)
+    const places = (first: number, behind: number): Tensor => arange(behind - first, { start: first })
+    const mask = window === 0 ? there : there.and(near(places(start, end), places(from, to), window))
+    parts.push(attention(q.slice(2, start, end), k.slice(2, from, to), v.slice(2, from, to), { mask }))
+  }
+  return concat(parts, 2)
 }
 
 function feedForward(weights: FeedForwardWeights, x: Tensor, activation: BertActivation): Tensor {

@@ -7,7 +7,7 @@ import { checkModelMemory, deviceFor } from '../generate/memory.js'
 import { turns } from '../generate/turn.js'
 import { disposeRotary } from '../layers/rotary.js'
 import type { BertConfig } from './config.js'
-import { bertRotary, type BertInput, type BertRotary } from './forward.js'
+import { bertRotary, mostAtOnce, type BertInput, type BertRotary } from './forward.js'
 import { bertWeightSpecs, disposeBertWeights, namedBertWeights, type BertWeights } from './weights.js'
 
 /** A text's tokens. */
@@ -70,7 +70,10 @@ export async function bertRunner(options: BertRunnerOptions): Promise<BertRunner
   let gone = false
 
   const runBatch = async (texts: readonly TokenizedText[], plan: BatchPlan, signal: AbortSignal | undefined): Promise<Float32Array> => {
-    const { items, length } = plan
+    const { items } = plan
+    // Attention goes block by block over long texts, which takes a program for each number of blocks.
+    const fixed = !open || plan.length > mostAtOnce
+    const length = open && fixed ? longLength(plan.length, config.context) : plan.length
     const shape = [plan.rows, length] as const
     const ids = new Int32Array(plan.rows * length)
     const types = segments ? new Int32Array(ids.length) : undefined
@@ -85,7 +88,7 @@ export async function bertRunner(options: BertRunnerOptions): Promise<BertRunner
     const make = (values: Int32Array, of: readonly number[]): Tensor => {
       const made = tensor(values, { shape: of, adopt: true })
       owned.push(made)
-      if (!open) return made
+      if (fixed) return made
       const opened = of.length === 1 ? made.symbolic(0, rows) : made.symbolic(0, rows).symbolic(1, tokens)
       owned.push(opened)
       return opened
@@ -132,6 +135,12 @@ export async function bertRunner(options: BertRunnerOptions): Promise<BertRunner
       disposeBertWeights(weights)
     },
   }
+}
+
+/** Long texts are filled up to a power of two or one and a half of it, so that few programs serve them. */
+function longLength(tokens: number, context: number): number {
+  const power = 2 ** Math.ceil(Math.log2(tokens))
+  return Math.min(context, tokens <= 0.75 * power ? 0.75 * power : power)
 }
 
 function checkTokens(ids: ArrayLike<number>, types: ArrayLike<number> | undefined, config: BertConfig): void {

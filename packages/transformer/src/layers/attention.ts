@@ -52,6 +52,8 @@ export interface AttentionContext {
   readonly causal?: boolean
   /** bool, true where a key may be seen; broadcasts to [B, heads, T, T]. For padding; without effect beside a cache. */
   readonly mask?: Tensor
+  /** What is done with queries, keys and values, each [B, heads, T, headWidth], instead of attention over all of them at once; without effect beside a cache and dropout. */
+  readonly attend?: (q: Tensor, k: Tensor, v: Tensor) => Tensor
   /** Given the probabilities of each layer, [B, heads, T, T], in order. They are computed beside the result: a fused kernel never holds them. */
   readonly observe?: (probabilities: Tensor) => void
 }
@@ -65,9 +67,10 @@ export function attendFull(weights: AttentionWeights<Tensor, Matrix>, x: Tensor,
   const { causal = true, mask, dropout, observe } = context
   const probabilities = dropout === undefined && observe === undefined ? undefined : probabilitiesOf(q, k, context)
   if (probabilities !== undefined) observe?.(probabilities)
+  const attend = context.attend ?? (() => attention(q, k, v, { causal, ...scoring(context), ...(mask === undefined ? {} : { mask }) }))
   const out =
     probabilities === undefined || dropout === undefined
-      ? attention(q, k, v, { causal, ...scoring(context), ...(mask === undefined ? {} : { mask }) })
+      ? attend(q, k, v)
       : drop(probabilities, dropout, 'probabilities').matmul(repeatHeads(v, context.shape.heads))
   return linear(weights.output, joinHeads(out))
 }
