@@ -1,0 +1,174 @@
+/** `serve`: a model behind OpenAI's interface, from the command line. */
+import { parseArgs, type ParseArgsConfig } from 'node:util'
+import { TesseraeError } from '@tesserae/core'
+import { loadEmbedder } from '../encoders/node/load.js'
+import { TransformerError } from '../errors.js'
+import { embeddingModel } from '../models/embedding.js'
+import type { ServeLimits } from '../serve/node/limits.js'
+import { serve } from '../serve/node/server.js'
+import { workerModel, type WorkerModelOptions } from '../worker/node/worker-model.js'
+
+const usage = `Usage: npx @tesserae/transformer serve MODEL [options]
+
+  MODEL                  path of a folder or a .gguf file, an address, or hf:owner/name
+
+  --port N               default 8000; 0 for any that is free
+  --host ADDRESS         default 127.0.0.1: this machine alone
+  --id NAME              what clients call the model; default its name
+  --embed FOLDER         a checkpoint of an embedder, for /v1/embeddings; may be given several times
+  --workers N            copies of the model, each in a thread; default 1
+  --context N            tokens of a prompt and its answer together
+  --device NAME          auto, cpu, webgpu or cuda; default auto
+  --dtype NAME           what matrices are kept in: auto, f32, q8 or q4; default auto
+  --concurrency N        answers made at a time; default 8
+  --queue N              answers in line before 429; default 64
+  --max-tokens N         most tokens of an answer; default as many as there is room for
+  --request-seconds N    most seconds of a request; default 600
+  --shutdown-seconds N   seconds that answers get when the server is told to end; default 30
+  --body-bytes N         most bytes of a request; default 4194304
+  --cors ORIGIN          pages that may ask, or '*'; may be given several times
+  --quiet                does not tell of requests
+  --help
+
+Keys that clients have to send are taken from the environment, where other users of the machine do not see them: TESSERAE_API_KEYS=one,two
+SIGTERM and SIGINT let answers end; a second one does not.
+`
+
+const options = {
+  port: { type: 'string' },
+  host: { type: 'string' },
+  id: { type: 'string' },
+  embed: { type: 'string', multiple: true },
+  workers: { type: 'string' },
+  context: { type: 'string' },
+  device: { type: 'string' },
+  dtype: { type: 'string' },
+  concurrency: { type: 'string' },
+  queue: { type: 'string' },
+  'max-tokens': { type: 'string' },
+  'request-seconds': { type: 'string' },
+  'shutdown-seconds': { type: 'string' },
+  'body-bytes': { type: 'string' },
+  cors: { type: 'string', multiple: true },
+  quiet: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const satisfies NonNullable<ParseArgsConfig['options']>
+
+export interface ServeCommandContext {
+  readonly out: (text: string) => void
+  readonly err: (text: string) => void
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Ends the server, beside the signals of the process. */
+  readonly signal?: AbortSignal
+  readonly worker?: Pick<WorkerModelOptions, 'script' | 'execArgv'>
+}
+
+/** Runs until the server has ended. Gives the exit code: 0, 1 for what went wrong, 2 for arguments that are none. */
+export async function serveCommand(args: readonly string[], context: ServeCommandContext): Promise<number> {
+  const { out, err } = context
+  let parsed
+  try {
+    parsed = parseArgs({ args: [...args], options, allowPositionals: true })
+  } catch (error) {
+    err(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`)
+    return 2
+  }
+  const { values, positionals } = parsed
+  if (values.help === true) {
+    out(usage)
+    return 0
+  }
+  const [source] = positionals
+  if (source === undefined || positionals.length > 1) {
+    err(`${source === undefined ? 'Which model?' : `One model at a time, not ${positionals.join(', ')}.`}\n\n${usage}`)
+    return 2
+  }
+  try {
+    await run(source, values, context)
+    return 0
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+    // What is ours says what to do; of others it helps to know where they come from.
+    err(`${TesseraeError.isInstance(error) ? error.message : (error.stack ?? error.message)}\n`)
+    return 1
+  }
+}
+
+type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>['values']
+
+async function run(source: string, values: Values, { out, err, env, signal, worker }: ServeCommandContext): Promise<void> {
+  const number = (name: keyof Values): number | undefined => {
+    const value = values[name]
+    if (typeof value !== 'string') return undefined
+    if (!/^\d+(\.\d+)?$/.test(value)) throw new TransformerError('OPTION', `--${name} must be a number, got ${JSON.stringify(value)}`)
+    return Number(value)
+  }
+  const limits = given<ServeLimits>({
+    concurrency: number('concurrency'),
+    queue: number('queue'),
+    maxTokens: number('max-tokens'),
+    requestSeconds: number('request-seconds'),
+    shutdownSeconds: number('shutdown-seconds'),
+    bodyBytes: number('body-bytes'),
+  })
+  const apiKeys = (env['TESSERAE_API_KEYS'] ?? '').split(',').filter((key) => key.trim() !== '')
+  const began = performance.now()
+  const lm = await workerModel(source, {
+    ...worker,
+    ...given<WorkerModelOptions>({
+      id: values.id,
+      workers: number('workers'),
+      context: number('context'),
+      device: values.device as NonNullable<WorkerModelOptions['device']> | undefined,
+      dtype: values.dtype as NonNullable<WorkerModelOptions['dtype']> | undefined,
+      maxStreams: limits.concurrency,
+      signal,
+    }),
+  })
+  try {
+    const embedders = await Promise.all((values.embed ?? []).map(async (folder) => [nameOf(folder), await loadEmbedder(folder)] as const))
+    const server = await serve(
+      {
+        models: { [lm.info.id]: lm },
+        embeddings: Object.fromEntries(embedders.map(([name, embedder]) => [name, embeddingModel(embedder, { modelId: name })])),
+      },
+      {
+        limits,
+        handleSignals: true,
+        onError: (error, { id }) => err(`${id} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`),
+        ...given({
+          port: number('port'),
+          host: values.host,
+          apiKeys: apiKeys.length === 0 ? undefined : apiKeys,
+          cors: values.cors?.includes('*') === true ? ('*' as const) : values.cors,
+          signal,
+        }),
+        ...(values.quiet === true
+          ? {}
+          : {
+              onRequest: ({ method, path, status, seconds, completionTokens }) =>
+                err(
+                  `${method} ${path} ${status} ${seconds.toFixed(3)} s${completionTokens === undefined ? '' : ` ${completionTokens} tokens`}\n`,
+                ),
+            }),
+      },
+    )
+    out(
+      `${[lm.info.id, ...embedders.map(([name]) => name)].join(', ')} at ${server.url}/v1 after ${((performance.now() - began) / 1000).toFixed(1)} s, ${apiKeys.length === 0 ? 'without a key' : `for ${apiKeys.length} keys`}\n`,
+    )
+    await server.closed
+    for (const [, embedder] of embedders) embedder.dispose()
+  } finally {
+    await lm.dispose()
+  }
+}
+
+const nameOf = (folder: string): string =>
+  folder
+    .replace(/[/\\]+$/, '')
+    .split(/[/\\]/)
+    .at(-1)!
+
+/** Without what was not given. */
+const given = <T extends object>(values: { readonly [K in keyof T]?: T[K] | undefined }): Partial<T> =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>
