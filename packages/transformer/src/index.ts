@@ -45,6 +45,15 @@ export { loadModel, type LoadModelOptions } from './load/load.js'
 export type { PlaceOptions } from './load/address.js'
 export type { ModelSource } from './load/place.js'
 export type { CheckpointFiles } from './checkpoints/files.js'
+export {
+  defineTool,
+  runTools,
+  type RunnableTool,
+  type RunToolsOptions,
+  type RunToolsResult,
+  type ToolContext,
+  type ToolStep,
+} from './lm/run-tools.js'
 export { createLm, type CreateLmOptions, type LocalLm } from './lm/local.js'
 export type {
   FinishReason,
