@@ -82,6 +82,18 @@ describe('a device that is too small', () => {
     }
   })
 
+  it('runs as many generations at once as have room, and the others after them', async () => {
+    const { weights: needed, cache } = modelMemory(config)
+    const device = withRoom({ free: 2.5 * sum(cache), host: true, source: 'the system' })
+    using model = await createModel({ config, weights: initWeights(config, { seed: 1 }), device })
+    const all = await Promise.all([1, 2, 3, 4, 5].map((id) => model.generate([id], { maxTokens: 4 })))
+    expect(all.map(({ ids }) => ids.length)).toEqual([4, 4, 4, 4, 4])
+    expect(device.memory().liveBytes).toBeLessThan(sum(needed) + 3 * sum(cache))
+    await expect(createModel({ config, weights: initWeights(config, { seed: 1 }), device, maxStreams: 3 })).rejects.toMatchObject({
+      code: 'OUT_OF_MEMORY',
+    })
+  })
+
   it('is refused for a batch whose cache does not fit', async () => {
     const weights = initWeights(config, { seed: 1 })
     const device = withRoom({ free: 40_000, source: 'a driver' })

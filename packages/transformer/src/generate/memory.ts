@@ -80,5 +80,15 @@ export function checkModelMemory({ weights, cache }: ModelMemory, device: Device
   checkMemory({ weights: weights.map((weight) => ({ ...weight, present: isThere(weight.name) })), cache }, device)
 }
 
-/** Whether nothing that the device tells speaks against a cache more. */
-export const hasRoom = (cache: readonly TensorBytes[], device: Device): boolean => estimateMemory({ cache }, device).refusal === undefined
+/**
+ * Whether nothing that the device tells speaks against one more cache beside those present. A system counts memory as free until it is written to, so caches in it are held against
+ * what is free as if all of them were empty.
+ */
+export function hasRoom(
+  config: DecoderConfig,
+  { capacity, present }: { readonly capacity: number; readonly present: number },
+  device: Device,
+): boolean {
+  const batch = device.room?.().host === true ? present + 1 : 1
+  return estimateMemory({ cache: modelMemory(config, { capacity, batch }).cache }, device).refusal === undefined
+}
