@@ -1,15 +1,16 @@
 """Writes tiny random encoders and rerankers as transformers and sentence-transformers save them, with what sentence-transformers computes from them.
 
-    pip install torch transformers safetensors sentence-transformers      (CPU)
+    pip install torch transformers safetensors sentence-transformers gguf      (CPU)
     python tools/transformer/generate-encoder-fixtures.py
 
-Output: packages/transformer/src/encoders/__fixtures__/NAME/ and answers.json. Vectors and scores are computed in float32 from the weights as they are stored.
+Output: packages/transformer/src/encoders/__fixtures__/NAME/, bert.gguf with the weights of bert, and answers.json. Vectors and scores are computed in float32 from the weights as they are stored.
 """
 
 import json
 import shutil
 from pathlib import Path
 
+import gguf
 import torch
 import transformers
 from sentence_transformers import CrossEncoder, SentenceTransformer
@@ -83,6 +84,39 @@ def save(name: str, model, style: str, dtype=torch.float32) -> Path:
     return folder
 
 
+def write_gguf(path: Path, model, config) -> None:
+    """As llama.cpp's convert_hf_to_gguf.py writes a BERT."""
+    names = {"attention.self.query": "attn_q", "attention.self.key": "attn_k", "attention.self.value": "attn_v", "attention.output.dense": "attn_output",
+             "attention.output.LayerNorm": "attn_output_norm", "intermediate.dense": "ffn_up", "output.dense": "ffn_down", "output.LayerNorm": "layer_output_norm",
+             "word_embeddings": "token_embd", "position_embeddings": "position_embd", "token_type_embeddings": "token_types", "LayerNorm": "token_embd_norm"}  # fmt: skip
+    writer = gguf.GGUFWriter(path, "bert")
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_layer_norm_eps(config.layer_norm_eps)
+    writer.add_causal_attention(False)
+    writer.add_pooling_type(gguf.PoolingType.MEAN)
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words, *pieces]
+    special = lambda token: token.startswith("[") and token.endswith("]")  # noqa: E731
+    writer.add_tokenizer_model("bert")
+    writer.add_token_list([token if special(token) else token[2:] if token.startswith("##") else "\u2581" + token for token in tokens])
+    writer.add_token_types([gguf.TokenType.CONTROL if special(token) else gguf.TokenType.NORMAL for token in tokens])
+    for add, token in [(writer.add_unk_token_id, 1), (writer.add_sep_token_id, 3), (writer.add_pad_token_id, 0), (writer.add_bos_token_id, 2), (writer.add_mask_token_id, 4)]:
+        add(token)
+    for name, weight in model.state_dict().items():
+        if name.startswith("pooler.") or name.endswith("position_ids"):
+            continue
+        prefix, *rest = name.removeprefix("embeddings.").removeprefix("encoder.layer.").split(".")
+        block, part, end = (f"blk.{prefix}.", ".".join(rest[:-1]), rest[-1]) if prefix.isdigit() else ("", prefix, rest[-1])
+        writer.add_tensor(f"{block}{names[part]}.{end}", weight.detach().float().contiguous().numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 def main() -> None:
     shutil.rmtree(target, ignore_errors=True)
     torch.manual_seed(1)
@@ -100,6 +134,8 @@ def main() -> None:
     embedders = {}
     folder = save("bert", BertModel(BertConfig(**sizes)), "bert")
     embedders["bert"] = pipeline(folder, [Pooling(16, "mean"), Normalize()], max_seq_length=24, prompts={"query": "query: ", "passage": "passage: "})
+    bert = BertModel.from_pretrained(folder)
+    write_gguf(target / "bert.gguf", bert, bert.config)
     folder = save("bert-f16", BertModel(BertConfig(**{**sizes, "hidden_act": "gelu_new"}), add_pooling_layer=False), "bert", torch.float16)
     embedders["bert-f16"] = pipeline(folder, [Pooling(16, "cls"), Normalize()])
     folder = save("roberta", RobertaModel(RobertaConfig(**roberta)), "roberta")

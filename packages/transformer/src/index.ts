@@ -89,6 +89,7 @@ export type { EmbedOptions, Embeddings, TextEmbedder } from './embed/embedder.js
 export { rerankingModel, type CrossEncoderModel, type RerankingModelOptions } from './models/reranking.js'
 export type { BertActivation, BertConfig, BertHeadConfig } from './encoders/config.js'
 export type { BertEmbedder, LoadEmbedderOptions } from './encoders/embedder.js'
+export { readGgufEmbedder } from './encoders/gguf.js'
 export { onnxEmbedder, type OnnxEmbedderOptions, type OnnxTextEmbedder } from './encoders/onnx-embedder.js'
 export type { Pooling } from './encoders/pooling.js'
 export type { LoadRerankerOptions, RankedDocument, RankOptions, Reranker } from './encoders/reranker.js'

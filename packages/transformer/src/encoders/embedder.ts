@@ -14,7 +14,7 @@ import { readBertWeights } from './read.js'
 import { bertRunner } from './run.js'
 import { readPipeline, type DenseStep, type SentencePipeline } from './sentence-transformers.js'
 import { tokenized } from './tokenize.js'
-import { disposeBertWeights } from './weights.js'
+import { disposeBertWeights, type BertWeights } from './weights.js'
 
 export interface LoadEmbedderOptions {
   /** Where to run; default the default device. */
@@ -68,21 +68,48 @@ export async function openEmbedder(files: CheckpointFiles, options: LoadEmbedder
   } finally {
     await file.dispose()
   }
-  const held = weights
-  const runner = await bertRunner({
-    config,
-    weights,
-    extra: [...dense.values()].flatMap(({ weight, bias }) => (bias === undefined ? [weight] : [weight, bias])),
-    device,
-    name: 'embedTexts',
-    segments: false,
-    compute(input, rotary) {
-      const hidden = bertHidden(held, input, config, rotary)
-      let x = pooled(hidden, input.lengths, pooling)
-      for (const step of steps) x = step.kind === 'normalize' ? normalize(x) : activate(linear(dense.get(step)!, x), step.activation)
-      return x
-    },
-  })
+  return makeEmbedder({ config, weights, dense, pipeline: { ...pipeline, pooling, steps }, width, tokenizer, maxTokens, device })
+}
+
+export interface EmbedderParts {
+  readonly config: BertConfig
+  /** Taken over, like the dense layers'. */
+  readonly weights: BertWeights
+  readonly dense: ReadonlyMap<DenseStep, LinearWeights>
+  readonly pipeline: Omit<SentencePipeline, 'folder' | 'maxTokens'>
+  readonly width: number
+  readonly tokenizer: Tokenizer
+  readonly maxTokens: number
+  readonly device: Device | DeviceName | undefined
+}
+
+/** Puts what was read together. Errors: OUT_OF_MEMORY, and then the weights are freed. */
+export async function makeEmbedder(parts: EmbedderParts): Promise<BertEmbedder> {
+  const { config, weights, dense, pipeline, width, tokenizer, maxTokens, device } = parts
+  const extra = [...dense.values()].flatMap(({ weight, bias }) => (bias === undefined ? [weight] : [weight, bias]))
+  let runner
+  try {
+    runner = await bertRunner({
+      config,
+      weights,
+      extra,
+      device,
+      name: 'embedTexts',
+      segments: false,
+      compute(input, rotary) {
+        const hidden = bertHidden(weights, input, config, rotary)
+        let x = pooled(hidden, input.lengths, pipeline.pooling)
+        for (const step of pipeline.steps)
+          x = step.kind === 'normalize' ? normalize(x) : activate(linear(dense.get(step)!, x), step.activation)
+        return x
+      },
+    })
+  } catch (error) {
+    disposeBertWeights(weights)
+    for (const one of extra) one.dispose()
+    throw error
+  }
+  const dispose = (): void => runner.dispose()
   return {
     config,
     tokenizer,
@@ -102,8 +129,8 @@ export async function openEmbedder(files: CheckpointFiles, options: LoadEmbedder
         truncated: encoded.filter(({ truncated }) => truncated).length,
       }
     },
-    dispose: () => runner.dispose(),
-    [Symbol.dispose]: () => runner.dispose(),
+    dispose,
+    [Symbol.dispose]: dispose,
   }
 }
 

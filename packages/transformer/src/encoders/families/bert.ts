@@ -11,7 +11,7 @@ export const bertParts: Readonly<Record<string, string>> = {
   feedForwardNorm: 'output.LayerNorm',
 }
 
-/** BERT, and what is built as it is: MiniLM, BGE, E5, GTE, MPNet-free sentence encoders. */
+/** BERT, and what is built as it is: MiniLM, BGE, E5, GTE. */
 export const bertFamily: EncoderFamily = {
   modelTypes: ['bert'],
   prefix: 'bert.',

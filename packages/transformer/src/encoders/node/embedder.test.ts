@@ -32,6 +32,15 @@ describe.each(Object.entries(embedders))('%s, as sentence-transformers has it', 
   })
 })
 
+it('a BERT out of GGUF has the same vectors', async () => {
+  using embedder = await loadEmbedder(join(folder, 'bert.gguf'), { maxTokens: 24 })
+  const found = await embedder.embed(texts)
+  embedders['bert']!.vectors.forEach((vector, i) => expect(furthest(found.vectors[i]!, vector)).toBeLessThan(1e-5))
+  await expect(loadEmbedder(join(folder, '../../checkpoints/__fixtures__/llama.gguf'))).rejects.toThrow(
+    'general.architecture is "llama"; expected "bert"',
+  )
+})
+
 describe.each(Object.entries(rerankers))('%s, as sentence-transformers has it', (name, { scores, ranking }) => {
   it('gives its scores and its order', async () => {
     using reranker = await loadReranker(join(folder, name))

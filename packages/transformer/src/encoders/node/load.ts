@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { throwIfAborted } from '@tesserae/core'
-import { loadOnnxPath, openSafetensorsPath } from '@tesserae/tensor/node'
+import { loadOnnxPath, openGgufPath, openSafetensorsPath } from '@tesserae/tensor/node'
 import { createEncoder } from '../../embed/encoder.js'
 import { loadEncoder } from '../../embed/node/files.js'
 import type { TextEmbedder } from '../../embed/embedder.js'
@@ -9,6 +9,7 @@ import { readText } from '../../checkpoints/node/files.js'
 import { TransformerError } from '../../errors.js'
 import { checkTextSize, limitsOf, readEncoderTokenizer, type CheckpointFiles } from '../checkpoint.js'
 import { openEmbedder, type LoadEmbedderOptions } from '../embedder.js'
+import { readGgufEmbedder } from '../gguf.js'
 import { onnxEmbedder, type OnnxTextEmbedder } from '../onnx-embedder.js'
 import { openReranker, type LoadRerankerOptions, type Reranker } from '../reranker.js'
 import { readPipeline } from '../sentence-transformers.js'
@@ -36,13 +37,17 @@ const kindOf = (path: string) => stat(path).catch(() => undefined)
 
 /**
  * Loads an embedder from a folder: one of sentence-transformers (`modules.json`), a bare encoder of Hugging Face's transformers (BERT, MiniLM, BGE, E5, RoBERTa, XLM-R, DistilBERT,
- * ModernBERT) in safetensors of f32, f16 or bf16, or one that `saveEncoder` wrote. Errors: CHECKPOINT, CONFIG, OPTION; FILE and IO of the readers; OUT_OF_MEMORY; AbortError.
+ * ModernBERT) in safetensors of f32, f16 or bf16, or one that `saveEncoder` wrote; or from a GGUF file of a BERT. Errors: CHECKPOINT, CONFIG, OPTION; FILE and IO of the readers; OUT_OF_MEMORY; AbortError.
  *
  * @example
  * using embedder = await loadEmbedder('models/all-MiniLM-L6-v2')
  * const { vectors } = await embedder.embed(['Where is the whale?'])
  */
 export async function loadEmbedder(folder: string, options: LoadEmbedderOptions = {}): Promise<TextEmbedder> {
+  if (folder.endsWith('.gguf')) {
+    const file = await openGgufPath(folder)
+    return readGgufEmbedder(file, { label: folder, ...options }).finally(() => file.dispose())
+  }
   const files = await folderFiles(folder)
   if ((await files.text('encoder.json')) === undefined) return openEmbedder(files, options)
   const { device } = options
