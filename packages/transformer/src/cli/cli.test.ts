@@ -1,0 +1,89 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { saveModel } from '../checkpoints/node/model.js'
+import { chatModel, toolTemplate } from '../lm/testing/chat-model.js'
+import { bench } from './bench.js'
+import { generate } from './generate.js'
+import { inspect } from './inspect.js'
+import { fail } from './output.js'
+
+let folder: string
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'tesserae-cli-'))
+  await saveModel(folder, await chatModel(toolTemplate))
+  writeFileSync(join(folder, 'README.md'), '---\nlicense: mit\n---\n')
+})
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+async function run(command: (args: readonly string[]) => Promise<number>, ...args: readonly string[]) {
+  const [out, err] = [vi.spyOn(process.stdout, 'write'), vi.spyOn(process.stderr, 'write')]
+  out.mockReturnValue(true)
+  err.mockReturnValue(true)
+  try {
+    const code = await command(args).catch(fail)
+    const textOf = (spy: typeof out): string => spy.mock.calls.map(([text]) => String(text)).join('')
+    return { code, out: textOf(out), err: textOf(err) }
+  } finally {
+    out.mockRestore()
+    err.mockRestore()
+  }
+}
+
+it('inspects a folder and a GGUF file', async () => {
+  const { out, code } = await run(inspect, folder, '--json')
+  expect(code).toBe(0)
+  expect(JSON.parse(out)).toMatchObject({
+    licence: 'mit',
+    context: 1024,
+    toolFormat: 'hermes',
+    chatTemplate: toolTemplate,
+    types: { F32: {} },
+  })
+  expect((await run(inspect, folder)).out).toMatch(/^licence +mit$/m)
+  const gguf = fileURLToPath(new URL('../checkpoints/__fixtures__/llama.gguf', import.meta.url))
+  expect((await run(inspect, gguf, '--tensors')).out).toMatch(/^token_embd\.weight +F32 \[/m)
+})
+
+it('generates, as JSON too', async () => {
+  const { out, err, code } = await run(generate, folder, 'the whale', '--device', 'cpu', '--max-tokens', '5')
+  expect([code, out.endsWith('\n')]).toEqual([0, true])
+  expect(err).toMatch(/^length: \d+ \+ 5 tokens, /m)
+  const schema = join(folder, 'schema.json')
+  writeFileSync(schema, '{"type":"object","properties":{"a":{"type":"boolean"}},"required":["a"]}')
+  const said = await run(
+    generate,
+    folder,
+    'the',
+    '--chat',
+    '--system',
+    'x',
+    '--json',
+    schema,
+    '--device',
+    'cpu',
+    '--temperature',
+    '1',
+    '--seed',
+    '3',
+  )
+  expect(JSON.parse(said.out)).toEqual({ a: expect.any(Boolean) })
+})
+
+it('measures', async () => {
+  const { out } = await run(bench, folder, '--device', 'cpu', '--prompt', '20', '--max-tokens', '4', '--runs', '1')
+  expect(out).toMatch(/^reads \d+\.\d tokens a second \(20\)\nwrites \d+\.\d tokens a second \(4\)$/m)
+})
+
+it('says what is wrong, and how it is meant', async () => {
+  expect(await run(generate, '--help')).toMatchObject({
+    code: 0,
+    out: expect.stringContaining('Usage: npx @tesserae/transformer generate'),
+  })
+  expect(await run(generate)).toMatchObject({ code: 2, err: expect.stringContaining('Usage') })
+  expect(await run(generate, folder, 'x', '--speed', '3')).toMatchObject({ code: 2, err: expect.stringContaining("'--speed'") })
+  expect(await run(generate, folder, 'x', '--max-tokens', 'many')).toMatchObject({ code: 2, err: '--max-tokens is a number, got "many"\n' })
+  expect(await run(inspect, 'a/b')).toMatchObject({ code: 2, err: expect.stringContaining('did you mean hf:a/b') })
+})
