@@ -22,9 +22,10 @@ export function quantisedProduct(context: EmitContext, node: Node): Result {
   let y: Name = context.node('MatMulNBits', [data, context.storage(packed), context.as(scales, FLOAT)], { domain: MICROSOFT, attributes })
   if (mins !== undefined) {
     const lead = shape.length === 1 ? [1] : shape.slice(0, -1)
-    const sums = context.node('ReduceSum', [context.reshape(data, [...lead, blocks, block]), context.ints([-1])], {
-      attributes: { keepdims: 0 },
-    })
+    // Several products read the same rows.
+    const sums = context.once(`blockSums|${data}|${block}`, () =>
+      context.node('ReduceSum', [context.reshape(data, [...lead, blocks, block]), context.ints([-1])], { attributes: { keepdims: 0 } }),
+    )
     const lowered = context.node('FusedMatMul', [sums, context.as(mins, FLOAT)], { domain: MICROSOFT, attributes: { transB: 1 } })
     y = context.node('Sub', [y, lowered])
   }
