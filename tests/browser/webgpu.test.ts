@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { answersOf, fixtures } from '../../packages/transformer/src/checkpoints/testing/parity.js'
 import { noChromium } from './chromium.js'
 import { executable, openedPage } from './opened-page.js'
 import { sharedData } from './webgpu-page.js'
@@ -45,6 +46,15 @@ describe('WebGPU in Chromium', () => {
       names: ['order of [31', 'running sum of [4,257]', '17 updates of rows'],
     })
     expect(graphics).toEqual({ count: 4, problems: [] })
+  })
+
+  it('gives the tokens of Gemma 3 as transformers does, past its window', async ({ skip }) => {
+    skip(executable === undefined, noChromium)
+    const { prompt, greedy, last } = answersOf('gemma3.gguf')
+    const gguf = readFileSync(join(fixtures, 'gemma3.gguf')).toString('base64')
+    const found = await opened().run('page', 'continued', { gguf, prompt, tokens: greedy.length, device: 'webgpu' })
+    expect(found.ids).toEqual(greedy)
+    expect(Math.max(...found.last.map((value, i) => Math.abs(value - last[i]!)))).toBeLessThan(1e-3)
   })
 
   it('continues a prompt of stories260K as llama2.c does', async ({ skip }) => {

@@ -2,6 +2,7 @@
 import {
   jit,
   onWarning,
+  openGguf,
   referenceDevice,
   resolveDevice,
   tensor,
@@ -12,7 +13,7 @@ import {
 } from '@tesserae/tensor'
 import { sampler } from '@tesserae/sampling'
 import { Tokenizer, trainBpe } from '@tesserae/tokenizer'
-import { createModel, initWeights, llama, readLlama2c } from '@tesserae/transformer'
+import { createModel, initWeights, llama, readGgufModel, readLlama2c } from '@tesserae/transformer'
 import { findWebGpu } from '../../../packages/tensor/src/device/webgpu/find.js'
 import { gpuTuning } from '../../../packages/tensor/src/kernel/lib/tuning.js'
 import { mismatch } from '../../../packages/tensor/src/testing/compare.js'
@@ -288,6 +289,26 @@ export const checks = {
       roundTrip: tokenizer.decode(tokenizer.encode(text), { skipSpecial: true }),
       tokensPerSecond: (ids.length * 1000) / (performance.now() - start),
     }
+  },
+
+  /** Ids that a model in GGUF, given as base64, goes on with behind some others, and its logits behind all of them. */
+  async continued({
+    gguf,
+    prompt,
+    tokens,
+    device: name,
+  }: {
+    readonly gguf: string
+    readonly prompt: readonly number[]
+    readonly tokens: number
+    readonly device: DeviceName
+  }): Promise<{ readonly ids: readonly number[]; readonly last: readonly number[] }> {
+    const file = await openGguf(Uint8Array.from(atob(gguf), (byte) => byte.charCodeAt(0)))
+    const { config, weights } = await readGgufModel(file)
+    using model = await createModel({ config, weights, device: await resolveDevice(name), capacity: 64 })
+    const { ids } = await model.generate(prompt, { maxTokens: tokens })
+    const logits = await model.logits([...prompt, ...ids])
+    return { ids, last: Array.from(logits.subarray(-config.vocabSize)) }
   },
 
   /** Trains a tokenizer; text must come back from ids, whole and streamed, and a seeded sampler must repeat itself. */
