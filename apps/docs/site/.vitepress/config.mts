@@ -32,7 +32,13 @@ const guide: DefaultTheme.SidebarItem[] = [
       { text: 'Quickstart', link: '/quickstart' },
     ],
   },
-  { text: 'Use', items: [{ text: 'Search by meaning', link: '/guides/search' }] },
+  {
+    text: 'Use',
+    items: [
+      { text: 'Search by meaning', link: '/guides/search' },
+      { text: 'Add an architecture', link: '/guides/add-an-architecture' },
+    ],
+  },
   { text: 'Learn', items: chapters },
 ]
 

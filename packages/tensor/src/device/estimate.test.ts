@@ -3,6 +3,7 @@ import { resolveDevice } from '../index.js'
 import type { Device, DeviceRoom } from './device.js'
 import { checkMemory, estimateMemory, showBytes } from './estimate.js'
 import { referenceDevice } from './reference/device.js'
+import { nullDevice } from './null/device.js'
 
 const gib = 2 ** 30
 const withRoom = (room: DeviceRoom): Device => Object.assign(referenceDevice(), { room: () => room })
@@ -74,4 +75,11 @@ it('does not add up what is there already, and holds it against the limit all th
   expect(() => checkMemory({ weights }, withRoom({ largestTensor: 3999, source: 'limits' }))).toThrow(
     /'there', takes 3\.91 KiB \(4000 bytes\)/,
   )
+})
+
+it('asks the null device for as much as it was told it has', () => {
+  const weights = [{ name: 'weight', bytes: 3 * 2 ** 30 }]
+  expect(estimateMemory({ weights }, nullDevice()).refusal).toBeUndefined()
+  expect(estimateMemory({ weights }, nullDevice({ memory: 4 * 2 ** 30 })).refusal).toBeUndefined()
+  expect(estimateMemory({ weights }, nullDevice({ memory: 2 * 2 ** 30 })).refusal).toContain('the device has 2 GiB free')
 })

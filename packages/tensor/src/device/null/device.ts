@@ -6,7 +6,7 @@ import { dtypes } from '../../dtype.js'
 import { TensorError } from '../../errors.js'
 import { rowOf } from '../../graph/build.js'
 import type { Attrs, TensorType } from '../../graph/node.js'
-import type { Device, DeviceBuffer, DeviceMemory, Executable } from '../device.js'
+import type { Device, DeviceBuffer, DeviceMemory, DeviceRoom, Executable } from '../device.js'
 
 export interface NullExecutable extends Executable {
   readonly memory: MemoryPlan
@@ -19,6 +19,8 @@ interface NullBuffer extends DeviceBuffer {
 export interface NullDeviceOptions {
   /** Keep composites whole, as a device with a kernel for each would; default true. */
   readonly composites?: boolean
+  /** Bytes of memory that it says are free, so that what cannot fit is refused as on a device of that size; default it says nothing. */
+  readonly memory?: number
   /** Sees every program that is planned. */
   readonly onProgram?: (program: Program, memory: MemoryPlan) => void
   /** Plans what devices with kernels (WebGPU, CUDA) would dispatch, reaching at most so many arrays at a time; composites stay whole where these have a kernel. */
@@ -35,6 +37,7 @@ export class NullDevice implements Device {
   readonly name = 'null' as const
   readonly description = 'plans programs, runs nothing'
   readonly caps = { dtypes, alias: true, outputsInPlace: true, threads: 0 }
+  readonly room?: () => DeviceRoom
   private readonly options: NullDeviceOptions
   private live = 0
   private buffers = 0
@@ -43,6 +46,8 @@ export class NullDevice implements Device {
 
   constructor(options: NullDeviceOptions = {}) {
     this.options = options
+    const { memory } = options
+    if (memory !== undefined) this.room = () => ({ free: memory, source: 'as it was told' })
   }
 
   supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean {
