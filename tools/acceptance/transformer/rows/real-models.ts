@@ -1,0 +1,103 @@
+// Bar 2: models that people run, beside llama.cpp's.
+import { Tokenizer } from '@tesserae/tokenizer'
+import { createModel, loadModel, type DecoderModel } from '@tesserae/transformer'
+import { loadCheckpoint } from '@tesserae/transformer/node'
+import { row, unavailable, type Row, type RowSource } from '../../lib/row.js'
+import { realModel } from '../models.js'
+import { askLlama, LLAMA_CPP } from '../peers/llama-cpp.js'
+
+const TEXTS = [
+  'The capital of France is',
+  'Once upon a time there was a little girl who',
+  'Water boils at a temperature of',
+  'The three primary colours are',
+  'In 1969, the first human being to walk on the Moon',
+  'def fibonacci(n):\n    """Return the n-th Fibonacci number."""\n',
+  'const sum = (numbers) => numbers.reduce(',
+  'To make pancakes you need flour, eggs and',
+  'The largest planet of the solar system is',
+  'Call me Ishmael. Some years ago',
+  'Dear Sir or Madam,\n\nI am writing to',
+  'The opposite of hot is',
+  '1, 2, 3, 4, 5, 6,',
+  'Die Hauptstadt von Deutschland ist',
+  'El perro come',
+  'Photosynthesis is the process by which plants',
+  'Q: What is the square root of 81?\nA:',
+  '{"name": "Alice", "age": 30, "city": "',
+  'The whale swims in the',
+  '# Introduction\n\nThis document describes',
+]
+const TOKENS = 32
+/** Logits that lie so near to each other may change places with the rounding of activations, which differs. */
+const NEAR = 0.05
+
+const source: RowSource = async ({ log }) => [
+  ...(await against('Gemma 3 270M Q4_K_M', 'gemma-3-270m-q4_k_m.gguf', log)),
+  ...(await against('SmolLM2-135M-Instruct Q4_1', 'SmolLM2-135M-Instruct.Q4_1.gguf', log)),
+  await asked(),
+]
+export default source
+
+/** Greedy ids of all texts beside llama.cpp's, of weights as the file has them and widened to f32. */
+async function against(label: string, file: Parameters<typeof realModel>[0], log: (line: string) => void): Promise<Row[]> {
+  const figure = `${label}: texts whose ${TOKENS} most likely tokens are llama.cpp's, or whose first other one has a logit as near as ${NEAR}`
+  const target = `${TEXTS.length} of ${TEXTS.length}`
+  try {
+    const path = realModel(file)
+    const theirs = await askLlama({ model: path, threads: 2, capacity: 512, texts: TEXTS, maxTokens: TOKENS })
+    const rows: Row[] = []
+    for (const dtype of ['auto', 'f32'] as const) {
+      const loaded = await loadCheckpoint(path, { dtype })
+      const tokenizer = Tokenizer.fromGGUF(loaded.metadata!)
+      using model = await createModel({ ...loaded, tokenizer, capacity: 512 })
+      let [same, near, prompts] = [0, 0, 0]
+      const others: string[] = []
+      for (const [i, text] of TEXTS.entries()) {
+        const { prompt, ids } = theirs.answers[i]!
+        if (tokenizer.encode(text).join() === prompt.join()) prompts++
+        const own = (await model.generate(prompt, { maxTokens: TOKENS })).ids
+        const at = ids.findIndex((id, k) => id !== own[k])
+        if (at < 0) {
+          same++
+          continue
+        }
+        const apart = await difference(model, [...prompt, ...ids.slice(0, at)], own[at]!, ids[at]!)
+        if (apart <= NEAR) near++
+        others.push(`${JSON.stringify(text.slice(0, 24))} from token ${at + 1} on by ${apart.toFixed(3)}`)
+      }
+      log(`${label}, ${dtype}: ${same} the same, ${near} near; ${others.join('; ')}`)
+      rows.push(
+        row(
+          `${figure}; weights ${dtype === 'auto' ? 'as in the file' : 'as f32'}`,
+          target,
+          `${same + near} of ${TEXTS.length}`,
+          same + near === TEXTS.length,
+          `${LLAMA_CPP}; ${same} all the same${others.length === 0 ? '' : `; logits of the two tokens where they part: ${others.join('; ')}`}; ids of the text the same: ${prompts}`,
+        ),
+      )
+    }
+    return rows
+  } catch (error) {
+    return [unavailable(figure, target, error)]
+  }
+}
+
+/** By how much one id's logit is above another's after a text. */
+async function difference(model: DecoderModel, ids: readonly number[], own: number, other: number): Promise<number> {
+  const logits = (await model.logits(ids)).subarray((ids.length - 1) * model.config.vocabSize)
+  return logits[own]! - logits[other]!
+}
+
+/** Whether a model that follows instructions answers as one would. */
+async function asked(): Promise<Row> {
+  const figure = 'SmolLM2-135M-Instruct, by its template: "What is the capital of France?"'
+  try {
+    const lm = await loadModel(realModel('SmolLM2-135M-Instruct.Q4_1.gguf'))
+    const { text } = await lm.generate([{ role: 'user', content: 'What is the capital of France?' }], { maxTokens: 40 })
+    await lm.dispose()
+    return row(figure, 'Paris', JSON.stringify(text), text.includes('Paris'))
+  } catch (error) {
+    return unavailable(figure, 'Paris', error)
+  }
+}
