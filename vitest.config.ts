@@ -6,7 +6,7 @@ const conditions = ['@tesserae/source', 'node', 'import', 'module', 'default']
 
 const project = (name: string, include: string[], testTimeout = 60_000) => ({
   extends: true as const,
-  test: { name, include, testTimeout },
+  test: { name, include, testTimeout, hookTimeout: testTimeout },
 })
 
 /** Looks at what a whole process holds, so it has one of its own. */

@@ -31,7 +31,9 @@ export function realModel(name: keyof typeof MODELS): string {
   const run = (args: readonly string[]): void => {
     const done = spawnSync(python, args, { encoding: 'utf8' })
     if (done.status !== 0)
-      throw new PeerUnavailable(`${name}: ${python} ${args.slice(0, 3).join(' ')}: ${(done.error?.message ?? done.stderr).trim().slice(-300)}`)
+      throw new PeerUnavailable(
+        `${name}: ${python} ${args.slice(0, 3).join(' ')}: ${(done.error?.message ?? done.stderr).trim().slice(-300)}`,
+      )
   }
   try {
     for (const part of MODELS[name]) {

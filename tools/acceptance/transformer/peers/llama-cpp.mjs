@@ -5,7 +5,15 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
 const [folder, question] = process.argv.slice(2)
-const { model: modelPath, threads, capacity, texts = [], maxTokens = 0, prefill = [], decode = [] } = JSON.parse(readFileSync(question, 'utf8'))
+const {
+  model: modelPath,
+  threads,
+  capacity,
+  texts = [],
+  maxTokens = 0,
+  prefill = [],
+  decode = [],
+} = JSON.parse(readFileSync(question, 'utf8'))
 const { getLlama } = await import(pathToFileURL(createRequire(join(folder, 'package.json')).resolve('node-llama-cpp')).href)
 
 const seconds = (from) => (performance.now() - from) / 1000

@@ -1,7 +1,10 @@
 // Bar 2: models that people run, beside llama.cpp's.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Tokenizer } from '@tesserae/tokenizer'
 import { createModel, loadModel, type DecoderModel } from '@tesserae/transformer'
-import { loadCheckpoint } from '@tesserae/transformer/node'
+import { loadCheckpoint, quantizeGguf } from '@tesserae/transformer/node'
 import { row, unavailable, type Row, type RowSource } from '../../lib/row.js'
 import { realModel } from '../models.js'
 import { askLlama, LLAMA_CPP } from '../peers/llama-cpp.js'
@@ -39,48 +42,53 @@ const source: RowSource = async ({ log }) => [
 ]
 export default source
 
-/** Greedy ids of all texts beside llama.cpp's, of weights as the file has them and widened to f32. */
-async function against(label: string, file: Parameters<typeof realModel>[0], log: (line: string) => void): Promise<Row[]> {
-  const figure = `${label}: texts whose ${TOKENS} most likely tokens are llama.cpp's, or whose first other one has a logit as near as ${NEAR}`
-  const target = `${TEXTS.length} of ${TEXTS.length}`
+type Log = (line: string) => void
+
+/**
+ * Greedy ids of all texts beside llama.cpp's: of the file, and of its weights as F16, with which llama.cpp does not round what goes into its products to 8 bits, so that little but the model is left to differ.
+ */
+async function against(label: string, file: Parameters<typeof realModel>[0], log: Log): Promise<Row[]> {
+  const scratch = mkdtempSync(join(tmpdir(), 'tesserae-real-'))
   try {
     const path = realModel(file)
-    const theirs = await askLlama({ model: path, threads: 2, capacity: 512, texts: TEXTS, maxTokens: TOKENS })
-    const rows: Row[] = []
-    for (const dtype of ['auto', 'f32'] as const) {
-      const loaded = await loadCheckpoint(path, { dtype })
-      const tokenizer = Tokenizer.fromGGUF(loaded.metadata!)
-      using model = await createModel({ ...loaded, tokenizer, capacity: 512 })
-      let [same, near, prompts] = [0, 0, 0]
-      const others: string[] = []
-      for (const [i, text] of TEXTS.entries()) {
-        const { prompt, ids } = theirs.answers[i]!
-        if (tokenizer.encode(text).join() === prompt.join()) prompts++
-        const own = (await model.generate(prompt, { maxTokens: TOKENS })).ids
-        const at = ids.findIndex((id, k) => id !== own[k])
-        if (at < 0) {
-          same++
-          continue
-        }
-        const apart = await difference(model, [...prompt, ...ids.slice(0, at)], own[at]!, ids[at]!)
-        if (apart <= NEAR) near++
-        others.push(`${JSON.stringify(text.slice(0, 24))} from token ${at + 1} on by ${apart.toFixed(3)}`)
-      }
-      log(`${label}, ${dtype}: ${same} the same, ${near} near; ${others.join('; ')}`)
-      rows.push(
-        row(
-          `${figure}; weights ${dtype === 'auto' ? 'as in the file' : 'as f32'}`,
-          target,
-          `${same + near} of ${TEXTS.length}`,
-          same + near === TEXTS.length,
-          `${LLAMA_CPP}; ${same} all the same${others.length === 0 ? '' : `; logits of the two tokens where they part: ${others.join('; ')}`}; ids of the text the same: ${prompts}`,
-        ),
-      )
-    }
-    return rows
+    const halves = join(scratch, 'f16.gguf')
+    await quantizeGguf(path, halves, { type: 'f16', requantize: true })
+    return [await compared(`${label} as F16`, halves, 'f32', log), await compared(label, path, 'auto', log)]
   } catch (error) {
-    return [unavailable(figure, target, error)]
+    return [unavailable(`${label} beside llama.cpp`, `${TEXTS.length} of ${TEXTS.length}`, error)]
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
   }
+}
+
+async function compared(label: string, path: string, dtype: 'auto' | 'f32', log: Log): Promise<Row> {
+  const theirs = await askLlama({ model: path, threads: 2, capacity: 512, texts: TEXTS, maxTokens: TOKENS })
+  const loaded = await loadCheckpoint(path, { dtype })
+  const tokenizer = Tokenizer.fromGGUF(loaded.metadata!)
+  using model = await createModel({ ...loaded, tokenizer, capacity: 512 })
+  let [same, near, prompts] = [0, 0, 0]
+  const others: string[] = []
+  for (const [i, text] of TEXTS.entries()) {
+    const { prompt, ids } = theirs.answers[i]!
+    if (tokenizer.encode(text).join() === prompt.join()) prompts++
+    const own = (await model.generate(prompt, { maxTokens: TOKENS })).ids
+    const at = ids.findIndex((id, k) => id !== own[k])
+    if (at < 0) {
+      same++
+      continue
+    }
+    const apart = await difference(model, [...prompt, ...ids.slice(0, at)], own[at]!, ids[at]!)
+    if (apart <= NEAR) near++
+    others.push(`${JSON.stringify(text.slice(0, 24))} from token ${at + 1} on by ${apart.toFixed(3)}`)
+  }
+  log(`${label}, ${dtype}: ${same} the same, ${near} near; ${others.join('; ')}`)
+  return row(
+    `${label}: texts whose ${TOKENS} most likely tokens are llama.cpp's, or whose first other one has a logit as near as ${NEAR}`,
+    `${TEXTS.length} of ${TEXTS.length}`,
+    `${same + near} of ${TEXTS.length}`,
+    same + near === TEXTS.length,
+    `${LLAMA_CPP}; ${same} all the same; ids of the text the same: ${prompts}${others.length === 0 ? '' : `; logits of the two tokens where they part: ${others.join('; ')}`}`,
+  )
 }
 
 /** By how much one id's logit is above another's after a text. */
