@@ -11,7 +11,7 @@ import { eventData } from './sse.js'
 import { chatLogprobs, chunkOf, completionLogprobs, finishReasonOf, list, record, text, usageOf, wireMessage, type Json } from './wire.js'
 
 export interface RemoteModelOptions extends RetryOptions {
-  /** Up to the version, as OpenAI's clients have it: 'http://localhost:8000/v1'. */
+  /** Up to the version, as OpenAI's clients have it: `http://localhost:8000/v1`. */
   readonly url: string
   /** Default the only one that the server has. */
   readonly model?: string
