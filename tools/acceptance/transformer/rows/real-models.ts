@@ -62,14 +62,14 @@ async function against(label: string, file: Parameters<typeof realModel>[0], log
 }
 
 async function compared(label: string, path: string, dtype: 'auto' | 'f32', log: Log): Promise<Row> {
-  const theirs = await askLlama({ model: path, threads: 2, capacity: 512, texts: TEXTS, maxTokens: TOKENS })
+  const theirs = await askLlama({ model: path, capacity: 512, texts: TEXTS, maxTokens: TOKENS })
   const loaded = await loadCheckpoint(path, { dtype })
   const tokenizer = Tokenizer.fromGGUF(loaded.metadata!)
   using model = await createModel({ ...loaded, tokenizer, capacity: 512 })
   let [same, near, prompts] = [0, 0, 0]
   const others: string[] = []
   for (const [i, text] of TEXTS.entries()) {
-    const { prompt, ids } = theirs.answers[i]!
+    const { prompt, ids } = theirs[i]!
     if (tokenizer.encode(text).join() === prompt.join()) prompts++
     const own = (await model.generate(prompt, { maxTokens: TOKENS })).ids
     const at = ids.findIndex((id, k) => id !== own[k])

