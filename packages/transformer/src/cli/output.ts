@@ -19,11 +19,16 @@ export function fail(error: unknown): number {
 
 type Options = NonNullable<ParseArgsConfig['options']>
 
+interface Arguments<Given extends Options> {
+  readonly values: ReturnType<typeof parseArgs<{ readonly allowPositionals: true; readonly options: Given }>>['values']
+  readonly positionals: readonly string[]
+}
+
 /** Arguments of a subcommand; undefined where help was asked for, which is printed. Errors: those of `parseArgs`; OPTION for the wrong number of names. */
 export function argumentsOf<const Given extends Options>(
   args: readonly string[],
   { usage, options, names }: { readonly usage: string; readonly options: Given; readonly names: readonly [least: number, most: number] },
-) {
+): Arguments<Given> | undefined {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -35,7 +40,7 @@ export function argumentsOf<const Given extends Options>(
   }
   if (positionals.length < names[0] || positionals.length > names[1])
     throw new TransformerError('OPTION', `${positionals.length} names were given\n\n${usage}`)
-  return { values, positionals }
+  return { values: values as Arguments<Given>['values'], positionals }
 }
 
 /** A number of an option; undefined where it was not given. Errors: OPTION. */
