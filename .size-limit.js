@@ -54,8 +54,8 @@ export default [
     '{ fromRegex, grammarStep, Vocabulary }',
   ),
   entry('sampling/lark', 'packages/sampling/dist/lark.js', '21 kB'),
-  // With WebGPU and its kernels, which bundlers for pages put into files that are loaded when the device is asked for.
-  entry('tensor', 'packages/tensor/dist/index.js', '151 kB'),
+  // With GGUF, read and written, other people's ONNX models, and WebGPU and its kernels, which bundlers for pages put into files that are loaded when the device is asked for.
+  entry('tensor', 'packages/tensor/dist/index.js', '159 kB'),
   entry('tensor/parallel: threads alone', 'packages/tensor/dist/parallel.js', '5 kB', '{ joinThreads, threadSeats }'),
   entry('rag', 'packages/rag/dist/index.js', '30 kB'),
   // With the three parsers that it needs beside it.
