@@ -15,7 +15,7 @@ describe.each(blockTiles.map((tile) => [`${tile.rows} by ${tile.columns}, ${JSON
   'tiles of %s',
   (_, tile) => {
     it('give products right to the edges', async () => {
-      expect(edges).toHaveLength(8)
+      expect(edges).toHaveLength(9)
       const device = openCuda(emulatedDriver({ order: 'random', checks: { global: true } }), { ...gpuTuning, tile: () => tile })
       try {
         for (const { name, check } of edges) expect([name, await check(device)]).toEqual([name, undefined])
