@@ -9,7 +9,8 @@ import { serveCalls } from '../worker/serve-calls.js'
 import type { WorkerStart } from '../worker/node/worker-model.js'
 
 const port = parentPort
-if (port === null) throw new TransformerError('UNSUPPORTED', 'this module is the script of a worker; see workerModel')
+if (port === null)
+  throw new TransformerError('UNSUPPORTED', 'the script of workerModel is called in a worker thread; this is the main thread')
 const post = (message: FromWorker): void => port.postMessage(message)
 const onProgress: OnProgress = (event) => post({ type: 'progress', event })
 

@@ -6,20 +6,7 @@ import type { BodyBudget } from './http.js'
 import type { ServeLimits } from './limits.js'
 import type { ServedNames } from './served.js'
 import type { ServerMetrics } from './server-metrics.js'
-
-/** What a server tells of a request that has ended. */
-export interface ServedRequest {
-  readonly id: string
-  readonly method: string
-  /** Without its query. */
-  readonly path: string
-  /** 499 where the client hung up before the answer ended. */
-  readonly status: number
-  readonly seconds: number
-  readonly model?: string
-  readonly promptTokens?: number
-  readonly completionTokens?: number
-}
+import type { ServedRequest } from './served-request.js'
 
 export interface Exchange {
   readonly id: string
