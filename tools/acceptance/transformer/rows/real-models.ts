@@ -78,7 +78,7 @@ async function compared(label: string, path: string, dtype: 'auto' | 'f32', log:
       continue
     }
     const apart = await difference(model, [...prompt, ...ids.slice(0, at)], own[at]!, ids[at]!)
-    if (apart <= NEAR) near++
+    if (Math.abs(apart) <= NEAR) near++
     others.push(`${JSON.stringify(text.slice(0, 24))} from token ${at + 1} on by ${apart.toFixed(3)}`)
   }
   log(`${label}, ${dtype}: ${same} the same, ${near} near; ${others.join('; ')}`)
