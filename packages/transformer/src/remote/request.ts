@@ -1,6 +1,7 @@
 /** Requests that are tried again where that may help, and end where nothing comes. */
 import { AbortedError, throwIfAborted } from '@tesserae/core'
 import { TransformerError, type TransformerErrorCode } from '../errors.js'
+import { pause } from '../pause.js'
 
 export interface RetryOptions {
   /** Further tries after 408, 429, 5xx and connections that fail, before anything of the answer has come; default 2. */
@@ -41,7 +42,7 @@ export async function send(
     if ('response' in tried) tried.end()
     if (!mayHelp || attempt >= retries || (wait ?? 0) > maxRetryAfterSeconds) throw error
     // Doubled each time, and spread so that clients turned away together do not come back together.
-    await pause(wait ?? Math.min(8, 0.5 * 2 ** attempt) * (0.75 + Math.random() / 4), where, signal)
+    await pause(wait ?? Math.min(8, 0.5 * 2 ** attempt) * (0.75 + Math.random() / 4), `The request to ${where}`, signal)
   }
 }
 
@@ -134,19 +135,6 @@ export function detailsOf(said: string): { readonly message: string; readonly co
     message: typeof message === 'string' ? message.slice(0, 500) : said.slice(0, 500),
     code: typeof code === 'string' ? code : typeof type === 'string' ? type : '',
   }
-}
-
-async function pause(seconds: number, where: string, signal: AbortSignal | undefined): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, seconds * 1000)
-    signal?.addEventListener('abort', done, { once: true })
-  })
-  throwIfAborted(signal, `The request to ${where}`)
 }
 
 const messageOf = (error: unknown): string => {

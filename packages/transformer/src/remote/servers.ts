@@ -25,18 +25,21 @@ interface Dialect {
 const jsonSchema = (schema: unknown): object => ({ response_format: { type: 'json_schema', json_schema: { name: 'answer', schema } } })
 const tokensOf = (answer: unknown): unknown => (answer as { readonly tokens?: unknown } | null)?.tokens
 
+/** vLLM's own, which `serve` takes too. docs.vllm.ai, "OpenAI-Compatible Server": extra parameters. */
+const vllmFields: Dialect['extra'] = {
+  topK: 'top_k',
+  minP: 'min_p',
+  repetitionPenalty: 'repetition_penalty',
+  stopIds: 'stop_token_ids',
+  templateVariables: 'chat_template_kwargs',
+}
+
 export const DIALECTS: Readonly<Record<RemoteServer, Dialect>> = {
   openai: { extra: {}, chatSchema: jsonSchema },
   ollama: { extra: {}, chatSchema: jsonSchema },
-  // docs.vllm.ai, "OpenAI-Compatible Server": extra parameters; structured_outputs took the place of guided_json in 0.12.
+  // structured_outputs took the place of guided_json in 0.12.
   vllm: {
-    extra: {
-      topK: 'top_k',
-      minP: 'min_p',
-      repetitionPenalty: 'repetition_penalty',
-      stopIds: 'stop_token_ids',
-      templateVariables: 'chat_template_kwargs',
-    },
+    extra: vllmFields,
     chatSchema: jsonSchema,
     textSchema: (schema) => ({ guided_json: schema, structured_outputs: { json: schema } }),
     tokenize: { path: '/tokenize', body: (prompt, model) => ({ model, prompt }), read: tokensOf },
@@ -59,13 +62,7 @@ export const DIALECTS: Readonly<Record<RemoteServer, Dialect>> = {
     },
   },
   tesserae: {
-    extra: {
-      topK: 'top_k',
-      minP: 'min_p',
-      repetitionPenalty: 'repetition_penalty',
-      stopIds: 'stop_token_ids',
-      templateVariables: 'chat_template_kwargs',
-    },
+    extra: vllmFields,
     chatSchema: jsonSchema,
   },
 }

@@ -5,9 +5,10 @@ import { copyFile, mkdir, open, rename, rm, stat, symlink } from 'node:fs/promis
 import { dirname, join, relative } from 'node:path'
 import { throwIfAborted, type OnProgress } from '@tesserae/core'
 import { TransformerError } from '../../../errors.js'
+import { pause } from '../../../pause.js'
 import type { HubEnvironment } from './environment.js'
 import { withLock } from './lock.js'
-import { ask, pause } from './requests.js'
+import { ask } from './requests.js'
 
 export interface Download {
   readonly environment: HubEnvironment
@@ -153,7 +154,7 @@ async function fetchRest(
               cause: error,
             },
           )
-        await pause(0.2 * breaks, signal)
+        await pause(0.2 * breaks, 'Downloading the model', signal)
         continue
       }
       if (at < facts.size && ++breaks > mostBreaks)

@@ -1,5 +1,5 @@
 import { open, rm, stat, utimes } from 'node:fs/promises'
-import { pause } from './requests.js'
+import { pause } from '../../../pause.js'
 
 /** A lock that has not been touched for so many milliseconds was left by a process that is no more. */
 const staleAfter = 30_000
@@ -21,7 +21,7 @@ export async function withLock<T>(
       () => 0,
     )
     if (age > staleAfter) await rm(path, { force: true })
-    else await pause(0.1, signal)
+    else await pause(0.1, 'Downloading the model', signal)
   }
   const beat = setInterval(() => void utimes(path, new Date(), new Date()).catch(() => undefined), staleAfter / 6)
   beat.unref()

@@ -1,6 +1,7 @@
 /** Requests to the hub: with a token where it belongs, again where that may help, and with errors that say what to do. */
 import { AbortedError, throwIfAborted } from '@tesserae/core'
 import { TransformerError } from '../../../errors.js'
+import { pause } from '../../../pause.js'
 import type { HubEnvironment } from './environment.js'
 
 /** What a request is about. */
@@ -47,7 +48,7 @@ export async function ask(
       await response.body?.cancel()
       if (attempt === attempts || (response.status !== 429 && response.status < 500)) throw refusal(response, subject, token !== undefined)
     }
-    await pause(waitOf(response, attempt), signal)
+    await pause(waitOf(response, attempt), 'Downloading the model', signal)
   }
 }
 
@@ -55,19 +56,6 @@ export async function ask(
 function waitOf(response: Response | undefined, attempt: number): number {
   const asked = Number(response?.headers.get('retry-after') ?? NaN)
   return Number.isFinite(asked) && asked >= 0 ? Math.min(asked, longestWait) : 0.2 * 2 ** attempt
-}
-
-export async function pause(seconds: number, signal: AbortSignal | undefined): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      signal?.removeEventListener('abort', done)
-      resolve()
-    }
-    const timer = setTimeout(done, seconds * 1000)
-    signal?.addEventListener('abort', done, { once: true })
-  })
-  throwIfAborted(signal, 'Downloading the model')
 }
 
 /** The hub could not be asked at all. */
