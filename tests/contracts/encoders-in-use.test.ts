@@ -3,13 +3,19 @@ import { join } from 'node:path'
 import { createRag, documents, memoryStore } from '@tesserae/rag'
 import { embeddingModel, rerankingModel } from '@tesserae/transformer'
 import { loadEmbedder, loadReranker } from '@tesserae/transformer/node'
-import { cosineSimilarity, embed, embedMany, rerank } from 'ai'
+import * as ai6 from 'ai'
+import * as ai7 from 'ai7'
 import { expect, it } from 'vitest'
 
 const fixtures = join(import.meta.dirname, '../../packages/transformer/src/encoders/__fixtures__')
 const texts = ['The whale is white.', 'The captain sails over the calm sea.', 'Where did the ship go?']
 
-it('AI SDK embeds and reranks with them', async () => {
+const sdks = [
+  ['ai 6', ai6],
+  ['ai 7', ai7 as unknown as typeof ai6],
+] as const
+
+it.each(sdks)('%s embeds and reranks with them', async (_, { cosineSimilarity, embed, embedMany, rerank }) => {
   using embedder = await loadEmbedder(join(fixtures, 'bert'))
   using reranker = await loadReranker(join(fixtures, 'bert-reranker'))
   const model = embeddingModel(embedder, { modelId: 'tiny' })

@@ -74,3 +74,9 @@ function overlap(text: string): number {
     if (thinkClose.startsWith(text.slice(-length))) return length
   return 0
 }
+
+/** Variables of templates for how much is thought: Qwen 3's, SmolLM 3's and GLM's turn it on and off, gpt-oss's have an effort. */
+export const thinkingVariables = (effort: string | undefined): Readonly<Record<string, unknown>> => {
+  if (effort === undefined) return {}
+  return effort === 'none' ? { enable_thinking: false } : { enable_thinking: true, reasoning_effort: effort }
+}

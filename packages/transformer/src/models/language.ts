@@ -1,5 +1,6 @@
 import { TesseraeError, throwIfAborted, type LanguageModelCall, type ModelJson } from '@tesserae/core'
 import type { Tool, ToolChoice } from '@tesserae/sampling/tools'
+import { thinkingVariables } from '../lm/reasoning.js'
 import type { LmSampling } from '../lm/sampling.js'
 import type { Lm, LmFinishReason, LmLogprob, LmMessage, LmOptions, LmPart, LmPrompt, LmResult, LmSchema, LmUsage } from '../lm/types.js'
 import { callMessages, plainPrompt } from './messages.js'
@@ -34,7 +35,7 @@ export interface LanguageModelOptions {
   readonly provider?: string
 }
 
-/** A language model of AI SDK's provider specification V3; fits core's LanguageModelLike. */
+/** A language model of AI SDK's provider specification V3, which `ai` 6 and 7 take; fits core's LanguageModelLike. */
 export interface LmLanguageModel {
   readonly specificationVersion: 'v3'
   readonly provider: string
@@ -49,8 +50,8 @@ export interface LmLanguageModel {
  * Makes a language model usable wherever AI SDK's are: `generateText({ model, prompt })`, `streamText`, `generateObject`, loops of tools, this project's `rag`. The model stays the caller's.
  *
  * Settings of a call: temperature, topP, topK, seed, both penalties; maxOutputTokens, without effect where the context leaves fewer; stopSequences; tools and toolChoice; responseFormat with a schema. Under
- * `providerOptions.tesserae` go `logprobs` (they come back in `providerMetadata`), `minP`, `repetitionPenalty`, `logitBias`, `parallelToolCalls` and `templateVariables`. Tools that the provider would run come back as a
- * warning. Errors: OPTION for prompts with files; CAPACITY when the prompt alone fills the model; AbortError.
+ * `providerOptions.tesserae` go `logprobs` (they come back in `providerMetadata`), `minP`, `repetitionPenalty`, `logitBias`, `parallelToolCalls` and `templateVariables`. `reasoning` of `ai` 7 becomes the template's `enable_thinking` and
+ * `reasoning_effort`. Tools that the provider would run come back as a warning. Errors: OPTION for prompts with files; CAPACITY when the prompt alone fills the model; AbortError.
  */
 export function languageModel(lm: Lm, options: LanguageModelOptions = {}): LmLanguageModel {
   const { modelId = lm.info.id, provider = 'tesserae' } = options
@@ -98,6 +99,8 @@ function prepare(
   const maxTokens = call.maxOutputTokens ?? maxOutputTokens
   const tools = toolsOf(call, warnings, render !== undefined || lm.info.hasChatTemplate)
   const schema = schemaOf(call)
+  const { reasoning } = call as { readonly reasoning?: string } // V4's
+  const variables = { ...thinkingVariables(reasoning === 'provider-default' ? undefined : reasoning), ...own.templateVariables }
   const given = Object.entries({
     temperature: call.temperature,
     topP: call.topP,
@@ -118,7 +121,7 @@ function prepare(
     ...(own.parallelToolCalls === undefined ? {} : { parallelToolCalls: own.parallelToolCalls }),
     ...(schema === undefined ? {} : { schema }),
     ...(own.logprobs === undefined ? {} : { logprobs: own.logprobs }),
-    ...(own.templateVariables === undefined ? {} : { templateVariables: own.templateVariables }),
+    ...(Object.keys(variables).length === 0 ? {} : { templateVariables: variables }),
     ...(call.abortSignal === undefined ? {} : { signal: call.abortSignal }),
   }
   return { prompt, settings, warnings }

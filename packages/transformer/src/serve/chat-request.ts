@@ -1,5 +1,6 @@
 /** POST /v1/chat/completions. */
 import type { Tool, ToolChoice } from '@tesserae/sampling/tools'
+import { thinkingVariables } from '../lm/reasoning.js'
 import type { LmMessage, LmSchema, LmToolCall } from '../lm/types.js'
 import { wrong } from './api-error.js'
 import { described, Fields, isRecord, missing } from './fields.js'
@@ -22,7 +23,8 @@ export function readChatRequest(body: Readonly<Record<string, unknown>>, limits:
   const toolChoice = toolChoiceOf(fields, tools)
   const parallel = fields.boolean('parallel_tool_calls')
   const schema = schemaOf(fields)
-  const variables = fields.fields('chat_template_kwargs')?.values
+  const effort = fields.oneOf('reasoning_effort', ['none', 'minimal', 'low', 'medium', 'high', 'xhigh', 'max'])
+  const variables = { ...thinkingVariables(effort), ...fields.fields('chat_template_kwargs')?.values }
   return {
     ...shared,
     prompts: [messages.map((message, i) => messageOf(Fields.of(message, `messages[${i}]`)))],
@@ -32,7 +34,7 @@ export function readChatRequest(body: Readonly<Record<string, unknown>>, limits:
       ...(toolChoice === undefined ? {} : { toolChoice }),
       ...(parallel === undefined || tools.length === 0 ? {} : { parallelToolCalls: parallel }),
       ...(schema === undefined ? {} : { schema }),
-      ...(variables === undefined ? {} : { templateVariables: variables }),
+      ...(Object.keys(variables).length === 0 ? {} : { templateVariables: variables }),
       ...logprobsOf(fields),
     },
     echo: false,

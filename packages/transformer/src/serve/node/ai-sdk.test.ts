@@ -1,32 +1,33 @@
-import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
-import { embedMany, generateObject, generateText, jsonSchema, stepCountIs, streamText, tool } from 'ai'
+import { createOpenAICompatible as compatible6 } from '@ai-sdk/openai-compatible'
+import { createOpenAICompatible as compatible7 } from 'ai7-openai-compatible'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { tinyLm } from '../../lm/testing/tiny-lm.js'
 import type { Lm } from '../../lm/types.js'
+import { aiSdks } from '../../models/testing/ai-sdks.js'
 import { fromLanguageModel } from '../../remote/from-language-model.js'
 import { createEmbeddingModel } from '../testing/embedding-model.js'
 import { serve, type LmServer } from './server.js'
 
 let lm: Lm
 let server: LmServer
-let provider: ReturnType<typeof createOpenAICompatible>
 beforeAll(async () => {
   lm = await tinyLm()
   server = await serve({ models: { tiny: lm }, embeddings: { vectors: createEmbeddingModel(8) } }, { port: 0, apiKeys: ['key'] })
-  provider = createOpenAICompatible({
-    name: 'tesserae',
-    baseURL: `${server.url}/v1`,
-    apiKey: 'key',
-    supportsStructuredOutputs: true,
-    includeUsage: true,
-  })
 })
 afterAll(async () => {
   await server.close(0)
   await lm.dispose()
 })
 
-describe('serve with the AI SDK', () => {
+const compatible = { 'ai 6': compatible6, 'ai 7': compatible7 as unknown as typeof compatible6 }
+
+describe.each(aiSdks)('serve with %s', (version, sdk) => {
+  const { embedMany, generateObject, generateText, jsonSchema, stepCountIs, streamText, tool, Output } = sdk
+  let provider: ReturnType<typeof compatible6>
+  beforeAll(() => {
+    const baseURL = `${server.url}/v1`
+    provider = compatible[version]({ name: 'tesserae', baseURL, apiKey: 'key', supportsStructuredOutputs: true, includeUsage: true })
+  })
   const prompt = 'the whale'
   const settings = { prompt, maxOutputTokens: 8, temperature: 0, maxRetries: 0 }
 
@@ -41,6 +42,22 @@ describe('serve with the AI SDK', () => {
     expect((await stream.usage).outputTokens).toBe(8)
   })
 
+  it('samples by a seed, and stops when it is aborted', async () => {
+    const say = async (seed: number) => (await generateText({ ...settings, temperature: 1.5, seed, model: provider('tiny') })).text
+    const first = await say(1)
+    expect(await say(1)).toBe(first)
+    expect(await say(2)).not.toBe(first)
+    const controller = new AbortController()
+    const types: string[] = []
+    const call = { ...settings, maxOutputTokens: 400, model: provider('tiny'), abortSignal: controller.signal }
+    for await (const { type } of streamText(call).fullStream) {
+      types.push(type)
+      if (type === 'text-delta') controller.abort()
+    }
+    expect(types.at(-1)).toBe('abort')
+    expect(types).not.toContain('finish')
+  })
+
   it('makes objects and goes round with tools', async () => {
     const schema = jsonSchema<{ kind: string }>({
       type: 'object',
@@ -48,8 +65,10 @@ describe('serve with the AI SDK', () => {
       required: ['kind'],
       additionalProperties: false,
     })
-    const { object } = await generateObject({ ...settings, maxOutputTokens: 100, model: provider('tiny'), schema })
+    const wanted = { ...settings, maxOutputTokens: 100, model: provider('tiny') }
+    const { object } = await generateObject({ ...wanted, schema })
     expect(['whale', 'ship']).toContain(object.kind)
+    expect(await streamText({ ...wanted, output: Output.object({ schema }) }).output).toEqual(object)
     const seen: unknown[] = []
     const look = tool({
       inputSchema: schema,

@@ -1,13 +1,17 @@
 import OpenAI from 'openai'
+import { zodResponseFormat } from 'openai/helpers/zod'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { tinyLm } from '../../lm/testing/tiny-lm.js'
-import type { Lm } from '../../lm/types.js'
+import { streamingLm } from '../../lm/streaming-lm.js'
+import type { Lm, LmOptions, LmPrompt } from '../../lm/types.js'
 import { createEmbeddingModel } from '../testing/embedding-model.js'
 import { serve, type LmServer } from './server.js'
 
 let lm: Lm
 let server: LmServer
 let client: OpenAI
+const asked: LmOptions[] = []
 const weather = {
   type: 'function' as const,
   function: {
@@ -19,7 +23,11 @@ const ask = { model: 'tiny', messages: [{ role: 'user' as const, content: 'the w
 
 beforeAll(async () => {
   lm = await tinyLm()
-  server = await serve({ models: { tiny: lm }, embeddings: { vectors: createEmbeddingModel(8) } }, { port: 0, apiKeys: ['one', 'two'] })
+  const noted = streamingLm({
+    ...lm,
+    stream: (prompt: LmPrompt, options: LmOptions) => (asked.push(options), lm.stream(prompt, options as object)),
+  })
+  server = await serve({ models: { tiny: noted }, embeddings: { vectors: createEmbeddingModel(8) } }, { port: 0, apiKeys: ['one', 'two'] })
   client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'two', maxRetries: 0 })
 })
 afterAll(async () => {
@@ -67,6 +75,35 @@ describe('serve with the openai client', () => {
     expect(one.usage!.prompt_tokens).toBe((await client.chat.completions.create(settings)).usage!.prompt_tokens)
   })
 
+  it('streams n answers side by side', async () => {
+    const settings = { ...ask, n: 3, seed: 5, temperature: 1.5 }
+    const whole = await client.chat.completions.create(settings)
+    const streamed = await client.chat.completions.stream(settings).finalChatCompletion()
+    const texts = (choices: readonly OpenAI.ChatCompletion.Choice[]) => choices.map(({ index, message }) => [index, message.content])
+    expect(texts(streamed.choices)).toEqual(texts(whole.choices))
+  })
+
+  it('stops when the client aborts', async () => {
+    const stream = await client.chat.completions.create({ ...ask, max_tokens: 400, stream: true })
+    let count = 0
+    for await (const _ of stream) if (++count === 3) stream.controller.abort()
+    expect(count).toBeLessThan(400)
+    const { signal } = asked.at(-1)!
+    while (signal!.aborted === false) await new Promise((resolve) => setTimeout(resolve, 5))
+    await expect(client.chat.completions.create({ ...ask }, { signal: AbortSignal.abort() })).rejects.toThrow(OpenAI.APIUserAbortError)
+  })
+
+  it('thinks as much as it is asked to', async () => {
+    await client.chat.completions.create({ ...ask, reasoning_effort: 'none' })
+    expect(asked.at(-1)!.templateVariables).toEqual({ enable_thinking: false })
+    await client.chat.completions.create({ ...ask, reasoning_effort: 'low' })
+    expect(asked.at(-1)!.templateVariables).toEqual({ enable_thinking: true, reasoning_effort: 'low' })
+    await expect(client.chat.completions.create({ ...ask, reasoning_effort: 'much' as 'low' })).rejects.toMatchObject({
+      status: 400,
+      param: 'reasoning_effort',
+    })
+  })
+
   it('calls tools, whole and in pieces', async () => {
     const settings = {
       ...ask,
@@ -104,6 +141,39 @@ describe('serve with the openai client', () => {
     })
     expect(['whale', 'ship']).toContain((JSON.parse(answer.choices[0]!.message.content!) as { kind: string }).kind)
     expect(answer.choices[0]!.finish_reason).toBe('stop')
+    const kind = z.object({ kind: z.enum(['whale', 'ship']) })
+    const settings = { ...ask, max_tokens: 100, response_format: zodResponseFormat(kind, 'kind') }
+    const parsed = (await client.chat.completions.parse(settings)).choices[0]!.message.parsed
+    expect(kind.parse(parsed)).toEqual(parsed)
+    const streamed = await client.chat.completions.stream(settings).finalChatCompletion()
+    expect(kind.parse(streamed.choices[0]!.message.parsed)).toEqual(parsed)
+  })
+
+  it("goes round in the client's own loop of tools", async () => {
+    const places: string[] = []
+    const runner = client.chat.completions.runTools(
+      {
+        ...ask,
+        max_tokens: 200,
+        temperature: 0,
+        tool_choice: { type: 'function', function: { name: 'weather' } },
+        tools: [
+          {
+            type: 'function',
+            function: {
+              ...weather.function,
+              description: 'at a place',
+              parse: (text: string) => JSON.parse(text) as { at: string },
+              function: ({ at }: { at: string }) => (places.push(at), 'storm'),
+            },
+          },
+        ],
+      },
+      { maxChatCompletions: 1 },
+    )
+    await runner.done()
+    expect(['sea', 'shore']).toContain(places[0])
+    expect(runner.messages.at(-1)).toMatchObject({ role: 'tool', content: 'storm' })
   })
 
   it('tells log-probabilities', async () => {
