@@ -281,6 +281,14 @@ describe('attention over a cache', () => {
     await check(outputs, { limit, aliases: [undefined, cacheK, cacheV] })
   })
 
+  it.each<[string, Layout, number]>([
+    ['one', { tokens: 1, positions: 4 }, 12],
+    ['several', { tokens: 2, positions: 4 }, 7],
+  ])('cuts keys into blocks for more than one token alone: %s', (_, layout, inputs) => {
+    const nodes = nodesOf(programOf(build(layout, {}).outputs))
+    expect(nodes.find(({ opType }) => opType === 'GroupQueryAttention')?.input).toHaveLength(inputs)
+  })
+
   it('takes queries as layers make them, without a transpose', async () => {
     const heads = (x: Value, count: number): Value => permute(reshape(x, [1, 3, count, 8]), [0, 2, 1, 3])
     const tables = [tensor([16, 4]), tensor([16, 4])] as const
