@@ -19,6 +19,11 @@ export interface DeviceCaps {
   readonly outputsInPlace: boolean
   /** Threads that the device computes with, part of the reproducibility statement. */
   readonly threads: number
+  /**
+   * A program with a symbol for a length is as fast as one compiled for that length, and keeping several costs memory: so one is compiled for all lengths. Absent where kernels are made
+   * for fixed sizes.
+   */
+  readonly anyLength?: true
 }
 
 /** Memory on a device. Belongs to the handle that owns it; never shared between devices. */

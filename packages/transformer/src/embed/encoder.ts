@@ -41,7 +41,7 @@ export async function createEncoder(options: CreateEncoderOptions): Promise<Text
   const named = namedWeights(weights)
   const where = await deviceFor(named.values(), device)
   checkModelMemory(modelMemory(config, { capacity: 0 }), where, named)
-  const held = await holdWeights(config, weights, { borrow: borrowWeights, device: where })
+  const held = await holdWeights(config, weights, { borrow: borrowWeights, device: where, capacity: config.context })
   const encode = jit((input: EncoderInput): Tensor => encodeTexts(weights, input, held.model), {
     name: 'encodeTexts',
     ...(device === undefined ? {} : { device }),

@@ -81,7 +81,7 @@ export function createBatchGenerator<Parameters = DecoderWeights>(options: Batch
       `capacity must be an integer from 1 to the model's context of ${config.context}, got ${capacity}`,
     )
   const weightsOf = options.weights ?? ((parameters: Parameters) => parameters as unknown as DecoderWeights)
-  const rotary = config.positions === 'rotary' ? rotaryTables(config) : undefined
+  const rotary = config.positions === 'rotary' ? rotaryTables(config, { length: capacity }) : undefined
   const model = { config, ...(rotary === undefined ? {} : { rotary }) }
   const position = sym('position', { max: config.context })
   const only = sym('only', { max: config.context })

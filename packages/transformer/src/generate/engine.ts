@@ -2,7 +2,7 @@
 import { AbortedError } from '@tesserae/core'
 import { sharedLength, type Slot, type SlotPool } from '../cache/slots.js'
 import { TransformerError } from '../errors.js'
-import { piecesOf, type Piece, type Programs } from './programs.js'
+import type { Piece, Programs } from './programs.js'
 import { turned, turns } from './turn.js'
 
 /** Longest piece of a prompt while other streams wait for their next token. */
@@ -224,7 +224,7 @@ export function makeEngine({ programs, pool, vocabSize, rows }: EngineOptions): 
     const before = left - judged
     const free = slot.cache.capacity - at
     const { tokens, length } =
-      judged > 0 && before <= 0 ? judgedPiece(left, free) : piecesOf(before > 0 ? before : left, free - judged, longest)[0]!
+      judged > 0 && before <= 0 ? judgedPiece(left, free) : programs.pieces(before > 0 ? before : left, free - judged, longest)[0]!
     const wanted = before > 0 && judged > 0 ? 'none' : judged > 0 ? 'all' : tokens === left ? 'last' : 'none'
     const fresh = ids.slice(at, at + tokens)
     await withRows([entry], async () => {

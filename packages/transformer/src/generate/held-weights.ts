@@ -2,7 +2,7 @@ import { realize, type Device } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import type { ModelOptions } from '../architectures/decoder.js'
 import { disposeWeights, namedWeights, type AnyDecoderWeights } from '../architectures/weights.js'
-import { disposeRotary, rotaryTables, rotaryTensors } from '../layers/rotary.js'
+import { disposeRotary, frozenTables } from '../layers/rotary.js'
 
 /** Weights ready for programs that do not change them. */
 export interface HeldWeights {
@@ -19,13 +19,12 @@ export interface HeldWeights {
 export async function holdWeights(
   config: DecoderConfig,
   weights: AnyDecoderWeights,
-  { borrow, device }: { readonly borrow: boolean; readonly device: Device },
+  { borrow, device, capacity }: { readonly borrow: boolean; readonly device: Device; readonly capacity: number },
 ): Promise<HeldWeights> {
   const leaves = [...namedWeights(weights).values()]
   await realize(leaves, { device })
   if (!borrow) for (const leaf of leaves) leaf.freeze()
-  const rotary = config.positions === 'rotary' ? rotaryTables(config) : undefined
-  if (rotary !== undefined) for (const table of rotaryTensors(rotary)) table.freeze()
+  const rotary = frozenTables(config, capacity)
   return {
     model: { config, ...(rotary === undefined ? {} : { rotary }) },
     release() {

@@ -21,7 +21,7 @@ const withRoom = (room: DeviceRoom): Device => Object.assign(referenceDevice(), 
 describe('modelMemory', () => {
   it('is what the weights, the tables and a cache take', () => {
     const { weights, cache } = modelMemory(config, { capacity: 20, batch: 3 })
-    const tables = 2 * 4 * config.context * (config.headWidth / 2)
+    const tables = 2 * 4 * 20 * (config.headWidth / 2)
     expect(sum(weights)).toBe(4 * countParameters(config).total + tables)
     using real = new FixedCache(config, { capacity: 20, batch: 3 })
     expect(sum(cache)).toBe(real.bytes)

@@ -52,7 +52,10 @@ export function modelMemory(config: DecoderConfig, options: ModelMemoryOptions =
   })
   if (config.positions === 'rotary')
     for (const name of ['cos', 'sin', ...(config.localRopeBase === undefined ? [] : ['local.cos', 'local.sin'])])
-      weights.push({ name: `rotary.${name}`, bytes: bytesOf(config.context, (config.rotaryWidth ?? config.headWidth) / 2) })
+      weights.push({
+        name: `rotary.${name}`,
+        bytes: bytesOf(capacity === 0 ? config.context : capacity, (config.rotaryWidth ?? config.headWidth) / 2),
+      })
   const rows = bytesOf(batch, config.kvHeads, capacity, config.headWidth)
   const cache = Array.from({ length: capacity === 0 ? 0 : config.layers }, (_, layer) => [
     { name: `cache.${layer}.k`, bytes: rows },

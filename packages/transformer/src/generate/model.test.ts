@@ -71,6 +71,16 @@ describe('createModel', () => {
     expect(seen.size).toBeGreaterThan(3)
   })
 
+  it('looks at whole sequences that are longer than its cache', async () => {
+    const ids = Array.from({ length: 20 }, (_, i) => (7 * i) % 13)
+    using large = await open()
+    using small = await open(referenceDevice(), { capacity: 8 })
+    await expect(small.generate(ids, { maxTokens: 1 })).rejects.toMatchObject({ code: 'CAPACITY' })
+    expect(await small.logits(ids.slice(0, 8))).toEqual(await large.logits(ids.slice(0, 8)))
+    expect(await small.logits(ids)).toEqual(await large.logits(ids))
+    expect(await small.hidden(ids)).toEqual(await large.hidden(ids))
+  })
+
   it('reports the log-probabilities that its logits give', async () => {
     using model = await open()
     const { ids, logprobs } = await model.generate([1, 2], { maxTokens: 4, logprobs: true })

@@ -104,8 +104,8 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
       `prefixCache must be true, false or an integer from 0 to maxStreams, ${maxStreams}; got ${String(prefixCache)}`,
     )
   checkModelMemory(modelMemory(config, { capacity, batch: options.maxStreams ?? 1, layout: layoutsOf(named) }), where, named)
-  const held = await holdWeights(config, weights, { borrow: borrowWeights, device: where })
-  const programs = makePrograms({ ...held.model, weights, ...(device === undefined ? {} : { device }) })
+  const held = await holdWeights(config, weights, { borrow: borrowWeights, device: where, capacity })
+  const programs = makePrograms({ ...held.model, weights, capacity, device: where })
   const pool = new SlotPool({
     most: maxStreams,
     kept: Number(prefixCache),

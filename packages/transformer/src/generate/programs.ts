@@ -1,14 +1,17 @@
 /** The compiled programs of one model: a few prompt chunks, the decoding step, and whole sequences. */
-import { cacheWrite, crossEntropy, jit, sym, tensor, type Device, type DeviceName, type Tensor } from '@tesserae/tensor'
+import { cacheWrite, crossEntropy, jit, sym, tensor, type Device, type Tensor } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { forward, forwardCached, forwardHidden } from '../architectures/decoder.js'
 import type { AnyDecoderWeights } from '../architectures/weights.js'
 import type { FixedCache } from '../cache/fixed.js'
 import type { LayerCache } from '../layers/attention.js'
-import type { RotaryTables } from '../layers/rotary.js'
+import { disposeRotary, frozenTables, type RotaryTables } from '../layers/rotary.js'
 
 /** Prompts are cut into pieces of these lengths, so that a model needs as many programs and no more. */
-export const chunkLengths: readonly number[] = [256, 64, 16, 1]
+const chunkLengths: readonly number[] = [256, 64, 16, 1]
+
+/** Most tokens of a piece. */
+const longestPiece = 256
 
 /** Tokens whose probabilities are computed in one go: their logits are all there at once. */
 export const judgedRows = 256
@@ -44,17 +47,28 @@ export function piecesOf(count: number, room: number, longest = Infinity): Piece
   return pieces
 }
 
+/** Pieces for a device whose programs take any length: none is filled up, none is longer than {@link longestPiece}. */
+const exactPieces = (count: number, longest: number): Piece[] =>
+  Array.from({ length: Math.ceil(count / longest) }, (_, i) => {
+    const tokens = Math.min(longest, count - i * longest)
+    return { tokens, length: tokens }
+  })
+
 export interface ProgramOptions {
   readonly config: DecoderConfig
   readonly weights: AnyDecoderWeights
   readonly rotary?: RotaryTables
-  readonly device?: Device | DeviceName
+  /** Tokens that every cache holds. */
+  readonly capacity: number
+  readonly device: Device
 }
 
 /** Which logits of a piece are wanted: those of its last token, or of all. */
 export type Wanted = 'none' | 'last' | 'all'
 
 export interface Programs {
+  /** How to run `count` new tokens of a text in a cache with `room` for so many, none of the pieces longer than `longest`. */
+  pieces(count: number, room: number, longest?: number): Piece[]
   /**
    * Appends a piece of a text, filled up to `length`, to a cache: logits [vocabSize] of the last id, or [ids, vocabSize] of all. Checks the room first.
    */
@@ -81,11 +95,13 @@ export interface Programs {
 }
 
 /** Programs are compiled on first use. */
-export function makePrograms({ config, weights, rotary, device }: ProgramOptions): Programs {
+export function makePrograms({ config, capacity, weights, rotary, device }: ProgramOptions): Programs {
   const position = sym('position', { max: config.context })
   const only = sym('only', { max: config.context })
+  const tokens = sym('tokens', { max: Math.min(longestPiece, capacity) })
+  const { anyLength = false } = device.caps
   const options = { config, ...(rotary === undefined ? {} : { rotary }) }
-  const where = device === undefined ? {} : { device }
+  const where = { device }
 
   const piece = jit(
     (layers: readonly LayerCache[], ids: Tensor, all: boolean) => {
@@ -110,12 +126,19 @@ export function makePrograms({ config, weights, rotary, device }: ProgramOptions
     },
     { donate: [0], name: 'copyCache', ...where },
   )
-  const whole = jit((ids: Tensor) => forward(weights, ids, options).reshape(ids.shape[1]!, config.vocabSize), { name: 'score', ...where })
-  const wholeLast = jit((ids: Tensor) => forward(weights, ids, options).slice(1, only, only.plus(1)).reshape(config.vocabSize), {
+  // Whole sequences may be longer than a cache; such tables are made when the first comes.
+  let tables = rotary
+  let longTables: RotaryTables | undefined
+  const wholeOptions = () => ({ config, ...(tables === undefined ? {} : { rotary: tables }) })
+  const whole = jit((ids: Tensor) => forward(weights, ids, wholeOptions()).reshape(ids.shape[1]!, config.vocabSize), {
+    name: 'score',
+    ...where,
+  })
+  const wholeLast = jit((ids: Tensor) => forward(weights, ids, wholeOptions()).slice(1, only, only.plus(1)).reshape(config.vocabSize), {
     name: 'scoreLast',
     ...where,
   })
-  const states = jit((ids: Tensor) => forwardHidden(weights, ids, options).reshape(ids.shape[1]!, config.width), {
+  const states = jit((ids: Tensor) => forwardHidden(weights, ids, wholeOptions()).reshape(ids.shape[1]!, config.width), {
     name: 'hidden',
     ...where,
   })
@@ -126,16 +149,25 @@ export function makePrograms({ config, weights, rotary, device }: ProgramOptions
     },
     { donate: [0], name: 'losses', ...where },
   )
-  const looks = jit((ids: Tensor) => forward(weights, ids, { ...options, capture: ['attention'] }).attention, {
+  const looks = jit((ids: Tensor) => forward(weights, ids, { ...wholeOptions(), capture: ['attention'] }).attention, {
     name: 'attention',
     ...where,
   })
+
+  /** Ids of a whole sequence, filled up to a power of two so that few lengths are compiled for; what is behind a token never shows in its logits. */
+  const wholeSequence = (ids: readonly number[]): Tensor => {
+    const length = paddedLength(ids.length, config.context)
+    if (rotary !== undefined && length > capacity) tables = longTables ??= frozenTables(config, config.context)
+    return idsTensor(ids, length)
+  }
+  const ofAnyLength = (ids: Tensor): Tensor => (anyLength ? ids.symbolic(1, tokens) : ids)
 
   const callOptions = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { signal })
 
   const extend: Programs['extend'] = async (cache, ids, { length, wanted, signal }) => {
     cache.reserve(ids.length)
-    using input = idsTensor(ids, length)
+    using owned = idsTensor(ids, length)
+    const input = ofAnyLength(owned)
     const symbols = new Map([
       [position, cache.position],
       [only, ids.length - 1],
@@ -175,29 +207,31 @@ export function makePrograms({ config, weights, rotary, device }: ProgramOptions
   }
 
   return {
+    pieces: (count, room, longest = Infinity) =>
+      anyLength ? exactPieces(count, Math.min(longest, longestPiece)) : piecesOf(count, room, longest),
     extend,
     step: stepRows,
     copy,
     async last(ids, signal) {
-      using input = idsTensor(ids, paddedLength(ids.length, config.context))
+      using input = wholeSequence(ids)
       return read(await wholeLast.run([input], { symbols: new Map([[only, ids.length - 1]]), ...callOptions(signal) }))
     },
     async all(ids, signal) {
-      using input = idsTensor(ids, paddedLength(ids.length, config.context))
+      using input = wholeSequence(ids)
       const logits = await read(await whole.run([input], callOptions(signal)))
       return logits.subarray(0, ids.length * config.vocabSize)
     },
     async hidden(ids, signal) {
-      using input = idsTensor(ids, paddedLength(ids.length, config.context))
+      using input = wholeSequence(ids)
       const values = await read(await states.run([input], callOptions(signal)))
       return values.subarray(0, ids.length * config.width)
     },
     async losses(cache, ids, labels, signal) {
       const [{ length }] = piecesOf(ids.length, cache.capacity - cache.position) as [Piece]
       const filled = ids.length > 16 && cache.position + judgedRows <= cache.capacity ? judgedRows : Math.max(length, ids.length)
-      using input = idsTensor(ids, filled)
-      using targets = idsTensor(labels, filled)
-      const result = await judge.run([cache.layers, input, targets], {
+      using input = idsTensor(ids, anyLength ? ids.length : filled)
+      using targets = idsTensor(labels, anyLength ? ids.length : filled)
+      const result = await judge.run([cache.layers, ofAnyLength(input), ofAnyLength(targets)], {
         symbols: new Map([[position, cache.position]]),
         ...callOptions(signal),
       })
@@ -205,8 +239,8 @@ export function makePrograms({ config, weights, rotary, device }: ProgramOptions
       return (await read(result.losses)).subarray(0, ids.length)
     },
     async attention(ids, signal) {
-      const length = paddedLength(ids.length, config.context)
-      using input = idsTensor(ids, length)
+      using input = wholeSequence(ids)
+      const length = input.shape[1] as number
       const layers = await looks.run([input], callOptions(signal))
       const read = await Promise.all(layers.map((layer) => layer.data() as Promise<Float32Array>))
       for (const layer of layers) layer.dispose()
@@ -221,11 +255,11 @@ export function makePrograms({ config, weights, rotary, device }: ProgramOptions
       judge.dispose()
       whole.dispose()
       wholeLast.dispose()
+      if (longTables !== undefined) disposeRotary(longTables)
     },
   }
 }
 
-/** Whole sequences are filled up to a power of two, so that few lengths are compiled for; what is behind a token never shows in its logits. */
 const paddedLength = (length: number, context: number): number => Math.min(context, 2 ** Math.max(4, Math.ceil(Math.log2(length))))
 
 /** Ids as i32 [1, length], filled up with id 0. */

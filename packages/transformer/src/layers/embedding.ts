@@ -1,4 +1,4 @@
-import { arange, dequantize, embedding, symbolValue, Tensor, type Index } from '@tesserae/tensor'
+import { arange, dequantize, embedding, symbolValue, Tensor, type Dim, type Index } from '@tesserae/tensor'
 import { isPacked, quantizedWeight, type Matrix } from './packed.js'
 
 /** A table with a row for each id: [ids, width]. */
@@ -10,7 +10,8 @@ export interface EmbeddingWeights<Leaf = Tensor, Weight = Leaf> {
 export function embed({ weight }: EmbeddingWeights<Tensor, Matrix>, ids: Tensor, width: number): Tensor {
   if (!isPacked(weight)) return embedding(weight, ids)
   const { packed, scales, mins, ...layout } = quantizedWeight(weight, width)
-  const flat = ids.reshape(ids.size)
+  const [batch, tokens] = ids.shape as readonly [Dim, Dim]
+  const flat = ids.reshape(batch === 1 ? tokens : ids.size) // of one row the number of tokens may be a symbol
   const rows = (table: Tensor): Tensor => table.gather(flat, 0)
   const found = dequantize({ packed: rows(packed), scales: rows(scales), ...(mins === undefined ? {} : { mins: rows(mins) }), ...layout })
   return found.reshape(...ids.shape, width)

@@ -41,6 +41,14 @@ export function rotaryTables(
   return { ...table(config.ropeBase, config.ropeScaling), ...(localRopeBase === undefined ? {} : { local: table(localRopeBase) }) }
 }
 
+/** Tables of the first positions for programs that keep them, where the configuration calls for any. */
+export function frozenTables(config: DecoderConfig, length: number): RotaryTables | undefined {
+  if (config.positions !== 'rotary') return undefined
+  const tables = rotaryTables(config, { length })
+  for (const table of rotaryTensors(tables)) table.freeze()
+  return tables
+}
+
 /** All tensors of the tables. */
 export const rotaryTensors = ({ cos, sin, local }: RotaryTables): readonly Tensor[] => [
   cos,

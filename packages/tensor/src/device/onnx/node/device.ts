@@ -70,7 +70,7 @@ export class OnnxDevice implements Device {
     threads: number,
   ) {
     this.description = `onnxruntime ${environment.api.version} (C API), ${threads} thread${threads === 1 ? '' : 's'}`
-    this.caps = { dtypes: storageDtypes, alias: true, outputsInPlace: true, threads }
+    this.caps = { dtypes: storageDtypes, alias: true, outputsInPlace: true, threads, anyLength: true }
     this.pool = new BufferPool(environment.api, environment.memoryInfo, this)
     this.sessions = new SessionFactory(environment, this.pool)
     this.queue.onIdle = () => {
