@@ -28,6 +28,8 @@ export interface ForwardOptions extends ModelOptions {
 export interface CachedOptions extends ModelOptions {
   /** Number of tokens already in the cache: the position of the first new one. With a cache for each row i32 [B], one for each. */
   readonly position: Start
+  /** Row of the first new token in the caches of layers with a window, where those hold fewer rows than the others (`FixedCache.row`); default its position. */
+  readonly row?: Start
   /** Compute logits of this new token alone (0 … T − 1); default all of them. */
   readonly only?: Index
 }
@@ -102,7 +104,7 @@ export function forwardCached<Cache extends LayerCache | readonly LayerCache[]>(
 ): { readonly logits: Tensor; readonly cache: Cache[] } {
   const { config, position, only } = options
   checkIds(ids, config)
-  const contextAt = contextsOf(options, position)
+  const contextAt = contextsOf(options, position, options.row)
   let x = embedded(weights, ids, config, position)
   const written = weights.blocks.map((layer, i) => {
     const result = blockWithCache(layer, x, cache[i]!, contextAt(i))
@@ -132,7 +134,7 @@ function embedded(weights: AnyDecoderWeights, ids: Tensor, { embeddingScale, wid
 }
 
 /** What each layer needs to know: layers may differ in their windows, and in the rotary base with them. */
-function contextsOf({ config, rotary }: ModelOptions, start: Start): (layer: number) => BlockContext {
+function contextsOf({ config, rotary }: ModelOptions, start: Start, row = start): (layer: number) => BlockContext {
   if (config.positions === 'rotary' && rotary === undefined)
     throw new TransformerError('OPTION', 'this model has rotary positions; pass rotary: rotaryTables(config), made once, beside config')
   return (layer) => {
@@ -141,6 +143,7 @@ function contextsOf({ config, rotary }: ModelOptions, start: Start): (layer: num
     return {
       shape: config,
       start,
+      ...(window === 0 ? {} : { row }),
       ...(config.positions === 'learned' ? {} : { rotary: tables! }),
       ...(window === 0 || window >= config.context ? {} : { window }),
     }

@@ -2,12 +2,17 @@ import { fromBytes, type Tensor } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { TransformerError } from '../errors.js'
 import type { LayerCache } from '../layers/attention.js'
+import { layerRows, slidingOf, type Sliding } from './sliding.js'
 
 export interface FixedCacheOptions {
   /** Sequences side by side; default 1. */
   readonly batch?: number
   /** Tokens it can hold; default, and at most, the model's context. */
   readonly capacity?: number
+  /**
+   * Layers with a window hold what tokens to come can see, and no more: at most 256 tokens are then appended at once, `slide` makes room before, and their first row is `row`. Default false.
+   */
+  readonly sliding?: boolean
 }
 
 /**
@@ -22,10 +27,14 @@ export class FixedCache {
   readonly capacity: number
   private rows: LayerCache[]
   private length = 0
+  /** Position of the first row of layers that slide. */
+  private base = 0
   private gone = false
+  private readonly sliding: Sliding | undefined
+  private readonly slides: readonly boolean[]
 
-  constructor(config: Pick<DecoderConfig, 'layers' | 'kvHeads' | 'headWidth' | 'context'>, options: FixedCacheOptions = {}) {
-    const { batch = 1, capacity = config.context } = options
+  constructor(config: Pick<DecoderConfig, 'layers' | 'kvHeads' | 'headWidth' | 'context' | 'windows'>, options: FixedCacheOptions = {}) {
+    const { batch = 1, capacity = config.context, sliding = false } = options
     if (!Number.isInteger(batch) || batch < 1)
       throw new TransformerError('OPTION', `a cache's batch must be a positive integer, got ${batch}`)
     if (!Number.isInteger(capacity) || capacity < 1 || capacity > config.context)
@@ -35,10 +44,14 @@ export class FixedCache {
       )
     this.batch = batch
     this.capacity = capacity
-    const shape = [batch, config.kvHeads, capacity, config.headWidth]
-    const bytes = 4 * batch * config.kvHeads * capacity * config.headWidth
-    const empty = (): Tensor => fromBytes(new Uint8Array(bytes), { dtype: 'f32', shape, adopt: true })
-    this.rows = Array.from({ length: config.layers }, () => ({ k: empty(), v: empty() }))
+    this.sliding = sliding ? slidingOf(config, capacity) : undefined
+    const rows = layerRows(config, capacity, this.sliding)
+    this.slides = rows.map((count) => count < capacity)
+    const empty = (count: number): Tensor => {
+      const shape = [batch, config.kvHeads, count, config.headWidth]
+      return fromBytes(new Uint8Array(4 * batch * config.kvHeads * count * config.headWidth), { dtype: 'f32', shape, adopt: true })
+    }
+    this.rows = rows.map((count) => ({ k: empty(count), v: empty(count) }))
   }
 
   /** Number of tokens in the cache: the position of the next one. */
@@ -46,7 +59,12 @@ export class FixedCache {
     return this.length
   }
 
-  /** Keys and values by layer, each [batch, kvHeads, capacity, headWidth]. Errors: DISPOSED. */
+  /** Row of the next token in the layers that slide; its position where none does. */
+  get row(): number {
+    return this.length - this.base
+  }
+
+  /** Keys and values by layer, each [batch, kvHeads, capacity, headWidth]; of layers that slide with fewer rows. Errors: DISPOSED. */
   get layers(): readonly LayerCache[] {
     if (this.gone) throw new TransformerError('DISPOSED', 'the cache was disposed; make a new one')
     return this.rows
@@ -66,6 +84,39 @@ export class FixedCache {
     )
   }
 
+  /** The layers that slide, or the others. */
+  part(slides: boolean): readonly LayerCache[] {
+    return this.layers.filter((_, layer) => this.slides[layer] === slides)
+  }
+
+  /** Takes the tensors that a call returned for {@link FixedCache.part}. Of a cache that was disposed meanwhile they are freed. */
+  replacePart(slides: boolean, layers: readonly LayerCache[]): void {
+    let next = 0
+    this.rows = this.rows.map((rows, layer) => (this.slides[layer] === slides ? layers[next++]! : rows))
+    if (this.gone) this.free()
+  }
+
+  /**
+   * What is to be done before `tokens` more are appended to layers that slide: `kept` rows from `from` on are to move to the beginning, and {@link FixedCache.slid} is to be told. Undefined while there is
+   * room.
+   */
+  toSlide(tokens: number): { readonly from: number; readonly kept: number } | undefined {
+    if (this.sliding === undefined || this.row + tokens <= this.sliding.rows) return undefined
+    const { kept } = this.sliding
+    return { from: this.row - kept, kept }
+  }
+
+  /** Rows of the layers that slide are by so many nearer to the beginning. */
+  slid(by: number): void {
+    this.base += by
+  }
+
+  /** Takes over which tokens a cache of the same form holds; their rows are copied by whoever calls it. */
+  become(other: FixedCache, tokens: number): void {
+    this.length = tokens
+    this.base = other.base
+  }
+
   /** Takes the tensors that a call returned for the donated ones, which now hold `tokens` more valid rows. Of a cache that was disposed meanwhile they are freed. */
   replace(layers: readonly LayerCache[], tokens: number): void {
     this.rows = [...layers]
@@ -73,11 +124,21 @@ export class FixedCache {
     if (this.gone) this.free()
   }
 
-  /** Forgets the tokens from `position` on; their rows are written again later. */
-  truncate(position: number): void {
+  /** Whether the tokens before `position` can stay when those from there on are forgotten: layers that slide must have all that the next one sees. */
+  reaches(position: number): boolean {
+    if (position === this.length || this.sliding === undefined || this.base === 0) return position <= this.length
+    return position < this.length && position - this.base >= this.sliding.window - 1
+  }
+
+  /**
+   * Forgets the tokens from `position` on; their rows are written again later. Where those before cannot stay, see {@link FixedCache.reaches}, it forgets all. Returns the position of the next token.
+   */
+  truncate(position: number): number {
     if (!Number.isInteger(position) || position < 0 || position > this.length)
       throw new TransformerError('OPTION', `a cache of ${this.length} tokens cannot be cut at ${position}; expected 0 to ${this.length}`)
-    this.length = position
+    this.length = this.reaches(position) ? position : 0
+    if (this.length === 0) this.base = 0
+    return this.length
   }
 
   /** Frees the memory. Disposing twice does nothing. */

@@ -12,10 +12,15 @@ export class Slot {
 
   constructor(readonly cache: FixedCache) {}
 
+  /** Forgets the tokens from `length` on, or all where the cache cannot be cut there. */
   truncate(length: number): void {
-    if (length >= this.tokens.length) return
-    this.tokens.length = length
-    this.cache.truncate(length)
+    if (length < this.tokens.length) this.tokens.length = this.cache.truncate(length)
+  }
+
+  /** How many tokens at the beginning of a text need not be computed anew, the text's last left out. */
+  sharedWith(ids: readonly number[]): number {
+    const shared = sharedLength(this.tokens, ids)
+    return this.cache.reaches(shared) ? shared : 0
   }
 }
 
@@ -68,7 +73,7 @@ export class SlotPool {
     const at = this.free.indexOf(slot)
     if (at >= 0) this.free.splice(at, 1)
     this.taken.add(slot)
-    const has = sharedLength(slot.tokens, ids)
+    const has = slot.sharedWith(ids)
     if (source !== undefined && source.slot !== slot && source.shared > has) return { slot, shared: source.shared, copyFrom: source.slot }
     const shared = has >= leastShared ? has : 0
     slot.truncate(shared)
@@ -134,7 +139,7 @@ export class SlotPool {
 function best(slots: Iterable<Slot>, ids: readonly number[]): { readonly slot: Slot; readonly shared: number } | undefined {
   let found: { slot: Slot; shared: number } | undefined
   for (const slot of slots) {
-    const shared = sharedLength(slot.tokens, ids)
+    const shared = slot.sharedWith(ids)
     if (shared >= leastShared && shared > (found?.shared ?? 0)) found = { slot, shared }
   }
   return found

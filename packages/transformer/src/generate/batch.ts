@@ -128,7 +128,7 @@ export function createBatchGenerator<Parameters = DecoderWeights>(options: Batch
     const groups = groupsOf(states, rows)
     const widest = Math.max(0, ...groups.map((group) => batchOf(group.length, rows)))
     const where = await deviceFor(leavesOf(parameters), device)
-    checkModelMemory({ weights: [], cache: modelMemory(config, { capacity, batch: widest }).cache }, where)
+    checkModelMemory({ weights: [], cache: modelMemory(config, { capacity, batch: widest, sliding: false }).cache }, where)
     for (const group of groups) {
       if (group[0]!.limit === 0) continue
       const length = group[0]!.prompt.length

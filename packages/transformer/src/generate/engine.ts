@@ -180,8 +180,8 @@ export function makeEngine({ programs, pool, vocabSize, rows }: EngineOptions): 
       const { source, slot, ids } = entry
       entry.source = undefined
       if (source?.slot === undefined || slot === undefined) continue
-      const tokens = sharedLength(source.slot.tokens, ids)
-      if (tokens > sharedLength(slot.tokens, ids)) await fill(entry, source.slot, tokens)
+      const tokens = source.slot.sharedWith(ids)
+      if (tokens > slot.sharedWith(ids)) await fill(entry, source.slot, tokens)
       else slot.truncate(sharedLength(slot.tokens, ids))
     }
   }

@@ -12,12 +12,15 @@ import {
 } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { isPackable, namedWeights, weightSpecs } from '../architectures/weights.js'
+import { layerRows, slidingOf } from '../cache/sliding.js'
 
 export interface ModelMemoryOptions {
   /** Tokens that the cache of one sequence holds; default the configuration's context. 0 for no cache. */
   readonly capacity?: number
   /** Sequences side by side; default 1. */
   readonly batch?: number
+  /** Whether layers with a window hold no more than its rows and room for new ones, as those of `createModel` do; default true. */
+  readonly sliding?: boolean
   /** How matrices are packed; undefined for one in f32. Default: all are. */
   readonly layout?: (name: string, shape: readonly number[]) => Pick<QuantizedLayout, 'bits' | 'block' | 'hasMins'> | undefined
 }
@@ -38,7 +41,7 @@ export interface ModelMemory {
 
 /** What a configuration's model takes, worked out without making it: give it to `checkMemory` or `estimateMemory` with a device. */
 export function modelMemory(config: DecoderConfig, options: ModelMemoryOptions = {}): ModelMemory {
-  const { capacity = config.context, batch = 1 } = options
+  const { capacity = config.context, batch = 1, sliding = true } = options
   const bytesOf = (...shape: readonly number[]): number => 4 * shape.reduce((a, b) => a * b, 1)
   const weights = [...namedWeights(weightSpecs(config))].flatMap(([name, { shape }]) => {
     const layout = options.layout?.(name, shape)
@@ -56,11 +59,14 @@ export function modelMemory(config: DecoderConfig, options: ModelMemoryOptions =
         name: `rotary.${name}`,
         bytes: bytesOf(capacity === 0 ? config.context : capacity, (config.rotaryWidth ?? config.headWidth) / 2),
       })
-  const rows = bytesOf(batch, config.kvHeads, capacity, config.headWidth)
-  const cache = Array.from({ length: capacity === 0 ? 0 : config.layers }, (_, layer) => [
-    { name: `cache.${layer}.k`, bytes: rows },
-    { name: `cache.${layer}.v`, bytes: rows },
-  ])
+  const rows = capacity === 0 ? [] : layerRows(config, capacity, sliding ? slidingOf(config, capacity) : undefined)
+  const cache = rows.map((count, layer) => {
+    const bytes = bytesOf(batch, config.kvHeads, count, config.headWidth)
+    return [
+      { name: `cache.${layer}.k`, bytes },
+      { name: `cache.${layer}.v`, bytes },
+    ]
+  })
   return { weights, cache: cache.flat() }
 }
 

@@ -109,7 +109,8 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
   const pool = new SlotPool({
     most: maxStreams,
     kept: Number(prefixCache),
-    make: (present) => (present > 0 && !hasRoom(config, { capacity, present }, where) ? undefined : new FixedCache(config, { capacity })),
+    make: (present) =>
+      present > 0 && !hasRoom(config, { capacity, present }, where) ? undefined : new FixedCache(config, { capacity, sliding: true }),
   })
   const engine = makeEngine({ programs, pool, vocabSize: config.vocabSize, rows: maxStreams })
 

@@ -4,17 +4,15 @@ import type { DecoderConfig } from '../architectures/config.js'
 import { forward, forwardCached, forwardHidden } from '../architectures/decoder.js'
 import type { AnyDecoderWeights } from '../architectures/weights.js'
 import type { FixedCache } from '../cache/fixed.js'
+import { longestPiece } from '../cache/sliding.js'
 import type { LayerCache } from '../layers/attention.js'
 import { disposeRotary, frozenTables, type RotaryTables } from '../layers/rotary.js'
 
 /** Prompts are cut into pieces of these lengths, so that a model needs as many programs and no more. */
-const chunkLengths: readonly number[] = [256, 64, 16, 1]
-
-/** Most tokens of a piece. */
-const longestPiece = 256
+const chunkLengths: readonly number[] = [longestPiece, 64, 16, 1]
 
 /** Tokens whose probabilities are computed in one go: their logits are all there at once. */
-export const judgedRows = 256
+export const judgedRows = longestPiece
 
 /** Rows of a cache that are copied in one go. */
 const copiedRows = 256
@@ -100,20 +98,22 @@ export function makePrograms({ config, capacity, weights, rotary, device }: Prog
   const only = sym('only', { max: config.context })
   const tokens = sym('tokens', { max: Math.min(longestPiece, capacity) })
   const { anyLength = false } = device.caps
+  /** Where rows begin in layers that slide. */
+  const row = config.windows === undefined ? position : sym('row', { max: config.context })
   const options = { config, ...(rotary === undefined ? {} : { rotary }) }
   const where = { device }
 
   const piece = jit(
     (layers: readonly LayerCache[], ids: Tensor, all: boolean) => {
       const single = ids.shape[1] === 1
-      const { logits, cache } = forwardCached(weights, ids, layers, { ...options, position, ...(single || all ? {} : { only }) })
+      const { logits, cache } = forwardCached(weights, ids, layers, { ...options, position, row, ...(single || all ? {} : { only }) })
       return { logits: all ? logits.reshape(ids.shape[1]!, config.vocabSize) : logits.reshape(config.vocabSize), cache }
     },
     { donate: [0], name: 'decode', ...where },
   )
   const step = jit(
-    (layers: readonly (readonly LayerCache[])[], ids: Tensor, positions: Tensor) => {
-      const { logits, cache } = forwardCached(weights, ids, layers, { ...options, position: positions })
+    (layers: readonly (readonly LayerCache[])[], ids: Tensor, positions: Tensor, slid?: Tensor) => {
+      const { logits, cache } = forwardCached(weights, ids, layers, { ...options, position: positions, row: slid ?? positions })
       return { logits: logits.reshape(ids.shape[0]!, config.vocabSize), cache }
     },
     { donate: [0], name: 'decodeRows', ...where },
@@ -125,6 +125,17 @@ export function makePrograms({ config, capacity, weights, rotary, device }: Prog
       return to.map(({ k, v }, layer) => ({ k: moved(from[layer]!.k, k), v: moved(from[layer]!.v, v) }))
     },
     { donate: [0], name: 'copyCache', ...where },
+  )
+  // Rows move within the same memory, so they are elsewhere in between.
+  const takeRows = jit(
+    (layers: readonly LayerCache[], kept: number) =>
+      layers.map(({ k, v }) => ({ k: k.slice(2, row, row.plus(kept)), v: v.slice(2, row, row.plus(kept)) })),
+    { static: [1], name: 'slideFrom', ...where },
+  )
+  const putRows = jit(
+    (layers: readonly LayerCache[], rows: readonly LayerCache[]) =>
+      layers.map(({ k, v }, layer) => ({ k: cacheWrite(k, rows[layer]!.k, 0), v: cacheWrite(v, rows[layer]!.v, 0) })),
+    { donate: [0], name: 'slideTo', ...where },
   )
   // Whole sequences may be longer than a cache; such tables are made when the first comes.
   let tables = rotary
@@ -144,7 +155,7 @@ export function makePrograms({ config, capacity, weights, rotary, device }: Prog
   })
   const judge = jit(
     (layers: readonly LayerCache[], ids: Tensor, labels: Tensor) => {
-      const { logits, cache } = forwardCached(weights, ids, layers, { ...options, position })
+      const { logits, cache } = forwardCached(weights, ids, layers, { ...options, position, row })
       return { losses: crossEntropy(logits, labels).reshape(ids.shape[1]!), cache }
     },
     { donate: [0], name: 'losses', ...where },
@@ -164,14 +175,32 @@ export function makePrograms({ config, capacity, weights, rotary, device }: Prog
 
   const callOptions = (signal: AbortSignal | undefined) => (signal === undefined ? {} : { signal })
 
+  /** Makes room for so many tokens in the layers that slide. */
+  const slide = async (cache: FixedCache, tokens: number): Promise<void> => {
+    const due = cache.toSlide(tokens)
+    if (due === undefined) return
+    const rows = await takeRows.run([cache.part(true), due.kept], { symbols: new Map([[row, due.from]]) })
+    try {
+      cache.replacePart(true, await putRows.run([cache.part(true), rows]))
+      cache.slid(due.from)
+    } finally {
+      for (const { k, v } of rows) for (const each of [k, v]) each.dispose()
+    }
+  }
+
+  const symbolsOf = (cache: FixedCache, last: number) =>
+    new Map([
+      [position, cache.position],
+      [row, cache.row],
+      [only, last],
+    ])
+
   const extend: Programs['extend'] = async (cache, ids, { length, wanted, signal }) => {
     cache.reserve(ids.length)
+    await slide(cache, length)
     using owned = idsTensor(ids, length)
     const input = ofAnyLength(owned)
-    const symbols = new Map([
-      [position, cache.position],
-      [only, ids.length - 1],
-    ])
+    const symbols = symbolsOf(cache, ids.length - 1)
     const result = await piece.run([cache.layers, input, wanted === 'all'], { symbols, ...callOptions(signal) })
     cache.replace(result.cache, ids.length)
     if (wanted === 'none') result.logits.dispose()
@@ -180,13 +209,22 @@ export function makePrograms({ config, capacity, weights, rotary, device }: Prog
 
   const stepRows: Programs['step'] = async (caches, ids) => {
     for (const cache of caches) cache.reserve(1)
+    for (const cache of caches) await slide(cache, 1)
     const layers = caches[0]!.layers.map((_, layer) => caches.map((cache) => cache.layers[layer]!))
-    using input = tensor(Int32Array.from(ids), { shape: [ids.length, 1], adopt: true })
+    const count = ids.length
+    using input = tensor(Int32Array.from(ids), { shape: [count, 1], adopt: true })
     using positions = tensor(
       Int32Array.from(caches, (cache) => cache.position),
-      { shape: [ids.length], adopt: true },
+      { shape: [count], adopt: true },
     )
-    const result = await step.run([layers, input, positions])
+    using slid =
+      row === position
+        ? undefined
+        : tensor(
+            Int32Array.from(caches, (cache) => cache.row),
+            { shape: [count], adopt: true },
+          )
+    const result = await step.run(slid === undefined ? [layers, input, positions] : [layers, input, positions, slid])
     for (const [row, cache] of caches.entries())
       cache.replace(
         result.cache.map((rows) => rows[row]!),
@@ -198,12 +236,19 @@ export function makePrograms({ config, capacity, weights, rotary, device }: Prog
   const copy: Programs['copy'] = async (from, to, tokens) => {
     to.truncate(0)
     to.reserve(tokens)
-    const rows = Math.min(copiedRows, to.capacity)
-    for (let at = 0; at < tokens; at += rows) {
-      // The last piece lies where it fits, over rows that were copied before.
-      const symbols = new Map([[position, Math.min(at, to.capacity - rows)]])
-      to.replace(await copyRows.run([to.layers, from.layers], { symbols }), Math.min(rows, tokens - at))
+    for (const slides of [false, true]) {
+      const [first] = to.part(slides)
+      if (first === undefined) continue
+      const capacity = first.k.shape[2] as number
+      const rows = Math.min(copiedRows, capacity)
+      const count = slides ? tokens - from.position + from.row : tokens
+      for (let at = 0; at < count; at += rows) {
+        // The last piece lies where it fits, over rows that were copied before.
+        const symbols = new Map([[position, Math.min(at, capacity - rows)]])
+        to.replacePart(slides, await copyRows.run([to.part(slides), from.part(slides)], { symbols }))
+      }
     }
+    to.become(from, tokens)
   }
 
   return {
@@ -229,10 +274,11 @@ export function makePrograms({ config, capacity, weights, rotary, device }: Prog
     async losses(cache, ids, labels, signal) {
       const [{ length }] = piecesOf(ids.length, cache.capacity - cache.position) as [Piece]
       const filled = ids.length > 16 && cache.position + judgedRows <= cache.capacity ? judgedRows : Math.max(length, ids.length)
+      await slide(cache, anyLength ? ids.length : filled)
       using input = idsTensor(ids, anyLength ? ids.length : filled)
       using targets = idsTensor(labels, anyLength ? ids.length : filled)
       const result = await judge.run([cache.layers, ofAnyLength(input), ofAnyLength(targets)], {
-        symbols: new Map([[position, cache.position]]),
+        symbols: symbolsOf(cache, 0),
         ...callOptions(signal),
       })
       cache.replace(result.cache, ids.length)
@@ -250,6 +296,8 @@ export function makePrograms({ config, capacity, weights, rotary, device }: Prog
       piece.dispose()
       step.dispose()
       copyRows.dispose()
+      takeRows.dispose()
+      putRows.dispose()
       looks.dispose()
       states.dispose()
       judge.dispose()

@@ -36,7 +36,7 @@ export async function scoreIds(
     throw new TransformerError('OPTION', `stride must be an integer from 1 to the capacity of ${capacity}, got ${String(stride)}`)
   const logprobs = new Float32Array(ids.length - 1)
   const turn = turns()
-  using cache = new FixedCache(config, { capacity })
+  using cache = new FixedCache(config, { capacity, sliding: true })
   // The last id is only ever a label.
   for (let start = 0, done = 0; done < logprobs.length; start += stride) {
     cache.truncate(0)

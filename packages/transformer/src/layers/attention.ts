@@ -47,6 +47,8 @@ export interface AttentionContext {
   readonly window?: number
   /** Position of the first token of x, or of each row's; default 0. */
   readonly start?: Start
+  /** Row of the cache that the first token of x, or each row's, is written to; default its position. */
+  readonly row?: Start
   readonly dropout?: Dropout
   /** Whether a token sees only itself and earlier ones; default true. Encoders say false. Without effect beside a cache. */
   readonly causal?: boolean
@@ -77,9 +79,9 @@ export function attendFull(weights: AttentionWeights<Tensor, Matrix>, x: Tensor,
 
 /**
  * Causal self-attention of x [B, T, width] to itself and to everything in the cache before `start`. The keys and values of x are
- * written at rows `start` … `start` + T − 1, which must lie inside the capacity.
+ * written at rows `row` … `row` + T − 1, which must lie inside the capacity.
  *
- * With a list of caches, each [1, kvHeads, capacity, headWidth], row b of x has the b-th for its own, and `start` is i32 [B]: sequences that come and go need not
+ * With a list of caches, each [1, kvHeads, capacity, headWidth], row b of x has the b-th for its own, and `row` is i32 [B]: sequences that come and go need not
  * lie side by side in memory, and what a row gives is computed as if it were alone.
  */
 export function attendWithCache<Cache extends LayerCache | readonly LayerCache[]>(
@@ -93,14 +95,14 @@ export function attendWithCache<Cache extends LayerCache | readonly LayerCache[]
     const written = attendCached(q, k, v, { k: cacheK, v: cacheV, position }, scoring(context))
     return { out: written.out, cache: { k: written.cacheK, v: written.cacheV } }
   }
-  const { start = 0 } = context
+  const { start = 0, row: first = start } = context
   if (!isList(cache)) {
-    const { out, cache: written } = attend(projected, cache, start)
+    const { out, cache: written } = attend(projected, cache, first)
     return { out: linear(weights.output, joinHeads(out)), cache: written as Cache }
   }
   const rows = cache.map((own, b) => {
     const row = (all: Tensor): Tensor => all.slice(0, b, b + 1)
-    return attend({ q: row(projected.q), k: row(projected.k), v: row(projected.v) }, own, row(start as Tensor))
+    return attend({ q: row(projected.q), k: row(projected.k), v: row(projected.v) }, own, row(first as Tensor))
   })
   const out = concat(
     rows.map((row) => joinHeads(row.out)),

@@ -3,7 +3,7 @@
  * Runtime's kernels want [B, T, H·W]. A value known in both layouts is handed on in the one that its reader wants.
  */
 import { dtypeOf, shapeOf, type Value } from '../../../graph/node.js'
-import { dimMax, type Dim } from '../../../shape.js'
+import { dimMax, isSym, type Dim } from '../../../shape.js'
 import { elementTypeOf } from '../element-type.js'
 import type { EmitContext, Result } from './context.js'
 import { attrsOf, type Emitter, type EmitterTable } from './emitter.js'
@@ -150,13 +150,18 @@ function lengths(context: EmitContext, positions: Value, batch: Dim, tokens: Dim
 
 /** Keys of one head up to here stay in a core's second-level cache while its queries read them. */
 const NEAR_BYTES = 2 ** 21
+/** Scores up to here may all be there at once. */
+const SCORES_BYTES = 40 * 2 ** 20
 
 /**
- * Whether a step of one token is better off without the blocks that GroupQueryAttention cuts keys into: then each query is one product of a vector and a matrix, which takes half the time (9 heads of 64, 3 of
- * them keys', 512 rows: 36 instead of 71 µs; 4 heads of 256 with one key head: 57 instead of 108). Keys that every head fetches from far away anew gain nothing by it.
+ * Whether steps of one token are better off without the blocks that GroupQueryAttention cuts keys into: then each query is one product of a vector and a matrix, which takes half the time (9 heads of 64, 3 of
+ * them keys', 512 rows: 36 instead of 71 µs; 4 heads of 256 with one key head: 57 instead of 108), and several tokens as long as with blocks. Keys that every head fetches from far away anew gain nothing by it.
  */
-const isSingleStep = (tokens: Dim, [, , capacity, width]: readonly Dim[]): boolean =>
-  tokens === 1 && 4 * dimMax(capacity!) * dimMax(width!) <= NEAR_BYTES
+function isDirect([batch, heads, tokens]: Heads, [, , capacity, width]: readonly Dim[]): boolean {
+  if (tokens !== 1 && !isSym(tokens)) return false
+  const rows = dimMax(capacity!)
+  return 4 * rows * dimMax(width!) <= NEAR_BYTES && 4 * dimMax(batch) * heads * dimMax(tokens) * rows <= SCORES_BYTES
+}
 
 /**
  * GroupQueryAttention. Its present outputs, bound to the caches' memory, are written in place; otherwise they hold nothing
@@ -169,23 +174,17 @@ const attendCached: Emitter = (context, node) => {
   const type = dtypeOf(cacheK) === 'f16' ? FLOAT16 : FLOAT
   const [last, total] = lengths(context, positions, heads[0], heads[2], shapeOf(cacheK)[2]!)
   const [queries, keys, values] = [q, k, v].map((x) => tokenMajor(context, x, type)) as [Name, Name, Name]
-  const single = type === FLOAT && softcap === undefined && isSingleStep(heads[2], shapeOf(cacheK))
+  const direct = type === FLOAT && softcap === undefined && isDirect(heads, shapeOf(cacheK))
   // The kernel multiplies a vector by a matrix only where nothing else is to be done with the product.
-  const scaled = single && scale !== 1 ? context.node('Mul', [queries, context.scalar(scale, FLOAT)]) : queries
+  const scaled = direct && scale !== 1 ? context.node('Mul', [queries, context.scalar(scale, FLOAT)]) : queries
   const inputs = [scaled, keys, values, context.as(cacheK, type), context.as(cacheV, type), last, total]
   // A sink adds e^sink to the sum of a softmax: this one nothing, but where there is one no blocks are made.
-  if (single)
-    inputs.push(
-      '',
-      '',
-      '',
-      '',
-      context.once(`sinks|${heads[1]}`, () => noSinks(context, heads[1])),
-    )
+  const sinks = (): Name => context.once(`sinks|${heads[1]}`, () => noSinks(context, heads[1]))
+  if (direct) inputs.push('', '', '', '', sinks())
   const attributes = {
     num_heads: heads[1],
     kv_num_heads: headsOf(k)[1],
-    scale: float(single ? 1 : scale),
+    scale: float(direct ? 1 : scale),
     local_window_size: window,
     softcap: softcap === undefined ? undefined : float(softcap),
   }
