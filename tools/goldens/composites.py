@@ -79,6 +79,25 @@ def quantized() -> Goldens:
             multiply = lambda x, packed, *rest: x @ compute(packed, *(r.detach() for r in rest)).T
             out.add("qmatmul", multiply, x, packed, scales, *extra, attrs=attrs, name=f"{name}{label}")
             out.items[-1]["grads"] = [out.items[-1]["grads"][0]] + [None] * (2 + len(extra))
+
+    # Row i of x by the weights of its own choice, as torch.nn.functional.linear has them.
+    def chosen_products(bits):
+        def run(x, chosen, packed, scales, mins=None):
+            weights = [dequantize(bits)(packed[i], scales[i].detach(), None if mins is None else mins[i].detach()) for i in range(len(packed))]
+            rows = x.expand(-1, chosen.shape[1], -1)
+            return torch.stack([torch.stack([F.linear(rows[t, a], weights[e]) for a, e in enumerate(ids)]) for t, ids in enumerate(chosen.tolist())])
+
+        return run
+
+    for bits, own, tokens in ((4, 1, 2), (8, 2, 2), (8, 1, 9)):
+        size = 4 * bits
+        packed = ((torch.arange(3 * 3 * 2 * size) * 73 + 11) % 256).to(torch.uint8).reshape(3, 3, 2, size)
+        scales, mins = wave(3, 3, 2, scale=0.02, shift=0.05), wave(3, 3, 2, step=0.6, scale=0.3)
+        chosen = (torch.arange(2 * tokens, dtype=torch.int32).reshape(tokens, 2) * 5 + 2) % 3
+        for extra, label in (((), ""), ((mins,), " with minimums")):
+            name = f"{bits} bits, {tokens} rows{' each' if own == 2 else ''}{label}"
+            out.add("qmatmulChosen", chosen_products(bits), wave(tokens, own, 64), chosen, packed, scales, *extra, attrs={"bits": bits}, name=name)
+            out.items[-1]["grads"] = [out.items[-1]["grads"][0]] + [None] * (3 + len(extra))
     return out
 
 

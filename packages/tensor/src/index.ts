@@ -34,6 +34,7 @@ export {
   embedding,
   layerNorm,
   qmatmul,
+  qmatmulChosen,
   rmsNorm,
   rope,
   tokenLogprob,

@@ -154,6 +154,13 @@ const quantAttrs = ({ bits, block = 32 }: QuantizedWeight): Attrs => (block === 
 export const qmatmul = (x: Tensor, weight: QuantizedWeight): Tensor =>
   composite('qmatmul', [x, weight.packed, weight.scales, weight.mins], quantAttrs(weight))[0]!
 
+/**
+ * x · W[chosen]ᵀ with some of E block-quantised W for each row, as mixtures of experts have them: `weights` are packed [E, N, K/block, …], x [M, 1, K] goes through all of its row of
+ * `chosen` i32 [M, A], x [M, A, K] each through its own → [M, A, N]. Blocks of those that no row has are not read on the CPU, nor by few rows elsewhere. Differentiates by x.
+ */
+export const qmatmulChosen = (x: Tensor, weights: QuantizedWeight, chosen: Tensor): Tensor =>
+  composite('qmatmulChosen', [x, chosen, weights.packed, weights.scales, weights.mins], quantAttrs(weights))[0]!
+
 /** The f32 matrix [N, K] behind a quantised weight. */
 export const dequantize = (weight: QuantizedWeight): Tensor =>
   composite('dequantize', [weight.packed, weight.scales, weight.mins], quantAttrs(weight))[0]!

@@ -8,6 +8,7 @@ import { lossOps } from './loss.js'
 import { matmulOps } from './matmul.js'
 import { normOps } from './norm.js'
 import { optimOps } from './optim.js'
+import { chosenQuantOps } from './quant-chosen.js'
 import { quantOps } from './quant.js'
 import { ropeOps } from './rope.js'
 import type { OpRow } from './row.js'
@@ -18,6 +19,7 @@ import { topKOps } from './top-k.js'
 export const compositeOps: readonly OpRow[] = [
   ...matmulOps,
   ...quantOps,
+  ...chosenQuantOps,
   ...activationOps,
   ...softmaxOps,
   ...normOps,

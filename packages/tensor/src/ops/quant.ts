@@ -25,7 +25,7 @@ export type QuantAttrs = {
 const zeroPoint = (bits: QuantBits): number => (bits === 4 ? 8 : 128)
 /** Values that share one scale. */
 export const blockSize = ({ block = 32 }: QuantAttrs): number => block
-const blockBytes = (attrs: QuantAttrs): number => (blockSize(attrs) * attrs.bits) / 8
+export const blockBytes = (attrs: QuantAttrs): number => (blockSize(attrs) * attrs.bits) / 8
 
 /** x [..., K] · Wᵀ for a quantised W [N, K] → [..., N]. `mins` [N, K/block] are subtracted from every value of a block. */
 export const qmatmul = (x: Value, packed: Value, scales: Value, { mins, ...attrs }: QuantAttrs & { readonly mins?: Value }): Value =>
@@ -34,11 +34,12 @@ export const qmatmul = (x: Value, packed: Value, scales: Value, { mins, ...attrs
 export const dequantize = (packed: Value, scales: Value, { mins, ...attrs }: QuantAttrs & { readonly mins?: Value }): Value =>
   emit('dequantize', mins === undefined ? [packed, scales] : [packed, scales, mins], attrs)
 
-/** Checks a quantised matrix and returns its N and K. */
-function checkPacked(
+/** Checks a quantised matrix, or several of them one behind the other in `stack`, and returns its N and K. */
+export function checkPacked(
   op: string,
   inputs: readonly (TensorType | undefined)[],
   attrs: QuantAttrs,
+  stack: readonly string[] = [],
 ): readonly [rows: TensorType['shape'][number], columns: number] {
   const [packed, scales, mins] = inputs as readonly [TensorType, TensorType, TensorType | undefined]
   const { bits } = attrs
@@ -46,22 +47,20 @@ function checkPacked(
   if (bits !== 4 && bits !== 8) throw new TensorError('VALUE', `${op}: bits must be 4 or 8, got ${String(bits)}`)
   if (block !== 16 && block !== 32) throw new TensorError('VALUE', `${op}: block must be 16 or 32, got ${String(block)}`)
   checkDTypeIs(op, 'packed', packed, ['u8'], `${bits}-bit values in bytes`)
-  checkRank(op, 'packed', packed, 3, `[N, K/${block}, bytes of a block]`)
-  const [rows, blocks, bytes] = packed.shape as readonly [
+  const axes = [...stack, 'N', `K/${block}`].join(', ')
+  checkRank(op, 'packed', packed, stack.length + 3, `[${axes}, bytes of a block]`)
+  const [rows, blocks, bytes] = packed.shape.slice(stack.length) as [
     TensorType['shape'][number],
     TensorType['shape'][number],
     TensorType['shape'][number],
   ]
   if (bytes !== blockBytes(attrs) || typeof blocks !== 'number')
-    throw new TensorError(
-      'SHAPE',
-      `${op}: packed ${printShape(packed.shape)} must be [N, K/${block}, ${blockBytes(attrs)}] for ${bits} bits`,
-    )
+    throw new TensorError('SHAPE', `${op}: packed ${printShape(packed.shape)} must be [${axes}, ${blockBytes(attrs)}] for ${bits} bits`)
   checkDTypeIs(op, 'scales', scales, ['f32', 'f64'], 'scales of blocks')
-  checkShapeIs(op, 'scales', scales, [rows, blocks], 'one for each block')
+  checkShapeIs(op, 'scales', scales, packed.shape.slice(0, -1), 'one for each block')
   if (mins !== undefined) {
     checkDTypeIs(op, 'mins', mins, [scales.dtype], 'the dtype of scales')
-    checkShapeIs(op, 'mins', mins, [rows, blocks], 'one for each block')
+    checkShapeIs(op, 'mins', mins, packed.shape.slice(0, -1), 'one for each block')
   }
   return [rows, blocks * block]
 }

@@ -24,9 +24,12 @@ export interface DecoderWeights<Leaf = Tensor, Weight = Leaf> {
 /** Weights to run a decoder with, matrices whole or packed. Training wants {@link DecoderWeights}. */
 export type AnyDecoderWeights = DecoderWeights<Tensor, Matrix>
 
-/** Whether a weight may be packed: the matrices of linear layers, and the table of tokens. */
+/** Whether a weight may be packed: the matrices of linear layers and of experts, and the table of tokens. */
 export const isPackable = (name: string, shape: readonly unknown[]): boolean =>
-  shape.length === 2 && name.endsWith('.weight') && name !== 'positions.weight' && !/\.(router|sharedGate)\./.test(name)
+  (shape.length === 2 || shape.length === 3) &&
+  name.endsWith('.weight') &&
+  name !== 'positions.weight' &&
+  !/\.(router|sharedGate)\./.test(name)
 
 /** What one weight is: its shape and how it starts. */
 export class WeightSpec {
@@ -147,7 +150,7 @@ export const layoutsOf =
   (named: ReadonlyMap<string, Tensor>) =>
   (name: string, shape: readonly number[]): (NonNullable<ReturnType<typeof layoutOf>> & { readonly hasMins: boolean }) | undefined => {
     const packed = named.get(`${name}.packed`)
-    const layout = packed === undefined ? undefined : layoutOf(packed.shape as readonly number[], shape[1]!)
+    const layout = packed === undefined ? undefined : layoutOf(packed.shape as readonly number[], shape.at(-1)!)
     return layout === undefined ? undefined : { ...layout, hasMins: named.has(`${name}.mins`) }
   }
 
@@ -157,21 +160,23 @@ function isPartOfPacked(name: string, specs: ReadonlyMap<string, WeightSpec>, gi
   return whole !== undefined && specs.has(whole) && given.has(`${whole}.packed`)
 }
 
-function checkPacked(name: string, given: ReadonlyMap<string, Tensor>, [rows, columns]: readonly number[]): void {
+function checkPacked(name: string, given: ReadonlyMap<string, Tensor>, shape: readonly number[]): void {
   const packed = given.get(`${name}.packed`)!
-  const layout = layoutOf(packed.shape as readonly number[], columns!)
-  if (packed.rank !== 3 || packed.shape[0] !== rows || layout === undefined || packed.dtype !== 'u8')
+  const [lead, columns] = [shape.slice(0, -1), shape.at(-1)!]
+  const hasLead = ({ shape: own }: Tensor): boolean => lead.every((size, axis) => own[axis] === size)
+  const layout = layoutOf(packed.shape as readonly number[], columns)
+  if (packed.rank !== shape.length + 1 || !hasLead(packed) || layout === undefined || packed.dtype !== 'u8')
     throw new TransformerError(
       'WEIGHTS',
-      `weight '${name}' is packed as ${packed.dtype} ${describeShape(packed)}; the configuration calls for [${rows}, ${columns}], which is u8 [${rows}, ${columns}/block, block · bits/8] for blocks of 16 or 32 and 4 or 8 bits`,
+      `weight '${name}' is packed as ${packed.dtype} ${describeShape(packed)}; the configuration calls for [${shape.join(', ')}], which is u8 [${lead.join(', ')}, ${columns}/block, block · bits/8] for blocks of 16 or 32 and 4 or 8 bits`,
     )
   for (const part of ['scales', 'mins']) {
     const own = given.get(`${name}.${part}`)
     if (own === undefined && part === 'mins') continue
-    if (own === undefined || own.dtype !== 'f32' || own.rank !== 2 || own.shape[0] !== rows || own.shape[1] !== columns! / layout.block)
+    if (own?.dtype !== 'f32' || own.rank !== shape.length || !hasLead(own) || own.shape.at(-1) !== columns / layout.block)
       throw new TransformerError(
         'WEIGHTS',
-        `weight '${name}.${part}' is ${own === undefined ? 'missing' : `${own.dtype} ${describeShape(own)}`}; expected f32 [${rows}, ${columns! / layout.block}], one for each block`,
+        `weight '${name}.${part}' is ${own === undefined ? 'missing' : `${own.dtype} ${describeShape(own)}`}; expected f32 [${[...lead, columns / layout.block].join(', ')}], one for each block`,
       )
   }
 }

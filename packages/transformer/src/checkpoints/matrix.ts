@@ -36,7 +36,7 @@ export function checkWeightType(type: WeightType): void {
 function layoutIn(file: Tensors, source: WeightSource, shape: readonly number[], type: WeightType): QuantizedLayout | undefined {
   if (type === 'f32') return undefined
   if (type === 'auto') return isGguf(file) && isPlain(source) ? file.layout(source.names[0]!) : undefined
-  return shape.length === 2 && shape[1]! % 32 === 0 ? { bits: type === 'q8' ? 8 : 4, block: 32, hasMins: false } : undefined
+  return shape.at(-1)! % 32 === 0 ? { bits: type === 'q8' ? 8 : 4, block: 32, hasMins: false } : undefined
 }
 
 /** How the weights of a model are going to be packed, for `modelMemory`. */
@@ -59,8 +59,12 @@ export function matrixReader(file: Tensors): (source: WeightSource, shape: reado
     if (layout !== undefined && type === 'auto') return packedOf(someRows(await quantized(source.names[0]!), source.rows))
     if (layout === undefined && isPlain(source) && source.rows === undefined)
       return tensorOf({ ...(await stored(source.names[0]!)), shape })
+    const packing = type === 'q8' ? 'Q8_0' : 'Q4_0'
+    // One of several experts at a time.
+    if (layout !== undefined && source.names.length > 1)
+      return packedOf(stacked(await eachOf(source.names, async (name) => quantizeMatrix(packing, await numbers(name), shape.slice(1)))))
     const values = await assembled(source, shape, numbers)
-    if (layout !== undefined) return packedOf(quantizeMatrix(type === 'q8' ? 'Q8_0' : 'Q4_0', values, shape as readonly [number, number]))
+    if (layout !== undefined) return packedOf(quantizeMatrix(packing, values, shape))
     return tensorOf({ bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength), dtype: 'f32', shape })
   }
 }
@@ -92,6 +96,30 @@ function someRows(matrix: StoredQuantized, rows: WeightSource['rows']): StoredQu
   })
   const { packed, scales, mins } = matrix
   return { ...matrix, packed: some(packed), scales: some(scales), ...(mins === undefined ? {} : { mins: some(mins) }) }
+}
+
+async function eachOf<T>(names: readonly string[], read: (name: string) => Promise<T>): Promise<T[]> {
+  const all: T[] = []
+  for (const name of names) all.push(await read(name))
+  return all
+}
+
+/** Matrices of one shape as one with an axis more. */
+function stacked(matrices: readonly StoredQuantized[]): StoredQuantized {
+  const together = (pick: (matrix: StoredQuantized) => StoredTensor): StoredTensor => {
+    const { dtype, shape, bytes: first } = pick(matrices[0]!)
+    const bytes = new Uint8Array(first.byteLength * matrices.length)
+    for (const [i, matrix] of matrices.entries()) bytes.set(pick(matrix).bytes, i * first.byteLength)
+    return { dtype, shape: [matrices.length, ...shape], bytes }
+  }
+  const [{ bits, block, mins }] = matrices as readonly [StoredQuantized]
+  return {
+    bits,
+    block,
+    packed: together(({ packed }) => packed),
+    scales: together(({ scales }) => scales),
+    ...(mins === undefined ? {} : { mins: together((matrix) => matrix.mins!) }),
+  }
 }
 
 const isGguf = (file: Tensors): file is GgufFile => 'layout' in file && 'quantized' in file

@@ -38,14 +38,14 @@ export async function quantize(model: LoadedModel | QuantizedModel, options: Qua
   const config = checkConfig(model.config)
   const weights: AnyDecoderWeights = model.weights
   checkWeights(weights, config)
-  const wanted = [...namedWeights(weights)].filter(([name, { shape }]) => isPackable(name, shape) && (shape[1] as number) % 32 === 0)
+  const wanted = [...namedWeights(weights)].filter(([name, { shape }]) => isPackable(name, shape) && (shape.at(-1) as number) % 32 === 0)
   const packed = new Map<string, Matrix>()
   const all = (): AnyDecoderWeights => mapWeights<Tensor, Matrix>(weights, (leaf, name) => packed.get(name) ?? leaf) as AnyDecoderWeights
   try {
     for (const [name, matrix] of wanted) {
       throwIfAborted(signal, 'Quantising')
       const values = (await matrix.cast('f32').data()) as Float32Array
-      packed.set(name, packedOf(quantizeMatrix(types[type], values, matrix.shape as readonly [number, number])))
+      packed.set(name, packedOf(quantizeMatrix(types[type], values, matrix.shape as readonly number[])))
       matrix.dispose()
       onProgress?.(packed.size, wanted.length)
     }

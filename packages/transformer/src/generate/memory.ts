@@ -29,7 +29,7 @@ export interface ModelMemoryOptions {
 export const packedLayout =
   (bits: 4 | 8, options: { readonly hasMins?: boolean } = {}): NonNullable<ModelMemoryOptions['layout']> =>
   (name, shape) =>
-    isPackable(name, shape) && shape[1]! % 32 === 0 ? { bits, block: 32, hasMins: options.hasMins ?? false } : undefined
+    isPackable(name, shape) && shape.at(-1)! % 32 === 0 ? { bits, block: 32, hasMins: options.hasMins ?? false } : undefined
 
 /** Bytes of every tensor that a model keeps. What programs need while they run comes on top. */
 export interface ModelMemory {
@@ -46,7 +46,7 @@ export function modelMemory(config: DecoderConfig, options: ModelMemoryOptions =
   const weights = [...namedWeights(weightSpecs(config))].flatMap(([name, { shape }]) => {
     const layout = options.layout?.(name, shape)
     if (layout === undefined) return [{ name, bytes: bytesOf(...shape) }]
-    const [scales, packed] = [bytesOf(shape[0]!, shape[1]! / layout.block), (shape[0]! * shape[1]! * layout.bits) / 8]
+    const [scales, packed] = [bytesOf(...shape) / layout.block, (bytesOf(...shape) * layout.bits) / 32]
     return [
       { name: `${name}.packed`, bytes: packed },
       { name: `${name}.scales`, bytes: scales },

@@ -3,7 +3,8 @@ import { TransformerError } from '../errors.js'
 
 /**
  * A matrix [rows, columns] whose weights share scales in blocks, kept so. Bits and blocks are those of {@link QuantizedWeight} and follow from the shapes:
- * packed u8 [rows, columns/block, block · bits/8], scales f32 [rows, columns/block] and, for types that have them, minimums, which are subtracted.
+ * packed u8 [rows, columns/block, block · bits/8], scales f32 [rows, columns/block] and, for types that have them, minimums, which are subtracted. Of the matrices of several experts in one, the number of experts
+ * stands before the rows.
  */
 export interface PackedMatrix<Leaf = Tensor> {
   readonly packed: Leaf
@@ -27,11 +28,9 @@ export function quantizedWeight(matrix: PackedMatrix, columns: number): Quantize
   return { ...matrix, ...layout }
 }
 
-/** Bits and block of packed values [rows, blocks, bytes]; undefined where there are none such. */
-export function layoutOf(
-  [, blocks, bytes]: readonly (number | undefined)[],
-  columns: number,
-): { readonly bits: 4 | 8; readonly block: 16 | 32 } | undefined {
+/** Bits and block of packed values [..., blocks, bytes]; undefined where there are none such. */
+export function layoutOf(shape: readonly number[], columns: number): { readonly bits: 4 | 8; readonly block: 16 | 32 } | undefined {
+  const [blocks, bytes] = shape.slice(-2)
   const block = columns / (blocks ?? 0)
   const bits = (8 * (bytes ?? 0)) / block
   return (block === 16 || block === 32) && (bits === 4 || bits === 8) ? { bits, block } : undefined

@@ -6,7 +6,7 @@ import { asSource, readExactly, type ByteSource, type ByteSourceLike } from '../
 import { disposeAll, makeTensorFile, type Located, type OpenOptions, type Tensors } from '../tensor-file.js'
 import { blockDecoders } from './blocks.js'
 import { MoreNeeded, parseGgufHeader, type GgufHeader, type GgufType, type GgufValue } from './header.js'
-import { layoutOf, packBlocks, type QuantizedLayout, type StoredQuantized } from './repack.js'
+import { isMatrix, layoutOf, packBlocks, type QuantizedLayout, type StoredQuantized } from './repack.js'
 import { blockTypes } from './types.js'
 
 /** A GGUF file, or several that are one model. Shapes are as everywhere here, the size that runs fastest last. */
@@ -122,13 +122,13 @@ function makeFile(opened: readonly Opened[], label: string): GgufFile {
     ...file,
     layout(name) {
       const { dtype, shape } = file.info(name)
-      return shape.length === 2 ? layoutOf(dtype) : undefined
+      return isMatrix(shape) ? layoutOf(dtype) : undefined
     },
     async quantized(name) {
       const { dtype, shape } = file.info(name)
       const what = `${label}: tensor ${show(name)}`
       // Refused before it is read.
-      if (shape.length !== 2 || layoutOf(dtype) === undefined) return packBlocks(dtype, new Uint8Array(), shape, what)
+      if (!isMatrix(shape) || layoutOf(dtype) === undefined) return packBlocks(dtype, new Uint8Array(), shape, what)
       return packBlocks(dtype, await file.bytes(name), shape, what)
     },
   }

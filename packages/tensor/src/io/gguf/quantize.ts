@@ -44,17 +44,13 @@ export function quantizeBlocks(type: QuantizedType, values: Float32Array): Uint8
   return out
 }
 
-/** A float matrix [rows, columns] in blocks, as `qmatmul` takes it. @throws TensorError as {@link quantizeBlocks} */
-export function quantizeMatrix(
-  type: QuantizedType,
-  values: Float32Array,
-  shape: readonly [rows: number, columns: number],
-): StoredQuantized {
-  const [rows, columns] = shape
-  if (values.length !== rows * columns || columns % BLOCK !== 0)
+/** A float matrix [rows, columns] in blocks, as `qmatmul` takes it, or several in one [count, rows, columns]. @throws TensorError as {@link quantizeBlocks} */
+export function quantizeMatrix(type: QuantizedType, values: Float32Array, shape: readonly number[]): StoredQuantized {
+  const size = shape.reduce((a, b) => a * b, 1)
+  if (values.length !== size || shape.at(-1)! % BLOCK !== 0)
     throw new TensorError(
       'VALUE',
-      `quantizeMatrix: ${values.length} values and the shape [${rows}, ${columns}]; expected rows of a multiple of ${BLOCK}`,
+      `quantizeMatrix: ${values.length} values and the shape [${shape.join(', ')}]; expected rows of a multiple of ${BLOCK}`,
     )
   return packBlocks(type, quantizeBlocks(type, values), shape)
 }

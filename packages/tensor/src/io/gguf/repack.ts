@@ -17,7 +17,7 @@ export interface QuantizedLayout {
   readonly hasMins: boolean
 }
 
-/** A quantised matrix as bytes: packed u8 [N, K/block, block · bits/8], scales and minimums f32 [N, K/block]. */
+/** A quantised matrix as bytes: packed u8 [N, K/block, block · bits/8], scales and minimums f32 [N, K/block]; of several in one, E before N. */
 export interface StoredQuantized {
   readonly bits: 4 | 8
   readonly block: 16 | 32
@@ -60,22 +60,25 @@ export function layoutOf(type: string): QuantizedLayout | undefined {
   return found === undefined ? undefined : { bits: found.bits, block: found.block, hasMins: found.hasMins }
 }
 
-/** A matrix of a file's blocks as `qmatmul` takes it. @throws TensorError DTYPE for types that {@link layoutOf} has none for, and matrices alone */
+/** Whether a tensor of this shape is a matrix, or several in one as experts have them. */
+export const isMatrix = (shape: readonly number[]): boolean => shape.length === 2 || shape.length === 3
+
+/** A matrix of a file's blocks as `qmatmul` takes it, or several. @throws TensorError DTYPE for types that {@link layoutOf} has none for, and matrices alone */
 export function packBlocks(type: string, bytes: Uint8Array, shape: readonly number[], what = 'packBlocks'): StoredQuantized {
   const how = repackings.get(type)
-  if (how === undefined || shape.length !== 2)
+  if (how === undefined || !isMatrix(shape))
     throw new TensorError(
       'DTYPE',
       `${what} is ${type} [${shape.join(', ')}]; matrices of ${[...repackings.keys()].join(', ')} are read in blocks`,
     )
-  const [rows, columns] = shape as readonly [number, number]
+  const [lead, columns] = [shape.slice(0, -1), shape.at(-1)!]
   const { packed, scales, mins } = repack(how, blockTypes.get(type)!, bytes)
   const blocks = columns / how.block
-  const floats = (values: Float32Array): StoredTensor => ({ dtype: 'f32', shape: [rows, blocks], bytes: new Uint8Array(values.buffer) })
+  const floats = (values: Float32Array): StoredTensor => ({ dtype: 'f32', shape: [...lead, blocks], bytes: new Uint8Array(values.buffer) })
   return {
     bits: how.bits,
     block: how.block,
-    packed: { dtype: 'u8', shape: [rows, blocks, (how.block * how.bits) / 8], bytes: packed },
+    packed: { dtype: 'u8', shape: [...lead, blocks, (how.block * how.bits) / 8], bytes: packed },
     scales: floats(scales),
     ...(mins === undefined ? {} : { mins: floats(mins) }),
   }

@@ -18,19 +18,19 @@ export function withExternalData(
   bytesOf: (input: number) => Uint8Array,
 ): { readonly bytes: Uint8Array; readonly files: readonly ExternalFile[] } {
   if (model.initializers.length === 0) return { bytes: model.bytes, files: [] }
-  const inputs = new Map(model.initializers.map(({ name, input }) => [name, input]))
+  const initializers = new Map(model.initializers.map((initializer) => [initializer.name, initializer]))
   const files: ExternalFile[] = []
   const message = decodeMessage('ModelProto', model.bytes)
   const initializer = (message.graph?.initializer ?? []).map((tensor) => {
-    const input = inputs.get(tensor.name ?? '')
-    if (input === undefined) return tensor
+    const found = initializers.get(tensor.name ?? '')
+    if (found === undefined) return tensor
     const { name, dims, dataType } = tensor
     const common = {
       ...(name === undefined ? {} : { name }),
       ...(dims === undefined ? {} : { dims }),
       ...(dataType === undefined ? {} : { dataType }),
     }
-    const data = bytesOf(input)
+    const data = bytesOf(found.input).subarray(found.offset, found.offset + found.bytes)
     if (data.byteLength < embedBelow) return { ...common, rawData: data }
     files.push({ path: name!, data })
     return {

@@ -44,6 +44,8 @@ export interface ProgramFacts {
   /** Whether anything reads the value. */
   readonly isUsed: (value: Value) => boolean
   readonly isInitializer: (value: Value) => boolean
+  /** One of the slices of a frozen weight along its first axis, as a constant of its own. */
+  readonly partOf: (value: Value, index: number) => Name
   readonly isAliased: (value: Value) => boolean
 }
 
@@ -67,6 +69,11 @@ export class EmitContext {
   /** Whether a value is a constant of the model: a frozen weight emitted as initializer. */
   isInitializer(value: Value): boolean {
     return this.facts.isInitializer(value)
+  }
+
+  /** Slice `index` of such a constant along its first axis, which stays where it lies. */
+  partOf(value: Value, index: number): Name {
+    return this.facts.partOf(value, index)
   }
 
   /** Whether an output is written into an input's memory. */

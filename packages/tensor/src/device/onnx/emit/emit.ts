@@ -3,7 +3,7 @@ import type { Program } from '../../../compile/program.js'
 import { byteSize, type DType } from '../../../dtype.js'
 import { TensorError } from '../../../errors.js'
 import { rowOf } from '../../../graph/build.js'
-import { sameValue, typeOf, type Attrs, type Node, type TensorType } from '../../../graph/node.js'
+import { sameValue, typeOf, type Attrs, type Node, type TensorType, type Value } from '../../../graph/node.js'
 import { topological, ValueMap } from '../../../graph/walk.js'
 import { elementCount, isSym, type Sym } from '../../../shape.js'
 import { elementTypeOf } from '../element-type.js'
@@ -19,7 +19,7 @@ import { matmulEmitters } from './matmul.js'
 import type { Name } from './model-builder.js'
 import { movementEmitters } from './movement.js'
 import { normEmitters } from './norm.js'
-import { hasConstantWeights, quantisedProduct } from './quant.js'
+import { chosenProducts, hasConstantWeights, quantisedProduct } from './quant.js'
 import { reduceEmitters } from './reduce.js'
 import { slicingEmitters } from './slicing.js'
 import { supportsTypes } from './support.js'
@@ -35,9 +35,18 @@ export interface EmittedModel {
   /** int64 [1] inputs that carry the values of symbols. */
   readonly symbolInputs: readonly { readonly name: string; readonly symbol: Sym }[]
   /** Frozen inputs declared as external initializers, whose OrtValues the runtime supplies. */
-  readonly initializers: readonly { readonly name: string; readonly input: number }[]
+  readonly initializers: readonly EmittedInitializer[]
   /** ONNX node name → our op, for profiles. */
   readonly nodeOps: ReadonlyMap<string, string>
+}
+
+export interface EmittedInitializer {
+  readonly name: string
+  readonly input: number
+  /** Where it lies in the input's memory: all of it, or a slice along its first axis. */
+  readonly offset: number
+  readonly bytes: number
+  readonly shape: readonly number[]
 }
 
 export interface EmitOptions {
@@ -59,6 +68,7 @@ const emitters: EmitterTable = {
   ...attentionEmitters,
   ...trainingEmitters,
   qmatmul,
+  qmatmulChosen,
 }
 
 /**
@@ -80,11 +90,27 @@ export function emitModel(program: Program, options: EmitOptions): EmittedModel 
     // Nodes that an emitter decomposed are not in the program: taken as read.
     isUsed: (value) => used.get(value) ?? true,
     isInitializer: ({ node }) => frozen.has(node),
+    partOf: (value, part) => partOf(value, part),
     isAliased: (value) => program.outputs.some((output) => output.alias !== undefined && sameValue(output.value, value)),
   })
   const { builder } = context
 
-  const initializers: { name: string; input: number }[] = []
+  const initializers: EmittedInitializer[] = []
+  const declare = (name: Name, input: number, part?: number): void => {
+    const { dtype, shape } = program.inputs[input]!
+    const dims = (part === undefined ? shape : shape.slice(1)) as readonly number[]
+    const bytes = elementCount(dims) * byteSize(dtype)
+    builder.externalInitializer(name, elementTypeOf(dtype), dims, bytes)
+    initializers.push({ name, input, offset: (part ?? 0) * bytes, bytes, shape: dims })
+  }
+  const partOf = (value: Value, part: number): Name => {
+    const input = program.inputs.findIndex((one) => sameValue(one.value, value))
+    return context.once(`part|${input}|${part}`, () => {
+      const name = `weight_${input}_${part}`
+      declare(name, input, part)
+      return name
+    })
+  }
   const inputNames = program.inputs.map((input, i): string | undefined => {
     if (used.get(input.value) !== true) return undefined
     const type = elementTypeOf(input.dtype)
@@ -95,8 +121,7 @@ export function emitModel(program: Program, options: EmitOptions): EmittedModel 
       builder.input(name, type, input.shape)
       return name
     }
-    builder.externalInitializer(name, type, input.shape as readonly number[], elementCount(input.shape) * byteSize(input.dtype))
-    initializers.push({ name, input: i })
+    declare(name, i)
     return undefined
   })
 
@@ -123,12 +148,13 @@ export function emitModel(program: Program, options: EmitOptions): EmittedModel 
       alias === undefined || inputNames[alias] === undefined ? [] : [{ input: inputNames[alias], output: outputNames[i]! }],
     ),
   )
+  const kept = builder.initializerNames()
   return {
     bytes: builder.finish(),
     inputNames,
     outputNames,
     symbolInputs: [...context.symbolInputs].map(([symbol, name]) => ({ name, symbol })),
-    initializers,
+    initializers: initializers.filter(({ name }) => kept.has(name)),
     nodeOps: builder.nodeOps,
   }
 }
@@ -155,6 +181,10 @@ function decomposed(context: EmitContext, node: Node): readonly Output[] {
 /** Which form is faster depends on where the weights live, which only the program knows. */
 function qmatmul(context: EmitContext, node: Node): readonly Output[] {
   return hasConstantWeights(context, node) ? [quantisedProduct(context, node)] : decomposed(context, node)
+}
+
+function qmatmulChosen(context: EmitContext, node: Node): readonly Output[] {
+  return hasConstantWeights(context, node, 2) ? [chosenProducts(context, node)] : decomposed(context, node)
 }
 
 /** Whether an op can be emitted at these types; composites for which it cannot are decomposed. */

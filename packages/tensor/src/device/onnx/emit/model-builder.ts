@@ -54,7 +54,7 @@ const utf8 = new TextEncoder()
 export class ModelBuilder {
   readonly nodes: MutableNode[] = []
   readonly nodeOps = new Map<string, string>()
-  private readonly initializers: TensorProto[] = []
+  private initializers: TensorProto[] = []
   private readonly inputs: ValueInfoProto[] = []
   private readonly outputs: ValueInfoProto[] = []
   private readonly constants = new Map<string, Name>()
@@ -169,7 +169,12 @@ export class ModelBuilder {
     this.nodes.splice(0, this.nodes.length, ...sorted)
   }
 
-  /** Drops nodes whose results nothing needs: what an emitter found a shorter way round. */
+  /** Names of the constants that there are. */
+  initializerNames(): ReadonlySet<Name> {
+    return new Set(this.initializers.map(({ name }) => name!))
+  }
+
+  /** Drops nodes whose results nothing needs: what an emitter found a shorter way round. And constants that none of the others reads. */
   removeUnused(): void {
     const needed = new Set<Name>(this.outputs.map(({ name }) => name!))
     const kept: MutableNode[] = []
@@ -182,6 +187,7 @@ export class ModelBuilder {
       for (const name of node.input) needed.add(name)
     }
     this.nodes.splice(0, this.nodes.length, ...kept.reverse())
+    this.initializers = this.initializers.filter(({ name }) => needed.has(name!))
   }
 
   /** The model as bytes. */

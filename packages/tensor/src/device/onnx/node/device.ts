@@ -327,12 +327,11 @@ export class OnnxDevice implements Device {
 
   private frozenInputs(program: Program, model: EmittedModel): FrozenInput[] {
     const frozen: FrozenInput[] = []
-    for (const { name, input } of model.initializers) {
-      const { frozen: buffer, dtype, shape } = program.inputs[input]!
+    for (const { name, input, offset, bytes, shape } of model.initializers) {
+      const { frozen: buffer, dtype } = program.inputs[input]!
       if (buffer === undefined) throw new TensorError('DEVICE', `input ${input} became an initializer but has no frozen buffer`)
       const block = this.blockOf(buffer)
-      const dims = shape as readonly number[]
-      frozen.push({ name, block, value: this.pool.createValue(block.address, buffer.bytes, elementTypeOf(dtype), dims) })
+      frozen.push({ name, block, value: this.pool.createValue(block.address + offset, bytes, elementTypeOf(dtype), shape) })
     }
     return frozen
   }

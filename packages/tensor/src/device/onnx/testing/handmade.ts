@@ -1,9 +1,9 @@
 /** Models written by hand, so that the runtimes are tested apart from the emitter. */
 import type { Program, ProgramInput, ProgramOutput } from '../../../compile/program.js'
-import type { DType } from '../../../dtype.js'
+import { byteSize, type DType } from '../../../dtype.js'
 import { makeNode } from '../../../graph/build.js'
 import type { TensorType } from '../../../graph/node.js'
-import { isSym, type Shape, type Sym } from '../../../shape.js'
+import { elementCount, isSym, type Shape, type Sym } from '../../../shape.js'
 import type { DeviceBuffer } from '../../device.js'
 import { elementTypeOf, int64ElementType } from '../element-type.js'
 import type { EmittedModel } from '../emit/emit.js'
@@ -105,7 +105,13 @@ export function handmade(spec: Handmade): { readonly program: Program; readonly 
     inputNames: spec.inputs.map(({ name, frozen, unused }) => (frozen !== undefined || unused === true ? undefined : name)),
     outputNames: spec.outputs.map(({ name }) => name),
     symbolInputs,
-    initializers: weights.map(({ name, index }) => ({ name, input: index })),
+    initializers: weights.map(({ name, index, shape, dtype = 'f32' }) => ({
+      name,
+      input: index,
+      offset: 0,
+      bytes: elementCount(shape) * byteSize(dtype),
+      shape: shape as readonly number[],
+    })),
     nodeOps: new Map(spec.nodes.filter(({ name }) => name !== undefined).map(({ name, op }) => [name!, op.toLowerCase()])),
   }
   return { program, model }
