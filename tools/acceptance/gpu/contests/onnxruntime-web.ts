@@ -87,7 +87,7 @@ class Model {
         inputNames: this.inputs.map(({ name }) => name),
         outputNames: [output],
         symbolInputs: [],
-        initializers: this.weights.map(({ name }, input) => ({ name, input })),
+        initializers: this.weights.map(({ name, data }, input) => ({ name, input, offset: 0, bytes: data.byteLength, shape: [] })),
         nodeOps: this.builder.nodeOps,
       },
       (i) => new Uint8Array(this.weights[i]!.data.buffer),
