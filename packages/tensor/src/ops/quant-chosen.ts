@@ -1,6 +1,5 @@
 /** Products with some of several block-quantised weights, as mixtures of experts have them. */
 import { TensorError } from '../errors.js'
-import { emit } from '../graph/build.js'
 import { dtypeOf, shapeOf, type Value } from '../graph/node.js'
 import { concat, constant, eq, expand, gather, like, max, min, reshape, slice, where } from '../graph/primitives.js'
 import { printShape, type Dim, type Shape } from '../shape.js'
@@ -9,18 +8,10 @@ import { blockBytes, blockSize, checkPacked, qmatmul, type QuantAttrs, type Quan
 import { defineOp, type OpRow, type Sample } from './row.js'
 import { checkCount, checkRank, describe, given, knownLast, narrow, widen } from './wide.js'
 
-/** The weights that each row has of E, packed [E, N, K/block, bytes]: x [M, 1 or A, K], chosen [M, A] → [M, A, N]. */
-export const qmatmulChosen = (
-  x: Value,
-  chosen: Value,
-  packed: Value,
-  scales: Value,
-  { mins, ...attrs }: QuantAttrs & { readonly mins?: Value },
-): Value => emit('qmatmulChosen', mins === undefined ? [x, chosen, packed, scales] : [x, chosen, packed, scales, mins], attrs)
-
 /** Up to so many products each read the blocks of their own weight alone; more go through all of them. */
 const MOST_READ_ALONE = 16
 
+/** x [M, 1 or A, K] by the weights that `chosen` i32 [M, A] names of those packed [E, N, K/block, bytes] → [M, A, N]. */
 const qmatmulChosenOp = defineOp<QuantAttrs>({
   name: 'qmatmulChosen',
   kind: 'composite',
