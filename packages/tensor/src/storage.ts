@@ -178,6 +178,12 @@ export class Storage {
       // Planning needs no values; whatever computes would compute with garbage.
       if (device.name !== 'null') this.refuseDeclared()
     }
+    const kept = this.currentRole === 'frozen' && this.waiting !== undefined ? device.keep?.(this.waiting) : undefined
+    if (kept !== undefined) {
+      this.hold(kept)
+      this.waiting = undefined
+      return kept
+    }
     const buffer = device.alloc(elementCount(this.type.shape) * byteSize(this.type.dtype))
     try {
       if (this.waiting !== undefined && this.waiting.byteLength > 0) device.write(buffer, this.waiting)

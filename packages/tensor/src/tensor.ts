@@ -384,9 +384,14 @@ export class Tensor extends ElementwiseTensor {
   /**
    * Declares the values constant: devices may keep packed copies (quantised and prepacked weights), writes and donation
    * are refused. Programs compiled for the tensor are compiled for these very values.
+   *
+   * With a device the values go there now rather than when the first program reads them, so bytes that waited for it can be collected. A device may have
+   * memory of another kind for what stays as it is. Errors: DEVICE where the tensor is on another.
    */
-  freeze(): this {
-    return this.setRole('freeze', 'frozen')
+  freeze(options: { readonly device?: Device } = {}): this {
+    this.setRole('freeze', 'frozen')
+    if (options.device !== undefined) this.storage!.on(options.device)
+    return this
   }
   /** Takes a freeze back; programs that packed the values are not used for it again. */
   unfreeze(): this {

@@ -107,6 +107,8 @@ export interface Device {
   /** Whether the device runs the op itself; otherwise the compiler decomposes it. */
   supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean
   alloc(bytes: number): DeviceBuffer
+  /** A buffer with values that will not change, in memory that suits such better than what `alloc` gives; undefined where there is none. */
+  keep?(bytes: Uint8Array): DeviceBuffer | undefined
   /** Frees after the runs that were queued so far. Freeing twice is an error. */
   free(buffer: DeviceBuffer): void
   /** Copies storage bytes into the buffer, ordered after the runs queued so far. */

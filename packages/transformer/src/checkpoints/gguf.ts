@@ -1,5 +1,5 @@
 /** Models in GGUF, as llama.cpp has them. */
-import type { GgufFile, GgufValue } from '@tesserae/tensor'
+import type { Device, GgufFile, GgufValue } from '@tesserae/tensor'
 import { checkConfig, type DecoderConfig } from '../architectures/config.js'
 import { TransformerError } from '../errors.js'
 import { families } from './families/all.js'
@@ -40,13 +40,17 @@ export async function readGgufConfig(file: GgufFile, label: string): Promise<Dec
 }
 
 /** Reads a model out of a GGUF file, its matrices in a type: by default as the file has them. Errors: OPTION, CHECKPOINT, CONFIG; FILE, IO and DTYPE of the reader. */
-export async function readGgufModel(file: GgufFile, label = 'GGUF', options: { readonly dtype?: WeightType } = {}): Promise<GgufModel> {
+export async function readGgufModel(
+  file: GgufFile,
+  label = 'GGUF',
+  options: { readonly dtype?: WeightType; readonly freezeOn?: Device } = {},
+): Promise<GgufModel> {
   const { dtype = 'auto' } = options
   checkWeightType(dtype)
   const config = await readGgufConfig(file, label)
   return {
     config,
-    weights: await readPackedRecord(file, config, label, { names: ggufNames(config, file.has), type: dtype }),
+    weights: await readPackedRecord(file, config, label, { names: ggufNames(config, file.has), type: dtype, device: options.freezeOn }),
     metadata: file.metadata,
   }
 }

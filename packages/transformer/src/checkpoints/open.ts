@@ -36,6 +36,12 @@ export interface LoadedCheckpoint<Weights extends AnyDecoderWeights = DecoderWei
   readonly metadata?: ReadonlyMap<string, GgufValue>
 }
 
+interface ReadWeightsOptions extends LoadCheckpointOptions {
+  readonly dtype: WeightType
+  /** Each weight is frozen and goes there when it has been read, so that they are never in memory twice. */
+  readonly freezeOn?: Device
+}
+
 /** A checkpoint whose header and configuration were read and checked. */
 export interface OpenCheckpoint {
   readonly format: 'safetensors' | 'gguf' | 'llama2.c'
@@ -49,7 +55,7 @@ export interface OpenCheckpoint {
   tensors(): Promise<Tensors | undefined>
   /** What it takes with weights in a type, as far as that can be told. */
   memory(options: { readonly dtype: WeightType; readonly capacity?: number }): Promise<ModelMemory>
-  readWeights(options: LoadCheckpointOptions & { readonly dtype: WeightType }): Promise<AnyDecoderWeights>
+  readWeights(options: ReadWeightsOptions): Promise<AnyDecoderWeights>
   dispose(): Promise<void>
 }
 
@@ -137,7 +143,11 @@ async function openFolder(files: CheckpointFiles, entry: string | undefined): Pr
     memory: async (options) => decodedMemory(config, options),
     async readWeights(options) {
       const file = watched(await tensors(), options)
-      return readPackedRecord(file, config, files.label, { names: family?.names(config, file.has), type: options.dtype })
+      return readPackedRecord(file, config, files.label, {
+        names: family?.names(config, file.has),
+        type: options.dtype,
+        device: options.freezeOn,
+      })
     },
     dispose: async () => (await opened?.catch(() => undefined))?.dispose(),
   }

@@ -1,5 +1,5 @@
 /** Records of weights as named tensors of a safetensors file, and back. */
-import { type TensorEntry, type Tensors } from '@tesserae/tensor'
+import type { Device, Tensor, TensorEntry, Tensors } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { checkConfig } from '../architectures/config.js'
 import {
@@ -38,14 +38,18 @@ export const readRecord = async (file: Tensors, config: DecoderConfig, label: st
   (await readPackedRecord(file, config, label, { type: 'f32', ...(names === undefined ? {} : { names }) })) as DecoderWeights
 
 /**
- * The weights of a configuration out of a file, matrices in a type. Names and shapes are checked before anything is read, and tensors are read one by one. Errors: CHECKPOINT, naming the tensor; FILE, IO and DTYPE
+ * The weights of a configuration out of a file, matrices in a type, and with a device frozen and there. Names and shapes are checked before anything is read, and tensors are read one by one. Errors: CHECKPOINT, naming the tensor; FILE, IO and DTYPE
  * of the reader.
  */
 export async function readPackedRecord(
   file: Tensors,
   config: DecoderConfig,
   label: string,
-  { names = ownNames(), type }: { readonly names?: RecordNames | undefined; readonly type: WeightType },
+  {
+    names = ownNames(),
+    type,
+    device,
+  }: { readonly names?: RecordNames | undefined; readonly type: WeightType; readonly device?: Device | undefined },
 ): Promise<AnyDecoderWeights> {
   const specs = weightSpecs(config)
   const wanted = new Map<string, Wanted>()
@@ -54,8 +58,11 @@ export async function readPackedRecord(
   const read = new Map<string, Matrix>()
   try {
     const matrix = matrixReader(file)
-    for (const [weight, { shape, source }] of wanted)
-      read.set(weight, await matrix(source, shape, isPackable(weight, shape) ? type : 'f32'))
+    for (const [weight, { shape, source }] of wanted) {
+      const one = await matrix(source, shape, isPackable(weight, shape) ? type : 'f32')
+      read.set(weight, one)
+      if (device !== undefined) for (const part of isPacked(one) ? Object.values(one) : [one]) (part as Tensor).freeze({ device })
+    }
   } catch (error) {
     for (const weight of read.values()) for (const part of isPacked(weight) ? Object.values(weight) : [weight]) part?.dispose()
     throw error

@@ -22,6 +22,7 @@ export async function holdWeights(
   { borrow, device, capacity }: { readonly borrow: boolean; readonly device: Device; readonly capacity: number },
 ): Promise<HeldWeights> {
   const leaves = [...namedWeights(weights).values()]
+  for (const leaf of leaves) if (!borrow && leaf.realized) leaf.freeze() // before they are placed: a device may have other memory for what stays
   await realize(leaves, { device })
   if (!borrow) for (const leaf of leaves) leaf.freeze()
   const rotary = frozenTables(config, capacity)

@@ -80,6 +80,7 @@ async function loadOpened(files: CheckpointFiles, opened: OpenCheckpoint, option
   throwIfAborted(signal, 'Loading the model')
   const weights = await opened.readWeights({
     dtype,
+    freezeOn: device,
     ...(signal === undefined ? {} : { signal }),
     ...(onProgress === undefined ? {} : { onProgress }),
   })

@@ -10,6 +10,7 @@ import { TensorError } from '../../../errors.js'
 import type { Device, DeviceBuffer } from '../../device.js'
 import type { OrtApi } from './c-api.js'
 import { addressOf, NativeBlock } from './ffi.js'
+import { openFileMemory, type FileMemory } from './file-memory.js'
 
 export const alignment = 64
 const slabBytes = 1 << 20
@@ -31,6 +32,8 @@ export interface Block {
   readonly address: number
   readonly size: number
   readonly view: Uint8Array
+  /** Of memory in a file: lets the system have its pages back. */
+  readonly drop?: () => void
   /** By type key: 'elementType:dims'. */
   readonly values: Map<string, BlockValue>
   /** Sessions that hold the block as an initializer; it cannot be reused or written before they are gone. */
@@ -64,6 +67,9 @@ export class BufferPool {
   private readonly free = new Map<number, Block[]>()
   private slab: { memory: ArrayBuffer; address: number; at: number } | undefined
   private readonly retired: BlockValue[] = []
+  /** Freed blocks in files, which nobody gets again. */
+  private readonly spent: Block[] = []
+  private files: FileMemory | null | undefined
   private readonly shape: NativeBlock
   private readonly all = new Set<Block>()
   pooledBytes = 0
@@ -93,6 +99,19 @@ export class BufferPool {
     return new OnnxBuffer(this.device, bytes, block)
   }
 
+  /** A buffer over the bytes in a file, if there is a place for one. */
+  keep(bytes: Uint8Array): OnnxBuffer | undefined {
+    this.files ??= openFileMemory(this.api.koffi) ?? null
+    const part = this.files?.hold(bytes)
+    if (part === undefined) return undefined
+    const { memory, address, size } = part
+    const block = this.track({ memory, address, size, view: new Uint8Array(memory), drop: () => this.files!.drop(part) })
+    this.liveBytes += bytes.byteLength
+    this.liveBuffers++
+    if (this.liveBytes > this.peakBytes) this.peakBytes = this.liveBytes
+    return new OnnxBuffer(this.device, bytes.byteLength, block)
+  }
+
   /** The handle dies now; the bytes stay live while a session holds the block. */
   release(buffer: OnnxBuffer): void {
     const block = buffer.block
@@ -119,6 +138,11 @@ export class BufferPool {
   private recycle(block: Block, bytes: number): void {
     this.liveBytes -= bytes
     this.liveBuffers--
+    if (block.drop !== undefined) {
+      this.pooledBytes += block.size
+      this.spent.push(block)
+      return
+    }
     const waiting = this.free.get(block.size)
     if (waiting === undefined) this.free.set(block.size, [block])
     else waiting.push(block)
@@ -127,11 +151,15 @@ export class BufferPool {
 
   /** True when more memory waits than should be kept; the device then calls `trim` once nothing runs. */
   get excess(): boolean {
-    return this.pooledBytes > poolFloor && this.pooledBytes > this.liveBytes
+    return this.spent.length > 0 || (this.pooledBytes > poolFloor && this.pooledBytes > this.liveBytes)
   }
 
   /** Gives pooled memory back, largest blocks first. Only while no run is queued or under way. */
   trim(): void {
+    for (const block of this.spent.splice(0)) {
+      this.pooledBytes -= block.size
+      this.destroy(block)
+    }
     const sizes = [...this.free.keys()].filter((size) => size > slabLimit).sort((a, b) => b - a)
     for (const size of sizes) {
       const waiting = this.free.get(size)!
@@ -213,7 +241,7 @@ export class BufferPool {
     return this.track({ memory, address, size, view: new Uint8Array(memory, offsetOf(memory), size) })
   }
 
-  private track(part: Pick<Block, 'memory' | 'address' | 'size' | 'view'>): Block {
+  private track(part: Pick<Block, 'memory' | 'address' | 'size' | 'view' | 'drop'>): Block {
     const block: Block = { ...part, values: new Map(), pins: 0, abandoned: false }
     this.all.add(block)
     return block

@@ -87,6 +87,11 @@ export class OnnxDevice implements Device {
     return this.pool.alloc(bytes)
   }
 
+  keep(bytes: Uint8Array): OnnxBuffer | undefined {
+    this.checkAlive()
+    return this.pool.keep(bytes)
+  }
+
   free(buffer: DeviceBuffer): void {
     this.pool.release(this.own(buffer))
     if (this.pool.excess && this.queue.idle) this.pool.trim()

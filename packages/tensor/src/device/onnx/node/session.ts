@@ -113,12 +113,15 @@ export class SessionFactory {
         ...(weights === undefined ? [] : [weights.container]),
         cell.address,
       ]
-      const status = await new Promise<number>((resolve, reject) => {
-        create.async(...args, (error: unknown, value: number) => {
-          if (error !== null && error !== undefined) reject(statusError(String(error), 'creating a session'))
-          else if (copy.byteLength > 0) resolve(value) // reading `copy` here keeps it alive until now
-        })
-      })
+      const status = await droppingPages(
+        frozen,
+        new Promise<number>((resolve, reject) => {
+          create.async(...args, (error: unknown, value: number) => {
+            if (error !== null && error !== undefined) reject(statusError(String(error), 'creating a session'))
+            else if (copy.byteLength > 0) resolve(value) // reading `copy` here keeps it alive until now
+          })
+        }),
+      )
       api.check(status, 'creating a session')
       await trimAfterPacking(
         api.koffi,
@@ -193,5 +196,24 @@ export class SessionFactory {
     if (weights === undefined || --weights.sessions > 0) return
     this.api.call.ReleasePrepackedWeightsContainer(weights.container)
     for (const block of weights.blocks) this.packed.delete(block)
+  }
+}
+
+/** Between two looks at what has been packed meanwhile, in milliseconds. */
+const dropEvery = 20
+
+/** While weights are packed, the pages that they were read from are let go again and again: else all of them would be there at the end, beside the packed ones. */
+async function droppingPages<T>(frozen: readonly FrozenInput[], packing: Promise<T>): Promise<T> {
+  const drops = frozen.flatMap(({ block: { drop } }) => (drop === undefined ? [] : [drop]))
+  if (drops.length === 0) return packing
+  const dropAll = (): void => {
+    for (const drop of drops) drop()
+  }
+  const timer = setInterval(dropAll, dropEvery)
+  try {
+    return await packing
+  } finally {
+    clearInterval(timer)
+    dropAll()
   }
 }

@@ -1,0 +1,95 @@
+/**
+ * Constant memory that the system can take back: bytes in a nameless file of the temporary folder, mapped. ONNX Runtime packs large weights into a copy of its own and then hardly looks at the original again;
+ * pages of a file can be dropped and come back when they are read, where memory of the process stays until it ends.
+ */
+import { closeSync, constants, ftruncateSync, openSync, statfsSync, unlinkSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { randomUUID } from 'node:crypto'
+import { markAsUntransferable } from 'node:worker_threads'
+import { addressOf, type Koffi, type NativeFunction } from './ffi.js'
+
+/** Smaller weights are not worth a file. */
+const least = 1 << 16
+/** Written at a time. */
+const pieceBytes = 1 << 26
+/** Blocks are read in whole vectors beyond their end. */
+const slack = 64
+/** Of what is free on the disk, this part stays so. */
+const spared = 2
+
+const readWrite = 1 | 2
+const mapShared = 1
+const dontNeed = 4
+const failed = 2 ** 64 - 1
+/** File systems that live in memory: nothing would be won there. */
+const inMemory = new Set([0x01021994, 0x858458f6])
+
+/** Mapped bytes of a file. */
+export interface FilePart {
+  readonly memory: ArrayBuffer
+  readonly address: number
+  readonly size: number
+}
+
+export interface FileMemory {
+  /** The bytes in a file; undefined where they are few, or there is no place for them. */
+  hold(bytes: Uint8Array): FilePart | undefined
+  /** Lets the system have the pages back; they are read again when somebody looks at them. */
+  drop(part: FilePart): void
+}
+
+/**
+ * File memory in a folder: that of the environment variable `TESSERAE_WEIGHTS_DIR`, or the system's for temporary files. Undefined where that says `off`, or nothing can be mapped.
+ */
+export function openFileMemory(koffi: Koffi, setting = process.env['TESSERAE_WEIGHTS_DIR']): FileMemory | undefined {
+  if (process.platform === 'win32' || setting === 'off') return undefined
+  const folder = setting === undefined || setting === '' ? tmpdir() : setting
+  let map: NativeFunction
+  let unmap: NativeFunction
+  let advise: NativeFunction
+  try {
+    const libc = koffi.load(null)
+    const bind = (declaration: string): NativeFunction => libc.func(declaration) as unknown as NativeFunction
+    map = bind('uint64_t mmap(uint64_t address, size_t length, int protection, int flags, int fd, int64_t offset)')
+    unmap = bind('int munmap(uint64_t address, size_t length)')
+    advise = bind('int madvise(uint64_t address, size_t length, int advice)')
+    if (inMemory.has(statfsSync(folder).type)) return undefined
+  } catch {
+    return undefined
+  }
+  const unmapper = new FinalizationRegistry<{ readonly address: number; readonly length: number }>(({ address, length }) =>
+    unmap(address, length),
+  )
+  return {
+    hold(bytes) {
+      if (bytes.byteLength < least) return undefined
+      const size = bytes.byteLength + slack
+      let file: number | undefined
+      try {
+        const { bavail, bsize } = statfsSync(folder)
+        if (bavail * bsize < spared * size) return undefined
+        const path = join(folder, `tesserae-${randomUUID()}`)
+        file = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, 0o600)
+        // Without a name it is gone when the last mapping is, however the process ends.
+        unlinkSync(path)
+        for (let at = 0; at < bytes.byteLength;) at += writeSync(file, bytes, at, Math.min(pieceBytes, bytes.byteLength - at), at)
+        ftruncateSync(file, size)
+        const address = Number(map(0, size, readWrite, mapShared, file, 0))
+        if (address === failed || address === -1) return undefined
+        const memory = koffi.view(address, size) as ArrayBuffer
+        // Transferred to a worker, the buffer would look collected here and be unmapped while in use there.
+        markAsUntransferable(memory)
+        unmapper.register(memory, { address, length: size })
+        return { memory, address: addressOf(koffi, memory), size }
+      } catch {
+        return undefined // a full disk, or a folder that may not be written to
+      } finally {
+        if (file !== undefined) closeSync(file)
+      }
+    },
+    drop({ address, size }) {
+      advise(address, size, dontNeed)
+    },
+  }
+}
