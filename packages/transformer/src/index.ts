@@ -69,6 +69,7 @@ export type {
 export type {
   Lm,
   LmFinishReason,
+  LmHealth,
   LmInfo,
   LmLogprob,
   LmMessage,

@@ -4,11 +4,13 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { saveModel } from '../checkpoints/node/model.js'
 import { chatModel, toolTemplate } from '../lm/testing/chat-model.js'
-import { fromSource } from '../worker/testing/from-source.js'
+import { bundledWorker } from '../worker/testing/bundled.js'
 import { serveCommand, type ServeCommandContext } from './serve.js'
 
 let folder: string
+let worker: NonNullable<ServeCommandContext['worker']>
 beforeAll(async () => {
+  ;({ worker } = await bundledWorker())
   folder = await mkdtemp(join(tmpdir(), 'serve-command-'))
   const { tokenizer, ...loaded } = await chatModel(toolTemplate)
   await saveModel(folder, loaded)
@@ -24,7 +26,7 @@ function console(context: Partial<ServeCommandContext> = {}) {
       out: (text: string) => void (said.out += text),
       err: (text: string) => void (said.err += text),
       env: {},
-      worker: fromSource,
+      worker,
       ...context,
     },
   }

@@ -17,6 +17,7 @@ const usage = `Usage: npx @tesserae/transformer serve MODEL [options]
   --id NAME              what clients call the model; default its name
   --embed FOLDER         a checkpoint of an embedder, for /v1/embeddings; may be given several times
   --workers N            copies of the model, each in a thread; default 1
+  --restarts N           times in a row that a worker is started again which died; default 5
   --context N            tokens of a prompt and its answer together
   --device NAME          auto, cpu, webgpu or cuda; default auto
   --dtype NAME           what matrices are kept in: auto, f32, q8 or q4; default auto
@@ -40,6 +41,7 @@ const options = {
   id: { type: 'string' },
   embed: { type: 'string', multiple: true },
   workers: { type: 'string' },
+  restarts: { type: 'string' },
   context: { type: 'string' },
   device: { type: 'string' },
   dtype: { type: 'string' },
@@ -112,9 +114,12 @@ async function run(source: string, values: Values, { out, err, env, signal, work
     bodyBytes: number('body-bytes'),
   })
   const apiKeys = (env['TESSERAE_API_KEYS'] ?? '').split(',').filter((key) => key.trim() !== '')
+  const restarts = number('restarts')
   const began = performance.now()
   const lm = await workerModel(source, {
     ...worker,
+    ...(restarts === undefined ? {} : { restart: { limit: restarts } }),
+    onWorker: (event) => err(`worker ${event.worker}: ${event.type === 'started' ? 'is started again' : event.error.message}\n`),
     ...given<WorkerModelOptions>({
       id: values.id,
       workers: number('workers'),

@@ -119,6 +119,17 @@ export interface LmInfo {
   readonly hasChatTemplate: boolean
 }
 
+/** How a model is that runs elsewhere. */
+export interface LmHealth {
+  readonly copies: number
+  /** Copies that can answer now. */
+  readonly ready: number
+  /** How often one was started again. */
+  readonly restarts: number
+  /** Why those that cannot answer cannot. */
+  readonly reasons: readonly string[]
+}
+
 /**
  * A language model. Calls may run side by side; a model that can do several at once does, others wait in turn.
  *
@@ -136,6 +147,8 @@ export interface Lm {
   ): Promise<LmResult<ToolName<Tools>, SchemaOutput<Schema>>>
   /** Ids of a text, and of a conversation as the model's template writes it. */
   tokenize(prompt: LmPrompt, options?: Pick<LmOptions, 'tools' | 'templateVariables'>): Promise<Uint32Array>
+  /** How it is, where it can come to grief by itself, as in a worker. */
+  readonly health?: () => LmHealth
   /** Frees what it holds; calls under way end with an error first. */
   dispose(): Promise<void>
 }

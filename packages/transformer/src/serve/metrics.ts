@@ -36,7 +36,12 @@ export class Metrics {
 
   /** Asked when the metrics are. */
   gauge(name: string, help: string, read: () => readonly (readonly [labels: Labels, value: number])[]): void {
-    this.families.push({ name, help, type: 'gauge', lines: () => read().map(([labels, value]) => `${name}${written(labels)} ${value}`) })
+    this.read('gauge', name, help, read)
+  }
+
+  /** What is counted elsewhere, or is as it is: asked when the metrics are. */
+  read(type: 'counter' | 'gauge', name: string, help: string, read: () => readonly (readonly [labels: Labels, value: number])[]): void {
+    this.families.push({ name, help, type, lines: () => read().map(([labels, value]) => `${name}${written(labels)} ${value}`) })
   }
 
   histogram(name: string, help: string, bounds: readonly number[] = SECONDS): Histogram {

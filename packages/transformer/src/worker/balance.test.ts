@@ -17,7 +17,7 @@ const result: LmResult = {
 }
 
 /** Answers when told to, or fails. */
-function copy(id: string) {
+function copy(id: string, hasHealth = false) {
   const state = { id, calls: 0, isDead: false, release: [] as (() => void)[], disposed: 0 }
   const lm: Lm = streamingLm({
     info: { id, architecture: 'test', context: 8, parameters: undefined, licence: undefined, hasChatTemplate: false },
@@ -28,6 +28,9 @@ function copy(id: string) {
       yield { type: 'finish', result }
     },
     tokenize: async () => Uint32Array.of(1),
+    ...(hasHealth
+      ? { health: () => ({ copies: 1, ready: state.isDead ? 0 : 1, restarts: 2, reasons: state.isDead ? [`${id} is gone`] : [] }) }
+      : {}),
     dispose: async () => void state.disposed++,
   })
   return { lm, state }
@@ -64,6 +67,26 @@ describe('balance', () => {
     await expect(lm.generate('5')).rejects.toMatchObject({ code: 'REMOTE' })
     await lm.dispose()
     expect([a.state.disposed, b.state.disposed]).toEqual([1, 1])
+  })
+
+  it('takes a worker out as long as it is dead, and tells of all', async () => {
+    const [a, b, c] = [copy('a', true), copy('b', true), copy('c')]
+    const lm = balance([a.lm, b.lm, c.lm])
+    const ask = async (): Promise<string> => {
+      const call = lm.generate('x')
+      await Promise.resolve()
+      const asked = [a, b, c].find(({ state }) => state.release.length > 0)
+      asked?.state.release.splice(0).forEach((release) => release())
+      await call
+      return asked!.state.id
+    }
+    a.state.isDead = true
+    expect([await ask(), await ask(), await ask()]).toEqual(['b', 'c', 'b'])
+    expect(lm.health!()).toEqual({ copies: 3, ready: 2, restarts: 4, reasons: ['a is gone'] })
+    a.state.isDead = false // at once, however short ago it died
+    expect(await ask()).toBe('a')
+    b.state.isDead = true
+    expect([await ask(), await ask(), await ask()]).toEqual(['c', 'a', 'c'])
   })
 
   it('refuses none', () => {

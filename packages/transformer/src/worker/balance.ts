@@ -1,13 +1,13 @@
 import { TransformerError } from '../errors.js'
 import { streamingLm } from '../lm/streaming-lm.js'
-import type { Lm, LmOptions, LmPart, LmPrompt } from '../lm/types.js'
+import type { Lm, LmHealth, LmOptions, LmPart, LmPrompt } from '../lm/types.js'
 
 /** Milliseconds. */
 const COOL_DOWN = 10_000
 
 /**
- * Several copies of one model as one: each call goes to the copy with the fewest under way, of equals to the one that has waited longest. A copy that fails with REMOTE, as a dead worker or a server that cannot be
- * reached does, is passed over for ten seconds where others are left. Disposing disposes all.
+ * Several copies of one model as one: each call goes to the copy with the fewest under way, of equals to the one that has waited longest. A dead worker is
+ * passed over until it has been started again, and a copy of which nothing is known but that it failed with REMOTE, such as a server that cannot be reached, for ten seconds, where others are left. Disposing disposes all.
  *
  * Errors: OPTION for none; those of the copies.
  *
@@ -21,8 +21,10 @@ export function balance(copies: readonly Lm[]): Lm {
   let count = 0
   const next = () => {
     const recent = performance.now() - COOL_DOWN
+    const isOut = ({ lm, failedAt }: (typeof seats)[number]): number =>
+      Number(lm.health === undefined ? failedAt > recent : lm.health().ready === 0)
     return seats.reduce((best, seat) => {
-      const order = Number(seat.failedAt > recent) - Number(best.failedAt > recent) || seat.calls - best.calls || seat.last - best.last
+      const order = isOut(seat) - isOut(best) || seat.calls - best.calls || seat.last - best.last
       return order < 0 ? seat : best
     })
   }
@@ -51,6 +53,16 @@ export function balance(copies: readonly Lm[]): Lm {
   return streamingLm({
     info: first.info,
     stream,
+    health: () => {
+      const all = copies.map(({ health }) => health?.() ?? { copies: 1, ready: 1, restarts: 0, reasons: [] })
+      const sum = (read: (one: LmHealth) => number): number => all.reduce((total, one) => total + read(one), 0)
+      return {
+        copies: sum((one) => one.copies),
+        ready: sum((one) => one.ready),
+        restarts: sum((one) => one.restarts),
+        reasons: all.flatMap(({ reasons }) => reasons),
+      }
+    },
     tokenize: (prompt, options) => on((lm) => lm.tokenize(prompt, options)),
     dispose: async () => void (await Promise.all(copies.map((lm) => lm.dispose()))),
   })

@@ -4,8 +4,8 @@ import { serve, workerModel } from '@tesserae/transformer/node'
 const [folder, limits] = process.argv.slice(2) as [string, string]
 // From source a worker has to be taught TypeScript first; the acceptance runs what was built.
 const isSource = import.meta.resolve('@tesserae/transformer/node').endsWith('.ts')
-const { fromSource } = isSource ? await import('../../../../packages/transformer/src/worker/testing/from-source.js') : { fromSource: {} }
-const lm = await workerModel(folder, { ...fromSource, id: 'tiny', context: 512, maxStreams: 8 })
+const bundled = isSource ? await import('../../../../packages/transformer/src/worker/testing/bundled.js') : undefined
+const lm = await workerModel(folder, { ...(await bundled?.bundledWorker())?.worker, id: 'tiny', context: 512, maxStreams: 8 })
 const errors: unknown[] = []
 const server = await serve(lm, {
   port: 0,

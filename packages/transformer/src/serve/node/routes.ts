@@ -1,6 +1,7 @@
 /** What a server answers at which address. */
 import { ApiError } from '../api-error.js'
 import { embedAll, readEmbeddingsRequest } from '../embeddings.js'
+import { serverHealth } from '../health.js'
 import { parseBody } from '../json-body.js'
 import type { Exchange } from './exchange.js'
 import { generate } from './generation.js'
@@ -23,7 +24,14 @@ const ROUTES: Readonly<Record<string, Route>> = {
   '/v1/completions': { method: 'POST', answer: async (exchange) => generate('completion', exchange, await bodyOf(exchange)) },
   '/v1/embeddings': { method: 'POST', answer: embed },
   '/v1/models': { method: 'GET', answer: (exchange) => sendJson(exchange.response, 200, { object: 'list', data: modelsOf(exchange) }) },
-  '/health': { method: 'GET', isOpen: true, answer: ({ response }) => sendJson(response, 200, { status: 'ok' }) },
+  '/health': {
+    method: 'GET',
+    isOpen: true,
+    answer: ({ response, served }) => {
+      const health = serverHealth(served.chat.values())
+      sendJson(response, health.status === 'unavailable' ? 503 : 200, health)
+    },
+  },
   '/metrics': {
     method: 'GET',
     answer: ({ response, metrics }) => send(response, 200, metrics.text(), { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' }),

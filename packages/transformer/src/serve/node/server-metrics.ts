@@ -1,4 +1,5 @@
 /** What a server counts. */
+import type { LmHealth } from '../../lm/types.js'
 import { Metrics } from '../metrics.js'
 import type { ServedNames } from './served.js'
 
@@ -8,6 +9,27 @@ export function serverMetrics(served: ServedNames) {
   metrics.gauge('tesserae_answers_running', 'Answers being made.', () => all.map(({ name, gate }) => [{ model: name }, gate.running]))
   metrics.gauge('tesserae_answers_waiting', 'Answers that wait for their turn.', () =>
     all.map(({ name, gate }) => [{ model: name }, gate.waiting]),
+  )
+  const told = (read: (health: LmHealth) => number) => () =>
+    [...served.chat.values()].flatMap(({ name, model }) => {
+      const health = model.health?.()
+      return health === undefined ? [] : [[{ model: name }, read(health)] as const]
+    })
+  metrics.gauge(
+    'tesserae_model_copies',
+    'Copies of a model, each in a worker.',
+    told(({ copies }) => copies),
+  )
+  metrics.gauge(
+    'tesserae_model_copies_ready',
+    'Of those, the ones that can answer.',
+    told(({ ready }) => ready),
+  )
+  metrics.read(
+    'counter',
+    'tesserae_model_restarts_total',
+    'Workers that died and were started again.',
+    told(({ restarts }) => restarts),
   )
   metrics.gauge('process_resident_memory_bytes', 'Resident memory of the process.', () => [[{}, process.memoryUsage.rss()]])
   metrics.gauge('nodejs_heap_size_used_bytes', "Memory of JavaScript's values.", () => [[{}, process.memoryUsage().heapUsed]])

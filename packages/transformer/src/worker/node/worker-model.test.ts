@@ -8,15 +8,20 @@ import { tinyLm } from '../../lm/testing/tiny-lm.js'
 import type { Lm, LmPart } from '../../lm/types.js'
 import { loadModel } from '../../load/load.js'
 import { serve } from '../../serve/node/server.js'
-import { fromSource } from '../testing/from-source.js'
+import { bundledWorker } from '../testing/bundled.js'
+import { cell } from '../testing/tiny-worker.js'
 import { workerModel as start, type WorkerModelOptions, type WorkerModule } from './worker-model.js'
 
-const workerModel = (source: string | WorkerModule, options: WorkerModelOptions = {}): Promise<Lm> =>
-  start(source, { ...fromSource, ...options })
-const module = new URL('../testing/tiny-worker.ts', import.meta.url)
+let module: URL
+const workerModel = async (source: string | WorkerModule, options: WorkerModelOptions = {}): Promise<Lm> =>
+  start(source, { ...(await bundledWorker()).worker, ...options })
 const messages = [{ role: 'user', content: 'the whale' }] as const
-const steps = new SharedArrayBuffer(8)
-const counted = (): number => Atomics.load(new Int32Array(steps), 0)
+const shared = new SharedArrayBuffer(4 * cell.count)
+const cells = new Int32Array(shared)
+const counted = (): number => Atomics.load(cells, cell.steps)
+const until = async (isSo: () => boolean): Promise<void> => {
+  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5))
+}
 const settled = async (): Promise<number> => {
   for (let last = -1; ;) {
     if (counted() === last) return last
@@ -25,11 +30,15 @@ const settled = async (): Promise<number> => {
   }
 }
 
+beforeAll(async () => {
+  module = (await bundledWorker()).tiny
+})
+
 describe('workerModel', () => {
   let worker: Lm
   let here: Lm
   beforeAll(async () => {
-    ;[worker, here] = await Promise.all([workerModel({ module, data: { steps } }), tinyLm()])
+    ;[worker, here] = await Promise.all([workerModel({ module, data: { cells: shared } }), tinyLm()])
   })
   afterAll(() => Promise.all([worker.dispose(), here.dispose()]))
 
@@ -99,17 +108,17 @@ describe('workerModel', () => {
 
   it('lets /health answer while it computes', async () => {
     await using server = await serve(worker, { port: 0 })
-    const [counter, before] = [new Int32Array(steps), counted()]
-    Atomics.store(counter, 1, 1)
+    const before = counted()
+    Atomics.store(cells, cell.held, 1)
     const answer = fetch(`${server.url}/v1/completions`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ model: 'tiny', prompt: 'the', max_tokens: 5 }),
     })
-    while (counted() === before) await new Promise((resolve) => setTimeout(resolve, 5))
+    await until(() => counted() > before)
     expect((await fetch(`${server.url}/health`)).status).toBe(200)
-    Atomics.store(counter, 1, 0)
-    Atomics.notify(counter, 1)
+    Atomics.store(cells, cell.held, 0)
+    Atomics.notify(cells, cell.held)
     expect((await answer).status).toBe(200)
   })
 })
@@ -117,7 +126,9 @@ describe('workerModel', () => {
 describe('workers that fail', () => {
   it('fail to load with the error of loading', async () => {
     await expect(workerModel({ module, data: { fail: 'damaged' } })).rejects.toMatchObject({ code: 'CHECKPOINT', message: 'damaged' })
-    await expect(workerModel({ module: new URL('../messages.ts', import.meta.url) })).rejects.toMatchObject({ code: 'OPTION' })
+    await expect(workerModel({ module: new URL('data:text/javascript,') })).rejects.toMatchObject({ code: 'OPTION' })
+    await expect(workerModel({ module }, { restart: { limit: -1 } })).rejects.toMatchObject({ code: 'OPTION' })
+    await expect(workerModel({ module }, { restart: { delay: 1 } as object })).rejects.toThrow('restart has no delay')
     await expect(workerModel({ module }, { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' })
     const controller = new AbortController()
     const loading = workerModel({ module }, { signal: controller.signal })
@@ -125,12 +136,45 @@ describe('workers that fail', () => {
     await expect(loading).rejects.toMatchObject({ name: 'AbortError' })
   })
 
-  it('end their calls when they die', async () => {
-    const dying = await workerModel({ module, data: { dies: true } })
-    const calls = [dying.generate(messages), dying.generate(messages)]
-    for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'REMOTE', message: expect.stringContaining('exit code 3') })
-    await expect(dying.generate(messages)).rejects.toMatchObject({ code: 'REMOTE' })
-    await dying.dispose()
+  it('are started again, with a limit, and the server tells', async () => {
+    const events: string[] = []
+    const lm = await workerModel(
+      { module, data: { cells: shared } },
+      { restart: { limit: 2, delaySeconds: 0.02 }, onWorker: ({ type, worker }) => events.push(`${worker} ${type}`) },
+    )
+    await using server = await serve({ models: { tiny: lm } }, { port: 0 })
+    const health = async () => {
+      const response = await fetch(`${server.url}/health`)
+      return [response.status, await response.json()] as const
+    }
+    const metric = async (name: string): Promise<string | undefined> =>
+      new RegExp(`^tesserae_model_${name}\\{model="tiny"\\} (\\d+)$`, 'm').exec(await (await fetch(`${server.url}/metrics`)).text())?.[1]
+    expect(await health()).toEqual([200, { status: 'ok' }])
+    Atomics.store(cells, cell.dies, 1)
+    const calls = [lm.generate(messages), lm.generate(messages)]
+    const died = { code: 'REMOTE', message: expect.stringContaining('exit code 3') }
+    for (const result of await Promise.allSettled(calls)) expect(result).toMatchObject({ status: 'rejected', reason: died })
+    expect(await health()).toEqual([
+      503,
+      { status: 'unavailable', models: { tiny: { copies: 1, ready: 0, restarts: 0, reasons: [expect.stringContaining('exit code 3')] } } },
+    ])
+    await expect(lm.generate(messages)).rejects.toMatchObject({
+      code: 'REMOTE',
+      message: expect.stringContaining('is being started again'),
+    })
+    await until(() => lm.health!().ready === 1)
+    expect((await lm.generate(messages, { maxTokens: 2 })).usage.completionTokens).toBe(2)
+    expect(await health()).toEqual([200, { status: 'ok' }])
+    expect([await metric('copies_ready'), await metric('restarts_total')]).toEqual(['1', '1'])
+    Atomics.store(cells, cell.dies, 2) // and the next start fails
+    await expect(lm.generate(messages)).rejects.toMatchObject(died)
+    await until(() => lm.health!().reasons[0]?.includes('not started again') === true)
+    expect(await health()).toMatchObject([503, { models: { tiny: { reasons: ['the disk is gone; it is not started again'] } } }])
+    expect(await metric('copies_ready')).toBe('0')
+    expect(events).toEqual(['0 died', '0 started', '0 died', '0 failed'])
+    Atomics.store(cells, cell.dies, 0)
+    await lm.dispose()
+    await expect(lm.generate(messages)).rejects.toMatchObject({ code: 'DISPOSED' })
   })
 
   it('load a checkpoint by its path', async () => {
@@ -148,11 +192,15 @@ describe('workers that fail', () => {
     await Promise.all([lm.dispose(), here.dispose(), rm(folder, { recursive: true })])
   })
 
-  it('share calls, of which the least busy gets the next, and end them when they are disposed', async () => {
-    const lm = await workerModel({ module }, { workers: 2 })
+  it('share calls, go on without one that died, and end calls when they are disposed', async () => {
+    const lm = await workerModel({ module, data: { cells: shared } }, { workers: 2, restart: false })
     const say = (seed: number, maxTokens: number) => lm.generate(messages, { maxTokens, sampler: { temperature: 1, seed } })
     const texts = await Promise.all([1, 2, 3, 4].map(async (seed) => (await say(seed, 5)).text))
     expect(new Set(texts).size).toBe(4)
+    Atomics.store(cells, cell.dies, 1)
+    await expect(say(1, 5)).rejects.toMatchObject({ code: 'REMOTE' })
+    expect(lm.health!()).toMatchObject({ copies: 2, ready: 1 })
+    expect((await Promise.all([1, 2, 3].map(async (seed) => (await say(seed, 5)).text))).length).toBe(3)
     const calls = [say(1, 400), say(2, 400)].map((call) => expect(call).rejects.toMatchObject({ code: 'DISPOSED' }))
     await lm.dispose()
     await Promise.all(calls)

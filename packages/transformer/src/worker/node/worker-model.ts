@@ -6,6 +6,7 @@ import type { Lm } from '../../lm/types.js'
 import type { LoadModelOptions } from '../../load/load.js'
 import { balance } from '../balance.js'
 import { receivedError, type FromWorker, type ToWorker } from '../messages.js'
+import { checkRestart, superviseLm, type RestartEvent, type RestartOptions, type StartedLm } from '../supervise.js'
 import { workerLm } from '../worker-lm.js'
 
 /** A module that is run in the worker, whose export `loadLm(data, { onProgress })` resolves to the model. */
@@ -20,6 +21,10 @@ export interface WorkerModelOptions extends Omit<LoadModelOptions, 'tokenizer' |
   readonly device?: DeviceName
   /** Copies of the model, each in a worker of its own; a call goes to the least busy. Default 1. */
   readonly workers?: number
+  /** How a worker that died is started again; false never. */
+  readonly restart?: RestartOptions | false
+  /** Told of workers that died and were started again, by number from 0 on. */
+  readonly onWorker?: (event: RestartEvent & { readonly worker: number }) => void
   /** Node's options of the workers; default those of this process. */
   readonly execArgv?: readonly string[]
   /** The script of the workers, where it is not to be this package's own `@tesserae/transformer/node/lm-worker`: for bundles. */
@@ -35,7 +40,8 @@ export type WorkerStart =
  * A model in a thread of its own, so that this one goes on while it computes: a server answers /health, a program its users. It is used as any other; answers, errors with their codes and
  * aborts go between. A reader that is slow holds the model up, not the memory.
  *
- * A worker that dies ends its calls with REMOTE, and so does every later one; with several, the others go on. `dispose` ends them all.
+ * A worker that dies ends its calls with REMOTE, as do later ones until it has been started again, by itself, with longer and longer pauses; with several, the others go on. `lm.health()`
+ * tells how many there are, and why. `dispose` ends them all.
  *
  * Errors: those of loading; OPTION; REMOTE where a worker dies; AbortError. Of calls: UNSUPPORTED for a sampler that is an object.
  *
@@ -45,7 +51,7 @@ export type WorkerStart =
  * const server = await serve(lm, { handleSignals: true })
  */
 export async function workerModel(source: string | URL | WorkerModule, options: WorkerModelOptions = {}): Promise<Lm> {
-  const { workers = 1, signal, onProgress, execArgv, script, ...load } = options
+  const { workers = 1, restart = {}, onWorker, signal, onProgress, execArgv, script, ...load } = options
   throwIfAborted(signal, 'Loading a model')
   if (!Number.isInteger(workers) || workers < 1)
     throw new TransformerError('OPTION', `workers must be an integer from 1 on, got ${workers}`)
@@ -53,13 +59,24 @@ export async function workerModel(source: string | URL | WorkerModule, options: 
     typeof source === 'object' && 'module' in source
       ? { module: String(source.module), data: source.data }
       : { source: String(source), options: load }
+  const again = checkRestart(restart === false ? { limit: 0 } : restart)
   const settings = {
     ...(execArgv === undefined ? {} : { execArgv }),
     ...(script === undefined ? {} : { script }),
-    ...(signal === undefined ? {} : { signal }),
   }
-  const first = { ...settings, ...(onProgress === undefined ? {} : { onProgress }) }
-  const started = await Promise.allSettled(Array.from({ length: workers }, (_, i) => startWorker(start, i === 0 ? first : settings)))
+  const supervised = (worker: number): Promise<Lm> => {
+    let progress = worker === 0 ? onProgress : undefined
+    return superviseLm(
+      (ending) => {
+        const shown = progress
+        progress = undefined // of the first start alone
+        return startWorker(start, { ...settings, ...(shown && { onProgress: shown }), ...(ending && { signal: ending }) })
+      },
+      again,
+      { signal, onEvent: (event) => onWorker?.({ ...event, worker }) },
+    )
+  }
+  const started = await Promise.allSettled(Array.from({ length: workers }, (_, i) => supervised(i)))
   const copies = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   const failed = started.find((one) => one.status === 'rejected')
   if (failed !== undefined) {
@@ -81,7 +98,7 @@ const inherited = (): readonly string[] | undefined =>
 function startWorker(
   start: WorkerStart,
   { signal, onProgress, execArgv = inherited(), script = ownScript }: WorkerModelOptions,
-): Promise<Lm> {
+): Promise<StartedLm> {
   const worker = new Worker(script, {
     name: 'language model',
     workerData: start,
@@ -116,8 +133,13 @@ function startWorker(
           },
         })
         handle = made.handle
-        onDeath = made.die
-        resolve(made.lm)
+        const died = new Promise<Error>((tell) => {
+          onDeath = (error) => {
+            made.die(error)
+            tell(error)
+          }
+        })
+        resolve({ lm: made.lm, died })
       } else handle?.(message)
     })
     worker.on('error', (error) => {

@@ -1,0 +1,41 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { build } from 'tsup'
+import type { WorkerModelOptions } from '../node/worker-model.js'
+
+interface Bundled {
+  /** For `workerModel` where it runs from source. */
+  readonly worker: Pick<WorkerModelOptions, 'script' | 'execArgv'>
+  /** The module `tiny-worker`, for `workerModel({ module })`. */
+  readonly tiny: URL
+}
+
+let bundled: Promise<Bundled> | undefined
+
+/** The worker's script as one piece of JavaScript, made once in a process: Node reads no TypeScript in a thread by itself, and a thread that reads all of the source anew takes seconds. */
+export const bundledWorker = (): Promise<Bundled> => (bundled ??= bundle())
+
+async function bundle(): Promise<Bundled> {
+  const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+  const cache = here('../../../../../node_modules/.cache') // where what is left outside is found
+  mkdirSync(cache, { recursive: true })
+  const outDir = mkdtempSync(join(cache, 'worker-'))
+  process.once('exit', () => rmSync(outDir, { recursive: true, force: true }))
+  await build({
+    config: false,
+    silent: true,
+    entry: { 'lm-worker': here('../../node/lm-worker.ts'), 'tiny-worker': here('./tiny-worker.ts') },
+    outDir,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    skipNodeModulesBundle: true,
+    noExternal: [/^@tesserae\//, /^#/],
+    esbuildOptions: (options) => {
+      options.conditions = ['@tesserae/source', 'node', 'import']
+    },
+  })
+  const url = (name: string): URL => pathToFileURL(join(outDir, `${name}.js`))
+  return { worker: { script: url('lm-worker'), execArgv: [] }, tiny: url('tiny-worker') }
+}
