@@ -7,7 +7,7 @@ Output: packages/transformer/src/generate/__fixtures__/long-NAME/{config.json, m
 window that moves on.
 
 transformers multiplies positions by frequencies in float32, where angles of 100,000 are right to 0.01 only. So frequencies here are powers of 4: those that turn fast are exact, and so are their products with positions. Those that are
-stretched by what is no power of two turn so slowly that the rounding of their angles is below 2e-4.
+stretched by what is no power of two turn so slowly that the rounding of their angles is below 1e-4.
 """
 
 import json
@@ -21,7 +21,7 @@ context = 131_072
 kinds = {
     "linear": dict(rope_type="linear", rope_theta=65536.0, factor=32.0),
     "llama3": dict(rope_type="llama3", rope_theta=65536.0, factor=16.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=8192),
-    "yarn": dict(rope_type="yarn", rope_theta=65536.0, factor=32.0, original_max_position_embeddings=4096),
+    "yarn": dict(rope_type="yarn", rope_theta=65536.0, factor=8.0, original_max_position_embeddings=16384),
 }  # fmt: skip
 lengths = [1_000, 5_000, 20_000, 65_536, context]
 window, stride, judged = 2_048, 1_024, 20_000

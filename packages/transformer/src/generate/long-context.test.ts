@@ -7,7 +7,7 @@ import { apart, longAnswers, longFolder, longKinds, longText } from './testing/l
 describe.each(longKinds)('a context stretched the way of %s', (kind) => {
   const ids = longText(5000)
 
-  it("gives transformers' logits beyond the first context", async () => {
+  it("gives transformers' logits", async () => {
     const { logits } = longAnswers(kind)
     using model = await createModel({ ...(await loadCheckpoint(longFolder(kind))), capacity: 5120, device: 'cpu' })
     using row = model.open(ids.slice(0, 1000))

@@ -17,15 +17,17 @@ let bundled: Promise<Bundled> | undefined
 export const bundledWorker = (): Promise<Bundled> => (bundled ??= bundle())
 
 async function bundle(): Promise<Bundled> {
-  const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
-  const cache = here('../../../../../node_modules/.cache') // where what is left outside is found
+  const cache = fileURLToPath(new URL('../../../../../node_modules/.cache', import.meta.url)) // where what is left outside is found
   mkdirSync(cache, { recursive: true })
   const outDir = mkdtempSync(join(cache, 'worker-'))
   process.once('exit', () => rmSync(outDir, { recursive: true, force: true }))
   await build({
     config: false,
     silent: true,
-    entry: { 'lm-worker': here('../../node/lm-worker.ts'), 'tiny-worker': here('./tiny-worker.ts') },
+    entry: {
+      'lm-worker': fileURLToPath(new URL('../../node/lm-worker.ts', import.meta.url)),
+      'tiny-worker': fileURLToPath(new URL('./tiny-worker.ts', import.meta.url)),
+    },
     outDir,
     format: 'esm',
     platform: 'node',
