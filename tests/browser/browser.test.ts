@@ -3,6 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { createModel } from '@tesserae/transformer'
+import { loadCheckpoint } from '@tesserae/transformer/node'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { buildPage } from './build-page.js'
@@ -12,6 +14,7 @@ import { serveFolders, type StaticServer } from './server.js'
 
 const goldens = new URL('../../packages/tensor/src/__fixtures__/goldens/', import.meta.url)
 const data = fileURLToPath(new URL('../../../shared/data', import.meta.url))
+const checkpoints = fileURLToPath(new URL('../../packages/transformer/src/checkpoints/__fixtures__', import.meta.url))
 const stories = ['stories260K.bin', 'tok512.bin', 'stories260K.expected.json']
 const noStories = `needs ${stories.join(', ')} in ../shared/data, which is not part of the repository`
 const haveStories = stories.every((name) => existsSync(join(data, name)))
@@ -42,7 +45,7 @@ afterAll(async () => {
 
 /** A page of its own server, and what it says on its console. */
 async function openPage(isolated: boolean): Promise<{ page: Page; server: StaticServer; messages: string[] }> {
-  const server = await serveFolders({ folders: { '/': scratch, '/data/': data }, isolated })
+  const server = await serveFolders({ folders: { '/': scratch, '/data/': data, '/checkpoints/': checkpoints }, isolated })
   servers.push(server)
   const page = await browser!.newPage()
   const messages: string[] = []
@@ -157,6 +160,22 @@ describe.each(settings)('Chromium, $name', ({ place, isolated, rows, files }) =>
       expect(ids).toEqual(expected)
       expect(roundTrip).toBe(text)
     }
+  })
+
+  it('loads models out of files, blobs and addresses, which go on as they do in Node', async ({ skip }) => {
+    skip(executable === undefined, noChromium)
+    const prompt = [5, 9, 2, 33, 17, 40, 8]
+    const found = await run('loaded', {
+      gguf: '/checkpoints/qwen3.gguf',
+      folder: '/checkpoints/qwen3-f32',
+      names: readdirSync(join(checkpoints, 'qwen3-f32')),
+      prompt,
+      tokens: 12,
+    })
+    using model = await createModel({ ...(await loadCheckpoint(join(checkpoints, 'qwen3.gguf'))), device: 'cpu' })
+    const { ids } = await model.generate(prompt, { maxTokens: 12 })
+    for (const row of [...found.ggufs, ...found.folders]) expect(row).toEqual(ids)
+    expect(found.progress).toBe(1)
   })
 
   it('encodes, decodes and streams text, and samples from a seed', async ({ skip }) => {

@@ -13,7 +13,8 @@ import {
 } from '@tesserae/tensor'
 import { sampler } from '@tesserae/sampling'
 import { Tokenizer, trainBpe } from '@tesserae/tokenizer'
-import { createModel, initWeights, llama, readGgufModel, readLlama2c } from '@tesserae/transformer'
+import { createModel, initWeights, llama, loadModel, readGgufModel, readLlama2c } from '@tesserae/transformer'
+import type { ModelSource, WeightType } from '@tesserae/transformer'
 import { findWebGpu } from '../../../packages/tensor/src/device/webgpu/find.js'
 import { gpuTuning } from '../../../packages/tensor/src/kernel/lib/tuning.js'
 import { mismatch } from '../../../packages/tensor/src/testing/compare.js'
@@ -309,6 +310,47 @@ export const checks = {
     const { ids } = await model.generate(prompt, { maxTokens: tokens })
     const logits = await model.logits([...prompt, ...ids])
     return { ids, last: Array.from(logits.subarray(-config.vocabSize)) }
+  },
+
+  /** What models go on with, a row of ids for each place that a page has them in: files that were chosen, blobs, object URLs, addresses. `gguf` and `folder` are addresses. */
+  async loaded({
+    gguf,
+    folder,
+    names,
+    prompt,
+    tokens,
+  }: {
+    readonly gguf: string
+    readonly folder: string
+    readonly names: readonly string[]
+    readonly prompt: readonly number[]
+    readonly tokens: number
+  }): Promise<{ readonly ggufs: readonly number[][]; readonly folders: readonly number[][]; readonly progress: number }> {
+    const device = await resolveDevice('cpu')
+    const letters = Array.from({ length: 64 }, (_, i) => [String.fromCodePoint(0x61 + i), i] as const)
+    const tokenizer = Tokenizer.fromJSON({ model: { type: 'BPE', vocab: Object.fromEntries(letters), merges: [] } })
+    let progress = 0
+    const idsOf = async (source: ModelSource, dtype: WeightType = 'auto'): Promise<number[]> => {
+      const lm = await loadModel(source, {
+        device,
+        dtype,
+        tokenizer,
+        context: 64,
+        onProgress: ({ completed, total }) => (progress = completed / total!),
+      })
+      const { ids } = await lm.model.generate(prompt, { maxTokens: tokens })
+      await lm.dispose()
+      return [...ids]
+    }
+    const blobOf = async (address: string): Promise<Blob> => (await fetch(address)).blob()
+    const blob = await blobOf(gguf)
+    const object = URL.createObjectURL(blob)
+    const ggufs: number[][] = []
+    for (const source of [blob, object, new URL(gguf, location.href)]) ggufs.push(await idsOf(source))
+    for (const dtype of ['f32', 'q8'] as const) ggufs.push(await idsOf(new File([blob], 'model.gguf'), dtype))
+    URL.revokeObjectURL(object)
+    const files = await Promise.all(names.map(async (name) => new File([await blobOf(`${folder}/${name}`)], name)))
+    return { ggufs, folders: [await idsOf(files), await idsOf(folder)], progress }
   },
 
   /** Trains a tokenizer; text must come back from ids, whole and streamed, and a seeded sampler must repeat itself. */

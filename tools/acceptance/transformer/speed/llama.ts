@@ -10,6 +10,7 @@ interface Sequence {
   clearHistory(): Promise<void>
 }
 interface Model {
+  readonly trainContextSize: number
   createContext(options: object): Promise<{ getSequence(): Sequence }>
 }
 interface Library {
@@ -20,7 +21,9 @@ const { getLlama } = (await import(
 )) as unknown as Library
 const llama = await getLlama({ gpu: false, build: 'never', maxThreads: 2, logLevel: 'error' })
 const model = await llama.loadModel({ modelPath: path })
-const sequence = (await model.createContext({ contextSize: 2304, threads: 2, batchSize: 512 })).getSequence()
+const sequence = (
+  await model.createContext({ contextSize: Math.min(2304, model.trainContextSize), threads: 2, batchSize: 512 })
+).getSequence()
 
 let prompts = 0
 let tokens: AsyncGenerator<number> | undefined

@@ -1,10 +1,10 @@
-import { createModel } from '@tesserae/transformer'
+import { createModel, type WeightType } from '@tesserae/transformer'
 import { loadCheckpoint } from '@tesserae/transformer/node'
 import { answer, promptOf } from './protocol.js'
 
-const [path, what, context] = process.argv.slice(2) as [string, 'decode' | 'prefill', string]
-const loaded = await loadCheckpoint(path, { dtype: 'auto', device: 'cpu', capacity: 2304 })
-const model = await createModel({ ...loaded, device: 'cpu', capacity: 2304 })
+const [path, what, context, dtype] = process.argv.slice(2) as [string, 'decode' | 'prefill', string, WeightType]
+const loaded = await loadCheckpoint(path, { dtype })
+const model = await createModel({ ...loaded, device: 'cpu', capacity: Math.min(2304, loaded.config.context) })
 
 let prompts = 0
 const open = (): AsyncGenerator<unknown> => model.stream(promptOf(Number(context), prompts++), { maxTokens: 250 })

@@ -5,25 +5,33 @@ import { createInterface } from 'node:readline'
 export const promptOf = (tokens: number, number: number): number[] =>
   Array.from({ length: tokens }, (_, i) => 1000 + (((i + 1) * 7919 + number * 104_729) % 40_000))
 
-export interface Work {
-  readonly runtime: string
-  /** Computes one token, or a prompt. */
-  readonly step: () => Promise<void>
-}
+export type Work = { readonly runtime: string } & (
+  | {
+      /** Computes one token, or a prompt. */
+      readonly step: () => Promise<void>
+    }
+  | {
+      /** Computes several and says how long each took. */
+      readonly steps: (count: number) => Promise<readonly number[]>
+    }
+)
 
 /** Answers requests until the input ends. */
-export async function answer({ runtime, step }: Work): Promise<void> {
-  for (let i = 0; i < 3; i++) await step()
+export async function answer(work: Work): Promise<void> {
+  const steps = 'steps' in work ? work.steps : (count: number) => timedOneByOne(work.step, count)
+  await steps(3)
   const say = (more: object): void => console.log(JSON.stringify({ ...more, peakMiB: process.resourceUsage().maxRSS / 1024 }))
-  say({ ready: true, runtime })
-  for await (const line of createInterface({ input: process.stdin })) {
-    const milliseconds: number[] = []
-    for (let i = 0; i < Number(line); i++) {
-      const start = performance.now()
-      await step()
-      milliseconds.push(performance.now() - start)
-    }
-    say({ milliseconds })
-  }
+  say({ ready: true, runtime: work.runtime })
+  for await (const line of createInterface({ input: process.stdin })) say({ milliseconds: await steps(Number(line)) })
   process.exit(0)
+}
+
+async function timedOneByOne(step: () => Promise<void>, count: number): Promise<number[]> {
+  const milliseconds: number[] = []
+  for (let i = 0; i < count; i++) {
+    const start = performance.now()
+    await step()
+    milliseconds.push(performance.now() - start)
+  }
+  return milliseconds
 }

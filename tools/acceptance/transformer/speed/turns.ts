@@ -9,11 +9,13 @@ export interface Side {
 }
 
 interface Contest {
-  readonly path: string
   readonly what: 'decode' | 'prefill'
   readonly context: number
-  /** Where node-llama-cpp is installed. */
-  readonly folder: string
+  /** Another runtime than ours: its file here, its model, what else it wants to know. */
+  readonly peer: { readonly file: 'llama.ts' | 'transformers-js.ts'; readonly path: string; readonly more: readonly string[] }
+  /** Our model, and what its matrices are kept in. */
+  readonly path: string
+  readonly dtype?: string
   readonly rounds: number
   /** Tokens, or prompts, of a turn. */
   readonly steps: number
@@ -22,27 +24,28 @@ interface Contest {
 /** Both take turns, so that what else the machine does falls on them alike. */
 export async function inTurns({
   path,
+  dtype = 'auto',
   what,
   context,
-  folder,
+  peer,
   rounds,
   steps,
 }: Contest): Promise<{ readonly ours: Side; readonly theirs: Side }> {
-  const start = (file: string): Stepper =>
+  const start = (file: string, model: string, more: readonly string[]): Stepper =>
     new Stepper(process.execPath, [
       '--conditions=@tesserae/source',
       '--import',
       'tsx',
       join(import.meta.dirname, file),
-      path,
+      model,
       what,
       String(context),
-      folder,
+      ...more,
     ])
   const contestants: Stepper[] = []
   try {
-    for (const file of ['ours.ts', 'llama.ts']) {
-      const contestant = start(file)
+    for (const [file, model, more] of [['ours.ts', path, [dtype]] as const, [peer.file, peer.path, peer.more] as const]) {
+      const contestant = start(file, model, more)
       contestants.push(contestant)
       await contestant.ready()
     }
