@@ -24,6 +24,7 @@ export {
   type ValueArray,
 } from './create.js'
 export { concat, logSumExp, oneHot, stack, tril, triu, where } from './functions.js'
+export { rowMemory, type RowMemory } from './row-memory.js'
 export {
   adamwStep,
   attendCached,

@@ -109,6 +109,11 @@ export interface Device {
   alloc(bytes: number): DeviceBuffer
   /** A buffer with values that will not change, in memory that suits such better than what `alloc` gives; undefined where there is none. */
   keep?(bytes: Uint8Array): DeviceBuffer | undefined
+  /**
+   * A further buffer over a part of a buffer's memory, which stays until all of them are freed. Runs write into each as if the others were not there. Absent where buffers cannot share memory; undefined where
+   * this part cannot be one.
+   */
+  overlap?(buffer: DeviceBuffer, offset: number, bytes: number): DeviceBuffer | undefined
   /** Frees after the runs that were queued so far. Freeing twice is an error. */
   free(buffer: DeviceBuffer): void
   /** Copies storage bytes into the buffer, ordered after the runs queued so far. */

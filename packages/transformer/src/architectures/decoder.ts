@@ -30,6 +30,8 @@ export interface CachedOptions extends ModelOptions {
   readonly position: Start
   /** Row of the first new token in the caches of layers with a window, where those hold fewer rows than the others (`FixedCache.row`); default its position. */
   readonly row?: Start
+  /** bool [B]: rows that are nobody's, whose position is 0 and whose caches stay as they are. Not with a cache for each row. */
+  readonly idle?: Tensor
   /** Compute logits of this new token alone (0 … T − 1); default all of them. */
   readonly only?: Index
 }
@@ -104,7 +106,7 @@ export function forwardCached<Cache extends LayerCache | readonly LayerCache[]>(
 ): { readonly logits: Tensor; readonly cache: Cache[] } {
   const { config, position, only } = options
   checkIds(ids, config)
-  const contextAt = contextsOf(options, position, options.row)
+  const contextAt = contextsOf(options, position, options)
   let x = embedded(weights, ids, config, position)
   const written = weights.blocks.map((layer, i) => {
     const result = blockWithCache(layer, x, cache[i]!, contextAt(i))
@@ -134,7 +136,11 @@ function embedded(weights: AnyDecoderWeights, ids: Tensor, { embeddingScale, wid
 }
 
 /** What each layer needs to know: layers may differ in their windows, and in the rotary base with them. */
-function contextsOf({ config, rotary }: ModelOptions, start: Start, row = start): (layer: number) => BlockContext {
+function contextsOf(
+  { config, rotary }: ModelOptions,
+  start: Start,
+  { row = start, idle }: Pick<CachedOptions, 'row' | 'idle'> = {},
+): (layer: number) => BlockContext {
   if (config.positions === 'rotary' && rotary === undefined)
     throw new TransformerError('OPTION', 'this model has rotary positions; pass rotary: rotaryTables(config), made once, beside config')
   return (layer) => {
@@ -144,6 +150,7 @@ function contextsOf({ config, rotary }: ModelOptions, start: Start, row = start)
       shape: config,
       start,
       ...(window === 0 ? {} : { row }),
+      ...(idle === undefined ? {} : { idle }),
       ...(config.positions === 'learned' ? {} : { rotary: tables! }),
       ...(window === 0 || window >= config.context ? {} : { window }),
     }

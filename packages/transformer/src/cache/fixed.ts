@@ -3,6 +3,7 @@ import type { DecoderConfig } from '../architectures/config.js'
 import { TransformerError } from '../errors.js'
 import type { LayerCache } from '../layers/attention.js'
 import { layerRows, slidingOf, type Sliding } from './sliding.js'
+import type { CacheStack } from './stack.js'
 
 export interface FixedCacheOptions {
   /** Sequences side by side; default 1. */
@@ -13,6 +14,8 @@ export interface FixedCacheOptions {
    * Layers with a window hold what tokens to come can see, and no more: at most 256 tokens are then appended at once, `slide` makes room before, and their first row is `row`. Default false.
    */
   readonly sliding?: boolean
+  /** @internal Where it lies beside others, if there is a row. */
+  readonly stack?: CacheStack
 }
 
 /**
@@ -25,6 +28,8 @@ export interface FixedCacheOptions {
 export class FixedCache {
   readonly batch: number
   readonly capacity: number
+  /** @internal Where it lies beside others. */
+  readonly place: { readonly stack: CacheStack; readonly row: number } | undefined
   private rows: LayerCache[]
   private length = 0
   /** Position of the first row of layers that slide. */
@@ -51,7 +56,10 @@ export class FixedCache {
       const shape = [batch, config.kvHeads, count, config.headWidth]
       return fromBytes(new Uint8Array(4 * batch * config.kvHeads * count * config.headWidth), { dtype: 'f32', shape, adopt: true })
     }
-    this.rows = rows.map((count) => ({ k: empty(count), v: empty(count) }))
+    const { stack } = options
+    const taken = stack?.take()
+    this.place = stack === undefined || taken === undefined ? undefined : { stack, row: taken.row }
+    this.rows = taken?.layers ?? rows.map((count) => ({ k: empty(count), v: empty(count) }))
   }
 
   /** Number of tokens in the cache: the position of the next one. */
@@ -117,6 +125,11 @@ export class FixedCache {
     this.base = other.base
   }
 
+  /** So many tokens were written to it as a part of something else. */
+  advance(tokens: number): void {
+    this.length += tokens
+  }
+
   /** Takes the tensors that a call returned for the donated ones, which now hold `tokens` more valid rows. Of a cache that was disposed meanwhile they are freed. */
   replace(layers: readonly LayerCache[], tokens: number): void {
     this.rows = [...layers]
@@ -146,6 +159,7 @@ export class FixedCache {
     if (this.gone) return
     this.gone = true
     this.free()
+    this.place?.stack.release(this.place.row)
   }
 
   private free(): void {

@@ -248,9 +248,10 @@ export function makeEngine({ programs, pool, vocabSize, rows }: EngineOptions): 
   const runStep = async (entries: readonly Entry[]): Promise<void> => {
     const slots = entries.map(({ slot }) => slot!)
     const used = new Set(slots)
+    const together = programs.together(slots.map(({ cache }) => cache))
     const size = Math.min(rows, 2 ** Math.ceil(Math.log2(entries.length)))
     const fillers: Slot[] = []
-    while (used.size < size) {
+    while (used.size < size && !together) {
       const filler = pool.filler(used)
       if (filler === undefined) break
       used.add(filler)
@@ -272,7 +273,7 @@ export function makeEngine({ programs, pool, vocabSize, rows }: EngineOptions): 
       for (const { cache, tokens } of fillers) cache.truncate(tokens.length)
       for (const [i, entry] of entries.entries()) {
         slots[i]!.tokens.push(fresh[i]!)
-        if (entry.asked === asked[i] && entry.asked !== undefined) answer(entry, [logits.subarray(i * vocabSize, (i + 1) * vocabSize)])
+        if (entry.asked === asked[i] && entry.asked !== undefined) answer(entry, [logits[i]!])
       }
     })
   }

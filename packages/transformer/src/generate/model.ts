@@ -1,8 +1,8 @@
 import type { Device, DeviceName } from '@tesserae/tensor'
 import { checkConfig, type DecoderConfig } from '../architectures/config.js'
 import { checkWeights, layoutsOf, namedWeights, type AnyDecoderWeights } from '../architectures/weights.js'
-import { FixedCache } from '../cache/fixed.js'
 import { SlotPool } from '../cache/slots.js'
+import { cacheMaker } from '../cache/stack.js'
 import { TransformerError } from '../errors.js'
 import { holdWeights } from './held-weights.js'
 import { searchBeams, type ModelBeam, type ModelBeamOptions } from './beams.js'
@@ -106,11 +106,12 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
   checkModelMemory(modelMemory(config, { capacity, batch: options.maxStreams ?? 1, layout: layoutsOf(named) }), where, named)
   const held = await holdWeights(config, weights, { borrow: borrowWeights, device: where, capacity })
   const programs = makePrograms({ ...held.model, weights, capacity, device: where })
+  const rows = hasRoom(config, { capacity, present: maxStreams - 1 }, where) ? maxStreams : 1
+  const makeCache = cacheMaker(config, { rows, capacity, device: where })
   const pool = new SlotPool({
     most: maxStreams,
     kept: Number(prefixCache),
-    make: (present) =>
-      present > 0 && !hasRoom(config, { capacity, present }, where) ? undefined : new FixedCache(config, { capacity, sliding: true }),
+    make: (present) => (present > 0 && !hasRoom(config, { capacity, present }, where) ? undefined : makeCache()),
   })
   const engine = makeEngine({ programs, pool, vocabSize: config.vocabSize, rows: maxStreams })
 

@@ -5,6 +5,7 @@ import { forward, forwardCached, forwardHidden } from '../architectures/decoder.
 import type { AnyDecoderWeights } from '../architectures/weights.js'
 import type { FixedCache } from '../cache/fixed.js'
 import { longestPiece } from '../cache/sliding.js'
+import { runOf, type StackRun } from '../cache/stack.js'
 import type { LayerCache } from '../layers/attention.js'
 import { disposeRotary, frozenTables, type RotaryTables } from '../layers/rotary.js'
 
@@ -75,8 +76,10 @@ export interface Programs {
     ids: readonly number[],
     options: { readonly length: number; readonly wanted: Wanted; readonly signal?: AbortSignal },
   ): Promise<Float32Array>
-  /** Appends an id to each of several caches: logits [caches, vocabSize]. Checks the room of each first. */
-  step(caches: readonly FixedCache[], ids: readonly number[]): Promise<Float32Array>
+  /** Appends an id to each of several caches: for each logits [vocabSize]. Checks the room of each first. */
+  step(caches: readonly FixedCache[], ids: readonly number[]): Promise<Float32Array[]>
+  /** Whether caches lie so that a step takes them as one batch, for which no others have to be filled in. */
+  together(caches: readonly FixedCache[]): boolean
   /** Makes the first `tokens` tokens of a cache those of another. */
   copy(from: FixedCache, to: FixedCache, tokens: number): Promise<void>
   /** Logits [vocabSize] of the last of a whole sequence, nothing cached. */
@@ -112,8 +115,9 @@ export function makePrograms({ config, capacity, weights, rotary, device }: Prog
     { donate: [0], name: 'decode', ...where },
   )
   const step = jit(
-    (layers: readonly (readonly LayerCache[])[], ids: Tensor, positions: Tensor, slid?: Tensor) => {
-      const { logits, cache } = forwardCached(weights, ids, layers, { ...options, position: positions, row: slid ?? positions })
+    (layers: readonly (LayerCache | readonly LayerCache[])[], ids: Tensor, positions: Tensor, row: Tensor, idle?: Tensor) => {
+      const own = { ...options, position: positions, row, ...(idle === undefined ? {} : { idle }) }
+      const { logits, cache } = forwardCached(weights, ids, layers as readonly LayerCache[], own)
       return { logits: logits.reshape(ids.shape[0]!, config.vocabSize), cache }
     },
     { donate: [0], name: 'decodeRows', ...where },
@@ -207,30 +211,74 @@ export function makePrograms({ config, capacity, weights, rotary, device }: Prog
     return wanted === 'none' ? nothing : read(result.logits)
   }
 
+  /** i32 [rows] */
+  const numbers = (values: readonly number[]): Tensor => tensor(Int32Array.from(values), { shape: [values.length], adopt: true })
+  const rowsOf = (logits: Float32Array, count: number): Float32Array[] =>
+    Array.from({ length: count }, (_, i) => logits.subarray(i * config.vocabSize, (i + 1) * config.vocabSize))
+
+  /** A step of caches anywhere in memory: all but attention is one batch. */
+  const stepApart: Programs['step'] = async (caches, ids) => {
+    const layers = caches[0]!.layers.map((_, layer) => caches.map((cache) => cache.layers[layer]!))
+    using input = tensor(Int32Array.from(ids), { shape: [ids.length, 1], adopt: true })
+    using positions = numbers(caches.map((cache) => cache.position))
+    using rows = numbers(caches.map((cache) => cache.row))
+    const result = await step.run([layers, input, positions, row === position ? positions : rows])
+    const written = result.cache as unknown as readonly (readonly LayerCache[])[]
+    for (const [at, cache] of caches.entries())
+      cache.replace(
+        written.map((rows) => rows[at]!),
+        1,
+      )
+    return rowsOf(await read(result.logits), caches.length)
+  }
+
+  /** A step of caches beside each other: one batch. */
+  const stepTogether = async ({ stack, from, count }: StackRun, caches: readonly FixedCache[], ids: readonly number[]) => {
+    const places = caches.map(({ place }) => place!.row - from)
+    const spread = (values: readonly number[], other: number): number[] => {
+      const out = new Array<number>(count).fill(other)
+      for (const [i, place] of places.entries()) out[place] = values[i]!
+      return out
+    }
+    using input = tensor(Int32Array.from(spread(ids, 0)), { shape: [count, 1], adopt: true })
+    using positions = numbers(
+      spread(
+        caches.map((cache) => cache.position),
+        0,
+      ),
+    )
+    using rows = numbers(
+      spread(
+        caches.map((cache) => cache.row),
+        0,
+      ),
+    )
+    using idle = tensor(
+      Uint8Array.from(
+        spread(
+          caches.map(() => 0),
+          1,
+        ),
+      ),
+      { shape: [count], dtype: 'bool', adopt: true },
+    )
+    const all = [stack.run(from, count), input, positions, row === position ? positions : rows] as const
+    const running = step.run(caches.length === count ? [...all] : [...all, idle])
+    const result = await running.catch((error: unknown) => {
+      stack.replace(from, count, undefined)
+      throw error
+    })
+    stack.replace(from, count, result.cache)
+    for (const cache of caches) cache.advance(1)
+    const logits = rowsOf(await read(result.logits), count)
+    return places.map((place) => logits[place]!)
+  }
+
   const stepRows: Programs['step'] = async (caches, ids) => {
     for (const cache of caches) cache.reserve(1)
     for (const cache of caches) await slide(cache, 1)
-    const layers = caches[0]!.layers.map((_, layer) => caches.map((cache) => cache.layers[layer]!))
-    const count = ids.length
-    using input = tensor(Int32Array.from(ids), { shape: [count, 1], adopt: true })
-    using positions = tensor(
-      Int32Array.from(caches, (cache) => cache.position),
-      { shape: [count], adopt: true },
-    )
-    using slid =
-      row === position
-        ? undefined
-        : tensor(
-            Int32Array.from(caches, (cache) => cache.row),
-            { shape: [count], adopt: true },
-          )
-    const result = await step.run(slid === undefined ? [layers, input, positions] : [layers, input, positions, slid])
-    for (const [row, cache] of caches.entries())
-      cache.replace(
-        result.cache.map((rows) => rows[row]!),
-        1,
-      )
-    return read(result.logits)
+    const run = runOf(caches)
+    return run === undefined ? stepApart(caches, ids) : stepTogether(run, caches, ids)
   }
 
   const copy: Programs['copy'] = async (from, to, tokens) => {
@@ -256,6 +304,7 @@ export function makePrograms({ config, capacity, weights, rotary, device }: Prog
       anyLength ? exactPieces(count, Math.min(longest, longestPiece)) : piecesOf(count, room, longest),
     extend,
     step: stepRows,
+    together: (caches) => runOf(caches) !== undefined,
     copy,
     async last(ids, signal) {
       using input = wholeSequence(ids)

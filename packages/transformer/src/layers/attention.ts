@@ -49,6 +49,8 @@ export interface AttentionContext {
   readonly start?: Start
   /** Row of the cache that the first token of x, or each row's, is written to; default its position. */
   readonly row?: Start
+  /** bool [B]: true for rows of x that are nobody's, whose caches stay as they are; their `row` is 0. */
+  readonly idle?: Tensor
   readonly dropout?: Dropout
   /** Whether a token sees only itself and earlier ones; default true. Encoders say false. Without effect beside a cache. */
   readonly causal?: boolean
@@ -91,8 +93,12 @@ export function attendWithCache<Cache extends LayerCache | readonly LayerCache[]
   context: AttentionContext,
 ): { readonly out: Tensor; readonly cache: Cache } {
   const projected = project(weights, x, context)
+  const { idle } = context
+  // Into the cache of an idle row goes what is there.
+  const kept = (rows: Tensor, cached: Tensor): Tensor =>
+    idle === undefined ? rows : where(idle.reshape(idle.size, 1, 1, 1), cached.slice(2, 0, 1), rows)
   const attend = ({ q, k, v }: Projected, { k: cacheK, v: cacheV }: LayerCache, position: Start) => {
-    const written = attendCached(q, k, v, { k: cacheK, v: cacheV, position }, scoring(context))
+    const written = attendCached(q, kept(k, cacheK), kept(v, cacheV), { k: cacheK, v: cacheV, position }, scoring(context))
     return { out: written.out, cache: { k: written.cacheK, v: written.cacheV } }
   }
   const { start = 0, row: first = start } = context

@@ -38,8 +38,12 @@ export interface Block {
   readonly values: Map<string, BlockValue>
   /** Sessions that hold the block as an initializer; it cannot be reused or written before they are gone. */
   pins: number
-  /** Its handle was freed while pinned. */
+  /** Its handle was freed while pinned, or while parts of it are in use. */
   abandoned: boolean
+  /** Blocks over parts of this one. */
+  readonly parts: Set<Block>
+  /** What this is a part of. */
+  readonly whole?: Block
 }
 
 export class OnnxBuffer implements DeviceBuffer {
@@ -117,7 +121,8 @@ export class BufferPool {
     const block = buffer.block
     if (block === undefined) throw new TensorError('DISPOSED', 'this buffer was freed before')
     buffer.block = undefined
-    if (block.pins > 0) {
+    if (block.whole !== undefined) return this.releasePart(block, block.whole)
+    if (block.pins > 0 || block.parts.size > 0) {
       block.abandoned = true
       this.abandonedBytes.set(block, buffer.bytes)
       return
@@ -126,9 +131,40 @@ export class BufferPool {
   }
   private readonly abandonedBytes = new Map<Block, number>()
 
+  /** A buffer over a part of a block. Undefined where the part is not aligned as blocks are. */
+  overlap(whole: Block, offset: number, bytes: number): OnnxBuffer | undefined {
+    if (whole.whole !== undefined || offset % alignment !== 0 || offset + bytes > whole.size) return undefined
+    const view = whole.view.subarray(offset, offset + bytes)
+    const { memory } = whole
+    const part: Block = {
+      memory,
+      address: whole.address + offset,
+      size: bytes,
+      view,
+      values: new Map(),
+      pins: 0,
+      abandoned: false,
+      parts: new Set(),
+      whole,
+    }
+    whole.parts.add(part)
+    return new OnnxBuffer(this.device, bytes, part)
+  }
+
+  private releasePart(part: Block, whole: Block): void {
+    this.retired.push(...part.values.values())
+    part.values.clear()
+    whole.parts.delete(part)
+    this.recycleAbandoned(whole)
+  }
+
   unpin(block: Block): void {
     block.pins--
-    if (block.pins > 0 || !block.abandoned) return
+    this.recycleAbandoned(block)
+  }
+
+  private recycleAbandoned(block: Block): void {
+    if (block.pins > 0 || block.parts.size > 0 || !block.abandoned) return
     block.abandoned = false
     const bytes = this.abandonedBytes.get(block) ?? 0
     this.abandonedBytes.delete(block)
@@ -218,8 +254,10 @@ export class BufferPool {
   }
 
   private destroy(block: Block): void {
-    for (const value of block.values.values()) this.releaseValue(value)
-    block.values.clear()
+    for (const { values } of [block, ...block.parts]) {
+      for (const value of values.values()) this.releaseValue(value)
+      values.clear()
+    }
     this.all.delete(block)
   }
 
@@ -242,7 +280,7 @@ export class BufferPool {
   }
 
   private track(part: Pick<Block, 'memory' | 'address' | 'size' | 'view' | 'drop'>): Block {
-    const block: Block = { ...part, values: new Map(), pins: 0, abandoned: false }
+    const block: Block = { ...part, values: new Map(), pins: 0, abandoned: false, parts: new Set() }
     this.all.add(block)
     return block
   }

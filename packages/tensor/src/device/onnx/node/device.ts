@@ -92,6 +92,10 @@ export class OnnxDevice implements Device {
     return this.pool.keep(bytes)
   }
 
+  overlap(buffer: DeviceBuffer, offset: number, bytes: number): OnnxBuffer | undefined {
+    return this.pool.overlap(this.blockOf(buffer), offset, bytes)
+  }
+
   free(buffer: DeviceBuffer): void {
     this.pool.release(this.own(buffer))
     if (this.pool.excess && this.queue.idle) this.pool.trim()

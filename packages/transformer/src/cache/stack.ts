@@ -1,0 +1,147 @@
+import { rowMemory, type Device, type RowMemory } from '@tesserae/tensor'
+import type { DecoderConfig } from '../architectures/config.js'
+import { TransformerError } from '../errors.js'
+import type { LayerCache } from '../layers/attention.js'
+import { FixedCache } from './fixed.js'
+import { layerRows, slidingOf } from './sliding.js'
+
+/** Larger tensors are not made of several caches: arrays of JavaScript end there. */
+const mostBytes = 2 ** 31
+
+interface Memories {
+  readonly k: RowMemory
+  readonly v: RowMemory
+}
+
+/** Caches of several sequences in one memory: each has its prompt to itself, and a step takes those beside each other as one batch. */
+export class CacheStack {
+  /** Row of the stack by whether somebody has it. */
+  private readonly taken: boolean[]
+  /** Rows that were taken together, by `from:count`. */
+  private readonly runs = new Map<string, LayerCache[]>()
+
+  private constructor(
+    readonly rows: number,
+    private readonly memories: readonly Memories[],
+  ) {
+    this.taken = new Array<boolean>(rows).fill(false)
+  }
+
+  /** Undefined where the device has no memory that tensors share, or not so much. */
+  static make(
+    config: DecoderConfig,
+    { rows, capacity, device }: { readonly rows: number; readonly capacity: number; readonly device: Device },
+  ): CacheStack | undefined {
+    if (!writesInPlace(config, { rows, capacity, device })) return undefined
+    const memories: Memories[] = []
+    const counts = layerRows(config, capacity, slidingOf(config, capacity))
+    const give = (): void => {
+      for (const { k, v } of memories) for (const each of [k, v]) each.dispose()
+    }
+    try {
+      for (const count of counts) {
+        const shape = [config.kvHeads, count, config.headWidth]
+        const bytes = 4 * rows * config.kvHeads * count * config.headWidth
+        const k = bytes > mostBytes ? undefined : rowMemory(rows, shape, { device })
+        const v = k && rowMemory(rows, shape, { device })
+        if (k === undefined || v === undefined) return (k?.dispose(), give(), undefined)
+        memories.push({ k, v })
+      }
+    } catch {
+      return (give(), undefined)
+    }
+    return new CacheStack(rows, memories)
+  }
+
+  /** Whether anybody has a row. */
+  get inUse(): boolean {
+    return this.taken.includes(true)
+  }
+
+  /** The first row that nobody has. Its tensors are the taker's, who gives it back. */
+  take(): { readonly row: number; readonly layers: LayerCache[] } | undefined {
+    const row = this.taken.indexOf(false)
+    if (row < 0) return undefined
+    this.taken[row] = true
+    return { row, layers: this.views(row, 1) }
+  }
+
+  /** Gives a row back; with the last one all memory goes. */
+  release(row: number): void {
+    this.taken[row] = false
+    if (this.inUse) return
+    for (const layers of this.runs.values()) dispose(layers)
+    this.runs.clear()
+    for (const { k, v } of this.memories) for (const each of [k, v]) each.dispose()
+  }
+
+  /** Rows side by side as the caches of a batch: donate them, and hand on what becomes of them. */
+  run(from: number, count: number): readonly LayerCache[] {
+    const key = `${from}:${count}`
+    let layers = this.runs.get(key)
+    if (layers === undefined) this.runs.set(key, (layers = this.views(from, count)))
+    return layers
+  }
+
+  /** Takes the tensors that a call returned for {@link CacheStack.run}; undefined when the call failed. */
+  replace(from: number, count: number, layers: readonly LayerCache[] | undefined): void {
+    const key = `${from}:${count}`
+    if (layers === undefined) dispose(this.runs.get(key) ?? [])
+    this.runs.delete(key)
+    if (layers === undefined) return
+    if (!layers.every(({ k, v }, layer) => this.memories[layer]!.k.holds(k) && this.memories[layer]!.v.holds(v)))
+      throw new TransformerError('UNSUPPORTED', 'a step wrote caches elsewhere than where they lie; make the model with maxStreams: 1')
+    if (this.inUse) this.runs.set(key, [...layers])
+    else dispose(layers)
+  }
+
+  private views(from: number, count: number): LayerCache[] {
+    return this.memories.map(({ k, v }) => ({ k: k.tensor(from, count), v: v.tensor(from, count) }))
+  }
+}
+
+/** Whether the device attends in the caches' own memory: what is computed in parts may be written elsewhere. */
+function writesInPlace(
+  { heads, kvHeads, headWidth }: DecoderConfig,
+  { rows, capacity, device }: { readonly rows: number; readonly capacity: number; readonly device: Device },
+): boolean {
+  const of = (...shape: readonly number[]) => ({ shape, dtype: 'f32' }) as const
+  const [q, row, cache] = [of(rows, heads, 1, headWidth), of(rows, kvHeads, 1, headWidth), of(rows, kvHeads, capacity, headWidth)]
+  const positions = { shape: [rows], dtype: 'i32' } as const
+  return device.supports('attendCached', [q, row, row, cache, cache, positions], [q, cache, cache], { scale: 1 })
+}
+
+function dispose(layers: readonly LayerCache[]): void {
+  for (const { k, v } of layers) for (const each of [k, v]) each.dispose()
+}
+
+/** Where the caches of a step lie beside each other: rows `from` … `from` + `count` − 1 of a stack, among them those of no cache of the step. */
+export interface StackRun {
+  readonly stack: CacheStack
+  readonly from: number
+  readonly count: number
+}
+
+/** Undefined where they do not, or so many others lie between them that a batch of all would be more work. */
+export function runOf(caches: readonly FixedCache[]): StackRun | undefined {
+  const [first] = caches
+  const stack = first?.place?.stack
+  if (stack === undefined || caches.some(({ place }) => place?.stack !== stack)) return undefined
+  const rows = caches.map(({ place }) => place!.row)
+  const count = Math.min(stack.rows, 2 ** Math.ceil(Math.log2(rows.length)))
+  const from = Math.min(Math.min(...rows), stack.rows - count)
+  return Math.max(...rows) < from + count ? { stack, from, count } : undefined
+}
+
+/** Makes caches whose layers slide, beside each other as far as there is room for `rows` of them. */
+export function cacheMaker(
+  config: DecoderConfig,
+  options: { readonly rows: number; readonly capacity: number; readonly device: Device },
+): () => FixedCache {
+  const { capacity } = options
+  let stack: CacheStack | undefined
+  return () => {
+    if (stack?.inUse !== true) stack = CacheStack.make(config, options)
+    return new FixedCache(config, { capacity, sliding: true, ...(stack === undefined ? {} : { stack }) })
+  }
+}
