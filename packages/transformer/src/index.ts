@@ -29,6 +29,7 @@ export {
   type ModelOptions,
 } from './architectures/decoder.js'
 export { disposeRotary, rotaryTables, type RotaryTables } from './layers/rotary.js'
+export type { CacheType } from './cache/cache-type.js'
 export { FixedCache, type FixedCacheOptions } from './cache/fixed.js'
 export type { LayerCache } from './layers/attention.js'
 export { readGgufModel, type GgufModel } from './checkpoints/gguf.js'

@@ -1,7 +1,8 @@
-import { fromBytes, type Tensor } from '@tesserae/tensor'
+import { byteSize, fromBytes, type Tensor } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { TransformerError } from '../errors.js'
 import type { LayerCache } from '../layers/attention.js'
+import type { CacheType } from './cache-type.js'
 import { layerRows, slidingOf, type Sliding } from './sliding.js'
 import type { CacheStack } from './stack.js'
 
@@ -14,7 +15,9 @@ export interface FixedCacheOptions {
    * Layers with a window hold what tokens to come can see, and no more: at most 256 tokens are then appended at once, `slide` makes room before, and their first row is `row`. Default false.
    */
   readonly sliding?: boolean
-  /** @internal Where it lies beside others, if there is a row. */
+  /** What keys and values are kept in; default f32. */
+  readonly type?: CacheType
+  /** @internal Where it lies beside others, if there is a row: its caches are of the same type. */
   readonly stack?: CacheStack
 }
 
@@ -39,7 +42,7 @@ export class FixedCache {
   private readonly slides: readonly boolean[]
 
   constructor(config: Pick<DecoderConfig, 'layers' | 'kvHeads' | 'headWidth' | 'context' | 'windows'>, options: FixedCacheOptions = {}) {
-    const { batch = 1, capacity = config.context, sliding = false } = options
+    const { batch = 1, capacity = config.context, sliding = false, type = 'f32' } = options
     if (!Number.isInteger(batch) || batch < 1)
       throw new TransformerError('OPTION', `a cache's batch must be a positive integer, got ${batch}`)
     if (!Number.isInteger(capacity) || capacity < 1 || capacity > config.context)
@@ -54,7 +57,11 @@ export class FixedCache {
     this.slides = rows.map((count) => count < capacity)
     const empty = (count: number): Tensor => {
       const shape = [batch, config.kvHeads, count, config.headWidth]
-      return fromBytes(new Uint8Array(4 * batch * config.kvHeads * count * config.headWidth), { dtype: 'f32', shape, adopt: true })
+      return fromBytes(new Uint8Array(byteSize(type) * batch * config.kvHeads * count * config.headWidth), {
+        dtype: type,
+        shape,
+        adopt: true,
+      })
     }
     const { stack } = options
     const taken = stack?.take()
@@ -80,7 +87,7 @@ export class FixedCache {
 
   /** Bytes of all its tensors. */
   get bytes(): number {
-    return this.rows.reduce((sum, { k, v }) => sum + 4 * (k.size + v.size), 0)
+    return this.rows.reduce((sum, { k, v }) => sum + byteSize(k.dtype) * (k.size + v.size), 0)
   }
 
   /** Refuses what would not fit, before anything runs. Errors: CAPACITY with the numbers. */

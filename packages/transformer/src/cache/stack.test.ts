@@ -8,7 +8,7 @@ const config = llama({ vocabSize: 13, width: 32, layers: 2, heads: 4, kvHeads: 2
 describe('caches beside each other', () => {
   it('are a batch where they fill half of their run, in whatever order', async () => {
     const device = await resolveDevice('cpu')
-    const make = cacheMaker(config, { rows: 6, capacity: 96, device })
+    const make = cacheMaker(config, { rows: 6, capacity: 96, type: 'f32', device })
     const caches = Array.from({ length: 7 }, make)
     const rows = (...wanted: readonly number[]) => {
       const run = runOf(wanted.map((row) => caches[row]!))
@@ -30,7 +30,7 @@ describe('caches beside each other', () => {
   it('give their memory back with the last of them, and their rows to the next', async () => {
     const device = await resolveDevice('cpu')
     const before = device.memory().liveBytes
-    const make = cacheMaker(config, { rows: 4, capacity: 96, device })
+    const make = cacheMaker(config, { rows: 4, capacity: 96, type: 'f32', device })
     const [first, second] = [make(), make()]
     expect(device.memory().liveBytes - before).toBe(4 * first.bytes)
     first.dispose()
@@ -43,7 +43,7 @@ describe('caches beside each other', () => {
   })
 
   it('are apart on devices whose buffers are', () => {
-    using cache = cacheMaker(config, { rows: 4, capacity: 96, device: referenceDevice() })()
+    using cache = cacheMaker(config, { rows: 4, capacity: 96, type: 'f32', device: referenceDevice() })()
     expect(cache.place).toBeUndefined()
   })
 })

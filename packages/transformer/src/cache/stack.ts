@@ -1,12 +1,22 @@
-import { rowMemory, type Device, type RowMemory } from '@tesserae/tensor'
+import { byteSize, rowMemory, type Device, type RowMemory } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { TransformerError } from '../errors.js'
 import type { LayerCache } from '../layers/attention.js'
+import type { CacheType } from './cache-type.js'
 import { FixedCache } from './fixed.js'
 import { layerRows, slidingOf } from './sliding.js'
 
 /** Larger tensors are not made of several caches: arrays of JavaScript end there. */
 const mostBytes = 2 ** 31
+
+export interface StackOptions {
+  /** Most caches. */
+  readonly rows: number
+  /** Tokens of each. */
+  readonly capacity: number
+  readonly type: CacheType
+  readonly device: Device
+}
 
 interface Memories {
   readonly k: RowMemory
@@ -28,11 +38,9 @@ export class CacheStack {
   }
 
   /** Undefined where the device has no memory that tensors share, or not so much. */
-  static make(
-    config: DecoderConfig,
-    { rows, capacity, device }: { readonly rows: number; readonly capacity: number; readonly device: Device },
-  ): CacheStack | undefined {
-    if (!writesInPlace(config, { rows, capacity, device })) return undefined
+  static make(config: DecoderConfig, options: StackOptions): CacheStack | undefined {
+    const { rows, capacity, device, type } = options
+    if (!writesInPlace(config, options)) return undefined
     const memories: Memories[] = []
     const counts = layerRows(config, capacity, slidingOf(config, capacity))
     const give = (): void => {
@@ -41,9 +49,9 @@ export class CacheStack {
     try {
       for (const count of counts) {
         const shape = [config.kvHeads, count, config.headWidth]
-        const bytes = 4 * rows * config.kvHeads * count * config.headWidth
-        const k = bytes > mostBytes ? undefined : rowMemory(rows, shape, { device })
-        const v = k && rowMemory(rows, shape, { device })
+        const bytes = byteSize(type) * rows * config.kvHeads * count * config.headWidth
+        const k = bytes > mostBytes ? undefined : rowMemory(rows, shape, { device, dtype: type })
+        const v = k && rowMemory(rows, shape, { device, dtype: type })
         if (k === undefined || v === undefined) return (k?.dispose(), give(), undefined)
         memories.push({ k, v })
       }
@@ -101,11 +109,8 @@ export class CacheStack {
 }
 
 /** Whether the device attends in the caches' own memory: what is computed in parts may be written elsewhere. */
-function writesInPlace(
-  { heads, kvHeads, headWidth }: DecoderConfig,
-  { rows, capacity, device }: { readonly rows: number; readonly capacity: number; readonly device: Device },
-): boolean {
-  const of = (...shape: readonly number[]) => ({ shape, dtype: 'f32' }) as const
+function writesInPlace({ heads, kvHeads, headWidth }: DecoderConfig, { rows, capacity, device, type }: StackOptions): boolean {
+  const of = (...shape: readonly number[]) => ({ shape, dtype: type })
   const [q, row, cache] = [of(rows, heads, 1, headWidth), of(rows, kvHeads, 1, headWidth), of(rows, kvHeads, capacity, headWidth)]
   const positions = { shape: [rows], dtype: 'i32' } as const
   return device.supports('attendCached', [q, row, row, cache, cache, positions], [q, cache, cache], { scale: 1 })
@@ -134,14 +139,11 @@ export function runOf(caches: readonly FixedCache[]): StackRun | undefined {
 }
 
 /** Makes caches whose layers slide, beside each other as far as there is room for `rows` of them. */
-export function cacheMaker(
-  config: DecoderConfig,
-  options: { readonly rows: number; readonly capacity: number; readonly device: Device },
-): () => FixedCache {
-  const { capacity } = options
+export function cacheMaker(config: DecoderConfig, options: StackOptions): () => FixedCache {
+  const { capacity, type } = options
   let stack: CacheStack | undefined
   return () => {
     if (stack?.inUse !== true) stack = CacheStack.make(config, options)
-    return new FixedCache(config, { capacity, sliding: true, ...(stack === undefined ? {} : { stack }) })
+    return new FixedCache(config, { capacity, type, sliding: true, ...(stack === undefined ? {} : { stack }) })
   }
 }

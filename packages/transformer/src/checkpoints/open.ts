@@ -5,7 +5,7 @@ import { throwIfAborted, type OnProgress } from '@tesserae/core'
 import type { DecoderConfig } from '../architectures/config.js'
 import type { AnyDecoderWeights, DecoderWeights } from '../architectures/weights.js'
 import { TransformerError } from '../errors.js'
-import { checkModelMemory, modelMemory, packedLayout, type ModelMemory } from '../generate/memory.js'
+import { checkModelMemory, modelMemory, packedLayout, type ModelMemory, type ModelMemoryOptions } from '../generate/memory.js'
 import { readTextFile, type CheckpointFiles } from './files.js'
 import { ggufNames } from './families/names.js'
 import { readGgufConfig, readGgufModel } from './gguf.js'
@@ -54,7 +54,7 @@ export interface OpenCheckpoint {
   /** What is stored; of llama2.c's files nothing has a name. */
   tensors(): Promise<Tensors | undefined>
   /** What it takes with weights in a type, as far as that can be told. */
-  memory(options: { readonly dtype: WeightType; readonly capacity?: number }): Promise<ModelMemory>
+  memory(options: { readonly dtype: WeightType } & Pick<ModelMemoryOptions, 'capacity' | 'cacheType'>): Promise<ModelMemory>
   readWeights(options: ReadWeightsOptions): Promise<AnyDecoderWeights>
   dispose(): Promise<void>
 }
@@ -231,7 +231,7 @@ async function openLlama2c(source: ByteSource, label: string): Promise<OpenCheck
 /** Of files without blocks: matrices are f32 unless they are packed here. */
 const decodedMemory = (
   config: DecoderConfig,
-  { dtype, ...options }: { readonly dtype: WeightType; readonly capacity?: number },
+  { dtype, ...options }: { readonly dtype: WeightType } & Pick<ModelMemoryOptions, 'capacity' | 'cacheType'>,
 ): ModelMemory =>
   modelMemory(config, { ...options, ...(dtype === 'q8' || dtype === 'q4' ? { layout: packedLayout(dtype === 'q8' ? 8 : 4) } : {}) })
 

@@ -1,4 +1,5 @@
 /** What all subcommands share: options of a model, progress, errors, and an end by Ctrl-C. */
+import type { CacheType } from '../cache/cache-type.js'
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { TesseraeError, type ProgressEvent } from '@tesserae/core'
 import type { DeviceName } from '@tesserae/tensor'
@@ -56,6 +57,7 @@ export const modelOptions = {
   device: { type: 'string' },
   dtype: { type: 'string' },
   context: { type: 'string' },
+  'cache-type': { type: 'string' },
   'max-tokens': { type: 'string' },
   temperature: { type: 'string' },
   'top-k': { type: 'string' },
@@ -67,6 +69,7 @@ export const modelOptions = {
 export const modelUsage = `  --device NAME       auto, cpu, webgpu or cuda; default auto
   --dtype NAME        what matrices are kept in: auto, f32, q8 or q4; default auto
   --context N         tokens of a prompt and its answer together; default at most 4096
+  --cache-type NAME   what keys and values are kept in: f32 or f16, half the memory; default f32
   --max-tokens N      most tokens of an answer
   --temperature X     0 takes the most likely token each time; default the model's own settings
   --top-k N --top-p X --min-p X --seed N
@@ -82,6 +85,7 @@ export async function modelOf(source: string, values: ModelValues, signal: Abort
     onProgress: showProgress,
     ...(values.device === undefined ? {} : { device: values.device as DeviceName }),
     ...(values.dtype === undefined ? {} : { dtype: values.dtype as WeightType }),
+    ...(values['cache-type'] === undefined ? {} : { cacheType: values['cache-type'] as CacheType }),
     ...(context === undefined ? {} : { context }),
   })
 }

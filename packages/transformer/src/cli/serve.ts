@@ -1,4 +1,5 @@
 /** `serve`: a model behind OpenAI's interface, from the command line. */
+import type { CacheType } from '../cache/cache-type.js'
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { TesseraeError } from '@tesserae/core'
 import { loadEmbedder } from '../encoders/node/load.js'
@@ -21,6 +22,7 @@ const usage = `Usage: npx @tesserae/transformer serve MODEL [options]
   --context N            tokens of a prompt and its answer together
   --device NAME          auto, cpu, webgpu or cuda; default auto
   --dtype NAME           what matrices are kept in: auto, f32, q8 or q4; default auto
+  --cache-type NAME      what keys and values are kept in: f32 or f16, half the memory; default f32
   --concurrency N        answers made at a time; default 8
   --queue N              answers in line before 429; default 64
   --max-tokens N         most tokens of an answer; default as many as there is room for
@@ -43,6 +45,7 @@ const options = {
   workers: { type: 'string' },
   restarts: { type: 'string' },
   context: { type: 'string' },
+  'cache-type': { type: 'string' },
   device: { type: 'string' },
   dtype: { type: 'string' },
   concurrency: { type: 'string' },
@@ -126,6 +129,7 @@ async function run(source: string, values: Values, { out, err, env, signal, work
       context: number('context'),
       device: values.device as NonNullable<WorkerModelOptions['device']> | undefined,
       dtype: values.dtype as NonNullable<WorkerModelOptions['dtype']> | undefined,
+      cacheType: values['cache-type'] as CacheType | undefined,
       maxStreams: limits.concurrency,
       signal,
     }),

@@ -1,5 +1,6 @@
 /** How much memory a model takes, and whether a device has it. */
 import {
+  byteSize,
   checkMemory,
   defaultDevice,
   estimateMemory,
@@ -12,6 +13,7 @@ import {
 } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { isPackable, namedWeights, weightSpecs } from '../architectures/weights.js'
+import type { CacheType } from '../cache/cache-type.js'
 import { layerRows, slidingOf } from '../cache/sliding.js'
 
 export interface ModelMemoryOptions {
@@ -21,6 +23,8 @@ export interface ModelMemoryOptions {
   readonly batch?: number
   /** Whether layers with a window hold no more than its rows and room for new ones, as those of `createModel` do; default true. */
   readonly sliding?: boolean
+  /** What keys and values are kept in; default f32. */
+  readonly cacheType?: CacheType
   /** How matrices are packed; undefined for one in f32. Default: all are. */
   readonly layout?: (name: string, shape: readonly number[]) => Pick<QuantizedLayout, 'bits' | 'block' | 'hasMins'> | undefined
 }
@@ -41,7 +45,7 @@ export interface ModelMemory {
 
 /** What a configuration's model takes, worked out without making it: give it to `checkMemory` or `estimateMemory` with a device. */
 export function modelMemory(config: DecoderConfig, options: ModelMemoryOptions = {}): ModelMemory {
-  const { capacity = config.context, batch = 1, sliding = true } = options
+  const { capacity = config.context, batch = 1, sliding = true, cacheType = 'f32' } = options
   const bytesOf = (...shape: readonly number[]): number => 4 * shape.reduce((a, b) => a * b, 1)
   const weights = [...namedWeights(weightSpecs(config))].flatMap(([name, { shape }]) => {
     const layout = options.layout?.(name, shape)
@@ -61,7 +65,7 @@ export function modelMemory(config: DecoderConfig, options: ModelMemoryOptions =
       })
   const rows = capacity === 0 ? [] : layerRows(config, capacity, sliding ? slidingOf(config, capacity) : undefined)
   const cache = rows.map((count, layer) => {
-    const bytes = bytesOf(batch, config.kvHeads, count, config.headWidth)
+    const bytes = byteSize(cacheType) * batch * config.kvHeads * count * config.headWidth
     return [
       { name: `cache.${layer}.k`, bytes },
       { name: `cache.${layer}.v`, bytes },
@@ -95,9 +99,9 @@ export function checkModelMemory({ weights, cache }: ModelMemory, device: Device
  */
 export function hasRoom(
   config: DecoderConfig,
-  { capacity, present }: { readonly capacity: number; readonly present: number },
+  { capacity, present, cacheType }: { readonly capacity: number; readonly present: number; readonly cacheType: CacheType },
   device: Device,
 ): boolean {
   const batch = device.room?.().host === true ? present + 1 : 1
-  return estimateMemory({ cache: modelMemory(config, { capacity, batch }).cache }, device).refusal === undefined
+  return estimateMemory({ cache: modelMemory(config, { capacity, batch, cacheType }).cache }, device).refusal === undefined
 }

@@ -6,7 +6,7 @@ import { llama } from '../architectures/llama.js'
 import { disposeWeights, mapWeights, namedWeights } from '../architectures/weights.js'
 import { FixedCache } from '../cache/fixed.js'
 import { modelMemory } from './memory.js'
-import { createModel, type DecoderModel } from './model.js'
+import { createModel, type CreateModelOptions, type DecoderModel } from './model.js'
 
 /** Windows of 9 tokens hold 328 rows, so texts of this context slide more than once. */
 const config: DecoderConfig = {
@@ -14,13 +14,13 @@ const config: DecoderConfig = {
   windows: [9, 0, 7],
 }
 
-async function open(): Promise<DecoderModel> {
+async function open(options: Partial<CreateModelOptions> = {}): Promise<DecoderModel> {
   const device = await resolveDevice('cpu')
   const small = initWeights(config, { seed: 6 })
   const weights = mapWeights(small, (weight) => weight.mul(weight.rank === 2 ? 15 : 1))
   for (const weight of namedWeights(weights).values()) await weight.realize({ device })
   disposeWeights(small)
-  return createModel({ config, weights, device, maxStreams: 4 })
+  return createModel({ config, weights, device, maxStreams: 4, ...options })
 }
 
 const text = (length: number, seed = 1): number[] => Array.from({ length }, (_, i) => (i * i * 7 + i * seed + seed) % 31)
@@ -92,5 +92,30 @@ describe('layers with a window', () => {
       logprobs.subarray(324).reduce((sum, one) => sum + one, 0),
       3,
     )
+  })
+})
+
+describe('keys and values in f16', () => {
+  it('take half the memory, and give the logits to three digits and more', async () => {
+    using half = await open({ cacheType: 'f16' })
+    using row = half.open(text(400))
+    const largest = Math.max(...(await half.logits(text(400))).map(Math.abs))
+    for (let step = 0; step < 4; step++) {
+      const logits = await row.next()
+      expect(await difference(half, row.ids, logits)).toBeLessThan(2e-3 * largest)
+      row.ids.push(step)
+    }
+    const together = await Promise.all([text(20), text(30)].map(async (prompt) => (await half.generate(prompt, { maxTokens: 8 })).ids))
+    expect(together[1]).toEqual((await half.generate(text(30), { maxTokens: 8 })).ids)
+    using cache = new FixedCache(config, { sliding: true, type: 'f16' })
+    expect(cache.bytes).toBe(modelMemory(config, { cacheType: 'f16' }).cache.reduce((sum, { bytes }) => sum + bytes, 0))
+    expect(2 * cache.bytes).toBe(modelMemory(config).cache.reduce((sum, { bytes }) => sum + bytes, 0))
+  })
+
+  it('are refused in types that nothing keeps', async () => {
+    await expect(open({ cacheType: 'q2' as 'f16' })).rejects.toMatchObject({
+      code: 'OPTION',
+      message: expect.stringContaining('"q2"') as unknown,
+    })
   })
 })

@@ -17,7 +17,7 @@ export interface AttentionWeights<Leaf = Tensor, Weight = Leaf> {
   readonly keyNorm?: NormWeights<Leaf>
 }
 
-/** Keys and values of the tokens seen so far, each [B, kvHeads, capacity, headWidth]. */
+/** Keys and values of the tokens seen so far, each [B, kvHeads, capacity, headWidth], f32 or f16. */
 export interface LayerCache {
   readonly k: Tensor
   readonly v: Tensor
@@ -98,8 +98,10 @@ export function attendWithCache<Cache extends LayerCache | readonly LayerCache[]
   const kept = (rows: Tensor, cached: Tensor): Tensor =>
     idle === undefined ? rows : where(idle.reshape(idle.size, 1, 1, 1), cached.slice(2, 0, 1), rows)
   const attend = ({ q, k, v }: Projected, { k: cacheK, v: cacheV }: LayerCache, position: Start) => {
-    const written = attendCached(q, kept(k, cacheK), kept(v, cacheV), { k: cacheK, v: cacheV, position }, scoring(context))
-    return { out: written.out, cache: { k: written.cacheK, v: written.cacheV } }
+    const as = (rows: Tensor): Tensor => (rows.dtype === cacheK.dtype ? rows : rows.cast(cacheK.dtype))
+    const caches = { k: cacheK, v: cacheV, position }
+    const written = attendCached(as(q), kept(as(k), cacheK), kept(as(v), cacheV), caches, scoring(context))
+    return { out: written.out.dtype === q.dtype ? written.out : written.out.cast(q.dtype), cache: { k: written.cacheK, v: written.cacheV } }
   }
   const { start = 0, row: first = start } = context
   if (!isList(cache)) {

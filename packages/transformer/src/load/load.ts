@@ -12,6 +12,7 @@ import { TransformerError } from '../errors.js'
 import { checkModelMemory } from '../generate/memory.js'
 import { createModel } from '../generate/model.js'
 import { createLm, type LocalLm } from '../lm/local.js'
+import { checkCacheType, type CacheType } from '../cache/cache-type.js'
 import type { LmSampling } from '../lm/sampling.js'
 import { generationDefaults, ggufDefaults, type GenerationDefaults } from './generation-config.js'
 import { licenceOf } from './model-card.js'
@@ -28,6 +29,8 @@ export interface LoadModelOptions extends PlaceOptions {
   readonly maxStreams?: number
   /** Keep caches of what was said, see `createModel`. */
   readonly prefixCache?: boolean | number
+  /** What keys and values are kept in, see `createModel`; default f32. */
+  readonly cacheType?: CacheType
   /** Tokens of a prompt and its answer together; its cache is allocated in full. Default what the model was made for, at most 4,096. */
   readonly context?: number
   /** In place of the checkpoint's own, or where it has none. */
@@ -73,7 +76,8 @@ async function loadOpened(files: CheckpointFiles, opened: OpenCheckpoint, option
   checkWeightType(dtype)
   const capacity = contextOf(options.context, config.context)
   const device = await resolveDevice(options.device ?? 'auto')
-  checkModelMemory(await opened.memory({ dtype, capacity }), device)
+  const cacheType = checkCacheType(options.cacheType ?? 'f32', device)
+  checkModelMemory(await opened.memory({ dtype, capacity, cacheType }), device)
   // Small and likely to be what is missing, so before the weights.
   const tokenizer = options.tokenizer ?? (await readTokenizer(files, opened))
   const facts = await readFacts(files, opened)
@@ -93,6 +97,7 @@ async function loadOpened(files: CheckpointFiles, opened: OpenCheckpoint, option
       weights,
       tokenizer,
       capacity,
+      cacheType,
       device,
       ...(maxStreams === undefined ? {} : { maxStreams }),
       ...(prefixCache === undefined ? {} : { prefixCache }),

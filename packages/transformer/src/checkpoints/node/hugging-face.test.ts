@@ -19,6 +19,12 @@ describe.each(checkpointNames)('%s, as transformers has it', (name) => {
   })
 })
 
+it.each(checkpointNames.filter((one) => one.endsWith('-f32')))('%s says the same with keys and values in f16', async (name) => {
+  const loaded = await loadCheckpoint(join(fixtures, name))
+  using model = await parityModel({ ...loaded, cacheType: 'f16' })
+  expect(await greedyOf(model, answersOf(name), true)).toEqual(answersOf(name).greedy)
+})
+
 it('is written and read again as our own', async () => {
   const scratch = mkdtempSync(join(tmpdir(), 'tesserae-'))
   try {
