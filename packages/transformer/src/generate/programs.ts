@@ -235,35 +235,18 @@ export function makePrograms({ config, capacity, weights, rotary, device }: Prog
   /** A step of caches beside each other: one batch. */
   const stepTogether = async ({ stack, from, count }: StackRun, caches: readonly FixedCache[], ids: readonly number[]) => {
     const places = caches.map(({ place }) => place!.row - from)
-    const spread = (values: readonly number[], other: number): number[] => {
-      const out = new Array<number>(count).fill(other)
-      for (const [i, place] of places.entries()) out[place] = values[i]!
+    /** A number for each row of the run; `idle` where it is nobody's. */
+    const ofRows = (valueOf: (cache: FixedCache, i: number) => number, idle = 0): number[] => {
+      const out = new Array<number>(count).fill(idle)
+      for (const [i, place] of places.entries()) out[place] = valueOf(caches[i]!, i)
       return out
     }
-    using input = tensor(Int32Array.from(spread(ids, 0)), { shape: [count, 1], adopt: true })
-    using positions = numbers(
-      spread(
-        caches.map((cache) => cache.position),
-        0,
-      ),
-    )
-    using rows = numbers(
-      spread(
-        caches.map((cache) => cache.row),
-        0,
-      ),
-    )
-    using idle = tensor(
-      Uint8Array.from(
-        spread(
-          caches.map(() => 0),
-          1,
-        ),
-      ),
-      { shape: [count], dtype: 'bool', adopt: true },
-    )
-    const all = [stack.run(from, count), input, positions, row === position ? positions : rows] as const
-    const running = step.run(caches.length === count ? [...all] : [...all, idle])
+    using input = tensor(Int32Array.from(ofRows((_, i) => ids[i]!)), { shape: [count, 1], adopt: true })
+    using positions = numbers(ofRows((cache) => cache.position))
+    using rows = numbers(ofRows((cache) => cache.row))
+    using idle = tensor(Uint8Array.from(ofRows(() => 0, 1)), { dtype: 'bool', shape: [count], adopt: true })
+    // Always with idle rows, if only none: a program of its own where there are none would have to be compiled, and kept, for little.
+    const running = step.run([stack.run(from, count), input, positions, row === position ? positions : rows, idle])
     const result = await running.catch((error: unknown) => {
       stack.replace(from, count, undefined)
       throw error
