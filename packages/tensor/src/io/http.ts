@@ -77,7 +77,15 @@ async function send(label: string, range: string, options: HttpSourceOptions): P
 const failure = (label: string, cause: unknown, signal: AbortSignal | undefined): TensorError =>
   signal?.aborted
     ? new TensorError('ABORTED', `${label}: reading was aborted`, { cause })
-    : new TensorError('IO', `${label}: the request failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
+    : new TensorError('IO', `${label}: the request failed: ${reasonOf(cause)}`, { cause })
+
+/** fetch says "fetch failed"; why is in its cause. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  const { cause } = error as { readonly cause?: { readonly message?: string; readonly code?: string } }
+  const why = cause?.message === undefined || cause.message === '' ? cause?.code : cause.message
+  return why === undefined ? error.message : `${error.message} (${why})`
+}
 
 function rangeOf(response: Response): { first: number; size: number } | undefined {
   const match = /^bytes (?:(\d+)-\d+|\*)\/(\d+)$/.exec(response.headers.get('content-range') ?? '')

@@ -174,7 +174,7 @@ export function renderTemplate(
   }
 
   try {
-    const program = jinja.parse(jinja.tokenize(source, { lstrip_blocks: true, trim_blocks: true }))
+    const program = programOf(jinja, source)
     const text = new Bounded(scope).run(program).value
     if (typeof text !== 'string') throw templateError('does not give a text')
     return text
@@ -183,6 +183,17 @@ export function renderTemplate(
     if (error instanceof RangeError) throw templateError('is nested too deeply or makes a text too long', error)
     const said = error instanceof Error ? error.message : String(error)
     throw templateError(said === '' ? 'failed, and does not say why' : said, error)
+  }
+}
+
+function programOf(jinja: Jinja, source: string): JinjaNode {
+  try {
+    return jinja.parse(jinja.tokenize(source, { lstrip_blocks: true, trim_blocks: true }))
+  } catch (error) {
+    // The parser reads on behind the end.
+    if (error instanceof TypeError)
+      throw templateError('ends where more has to come; is an {% if %}, a {% for %} or an expression not closed?', error)
+    throw error
   }
 }
 

@@ -13,6 +13,9 @@ export interface HuggingFaceModel {
 /** Whether a `config.json` is one of Hugging Face's. */
 export const isHuggingFace = (values: Readonly<Record<string, unknown>>): boolean => typeof values['model_type'] === 'string'
 
+/** Of encoders, which are read elsewhere. */
+const encoders: readonly string[] = ['bert', 'distilbert', 'modernbert', 'roberta', 'xlm-roberta', 'camembert']
+
 /**
  * The configuration that a `config.json` of Hugging Face describes. Errors: CHECKPOINT for models of other kinds, for fields that ask for what is not computed here, and for weights that are quantised; CONFIG for
  * sizes out of range.
@@ -25,7 +28,7 @@ export function readHuggingFaceConfig(values: Readonly<Record<string, unknown>>,
     const known = families.flatMap(({ modelTypes }) => modelTypes)
     throw new TransformerError(
       'CHECKPOINT',
-      `${label}: model_type is ${JSON.stringify(kind).slice(0, 80)}; expected one of ${known.join(', ')}`,
+      `${label}: model_type is ${JSON.stringify(kind).slice(0, 80)}; ${encoders.includes(kind) ? 'that is an encoder, which loadEmbedder and loadReranker read (embed on the command line); models that write are' : 'expected one of'} ${known.join(', ')}`,
     )
   }
   if (fields.has('quantization_config'))

@@ -73,7 +73,13 @@ export async function openCheckpoint(files: CheckpointFiles): Promise<OpenCheckp
     await source.dispose?.()
     throw error
   }
-  return String.fromCharCode(...start) === 'GGUF' ? openGgufEntry(files, entry, source) : openLlama2c(source, labelOf(files, entry))
+  if (String.fromCharCode(...start) === 'GGUF') return openGgufEntry(files, entry, source)
+  if (!entry.endsWith('.gguf')) return openLlama2c(source, labelOf(files, entry))
+  await source.dispose?.()
+  throw new TransformerError(
+    'CHECKPOINT',
+    `${labelOf(files, entry)}: its ${source.size} bytes do not begin as GGUF does; is it another kind of file, or was its download broken off?`,
+  )
 }
 
 /**

@@ -1,4 +1,5 @@
-import { argumentsOf, interrupted, modelOf, modelOptions, modelUsage, numberOf } from './output.js'
+import { TransformerError } from '../errors.js'
+import { argumentsOf, countOf, interrupted, modelOf, modelOptions, modelUsage } from './output.js'
 
 const usage = `Usage: npx @tesserae/transformer bench MODEL [options]
 
@@ -12,18 +13,24 @@ export async function bench(args: readonly string[]): Promise<number> {
   const given = argumentsOf(args, {
     usage,
     options: { ...modelOptions, prompt: { type: 'string' }, runs: { type: 'string' } },
-    names: [1, 1],
+    names: ['MODEL'],
   })
   if (given === undefined) return 0
   const { values, positionals } = given
+  const maxTokens = countOf('max-tokens', values['max-tokens'], 2) ?? 64
+  const prompt = countOf('prompt', values.prompt, 1) ?? 512
+  const runs = countOf('runs', values.runs, 1) ?? 3
   const signal = interrupted()
   const start = performance.now()
   const lm = await modelOf(positionals[0]!, values, signal)
   const loaded = (performance.now() - start) / 1000
   try {
-    const maxTokens = numberOf('max-tokens', values['max-tokens']) ?? 64
-    const count = Math.min(numberOf('prompt', values.prompt) ?? 512, lm.info.context - maxTokens)
-    const runs = numberOf('runs', values.runs) ?? 3
+    const count = Math.min(prompt, lm.info.context - maxTokens)
+    if (count < 1)
+      throw new TransformerError(
+        'OPTION',
+        `--max-tokens is ${maxTokens}, which leaves no room for a prompt in a context of ${lm.info.context}`,
+      )
     const [read, written]: [number[], number[]] = [[], []]
     for (let run = 0; run <= runs; run++) {
       // Another beginning each time, so that nothing is there already.

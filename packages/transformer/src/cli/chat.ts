@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises'
+import { TesseraeError } from '@tesserae/core'
 import type { LmMessage } from '../lm/types.js'
-import { answerOptions, argumentsOf, modelOf, modelOptions, modelUsage } from './output.js'
+import { answerOptions, argumentsOf, fail, modelOf, modelOptions, modelUsage } from './output.js'
 
 const usage = `Usage: npx @tesserae/transformer chat MODEL [options]
 
@@ -10,7 +11,7 @@ ${modelUsage}  --system TEXT       a system message before all
 `
 
 export async function chat(args: readonly string[]): Promise<number> {
-  const given = argumentsOf(args, { usage, options: { ...modelOptions, system: { type: 'string' } }, names: [1, 1] })
+  const given = argumentsOf(args, { usage, options: { ...modelOptions, system: { type: 'string' } }, names: ['MODEL'] })
   if (given === undefined) return 0
   const { values, positionals } = given
   const settings = answerOptions(values)
@@ -39,9 +40,11 @@ export async function chat(args: readonly string[]): Promise<number> {
             }
           }
         } catch (error) {
-          if ((error as Error).name !== 'AbortError') throw error
+          // What can be said otherwise, or is too long, is no reason to forget all.
+          if (fail(error) !== 130 && !TesseraeError.isInstance(error)) throw error
         }
-        messages.push({ role: 'assistant', content: said })
+        if (said === '') messages.pop()
+        else messages.push({ role: 'assistant', content: said })
         answering = undefined
         process.stdout.write('\n')
       }

@@ -6,9 +6,11 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { saveModel } from '../checkpoints/node/model.js'
 import { chatModel, toolTemplate } from '../lm/testing/chat-model.js'
 import { bench } from './bench.js'
+import { embed } from './embed.js'
 import { generate } from './generate.js'
 import { inspect } from './inspect.js'
 import { fail } from './output.js'
+import { quantize } from './quantize.js'
 
 let folder: string
 beforeAll(async () => {
@@ -72,6 +74,15 @@ it('generates, as JSON too', async () => {
   expect(JSON.parse(said.out)).toEqual({ a: expect.any(Boolean) })
 })
 
+it('takes a template of its own', async () => {
+  const template = join(folder, 'own.jinja')
+  writeFileSync(template, '{% for m in messages %}{{ m.content }}{% endfor %} sails')
+  const { err } = await run(generate, folder, 'the ship', '--chat', '--template', template, '--device', 'cpu', '--max-tokens', '1')
+  const prompt = /^length: (\d+) \+ 1/m.exec(err)![1]
+  const own = await run(generate, folder, 'the ship', '--chat', '--device', 'cpu', '--max-tokens', '1')
+  expect(Number(prompt)).toBeLessThan(Number(/^length: (\d+) \+ 1/m.exec(own.err)![1]))
+})
+
 it('measures', async () => {
   const { out } = await run(bench, folder, '--device', 'cpu', '--prompt', '20', '--max-tokens', '4', '--runs', '1')
   expect(out).toMatch(/^reads \d+\.\d tokens a second \(20\)\nwrites \d+\.\d tokens a second \(4\)$/m)
@@ -82,8 +93,32 @@ it('says what is wrong, and how it is meant', async () => {
     code: 0,
     out: expect.stringContaining('Usage: npx @tesserae/transformer generate'),
   })
-  expect(await run(generate)).toMatchObject({ code: 2, err: expect.stringContaining('Usage') })
+  expect(await run(generate)).toMatchObject({ code: 2, err: expect.stringMatching(/^MODEL is missing\nUsage: .*\n--help tells more/) })
+  expect(await run(generate, folder, 'two', 'words')).toMatchObject({ code: 2, err: expect.stringContaining('"words" is too much') })
   expect(await run(generate, folder, 'x', '--speed', '3')).toMatchObject({ code: 2, err: expect.stringContaining("'--speed'") })
   expect(await run(generate, folder, 'x', '--max-tokens', 'many')).toMatchObject({ code: 2, err: '--max-tokens is a number, got "many"\n' })
+  const wrong: readonly (readonly [(args: readonly string[]) => Promise<number>, readonly string[], string])[] = [
+    [generate, [folder, 'x', '--max-tokens', '-3'], '--max-tokens is a whole number from 0 on, got -3'],
+    [generate, [folder, 'x', '--top-p', '3'], '--top-p must be a number from 0 to 1'],
+    [generate, [folder, 'x', '--device', 'tpu'], "no device is called 'tpu'"],
+    [generate, [folder, 'x', '--system', 'y'], 'give --chat too'],
+    [generate, [folder, 'x', '--template', join(folder, 'none')], '--template: there is nothing at'],
+    [generate, [folder, 'x', '--json', folder], '--json: a file is wanted, and there is a folder'],
+    [bench, [folder, '--runs', '0'], '--runs is a whole number from 1 on, got 0'],
+    [bench, [folder, '--max-tokens', '1024'], 'leaves no room for a prompt'],
+    [quantize, ['a.gguf', './a.gguf'], 'name another file'],
+    [quantize, ['a.gguf'], 'TO.gguf is missing'],
+    [embed, [folder, 'x'], 'model_type'],
+  ]
+  for (const [command, args, message] of wrong) {
+    const { code, err } = await run(command, ...args)
+    expect(err).toContain(message)
+    if (command !== embed) expect(code).toBe(2)
+  }
+  writeFileSync(join(folder, 'page.gguf'), '<html>')
+  expect(await run(inspect, join(folder, 'page.gguf'))).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('do not begin as GGUF does'),
+  })
   expect(await run(inspect, 'a/b')).toMatchObject({ code: 2, err: expect.stringContaining('did you mean hf:a/b') })
 })

@@ -1,4 +1,5 @@
 import { text as readAll } from 'node:stream/consumers'
+import { TransformerError } from '../errors.js'
 import { loadEmbedder } from '../encoders/node/load.js'
 import { argumentsOf, interrupted } from './output.js'
 
@@ -8,10 +9,11 @@ Prints the vector of each text as a line of JSON. FOLDER is an encoder's: of sen
 `
 
 export async function embed(args: readonly string[]): Promise<number> {
-  const given = argumentsOf(args, { usage, options: {}, names: [1, Infinity] })
+  const given = argumentsOf(args, { usage, options: {}, names: ['FOLDER', '[TEXT …]'] })
   if (given === undefined) return 0
   const [folder, ...texts] = given.positionals
   const wanted = texts.length > 0 ? texts : (await readAll(process.stdin)).split(/\r?\n/).filter((line) => line !== '')
+  if (wanted.length === 0) throw new TransformerError('OPTION', 'there is no text: give some, or lines on the standard input')
   const embedder = await loadEmbedder(folder!)
   try {
     const { vectors } = await embedder.embed(wanted, { signal: interrupted() })

@@ -1,5 +1,6 @@
 import { text as readAll } from 'node:stream/consumers'
-import { answerOptions, argumentsOf, interrupted, modelOf, modelOptions, modelUsage } from './output.js'
+import { TransformerError } from '../errors.js'
+import { answerOptions, argumentsOf, fileOf, interrupted, modelOf, modelOptions, modelUsage } from './output.js'
 
 const usage = `Usage: npx @tesserae/transformer generate MODEL [PROMPT] [options]
 
@@ -12,12 +13,15 @@ ${modelUsage}  --chat              the prompt is a question, written by the mode
 
 export async function generate(args: readonly string[]): Promise<number> {
   const options = { ...modelOptions, chat: { type: 'boolean' }, system: { type: 'string' }, json: { type: 'string' } } as const
-  const given = argumentsOf(args, { usage, options, names: [1, 2] })
+  const given = argumentsOf(args, { usage, options, names: ['MODEL', '[PROMPT]'] })
   if (given === undefined) return 0
   const { values, positionals } = given
+  if (values.system !== undefined && values.chat !== true)
+    throw new TransformerError('OPTION', '--system is a message of a conversation; give --chat too')
   const signal = interrupted()
   const prompt = positionals[1] ?? (await readAll(process.stdin))
   const schema = values.json === undefined ? undefined : await readSchemaFile(values.json)
+  const settings = answerOptions(values)
   const lm = await modelOf(positionals[0]!, values, signal)
   try {
     const asked =
@@ -27,7 +31,7 @@ export async function generate(args: readonly string[]): Promise<number> {
             { role: 'user' as const, content: prompt },
           ]
         : prompt
-    for await (const part of lm.stream(asked, { ...answerOptions(values), signal, ...(schema === undefined ? {} : { schema }) })) {
+    for await (const part of lm.stream(asked, { ...settings, signal, ...(schema === undefined ? {} : { schema }) })) {
       if (part.type === 'text') process.stdout.write(part.text)
       else if (part.type === 'reasoning') process.stderr.write(part.text)
       else if (part.type === 'finish') {
@@ -45,6 +49,6 @@ export async function generate(args: readonly string[]): Promise<number> {
 }
 
 async function readSchemaFile(path: string): Promise<Record<string, unknown>> {
-  const [{ readText }, { parseRecord }] = await Promise.all([import('../checkpoints/node/files.js'), import('../checkpoints/record.js')])
-  return parseRecord(await readText(path), path)
+  const [said, { parseRecord }] = await Promise.all([fileOf('json', path), import('../checkpoints/record.js')])
+  return parseRecord(said, path)
 }

@@ -16,7 +16,7 @@ Shows what a checkpoint is, without reading its weights: architecture, parameter
 `
 
 export async function inspect(args: readonly string[]): Promise<number> {
-  const given = argumentsOf(args, { usage, options: { json: { type: 'boolean' }, tensors: { type: 'boolean' } }, names: [1, 1] })
+  const given = argumentsOf(args, { usage, options: { json: { type: 'boolean' }, tensors: { type: 'boolean' } }, names: ['MODEL'] })
   if (given === undefined) return 0
   const files = await placeOf(given.positionals[0]!, { signal: interrupted() })
   const opened = await openCheckpoint(files)

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { createRequire } from 'node:module'
 import { fail } from './output.js'
 
 /** Each subcommand is imported when it is asked for. */
@@ -34,9 +35,21 @@ ${Object.entries(commands)
 A model is the path of a folder or a .gguf file, an address, or hf:owner/name. COMMAND --help tells more.
 `
 
+/** The command that begins as what was typed, or with the same letters. */
+function meant(typed: string): string {
+  const known = Object.keys(commands)
+  const near =
+    known.find((one) => typed !== '' && (one.startsWith(typed) || typed.startsWith(one))) ??
+    known.find((one) => one.slice(0, 3) === typed.slice(0, 3))
+  return near === undefined ? '' : ` Did you mean ${near}?`
+}
+
 const [name, ...args] = process.argv.slice(2)
 if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
   process.stdout.write(usage)
+} else if (name === '--version' || name === '-v') {
+  const { version } = createRequire(import.meta.url)('../../package.json') as { readonly version: string }
+  process.stdout.write(`${version}\n`)
 } else if (Object.hasOwn(commands, name)) {
   try {
     process.exitCode = await (await commands[name]!.run())(args)
@@ -44,6 +57,6 @@ if (name === undefined || name === '--help' || name === '-h' || name === 'help')
     process.exitCode = fail(error)
   }
 } else {
-  process.stderr.write(`There is no command ${JSON.stringify(name)}.\n\n${usage}`)
+  process.stderr.write(`There is no command ${JSON.stringify(name)}.${meant(name)}\n\n${usage}`)
   process.exitCode = 2
 }

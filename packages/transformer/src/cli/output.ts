@@ -1,22 +1,41 @@
 /** What all subcommands share: options of a model, progress, errors, and an end by Ctrl-C. */
-import type { CacheType } from '../cache/cache-type.js'
+import { readFile } from 'node:fs/promises'
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { TesseraeError, type ProgressEvent } from '@tesserae/core'
 import type { DeviceName } from '@tesserae/tensor'
+import type { CacheType } from '../cache/cache-type.js'
 import { TransformerError } from '../errors.js'
 import type { WeightType } from '../checkpoints/matrix.js'
 import type { LmSampling } from '../lm/sampling.js'
+import type { Lm } from '../lm/types.js'
 import { loadModel } from '../load/load.js'
 import type { LocalLm } from '../lm/local.js'
 
 /** Prints an error and gives the exit code: 2 for what was asked in a wrong way, 130 for Ctrl-C, 1 for all else. */
-export function fail(error: unknown): number {
-  const { code, name, message } = error as { readonly code?: string; readonly name?: string; readonly message?: string }
-  if (name === 'AbortError') return 130
-  const isKnown = TesseraeError.isInstance(error) || code?.startsWith('ERR_PARSE_ARGS') === true
-  process.stderr.write(`${isKnown ? message : error instanceof Error ? error.stack : String(error)}\n`)
-  return code === 'OPTION' || code?.startsWith('ERR_PARSE_ARGS') === true ? 2 : 1
+export function fail(error: unknown, print = (text: string): void => void process.stderr.write(text)): number {
+  if ((error as { readonly name?: string }).name === 'AbortError') return 130
+  print(`${textOf(error)}\n`)
+  return isUsage(error) ? 2 : 1
 }
+
+const isUsage = (error: unknown): boolean => {
+  const { code = '' } = error as { readonly code?: string }
+  return code.startsWith('ERR_PARSE_ARGS') || (TesseraeError.isInstance(error) && ['OPTION', 'VALUE', 'DEVICE', 'TEMPLATE'].includes(code))
+}
+
+/** What is ours says what to do, here by the names of options; of others it helps to know where they come from. */
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (!TesseraeError.isInstance(error) && !isUsage(error)) return error.stack ?? error.message
+  return error.message
+    .replace(/option chatTemplate of loadModel and createLm/, '--template')
+    .replace(/^(\w+) (must be|is) /, (whole, name: string, verb: string) => (hasOption(name) ? `--${optionOf(name)} ${verb} ` : whole))
+    .replace(/ To specify a positional argument starting with a '-'.*/, '; --help tells which there are')
+}
+
+const optionOf = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+const hasOption = (name: string): boolean =>
+  Object.hasOwn(modelOptions, optionOf(name)) || ['type', 'workers', 'port', 'concurrency', 'queue'].includes(name)
 
 type Options = NonNullable<ParseArgsConfig['options']>
 
@@ -25,24 +44,47 @@ interface Arguments<Given extends Options> {
   readonly positionals: readonly string[]
 }
 
-/** Arguments of a subcommand; undefined where help was asked for, which is printed. Errors: those of `parseArgs`; OPTION for the wrong number of names. */
+/** What a subcommand takes beside options: `MODEL`, `[PROMPT]` where it may be left out, `[TEXT …]` for any number. */
+type Names = readonly string[]
+
+/** Arguments of a subcommand; undefined where help was asked for, which is printed. Errors: those of `parseArgs`; OPTION for names that are missing or too many. */
 export function argumentsOf<const Given extends Options>(
   args: readonly string[],
-  { usage, options, names }: { readonly usage: string; readonly options: Given; readonly names: readonly [least: number, most: number] },
+  {
+    usage,
+    options,
+    names,
+    print = (text) => void process.stdout.write(text),
+  }: { readonly usage: string; readonly options: Given; readonly names: Names; readonly print?: (text: string) => void },
 ): Arguments<Given> | undefined {
   const { values, positionals } = parseArgs({
-    args: [...args],
+    args: withNegatives(args),
     allowPositionals: true,
     options: { ...options, help: { type: 'boolean', short: 'h' } },
   })
   if ((values as { readonly help?: boolean }).help === true) {
-    process.stdout.write(usage)
+    print(usage)
     return undefined
   }
-  if (positionals.length < names[0] || positionals.length > names[1])
-    throw new TransformerError('OPTION', `${positionals.length} names were given\n\n${usage}`)
+  const [call] = usage.split('\n')
+  const missing = names.filter((name) => !name.startsWith('['))[positionals.length]
+  if (missing !== undefined) throw new TransformerError('OPTION', `${missing} is missing\n${call}\n--help tells more`)
+  const extra = names.at(-1)!.includes('…') ? [] : positionals.slice(names.length)
+  if (extra.length > 0)
+    throw new TransformerError(
+      'OPTION',
+      `${extra.map((one) => JSON.stringify(one)).join(', ')} ${extra.length > 1 ? 'are' : 'is'} too much; texts of several words go into quotes\n${call}\n--help tells more`,
+    )
   return { values: values as Arguments<Given>['values'], positionals }
 }
+
+/** `--seed -1` as `--seed=-1`: a number is no option. */
+const withNegatives = (args: readonly string[]): string[] =>
+  args.flatMap((arg, i) => {
+    const isNumber = (text: string | undefined): boolean => text !== undefined && /^-\.?\d/.test(text)
+    if (isNumber(arg) && args[i - 1]?.startsWith('--') === true) return []
+    return arg.startsWith('--') && isNumber(args[i + 1]) ? [`${arg}=${args[i + 1]!}`] : [arg]
+  })
 
 /** A number of an option; undefined where it was not given. Errors: OPTION. */
 export function numberOf(name: string, value: string | undefined): number | undefined {
@@ -53,7 +95,27 @@ export function numberOf(name: string, value: string | undefined): number | unde
   return number
 }
 
+/** The text of a file that an option names. Errors: OPTION where it cannot be read. */
+export async function fileOf(option: string, path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    const { code } = error as { readonly code?: string }
+    const why = code === 'ENOENT' ? 'there is nothing at' : code === 'EISDIR' ? 'a file is wanted, and there is a folder at' : 'cannot read'
+    throw new TransformerError('OPTION', `--${option}: ${why} ${path}`, { cause: error })
+  }
+}
+
+/** A whole number of an option, `least` or more; undefined where it was not given. Errors: OPTION. */
+export function countOf(name: string, value: string | undefined, least: number, most = Infinity): number | undefined {
+  const number = numberOf(name, value)
+  if (number === undefined || (Number.isInteger(number) && number >= least && number <= most)) return number
+  const range = most === Infinity ? `from ${least} on` : `from ${least} to ${most}`
+  throw new TransformerError('OPTION', `--${name} is a whole number ${range}, got ${value}`)
+}
+
 export const modelOptions = {
+  template: { type: 'string' },
   device: { type: 'string' },
   dtype: { type: 'string' },
   context: { type: 'string' },
@@ -66,7 +128,8 @@ export const modelOptions = {
   seed: { type: 'string' },
 } as const satisfies Options
 
-export const modelUsage = `  --device NAME       auto, cpu, webgpu or cuda; default auto
+export const modelUsage = `  --template FILE     a chat template (Jinja) in place of the model's own
+  --device NAME       auto, cpu, webgpu or cuda; default auto
   --dtype NAME        what matrices are kept in: auto, f32, q8 or q4; default auto
   --context N         tokens of a prompt and its answer together; default at most 4096
   --cache-type NAME   what keys and values are kept in: f32 or f16, half the memory; default f32
@@ -79,22 +142,36 @@ type ModelValues = { readonly [Key in keyof typeof modelOptions]?: string | unde
 
 /** Loads a model, with progress where people look at it. */
 export async function modelOf(source: string, values: ModelValues, signal: AbortSignal): Promise<LocalLm> {
-  const context = numberOf('context', values.context)
-  return loadModel(source, {
+  const context = countOf('context', values.context, 1)
+  const chatTemplate = values.template === undefined ? undefined : await fileOf('template', values.template)
+  const lm = await loadModel(source, {
     signal,
     onProgress: showProgress,
     ...(values.device === undefined ? {} : { device: values.device as DeviceName }),
     ...(values.dtype === undefined ? {} : { dtype: values.dtype as WeightType }),
     ...(values['cache-type'] === undefined ? {} : { cacheType: values['cache-type'] as CacheType }),
     ...(context === undefined ? {} : { context }),
+    ...(chatTemplate === undefined ? {} : { chatTemplate }),
   })
+  if (chatTemplate !== undefined) await checkTemplate(lm)
+  return lm
+}
+
+/** What is wrong with a template is told before anybody asks. Errors: TEMPLATE of `@tesserae/tokenizer`; the model is disposed then. */
+export async function checkTemplate(lm: Pick<Lm, 'tokenize' | 'dispose'>): Promise<void> {
+  try {
+    await lm.tokenize([{ role: 'user', content: 'x' }])
+  } catch (error) {
+    await lm.dispose()
+    throw error
+  }
 }
 
 export function answerOptions(values: ModelValues): { readonly maxTokens?: number; readonly sampler: LmSampling } {
-  const maxTokens = numberOf('max-tokens', values['max-tokens'])
+  const maxTokens = countOf('max-tokens', values['max-tokens'], 0)
   const given = {
     temperature: numberOf('temperature', values.temperature),
-    topK: numberOf('top-k', values['top-k']),
+    topK: countOf('top-k', values['top-k'], 0),
     topP: numberOf('top-p', values['top-p']),
     minP: numberOf('min-p', values['min-p']),
     seed: numberOf('seed', values.seed),

@@ -7,6 +7,7 @@ import { TransformerError } from '../errors.js'
 import { embeddingModel } from '../models/embedding.js'
 import type { ServeLimits } from '../serve/node/limits.js'
 import { serve } from '../serve/node/server.js'
+import { argumentsOf, checkTemplate, countOf, fail, fileOf, numberOf } from './output.js'
 import { workerModel, type WorkerModelOptions } from '../worker/node/worker-model.js'
 
 const usage = `Usage: npx @tesserae/transformer serve MODEL [options]
@@ -16,6 +17,7 @@ const usage = `Usage: npx @tesserae/transformer serve MODEL [options]
   --port N               default 8000; 0 for any that is free
   --host ADDRESS         default 127.0.0.1: this machine alone
   --id NAME              what clients call the model; default its name
+  --template FILE        a chat template (Jinja) in place of the model's own
   --embed FOLDER         a checkpoint of an embedder, for /v1/embeddings; may be given several times
   --workers N            copies of the model, each in a thread; default 1
   --restarts N           times in a row that a worker is started again which died; default 5
@@ -41,6 +43,7 @@ const options = {
   port: { type: 'string' },
   host: { type: 'string' },
   id: { type: 'string' },
+  template: { type: 'string' },
   embed: { type: 'string', multiple: true },
   workers: { type: 'string' },
   restarts: { type: 'string' },
@@ -56,7 +59,6 @@ const options = {
   'body-bytes': { type: 'string' },
   cors: { type: 'string', multiple: true },
   quiet: { type: 'boolean' },
-  help: { type: 'boolean', short: 'h' },
 } as const satisfies NonNullable<ParseArgsConfig['options']>
 
 export interface ServeCommandContext {
@@ -70,54 +72,33 @@ export interface ServeCommandContext {
 
 /** Runs until the server has ended. Gives the exit code: 0, 1 for what went wrong, 2 for arguments that are none. */
 export async function serveCommand(args: readonly string[], context: ServeCommandContext): Promise<number> {
-  const { out, err } = context
-  let parsed
   try {
-    parsed = parseArgs({ args: [...args], options, allowPositionals: true })
-  } catch (error) {
-    err(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`)
-    return 2
-  }
-  const { values, positionals } = parsed
-  if (values.help === true) {
-    out(usage)
-    return 0
-  }
-  const [source] = positionals
-  if (source === undefined || positionals.length > 1) {
-    err(`${source === undefined ? 'Which model?' : `One model at a time, not ${positionals.join(', ')}.`}\n\n${usage}`)
-    return 2
-  }
-  try {
-    await run(source, values, context)
+    const given = argumentsOf(args, { usage, options, names: ['MODEL'], print: context.out })
+    if (given !== undefined) await run(given.positionals[0]!, given.values, context)
     return 0
   } catch (error) {
-    if (!(error instanceof Error)) throw error
-    // What is ours says what to do; of others it helps to know where they come from.
-    err(`${TesseraeError.isInstance(error) ? error.message : (error.stack ?? error.message)}\n`)
-    return 1
+    return fail(error, context.err)
   }
 }
 
 type Values = ReturnType<typeof parseArgs<{ options: typeof options; allowPositionals: true }>>['values']
 
 async function run(source: string, values: Values, { out, err, env, signal, worker }: ServeCommandContext): Promise<void> {
-  const number = (name: keyof Values): number | undefined => {
-    const value = values[name]
-    if (typeof value !== 'string') return undefined
-    if (!/^\d+(\.\d+)?$/.test(value)) throw new TransformerError('OPTION', `--${name} must be a number, got ${JSON.stringify(value)}`)
-    return Number(value)
-  }
+  const count = (name: keyof Values, least: number, most?: number): number | undefined =>
+    countOf(name, values[name] as string | undefined, least, most)
+  const number = (name: keyof Values): number | undefined => numberOf(name, values[name] as string | undefined)
+  // All that can be refused is refused before the model is read.
+  const port = count('port', 0, 65_535)
   const limits = given<ServeLimits>({
-    concurrency: number('concurrency'),
-    queue: number('queue'),
-    maxTokens: number('max-tokens'),
+    concurrency: count('concurrency', 1),
+    queue: count('queue', 0),
+    maxTokens: count('max-tokens', 1),
     requestSeconds: number('request-seconds'),
     shutdownSeconds: number('shutdown-seconds'),
-    bodyBytes: number('body-bytes'),
+    bodyBytes: count('body-bytes', 1),
   })
   const apiKeys = (env['TESSERAE_API_KEYS'] ?? '').split(',').filter((key) => key.trim() !== '')
-  const restarts = number('restarts')
+  const restarts = count('restarts', 0)
   const began = performance.now()
   const lm = await workerModel(source, {
     ...worker,
@@ -125,8 +106,9 @@ async function run(source: string, values: Values, { out, err, env, signal, work
     onWorker: (event) => err(`worker ${event.worker}: ${event.type === 'started' ? 'is started again' : event.error.message}\n`),
     ...given<WorkerModelOptions>({
       id: values.id,
-      workers: number('workers'),
-      context: number('context'),
+      chatTemplate: values.template === undefined ? undefined : await fileOf('template', values.template),
+      workers: count('workers', 1),
+      context: count('context', 1),
       device: values.device as NonNullable<WorkerModelOptions['device']> | undefined,
       dtype: values.dtype as NonNullable<WorkerModelOptions['dtype']> | undefined,
       cacheType: values['cache-type'] as CacheType | undefined,
@@ -134,6 +116,7 @@ async function run(source: string, values: Values, { out, err, env, signal, work
       signal,
     }),
   })
+  if (values.template !== undefined) await checkTemplate(lm)
   try {
     const embedders = await Promise.all((values.embed ?? []).map(async (folder) => [nameOf(folder), await loadEmbedder(folder)] as const))
     const server = await serve(
@@ -146,7 +129,7 @@ async function run(source: string, values: Values, { out, err, env, signal, work
         handleSignals: true,
         onError: (error, { id }) => err(`${id} ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`),
         ...given({
-          port: number('port'),
+          port,
           host: values.host,
           apiKeys: apiKeys.length === 0 ? undefined : apiKeys,
           cors: values.cors?.includes('*') === true ? ('*' as const) : values.cors,

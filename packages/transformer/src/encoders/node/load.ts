@@ -19,7 +19,7 @@ async function folderFiles(folder: string): Promise<CheckpointFiles> {
   if (!(await kindOf(folder))?.isDirectory())
     throw new TransformerError(
       'CHECKPOINT',
-      `${folder} is not a folder; expected one with config.json, tokenizer.json and model.safetensors`,
+      `${folder} is not a folder; expected one with config.json, tokenizer.json and model.safetensors${folder.startsWith('hf:') ? `. Download it first: huggingface-cli download ${folder.slice(3)} --local-dir FOLDER` : ''}`,
     )
   return {
     label: folder,

@@ -34,6 +34,8 @@ export function servedModels(what: Lm | ServedModels, limits: ServeLimits): Serv
   const names = { chat: of(models), embedding: of(embeddings) }
   if (names.chat.size + names.embedding.size === 0)
     throw new TransformerError('OPTION', 'serve was given no model; give it an Lm, or { models: { name: lm } }')
+  for (const name of [...names.chat.keys(), ...names.embedding.keys()])
+    if (name.trim() === '') throw new TransformerError('OPTION', 'a model is served under a name, and got an empty one')
   return names
 }
 

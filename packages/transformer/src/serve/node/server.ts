@@ -59,6 +59,9 @@ export async function serve(what: Lm | ServedModels, options: ServeOptions = {})
   throwIfAborted(signal, 'serve')
   if (!Number.isInteger(port) || port < 0 || port > 65_535)
     throw new TransformerError('OPTION', `port must be an integer from 0 to 65535, got ${port}`)
+  for (const origin of options.cors ?? [])
+    if (options.cors !== '*' && origin !== 'null' && !/^[a-z][a-z0-9+.-]*:\/\/[^/\s]+$/i.test(origin))
+      throw new TransformerError('OPTION', `cors: ${JSON.stringify(origin)} is no origin; expected one such as https://chat.example.org`)
   const limits = checkLimits(options.limits)
   const served = servedModels(what, limits)
   const metrics = serverMetrics(served)
@@ -181,13 +184,16 @@ export async function serve(what: Lm | ServedModels, options: ServeOptions = {})
 
 async function listening(server: Server, port: number, host: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new TransformerError('OPTION', `port ${port} of ${host} is taken; give another, or 0 for any that is free`, { cause: error })
-          : error,
-      ),
-    )
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const why: Readonly<Record<string, string>> = {
+        EADDRINUSE: `port ${port} of ${host} is taken; give another, or 0 for any that is free`,
+        EACCES: `port ${port} of ${host} is not for this user to listen on; give one from 1024 on`,
+        EADDRNOTAVAIL: `host ${host} is no address of this machine`,
+        ENOTFOUND: `host ${host} is not known; give an address of this machine, such as 127.0.0.1 or 0.0.0.0`,
+      }
+      const said = why[error.code ?? '']
+      reject(said === undefined ? error : new TransformerError('OPTION', said, { cause: error }))
+    })
     server.listen(port, host, () => resolve())
   })
 }
