@@ -1,9 +1,7 @@
 /** `serve`: a model behind OpenAI's interface, from the command line. */
+import type { parseArgs, ParseArgsConfig } from 'node:util'
 import type { CacheType } from '../cache/cache-type.js'
-import { parseArgs, type ParseArgsConfig } from 'node:util'
-import { TesseraeError } from '@tesserae/core'
 import { loadEmbedder } from '../encoders/node/load.js'
-import { TransformerError } from '../errors.js'
 import { embeddingModel } from '../models/embedding.js'
 import type { ServeLimits } from '../serve/node/limits.js'
 import { serve } from '../serve/node/server.js'

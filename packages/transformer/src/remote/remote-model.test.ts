@@ -193,6 +193,11 @@ describe('remoteModel with servers of other kinds', () => {
       chat_template_kwargs: { enable_thinking: false },
       response_format: { type: 'json_schema' },
     })
+    // It reads no choice that names a tool.
+    await llama.generate(messages, { tools: [weather, { ...weather, name: 'tide' }], toolChoice: { name: 'tide' } })
+    expect(bodies.at(-1)).toMatchObject({ tools: [{ function: { name: 'tide' } }], tool_choice: 'required', parallel_tool_calls: false })
+    await vllm.generate(messages, { tools: [weather], toolChoice: { name: 'weather' } })
+    expect(bodies.at(-1)).toMatchObject({ tool_choice: { type: 'function', function: { name: 'weather' } } })
     const tgi = await remoteModel({ url, server: 'tgi' })
     await tgi.generate(messages, { schema })
     expect(bodies.at(-1)).toMatchObject({ response_format: { type: 'json', value: schema } })
@@ -201,6 +206,17 @@ describe('remoteModel with servers of other kinds', () => {
       code: 'UNSUPPORTED',
       message: expect.stringMatching(/topK/),
     })
+  })
+
+  it("reads llama.cpp's log-probabilities of a completion, with their ids", async () => {
+    const top = [{ id: 7, token: ' sea', bytes: [32, 115, 101, 97], logprob: -0.5 }]
+    const logprobs = { content: [{ ...top[0], top_logprobs: top }] }
+    const url = await open((_request, response) =>
+      events(response, { choices: [{ text: ' sea', logprobs, finish_reason: 'length' }] }, '[DONE]'),
+    )
+    const lm = await remoteModel({ url, server: 'llama.cpp' })
+    const one = { id: 7, bytes: Uint8Array.of(32, 115, 101, 97), logprob: -0.5 }
+    expect((await lm.generate('the', { logprobs: 1 })).logprobs).toEqual([{ ...one, top: [one] }])
   })
 
   it('reads reasoning, calls without ids, partial objects and events cut anywhere', async () => {

@@ -31,7 +31,7 @@ export interface RemoteModelOptions extends RetryOptions {
  * A model behind OpenAI's interface, of vLLM, llama.cpp's server, TGI, Ollama, `serve` or another, as a model like one that is loaded here. Asks the server which models it has, so that
  * what cannot be reached fails at once.
  *
- * Ids of tokens are not told by servers: parts and results have none, log-probabilities have −1. `tokenize` works for texts with vLLM, llama.cpp and TGI. A sampler is given as settings.
+ * Ids of tokens are not told by servers: parts and results have none, log-probabilities have −1 where the server is not llama.cpp's. `tokenize` works for texts with vLLM, llama.cpp and TGI. A sampler is given as settings.
  *
  * Errors, here and of calls: OPTION for what the server refuses and for a model it does not have; CAPACITY; BUSY after its 429; TIMEOUT; REMOTE where it cannot be reached or answers
  * with what is no answer; UNSUPPORTED; AbortError.
@@ -190,19 +190,27 @@ const textParts = (builder: AnswerBuilder, choice: Json): LmPart[] =>
 
 type BodyOf = (prompt: LmPrompt, call: LmOptions, schema: AnswerSchema | undefined, server: RemoteServer) => object
 
-const chatBody: BodyOf = (prompt, call, schema, server) => {
-  const { tools = [], toolChoice, parallelToolCalls, logprobs = false } = call
-  const hasTools = tools.length > 0
+const chatBody: BodyOf = (prompt, call, schema, server) => ({
+  messages: (prompt as readonly LmMessage[]).map(wireMessage),
+  ...sharedBody(call, server),
+  ...schemaBody(schema, true, server),
+  ...toolsBody(call, server),
+  ...logprobsBody(call),
+})
+
+const logprobsBody = ({ logprobs = false }: LmOptions): object =>
+  logprobs === false ? {} : { logprobs: true, ...(logprobs === true || logprobs === 0 ? {} : { top_logprobs: logprobs }) }
+
+function toolsBody({ tools = [], toolChoice, parallelToolCalls }: LmOptions, server: RemoteServer): object {
+  if (tools.length === 0) return {}
+  const named = typeof toolChoice === 'object' ? toolChoice.name : undefined
+  const isOnly = named !== undefined && !DIALECTS[server].namesTools
+  const choice = named === undefined ? toolChoice : isOnly ? 'required' : { type: 'function', function: { name: named } }
+  const parallel = parallelToolCalls ?? (isOnly ? false : undefined)
   return {
-    messages: (prompt as readonly LmMessage[]).map(wireMessage),
-    ...sharedBody(call, server),
-    ...schemaBody(schema, true, server),
-    ...(hasTools ? { tools: tools.map(wireTool) } : {}),
-    ...(hasTools && toolChoice !== undefined
-      ? { tool_choice: typeof toolChoice === 'string' ? toolChoice : { type: 'function', function: { name: toolChoice.name } } }
-      : {}),
-    ...(hasTools && parallelToolCalls !== undefined ? { parallel_tool_calls: parallelToolCalls } : {}),
-    ...(logprobs === false ? {} : { logprobs: true, ...(logprobs === true || logprobs === 0 ? {} : { top_logprobs: logprobs }) }),
+    tools: tools.map(wireTool).filter(({ function: { name } }) => !isOnly || name === named),
+    ...(choice === undefined ? {} : { tool_choice: choice }),
+    ...(parallel === undefined ? {} : { parallel_tool_calls: parallel }),
   }
 }
 
@@ -218,7 +226,12 @@ const textBody: BodyOf = (prompt, call, schema, server) => {
   }
 }
 
-function wireTool(tool: Tool): object {
+interface WireTool {
+  readonly type: 'function'
+  readonly function: { readonly name: string; readonly description?: string; readonly parameters: unknown }
+}
+
+function wireTool(tool: Tool): WireTool {
   const { name, description, parameters } = 'function' in tool ? tool.function : tool
   return {
     type: 'function',

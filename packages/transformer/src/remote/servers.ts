@@ -14,6 +14,8 @@ interface Dialect {
   /** The fields that ask for a schema in a chat, and in a completion where there are any. */
   readonly chatSchema: (schema: unknown) => object
   readonly textSchema?: (schema: unknown) => object
+  /** A choice that names a tool is read; where it is not, only that tool is sent, and required. */
+  readonly namesTools: boolean
   /** The way to the ids of a text, beside the interface. */
   readonly tokenize?: {
     readonly path: string
@@ -35,12 +37,13 @@ const vllmFields: Dialect['extra'] = {
 }
 
 export const DIALECTS: Readonly<Record<RemoteServer, Dialect>> = {
-  openai: { extra: {}, chatSchema: jsonSchema },
-  ollama: { extra: {}, chatSchema: jsonSchema },
+  openai: { extra: {}, chatSchema: jsonSchema, namesTools: true },
+  ollama: { extra: {}, chatSchema: jsonSchema, namesTools: true },
   // structured_outputs took the place of guided_json in 0.12.
   vllm: {
     extra: vllmFields,
     chatSchema: jsonSchema,
+    namesTools: true,
     textSchema: (schema) => ({ guided_json: schema, structured_outputs: { json: schema } }),
     tokenize: { path: '/tokenize', body: (prompt, model) => ({ model, prompt }), read: tokensOf },
   },
@@ -48,6 +51,8 @@ export const DIALECTS: Readonly<Record<RemoteServer, Dialect>> = {
   'llama.cpp': {
     extra: { topK: 'top_k', minP: 'min_p', repetitionPenalty: 'repeat_penalty', templateVariables: 'chat_template_kwargs' },
     chatSchema: jsonSchema,
+    // It wants a text there, and takes anything else for 'auto' (server-common.cpp).
+    namesTools: false,
     textSchema: (schema) => ({ json_schema: schema }),
     tokenize: { path: '/tokenize', body: (content) => ({ content, add_special: true, parse_special: false }), read: tokensOf },
   },
@@ -55,6 +60,7 @@ export const DIALECTS: Readonly<Record<RemoteServer, Dialect>> = {
   tgi: {
     extra: {},
     chatSchema: (schema) => ({ response_format: { type: 'json', value: schema } }),
+    namesTools: true,
     tokenize: {
       path: '/tokenize',
       body: (inputs) => ({ inputs }),
@@ -62,6 +68,7 @@ export const DIALECTS: Readonly<Record<RemoteServer, Dialect>> = {
     },
   },
   tesserae: {
+    namesTools: true,
     extra: vllmFields,
     chatSchema: jsonSchema,
   },

@@ -48,14 +48,14 @@ export function usageOf(value: unknown): LmUsage {
 
 const encoder = new TextEncoder()
 
-/** Of a chat: ids are not told, so they are −1. */
+/** Of a chat: ids that are not told are −1; llama.cpp tells them. */
 export function chatLogprobs(value: unknown): LmLogprob[] | undefined {
   const content = record(value)?.['content']
   if (!Array.isArray(content)) return undefined
   const one = (given: unknown): LmLogprob['top'][number] => {
-    const { token, bytes, logprob } = record(given) ?? {}
+    const { id, token, bytes, logprob } = record(given) ?? {}
     return {
-      id: -1,
+      id: typeof id === 'number' ? id : -1,
       bytes: Array.isArray(bytes) ? Uint8Array.from(bytes as number[]) : encoder.encode(text(token) ?? ''),
       logprob: typeof logprob === 'number' ? logprob : Number.NaN,
     }
@@ -63,10 +63,10 @@ export function chatLogprobs(value: unknown): LmLogprob[] | undefined {
   return content.map((given: unknown) => ({ ...one(given), top: list(record(given)?.['top_logprobs']).map(one) }))
 }
 
-/** Of a completion: lists side by side. */
+/** Of a completion: lists side by side; llama.cpp has those of a chat there too. */
 export function completionLogprobs(value: unknown): LmLogprob[] | undefined {
   const found = record(value)
-  if (!Array.isArray(found?.['tokens'])) return undefined
+  if (!Array.isArray(found?.['tokens'])) return chatLogprobs(value)
   const [logprobs, tops] = [list(found['token_logprobs']), list(found['top_logprobs'])]
   return found['tokens'].map((token: unknown, i) => ({
     id: -1,
