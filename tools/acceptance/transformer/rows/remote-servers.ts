@@ -12,14 +12,15 @@ const weather = {
   description: 'The weather in a city',
   parameters: { type: 'object', properties: { city: { type: 'string', maxLength: 20 } }, required: ['city'], additionalProperties: false },
 } as const
-/** A call that was made before, so that a small model knows how it is done. */
+/** Calls that were made before, so that a small model knows how it is done: llama.cpp's grammar lets it talk first. */
 const called = [
-  { role: 'user', content: 'What is the weather in Rome?' },
-  { role: 'assistant', content: '', toolCalls: [{ index: 0, id: 'a', name: 'weather', arguments: { city: 'Rome' } }] },
-  { role: 'tool', toolCallId: 'a', content: 'It is sunny.' },
-  { role: 'assistant', content: 'It is sunny in Rome.' },
-  { role: 'user', content: 'What is the weather in Paris?' },
-] as const
+  ...['Rome', 'Madrid', 'London'].flatMap((city, i) => [
+    { role: 'user', content: `What is the weather in ${city}?` } as const,
+    { role: 'assistant', content: '', toolCalls: [{ index: 0, id: `call${i}`, name: 'weather', arguments: { city } }] } as const,
+    { role: 'tool', toolCallId: `call${i}`, content: 'sunny' } as const,
+  ]),
+  { role: 'user', content: 'What is the weather in Paris?' } as const,
+]
 
 type Case = (lm: Lm, server: RunningServer) => Promise<{ readonly said: unknown; readonly met: boolean }>
 
