@@ -35,6 +35,9 @@ const guide: DefaultTheme.SidebarItem[] = [
   {
     text: 'Use',
     items: [
+      { text: 'Run a model', link: '/guides/run-a-model' },
+      { text: 'Weights of fewer bits', link: '/guides/fewer-bits' },
+      { text: 'Serve a model', link: '/guides/serving' },
       { text: 'Search by meaning', link: '/guides/search' },
       { text: 'Add an architecture', link: '/guides/add-an-architecture' },
     ],
