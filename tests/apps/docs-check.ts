@@ -192,6 +192,7 @@ export const docsPages: readonly string[] = [
   '/',
   '/install.html',
   '/quickstart.html',
+  ...['run-a-model', 'fewer-bits', 'serving', 'search', 'add-an-architecture'].map((name) => `/guides/${name}.html`),
   ...Object.keys(experiments).map((name) => `/learn/${name}.html`),
   '/api/index.html',
   '/api/@tesserae/sampling.html',
