@@ -46,6 +46,7 @@ export {
 } from './nn.js'
 export { grad, valueAndGrad, type LossResult, type ValueAndGrad } from './transform/grad.js'
 export { jit, type Argument, type JitOptions, type Jitted } from './transform/jit.js'
+export type { QuantizedInputs } from './transform/trace.js'
 export type { CallOptions } from './transform/call-entry.js'
 export { checkpoint } from './transform/checkpoint.js'
 export type { RealizeOptions } from './transform/realize.js'

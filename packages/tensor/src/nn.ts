@@ -6,6 +6,7 @@ import * as p from './graph/primitives.js'
 import { checkIndices } from './indices.js'
 import type { Index } from './shape.js'
 import { Tensor, wrap } from './tensor.js'
+import { activeTrace } from './transform/trace.js'
 
 const composite = (op: string, inputs: readonly (Tensor | undefined)[], attrs: Attrs = {}): Tensor[] =>
   emitAll(
@@ -148,22 +149,26 @@ export interface QuantizedWeight {
   readonly block?: 16 | 32
 }
 
-const quantAttrs = ({ bits, block = 32 }: QuantizedWeight): Attrs => (block === 32 ? { bits } : { bits, block })
+const layoutAttrs = ({ bits, block = 32 }: QuantizedWeight): Attrs => (block === 32 ? { bits } : { bits, block })
+
+/** Attributes of a product: how it takes its inputs is said to `jit`. */
+const productAttrs = (weight: QuantizedWeight): Attrs =>
+  activeTrace()?.quantizedInputs === 'f32' ? { ...layoutAttrs(weight), inputs: 'f32' } : layoutAttrs(weight)
 
 /** x · Wᵀ with block-quantised W [N, K]: x [..., K] → [..., N]. Differentiates by x. */
 export const qmatmul = (x: Tensor, weight: QuantizedWeight): Tensor =>
-  composite('qmatmul', [x, weight.packed, weight.scales, weight.mins], quantAttrs(weight))[0]!
+  composite('qmatmul', [x, weight.packed, weight.scales, weight.mins], productAttrs(weight))[0]!
 
 /**
  * x · W[chosen]ᵀ with some of E block-quantised W for each row, as mixtures of experts have them: `weights` are packed [E, N, K/block, …], x [M, 1, K] goes through all of its row of
  * `chosen` i32 [M, A], x [M, A, K] each through its own → [M, A, N]. Blocks of those that no row has are not read on the CPU, nor by few rows elsewhere. Differentiates by x.
  */
 export const qmatmulChosen = (x: Tensor, weights: QuantizedWeight, chosen: Tensor): Tensor =>
-  composite('qmatmulChosen', [x, chosen, weights.packed, weights.scales, weights.mins], quantAttrs(weights))[0]!
+  composite('qmatmulChosen', [x, chosen, weights.packed, weights.scales, weights.mins], productAttrs(weights))[0]!
 
 /** The f32 matrix [N, K] behind a quantised weight. */
 export const dequantize = (weight: QuantizedWeight): Tensor =>
-  composite('dequantize', [weight.packed, weight.scales, weight.mins], quantAttrs(weight))[0]!
+  composite('dequantize', [weight.packed, weight.scales, weight.mins], layoutAttrs(weight))[0]!
 
 export interface AdamWOptions {
   readonly beta1?: number

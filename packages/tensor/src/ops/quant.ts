@@ -19,6 +19,8 @@ export type QuantAttrs = {
   readonly bits: QuantBits
   /** Default 32. */
   readonly block?: QuantBlock
+  /** Products take their inputs as they are. Default: a device may round them to 8 bits, block by block. */
+  readonly inputs?: 'f32'
 }
 
 /** The stored value that stands for zero. */
@@ -110,7 +112,7 @@ const qmatmulOp = defineOp<QuantAttrs>({
       )
     return [{ shape: [...x.shape.slice(0, -1), rows], dtype: x.dtype }]
   },
-  decompose: ([x, packed, scales, mins], attrs) => {
+  decompose: ([x, packed, scales, mins], { inputs: _, ...attrs }) => {
     const wide = widen(x!)
     const weight = cast(dequantize(packed!, scales!, { ...attrs, ...given({ mins }) }), dtypeOf(wide))
     const shape = shapeOf(x!)
@@ -118,7 +120,7 @@ const qmatmulOp = defineOp<QuantAttrs>({
     return [narrow(reshape(y, [...shape.slice(0, -1), shapeOf(weight)[0]!]), x!)]
   },
   differentiable: [0],
-  vjp: ({ inputs: [x, packed, scales, mins], grads, needs, attrs }) => {
+  vjp: ({ inputs: [x, packed, scales, mins], grads, needs, attrs: { inputs: _, ...attrs } }) => {
     if (needs.slice(1).includes(true))
       throw new TensorError(
         'GRADIENT',

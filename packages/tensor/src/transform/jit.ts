@@ -12,7 +12,7 @@ import { forEachLeaf, mapTree } from '../tree.js'
 import { callEntry, type CallOptions } from './call-entry.js'
 import { deviceOf } from './realize.js'
 import { difference, matches, type CallLeaves } from './signature.js'
-import { activeTrace } from './trace.js'
+import { activeTrace, type QuantizedInputs } from './trace.js'
 import { dropEntry, isStale, traceEntry, type Entry } from './trace-entry.js'
 
 export interface JitOptions extends CompileOptions {
@@ -27,6 +27,11 @@ export interface JitOptions extends CompileOptions {
   readonly onRecompile?: (reason: string) => void
   /** Where to run when no argument is on a device yet; default the default device. */
   readonly device?: DeviceName | Device
+  /**
+   * What `qmatmul` and `qmatmulChosen` do with what they multiply quantised weights by. `'rounded'`, the default: a device may round it to 8 bits, block by block, as the CPU does; `'f32'`: it is taken as it is, which
+   * takes longer there.
+   */
+  readonly quantizedInputs?: QuantizedInputs
   /** Name in logs and errors; default the function's. */
   readonly name?: string
 }

@@ -14,7 +14,7 @@ import { Tensor } from '../tensor.js'
 import { isBranch, mapTree } from '../tree.js'
 import { deviceOf } from './realize.js'
 import { describeArgument, matches, type CallLeaves, type Spec } from './signature.js'
-import { isPromise, Trace, withTrace } from './trace.js'
+import { isPromise, Trace, withTrace, type QuantizedInputs } from './trace.js'
 
 /** Where the buffer of a leaf comes from: an argument of the call, or a tensor that the function captured. */
 export type Source = { readonly slot: number } | { readonly storage: Storage }
@@ -56,6 +56,7 @@ export interface TraceOptions extends CompileOptions {
   readonly donate?: readonly number[]
   readonly static?: readonly number[]
   readonly device?: DeviceName | Device
+  readonly quantizedInputs?: QuantizedInputs
 }
 
 /** Marks an argument's node while its function is traced, and afterwards as belonging to nobody else. */
@@ -85,7 +86,7 @@ export async function traceEntry(
   const next = { slot: 0 }
   const isStatic = (i: number): boolean => options.static?.includes(i) === true
   const specs = args.map((arg, i) => describeArgument(arg, `argument ${i}`, next, isStatic(i)))
-  const trace = new Trace(name)
+  const trace = new Trace(name, options.quantizedInputs)
   const argumentNodes: Node[] = []
   const donated: number[] = []
   const numberSlots: number[] = []

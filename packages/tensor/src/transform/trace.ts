@@ -1,11 +1,16 @@
 /** A function being recorded by jit. Argument nodes carry the trace as their source. */
 export class Trace {
   readonly name: string
+  readonly quantizedInputs: QuantizedInputs
 
-  constructor(name: string) {
+  constructor(name: string, quantizedInputs: QuantizedInputs = 'rounded') {
     this.name = name
+    this.quantizedInputs = quantizedInputs
   }
 }
+
+/** How products with quantised weights take what they multiply these by. */
+export type QuantizedInputs = 'rounded' | 'f32'
 
 let active: Trace | undefined
 

@@ -57,6 +57,25 @@ describe.each(Object.entries(configs))('%s with packed weights', (_, config) => 
     expect(off(await model.logits(ids))).toBeLessThan(0.08 * spread)
     expect((await model.generate(ids, { maxTokens: 4 })).ids).toHaveLength(4)
   })
+
+  it('is multiplied by inputs of 16 bits where these are asked for: steps and prompts give the same then', async () => {
+    const packed = await quantize({ config, weights: initWeights(config, { seed: 1 }) }, { type: 'q4_1' })
+    const rotary = config.positions === 'rotary' ? { rotary: rotaryTables(config) } : {}
+    const input = fromBytes(new Uint8Array(Int32Array.from(ids).buffer), { dtype: 'i32', shape: [1, ids.length] })
+    const expected = (await forward(whole(packed.weights), input, { config, ...rotary }).data()) as Float32Array
+    const spread = Math.sqrt(expected.reduce((sum, value) => sum + value * value, 0) / expected.length)
+    const off = (logits: Float32Array): number =>
+      Math.max(...logits.map((value, i) => Math.abs(value - expected[expected.length - logits.length + i]!)))
+    using model = await createModel({ ...packed, activations: 'f32', prefixCache: false })
+    expect(off(await model.logits(ids))).toBeLessThan(1e-3 * spread)
+    using text = model.open(ids.slice(0, 1))
+    let last = await text.next()
+    for (const id of ids.slice(1)) {
+      text.ids.push(id)
+      last = await text.next()
+    }
+    expect(off(last)).toBeLessThan(1e-3 * spread)
+  })
 })
 
 it('memory is counted as packed', async () => {
@@ -88,6 +107,14 @@ describe('what does not fit', () => {
         : leaf,
     )
     expect(() => checkWeights(wrong, config)).toThrow(message)
+    disposeWeights(weights)
+  })
+
+  it('is another kind of inputs', async () => {
+    const weights = initWeights(config, { seed: 1 })
+    await expect(createModel({ config, weights, activations: 'f64' as 'f32' })).rejects.toThrow(
+      "activations is 'rounded' or 'f32', got \"f64\"",
+    )
     disposeWeights(weights)
   })
 

@@ -20,7 +20,7 @@ export interface Row {
   readonly ids: number[]
   /** Tokens that were there already when the text was first computed. */
   readonly cachedTokens: number
-  /** Logits [vocabSize] of what comes behind `ids`. Errors: AbortError, DISPOSED, and what the device says. */
+  /** Logits [vocabulary] of what comes behind `ids`. Errors: AbortError, DISPOSED, and what the device says. */
   next(signal?: AbortSignal): Promise<Float32Array>
   /** Logits behind each of the last `count` ids. */
   nextOf(count: number, signal?: AbortSignal): Promise<Float32Array[]>
@@ -48,6 +48,8 @@ export interface EngineOptions {
   readonly programs: Programs
   readonly pool: SlotPool
   readonly vocabSize: number
+  /** Of them, those that can be chosen: the first so many, which are all that rows are told of. */
+  readonly vocabulary: number
   /** Most rows in a step. */
   readonly rows: number
 }
@@ -76,7 +78,7 @@ interface Entry {
   since: number
 }
 
-export function makeEngine({ programs, pool, vocabSize, rows }: EngineOptions): Engine {
+export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: EngineOptions): Engine {
   /** In the order in which they were opened. */
   const open = new Set<Entry>()
   const turn = turns()
@@ -87,6 +89,9 @@ export function makeEngine({ programs, pool, vocabSize, rows }: EngineOptions): 
   let gone = false
   let pieces = 0
   let alarm: ReturnType<typeof setTimeout> | undefined
+
+  /** Logits as far as they are of tokens that can be chosen. */
+  const known = (logits: Float32Array): Float32Array => logits.subarray(0, vocabulary)
 
   const waiting = (): Entry[] => [...open].filter(({ asked }) => asked !== undefined)
 
@@ -236,8 +241,8 @@ export function makeEngine({ programs, pool, vocabSize, rows }: EngineOptions): 
       })
       slot.tokens.push(...fresh)
       if (wanted === 'none' || entry.asked !== asked) return
-      if (wanted === 'last') return answer(entry, [logits])
-      judgements.set(entry, [...(judgements.get(entry) ?? []), ...fresh.map((_, i) => logits.subarray(i * vocabSize, (i + 1) * vocabSize))])
+      if (wanted === 'last') return answer(entry, [known(logits)])
+      judgements.set(entry, [...(judgements.get(entry) ?? []), ...fresh.map((_, i) => known(logits.subarray(i * vocabSize)))])
       if (slot.tokens.length < ids.length) return
       const all = judgements.get(entry)!
       judgements.delete(entry)
@@ -273,7 +278,7 @@ export function makeEngine({ programs, pool, vocabSize, rows }: EngineOptions): 
       for (const { cache, tokens } of fillers) cache.truncate(tokens.length)
       for (const [i, entry] of entries.entries()) {
         slots[i]!.tokens.push(fresh[i]!)
-        if (entry.asked === asked[i] && entry.asked !== undefined) answer(entry, [logits[i]!])
+        if (entry.asked === asked[i] && entry.asked !== undefined) answer(entry, [known(logits[i]!)])
       }
     })
   }

@@ -1,4 +1,4 @@
-import type { Device, DeviceName } from '@tesserae/tensor'
+import type { Device, DeviceName, QuantizedInputs } from '@tesserae/tensor'
 import { checkConfig, type DecoderConfig } from '../architectures/config.js'
 import { checkWeights, layoutsOf, namedWeights, type AnyDecoderWeights } from '../architectures/weights.js'
 import { checkCacheType, type CacheType } from '../cache/cache-type.js'
@@ -19,6 +19,15 @@ export interface CreateModelOptions {
   readonly weights: AnyDecoderWeights
   /** Needed for text prompts, text output and stop texts. */
   readonly tokenizer?: TokenizerLike
+  /**
+   * Ids below it can be chosen; others are rows that fill a table up to a round number and stand for nothing. Default the tokenizer's `vocabSize`, else all.
+   */
+  readonly vocabulary?: number
+  /**
+   * What quantised weights are multiplied by. `'rounded'`, the default: on a CPU it is rounded to 8 bits, block by block, as llama.cpp does. `'f32'`: it is taken as it is, on a CPU in 16 bits, which takes prompts twice the
+   * time. Without effect on weights that are whole.
+   */
+  readonly activations?: QuantizedInputs
   /** Tokens, prompt included, that one generation can hold; default the configuration's context. Its cache is allocated in full. */
   readonly capacity?: number
   /**
@@ -48,6 +57,8 @@ export interface DecoderModel extends Disposable {
   readonly weights: AnyDecoderWeights
   readonly tokenizer: TokenizerLike | undefined
   readonly capacity: number
+  /** Ids below it can be chosen, see {@link CreateModelOptions.vocabulary}. */
+  readonly vocabulary: number
   /**
    * Samples a continuation of ids, or of a text, and returns it whole. Generations that are asked for side by side share their steps, which is several times
    * faster than one after another; each gives what it gives alone, up to the rounding of larger products. Errors: TOKEN, CAPACITY, OPTION, and AbortError.
@@ -109,9 +120,13 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
       'OPTION',
       `prefixCache must be true, false or an integer from 0 to maxStreams, ${maxStreams}; got ${String(prefixCache)}`,
     )
+  const vocabulary = vocabularyOf(options, config)
+  const { activations = 'rounded' } = options
+  if (activations !== 'rounded' && activations !== 'f32')
+    throw new TransformerError('OPTION', `activations is 'rounded' or 'f32', got ${JSON.stringify(activations)}`)
   checkModelMemory(modelMemory(config, { capacity, batch: options.maxStreams ?? 1, cacheType, layout: layoutsOf(named) }), where, named)
   const held = await holdWeights(config, weights, { borrow: borrowWeights, device: where, capacity })
-  const programs = makePrograms({ ...held.model, weights, capacity, device: where })
+  const programs = makePrograms({ ...held.model, weights, capacity, device: where, activations })
   const rows = hasRoom(config, { capacity, present: maxStreams - 1, cacheType }, where) ? maxStreams : 1
   const makeCache = cacheMaker(config, { rows, capacity, type: cacheType, device: where })
   const pool = new SlotPool({
@@ -119,7 +134,7 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
     kept: Number(prefixCache),
     make: (present) => (present > 0 && !hasRoom(config, { capacity, present, cacheType }, where) ? undefined : makeCache()),
   })
-  const engine = makeEngine({ programs, pool, vocabSize: config.vocabSize, rows: maxStreams })
+  const engine = makeEngine({ programs, pool, vocabSize: config.vocabSize, vocabulary, rows: maxStreams })
 
   let gone = false
   const idsOf = (prompt: string | ArrayLike<number>): number[] => {
@@ -129,7 +144,7 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
       throw new TransformerError('OPTION', 'a text prompt needs a tokenizer; give one to createModel, or pass ids')
     return checkTokens(tokenizer.encode(prompt, { special: 'text' }), config.vocabSize)
   }
-  const context = { config, programs, engine, capacity, encode: idsOf, ...(tokenizer === undefined ? {} : { tokenizer }) }
+  const context = { config, programs, engine, capacity, vocabulary, encode: idsOf, ...(tokenizer === undefined ? {} : { tokenizer }) }
   const inContext = (prompt: string | ArrayLike<number>): number[] => {
     const ids = idsOf(prompt)
     if (ids.length > config.context)
@@ -148,6 +163,7 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
     weights,
     tokenizer,
     capacity,
+    vocabulary,
     stream: (prompt, generateOptions = {}) => streamTokens(context, idsOf(prompt), generateOptions),
     generate: async (prompt, generateOptions = {}) => {
       const ids = idsOf(prompt)
@@ -162,6 +178,14 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
     dispose,
     [Symbol.dispose]: dispose,
   }
+}
+
+/** Errors: OPTION. */
+function vocabularyOf({ vocabulary, tokenizer }: CreateModelOptions, { vocabSize }: DecoderConfig): number {
+  if (vocabulary === undefined) return Math.min(tokenizer?.vocabSize ?? vocabSize, vocabSize)
+  if (!Number.isInteger(vocabulary) || vocabulary < 1 || vocabulary > vocabSize)
+    throw new TransformerError('OPTION', `vocabulary must be an integer from 1 to the model's ${vocabSize} ids, got ${String(vocabulary)}`)
+  return vocabulary
 }
 
 async function collect(

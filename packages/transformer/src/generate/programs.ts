@@ -1,5 +1,5 @@
 /** The compiled programs of one model: a few prompt chunks, the decoding step, and whole sequences. */
-import { cacheWrite, crossEntropy, jit, sym, tensor, type Device, type Tensor } from '@tesserae/tensor'
+import { cacheWrite, crossEntropy, jit, sym, tensor, type Device, type QuantizedInputs, type Tensor } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { forward, forwardCached, forwardHidden } from '../architectures/decoder.js'
 import type { AnyDecoderWeights } from '../architectures/weights.js'
@@ -60,6 +60,7 @@ export interface ProgramOptions {
   /** Tokens that every cache holds. */
   readonly capacity: number
   readonly device: Device
+  readonly activations: QuantizedInputs
 }
 
 /** Which logits of a piece are wanted: those of its last token, or of all. */
@@ -96,7 +97,7 @@ export interface Programs {
 }
 
 /** Programs are compiled on first use. */
-export function makePrograms({ config, capacity, weights, rotary, device }: ProgramOptions): Programs {
+export function makePrograms({ config, capacity, weights, rotary, device, activations }: ProgramOptions): Programs {
   const position = sym('position', { max: config.context })
   const only = sym('only', { max: config.context })
   const tokens = sym('tokens', { max: Math.min(longestPiece, capacity) })
@@ -104,7 +105,7 @@ export function makePrograms({ config, capacity, weights, rotary, device }: Prog
   /** Where rows begin in layers that slide. */
   const row = config.windows === undefined ? position : sym('row', { max: config.context })
   const options = { config, ...(rotary === undefined ? {} : { rotary }) }
-  const where = { device }
+  const where = { device, quantizedInputs: activations }
 
   const piece = jit(
     (layers: readonly LayerCache[], ids: Tensor, all: boolean) => {

@@ -26,7 +26,7 @@ const mostGuesses = 63
 /** Refuses what cannot be guessed for. Errors: OPTION. */
 export function checkSpeculative(
   { speculative: settings, overflow, guidance, useCache, sampler }: GenerateOptions,
-  model: Pick<DecoderModel, 'config'>,
+  model: Pick<DecoderModel, 'vocabulary'>,
   positions: number,
 ): void {
   if (settings === undefined) return
@@ -43,8 +43,10 @@ export function checkSpeculative(
     refuse("the sampler must tell its distribution (probabilities, clone), as @tesserae/sampling's do; give one of those, or none")
   if (draft === 'prompt') return
   if (typeof draft !== 'object' || draft === null) return refuse(`draft must be a model or 'prompt', got ${String(draft)}`)
-  if (draft.config.vocabSize !== model.config.vocabSize)
-    refuse(`the draft model has ${draft.config.vocabSize} tokens, the model ${model.config.vocabSize}; both need the same vocabulary`)
+  if (draft.vocabulary !== model.vocabulary)
+    refuse(
+      `the draft model has ${draft.vocabulary} tokens, the model ${model.vocabulary}; both need the same vocabulary. Where one has rows that fill its table up, give createModel the tokenizer, or vocabulary`,
+    )
   if (draft.capacity < positions)
     refuse(`the draft model has ${draft.capacity} positions and ${positions} are needed; make it with more capacity`)
 }

@@ -13,6 +13,8 @@ export interface StreamContext {
   readonly programs: Programs
   readonly engine: Engine
   readonly capacity: number
+  /** Ids below it can be chosen. */
+  readonly vocabulary: number
   readonly tokenizer?: TokenizerLike
   /** Ids of a prompt, checked. */
   readonly encode: (prompt: string | ArrayLike<number>) => number[]
@@ -41,9 +43,9 @@ export async function* streamTokens(
   prompt: readonly number[],
   options: GenerateOptions,
 ): AsyncGenerator<TokenEvent, void, undefined> {
-  const { config, capacity } = context
+  const { capacity, vocabulary } = context
   const { sampler = greedySampler, signal } = options
-  const top = checkLogprobs(options.logprobs, config.vocabSize)
+  const top = checkLogprobs(options.logprobs, vocabulary)
   const slide = slideOf(options, capacity)
   const longest = Math.max(prompt.length, checkGuidance(context, options))
   const room = slide === undefined ? capacity - longest + 1 : Infinity // the last token is never written to the cache
@@ -89,7 +91,7 @@ interface Source extends Disposable {
 
 /** One token for each step. */
 function stepping(
-  { config, programs, engine, capacity, encode }: StreamContext,
+  { vocabulary, programs, engine, capacity, encode }: StreamContext,
   prompt: readonly number[],
   { sampler = greedySampler, signal, useCache = true, guidance }: GenerateOptions,
   slide: ((row: Row) => void) | undefined,
@@ -102,9 +104,9 @@ function stepping(
       for (const each of other === undefined ? [row] : [row, other]) if (each.ids.length > capacity) slide!(each)
       const both = useCache
         ? await Promise.all([row.next(signal), other?.next(signal)])
-        : [await aborting(programs.last(row.ids, signal)), undefined]
+        : [(await aborting(programs.last(row.ids, signal))).subarray(0, vocabulary), undefined]
       const [logits, unguided] = both as [Float32Array, Float32Array | undefined]
-      const id = chosen(sampler, unguided === undefined ? logits : guided(logits, unguided, guidance!.scale), config.vocabSize)
+      const id = chosen(sampler, unguided === undefined ? logits : guided(logits, unguided, guidance!.scale), vocabulary)
       sampler.accept?.(id)
       row.ids.push(id)
       other?.ids.push(id)
@@ -212,7 +214,8 @@ function textOf(tokenizer: TokenizerLike | undefined, stop: readonly (number | s
     return { push: (id) => ({ text: '', stopped: ids.has(id) }), flush: () => '' }
   }
   const decoder = tokenizer.decoder?.({ skipSpecial: true }) ?? { push: (id: number) => tokenizer.decode([id]), flush: () => '' }
-  decoder.push(before) // what follows a token may depend on it: a blank after the beginning, the rest of a character
+  const { vocabSize: known = Infinity } = tokenizer
+  if (before < known) decoder.push(before) // what follows a token may depend on it: a blank after the beginning, the rest of a character
   const stops = new StopTexts(texts)
   const flush = (): string => {
     const { text, stopped } = stops.push(decoder.flush())

@@ -2,7 +2,7 @@ import type { DecoderModel } from './model.js'
 
 /** Chooses the next token. The samplers of `@tesserae/sampling` fit; so does any object with this shape. */
 export interface SamplerLike {
-  /** The id of the next token, from logits [vocabSize], which it leaves alone. */
+  /** The id of the next token, from logits of all that can be chosen, which it leaves alone. */
   choose(logits: Float32Array): number
   /** Told of every token of the text, the prompt's included, for samplers with a memory. */
   accept?(id: number): void
@@ -15,6 +15,8 @@ export interface TokenizerLike {
   decode(ids: Iterable<number>): string
   /** Decodes token by token, holding back incomplete characters; special tokens are left out when asked. */
   decoder?(options: { readonly skipSpecial: boolean }): { push(id: number): string; flush(): string }
+  /** Number of its ids. A model may have rows for more, which fill its table up and are never chosen. */
+  readonly vocabSize?: number
 }
 
 export interface GenerateOptions {

@@ -10,20 +10,33 @@ export interface Chooser {
   readonly isComplete: () => boolean
 }
 
+export interface ChooserOptions {
+  /** Of the tokens that it will be told of, how many are the prompt's. */
+  readonly promptTokens: number
+  readonly constraint: Constraint | undefined
+  /** Ids from here on have no text, and are not chosen. */
+  readonly vocabulary: number
+}
+
 /**
- * @param promptTokens of the tokens that it will be told of, how many are the prompt's
  * @throws SamplingError `VALUE` for settings out of range
  */
-export function makeChooser(given: LmSampling | SamplerLike, promptTokens: number, constraint: Constraint | undefined): Chooser {
+export function makeChooser(given: LmSampling | SamplerLike, { promptTokens, constraint, vocabulary }: ChooserOptions): Chooser {
   const sampler = isSampler(given) ? given : samplerChain(samplingSteps(given, promptTokens), given)
-  if (constraint === undefined) return { sampler, isComplete: () => false }
+  const known = (logits: Float32Array): Float32Array => (logits.length > vocabulary ? logits.subarray(0, vocabulary) : logits)
+  if (constraint === undefined)
+    return {
+      isComplete: () => false,
+      sampler: { choose: (logits) => sampler.choose(known(logits)), accept: (id) => sampler.accept?.(id) },
+    }
   let masked = new Float32Array(0)
   let accepted = 0
   let complete = false
   return {
     isComplete: () => complete,
     sampler: {
-      choose(logits) {
+      choose(all) {
+        const logits = known(all)
         if (masked.length !== logits.length) masked = new Float32Array(logits.length)
         masked.set(logits)
         if (constraint.apply(masked)) return sampler.choose(masked)

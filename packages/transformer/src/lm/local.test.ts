@@ -147,6 +147,11 @@ describe('a schema', () => {
       maxTokens: 5,
     })
     expect([object, finishReason]).toEqual([undefined, 'length'])
+    // What there is of a number may be all of it, or not.
+    const number = { type: 'integer', minimum: 10_000_000, maximum: 99_999_999 }
+    const cut = await lm.generate(ask, { schema: number, maxTokens: 2 })
+    expect([cut.text.length > 0, cut.object, cut.finishReason]).toEqual([true, undefined, 'length'])
+    expect((await lm.generate(ask, { schema: number })).object).toBeGreaterThanOrEqual(10_000_000)
   })
 
   it('is refused where it is none, or does not say what it is', async () => {

@@ -67,11 +67,11 @@ const endTokens = [
  * @example
  * const lm = createLm({ model: await createModel({ config, weights }), tokenizer })
  * const { text } = await lm.generate('Once upon a time', { maxTokens: 50 })
- * @throws TransformerError `OPTION` for a tokenizer with more tokens than the model knows
+ * @throws TransformerError `OPTION` for a tokenizer with more tokens than the model knows, special ones apart
  */
 export function createLm(options: CreateLmOptions): LocalLm {
   const { model, tokenizer, info = {}, sampling = { temperature: 0 } } = options
-  if (tokenizer.vocabSize > model.config.vocabSize)
+  if (tokenizer.vocabSize - specialBeyond(tokenizer, model.config.vocabSize) > model.config.vocabSize)
     throw new TransformerError(
       'OPTION',
       `the tokenizer has ${tokenizer.vocabSize} tokens, the model knows ${model.config.vocabSize}; the two belong to different models`,
@@ -104,6 +104,10 @@ export function createLm(options: CreateLmOptions): LocalLm {
   // What a call's tools and schema make of its types is known to its caller alone.
   return made as unknown as LocalLm
 }
+
+/** Special tokens that the model has no row for, as Gemma's for images are in models of text: they are never chosen, and refused in prompts. */
+const specialBeyond = (tokenizer: TextTokenizer, vocabSize: number): number =>
+  new Set([...tokenizer.specialTokens.values()].filter((id) => id >= vocabSize)).size
 
 function stopIds(tokenizer: TextTokenizer, given: readonly number[]): number[] {
   const known = endTokens.flatMap((token) => tokenizer.specialTokens.get(token) ?? [])
@@ -181,6 +185,8 @@ class Local {
     let first = start
     let cachedTokens = 0
     let reason: LmFinishReason = 'length'
+    /** The answer ended by itself: a number without anything around it has no other end. */
+    let isEnded = false
     const events = this.options.model.stream(ids, {
       sampler: chooser.sampler,
       stop,
@@ -194,12 +200,14 @@ class Local {
       reason = event.finishReason ?? reason
       if (chooser.isComplete()) {
         reason = 'stop'
+        isEnded = true
         break
       }
       tokens.push(event.id)
       if (event.logprob !== undefined) kept.push(this.logprobOf({ id: event.id, logprob: event.logprob }, event.top))
       if (ends.has(event.id)) {
         reason = 'stop'
+        isEnded = true
         break
       }
       const { parts, stopped } = reader.push(event.id, logprobs === undefined ? undefined : kept.at(-1))
@@ -211,6 +219,7 @@ class Local {
     }
     yield* reader.finish()
     const end = performance.now()
+    const value = schema !== undefined && (isEnded || reader.isWhole) ? reader.value() : undefined
     yield {
       type: 'finish',
       result: {
@@ -218,7 +227,7 @@ class Local {
         reasoning: reader.reasoning,
         tokens,
         toolCalls: reader.toolCalls,
-        object: schema === undefined || !reader.isWhole ? undefined : await schema.validate(reader.value()),
+        object: schema === undefined || value === undefined ? undefined : await schema.validate(value),
         logprobs: logprobs === undefined ? undefined : kept,
         usage: { promptTokens: ids.length, cachedTokens, completionTokens: tokens.length },
         finishReason: reader.toolCalls.length > 0 && reason === 'stop' ? 'tool-calls' : reason,
@@ -253,7 +262,11 @@ class Local {
             (id) => this.bytesOf(id),
           )
     const { sampler = {} } = options
-    const chooser = makeChooser(isSampler(sampler) ? sampler : { ...this.sampling, ...sampler }, ids.length, constraint)
+    const chooser = makeChooser(isSampler(sampler) ? sampler : { ...this.sampling, ...sampler }, {
+      promptTokens: ids.length,
+      constraint,
+      vocabulary: tokenizer.vocabSize,
+    })
     const reader = new AnswerReader({
       decoder: this.decoderAfter(ids.at(-1), [...(reasoning === undefined ? [] : [thinkOpen, thinkClose]), ...(mayCall ? callTokens : [])]),
       stop: stop.filter((item) => typeof item === 'string'),

@@ -1,6 +1,6 @@
 /** A checkpoint from the outside world as a running model, in one line. */
 import { throwIfAborted } from '@tesserae/core'
-import { resolveDevice, type Device, type DeviceName } from '@tesserae/tensor'
+import { resolveDevice, type Device, type DeviceName, type QuantizedInputs } from '@tesserae/tensor'
 import type { ToolFormat } from '@tesserae/sampling/tools'
 import type { TextTokenizer } from '@tesserae/tokenizer'
 import { disposeWeights } from '../architectures/weights.js'
@@ -25,6 +25,8 @@ export interface LoadModelOptions extends PlaceOptions {
   readonly device?: Device | DeviceName
   /** What matrices are kept in. Default 'auto': as a GGUF file has them, else f32. */
   readonly dtype?: WeightType
+  /** What quantised weights are multiplied by, see `createModel`: `'rounded'` to 8 bits on a CPU, or `'f32'`. Default 'rounded'. */
+  readonly activations?: QuantizedInputs
   /** Answers that are computed side by side, see `createModel`. */
   readonly maxStreams?: number
   /** Keep caches of what was said, see `createModel`. */
@@ -91,7 +93,7 @@ async function loadOpened(files: CheckpointFiles, opened: OpenCheckpoint, option
   let model
   try {
     throwIfAborted(signal, 'Loading the model')
-    const { maxStreams, prefixCache } = options
+    const { maxStreams, prefixCache, activations } = options
     model = await createModel({
       config,
       weights,
@@ -99,6 +101,7 @@ async function loadOpened(files: CheckpointFiles, opened: OpenCheckpoint, option
       capacity,
       cacheType,
       device,
+      ...(activations === undefined ? {} : { activations }),
       ...(maxStreams === undefined ? {} : { maxStreams }),
       ...(prefixCache === undefined ? {} : { prefixCache }),
     })

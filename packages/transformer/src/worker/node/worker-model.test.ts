@@ -58,6 +58,11 @@ describe('workerModel', () => {
     const tool = { name: 'look', parameters: { enum: [{ at: 'sea' }] } }
     await same(messages, { tools: [tool], toolChoice: 'required', parallelToolCalls: false })
     await same(messages, { schema: { enum: ['a', 'b'] } })
+    // Numbers end with the answer, and other values by themselves.
+    for (const bare of [7, -2.5, true, null]) {
+      expect((await worker.generate(messages, { schema: { const: bare } })).object).toBe(bare)
+      await same(messages, { schema: { const: bare } })
+    }
     const withCode = await worker.generate(messages, { tools: [{ ...tool, execute: () => 'kept here' }], toolChoice: { name: 'look' } })
     expect(withCode.toolCalls[0]!.arguments).toEqual({ at: 'sea' })
   })

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Program } from '../../../compile/program.js'
-import { encodeStorage, type DType } from '../../../dtype.js'
+import type { DType } from '../../../dtype.js'
 import { emit, emitAll } from '../../../graph/build.js'
 import { typeOf, type Value } from '../../../graph/node.js'
 import {
@@ -372,90 +372,6 @@ describe('shorter ways', () => {
     expect(opsetOf(exp(tensor([2])))).toBe(21)
     expect(opsetOf(sort(tensor([2]), 0)[0]!)).toBe(26)
   })
-})
-
-describe('frozen weights', () => {
-  const freeze = (program: Program, values: readonly Value[]): Program => ({
-    ...program,
-    inputs: program.inputs.map((input) => {
-      if (!values.some(({ node }) => node === input.value.node)) return input
-      const bytes = encodeStorage(input.dtype, dataOf(input.value))
-      const frozen = device.alloc(bytes.byteLength)
-      device.write(frozen, bytes)
-      return { ...input, role: 'frozen', frozen }
-    }),
-  })
-
-  it.each([4, 8])('multiply in %i bits without being unpacked', async (bits) => {
-    const x = tensor([3, 64])
-    const packed = given(
-      Array.from({ length: 5 * 2 * bits * 4 }, () => Math.floor(random() * 256)),
-      [5, 2, bits * 4],
-      'u8',
-    )
-    const [scales, mins] = [tensor([5, 2]), tensor([5, 2])]
-    const outputs = [emit('qmatmul', [x, packed, scales], { bits }), emit('qmatmul', [x, packed, scales, mins], { bits })]
-    const program = freeze(programOf(outputs), [packed, scales, mins])
-    expect(countOf(program, 'MatMulNBits')).toBe(2)
-    expect(await errorOf(program, outputs)).toBeLessThan(1e-3)
-  })
-
-  it.each([
-    { bits: 4, tokens: 1, own: 1, block: 32 },
-    { bits: 8, tokens: 1, own: 2, block: 16 },
-    { bits: 8, tokens: 13, own: 1, block: 32 },
-    { bits: 4, tokens: 13, own: 2, block: 16 },
-  ] as const)('of several multiply rows that chose them: %j', async ({ bits, tokens, own, block }) => {
-    const [experts, rows, columns] = [6, 5, 64]
-    const x = tensor([tokens, own, columns])
-    // One of them has no row.
-    const chosen = given(
-      Array.from({ length: tokens * 2 }, () => Math.floor(random() * (experts - 1))),
-      [tokens, 2],
-      'i32',
-    )
-    const bytes = (block * bits) / 8
-    const packed = given(
-      Array.from({ length: (experts * rows * columns * bits) / 8 }, () => Math.floor(random() * 256)),
-      [experts, rows, columns / block, bytes],
-      'u8',
-    )
-    const [scales, mins] = [tensor([experts, rows, columns / block]), tensor([experts, rows, columns / block])]
-    const attrs = { bits, block }
-    const outputs = [
-      emit('qmatmulChosen', [x, chosen, packed, scales], attrs),
-      emit('qmatmulChosen', [x, chosen, packed, scales, mins], attrs),
-    ]
-    const program = freeze(programOf(outputs), [packed, scales, mins])
-    expect(countOf(program, 'MatMulNBits')).toBe(2 * experts)
-    expect(countOf(program, 'TopK')).toBe(2)
-    // Each part is a constant where it lies, and none is there as a whole.
-    const { initializers } = emitModel(program, { initializers: true, target: 'node' })
-    expect(initializers).toHaveLength(3 * experts)
-    expect(initializers.find(({ offset }) => offset > 0)).toMatchObject({
-      offset: (rows * columns * bits) / 8,
-      bytes: (rows * columns * bits) / 8,
-    })
-    expect(await errorOf(program, outputs)).toBeLessThan(1e-2)
-  })
-
-  /** How far the device is from the reference. */
-  async function errorOf(program: Program, outputs: readonly Value[]): Promise<number> {
-    const executable = await device.compile(program)
-    const buffers = program.inputs.map((input) => {
-      if (input.frozen !== undefined) return input.frozen
-      const bytes = encodeStorage(input.dtype, dataOf(input.value))
-      const buffer = device.alloc(bytes.byteLength)
-      device.write(buffer, bytes)
-      return buffer
-    })
-    const expected = expectedOf(outputs)
-    const results = expected.map(({ length }) => device.alloc(4 * length))
-    await device.run(executable, buffers, results, new Map())
-    const found = await Promise.all(results.map(async (result) => new Float32Array((await device.read(result)).slice().buffer)))
-    executable.dispose()
-    return Math.max(...found.map((values, i) => normalisedError(values, expected[i]!)))
-  }
 })
 
 describe('barriers', () => {

@@ -48,7 +48,7 @@ const checks: Readonly<Record<string, Check>> = {
     return isStatic(cacheK!.shape) && elementCount(q!.shape) > 0 && elementCount(k!.shape) > 0
   },
   geluGrad: (_, { approximate }) => approximate === 'none',
-  qmatmulChosen: ([x]) => isStatic(x!.shape) && elementCount(x!.shape) > 0,
+  qmatmulChosen: ([x, chosen]) => x!.shape[0] !== 0 && chosen!.shape[1] !== 0,
   topK: ([x]) => isStatic(x!.shape),
 }
 
