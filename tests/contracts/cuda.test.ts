@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { referenceDevice } from '@tesserae/tensor'
 import { createModel } from '@tesserae/transformer'
 import { loadCheckpoint } from '@tesserae/transformer/node'
 import { describe, expect, it } from 'vitest'
@@ -26,6 +27,20 @@ describe('emulated CUDA', () => {
       expect(ids).toEqual(expected)
     }
     expect(device.memory()).toMatchObject({ liveBytes: 0, liveBuffers: 0 })
+    await device.dispose()
+  })
+
+  it.each(['f16', 'bf16'] as const)('keeps matrices as %s, in half of the memory', async (dtype) => {
+    const path = fileURLToPath(new URL('../../packages/transformer/src/checkpoints/__fixtures__/qwen3-f32', import.meta.url))
+    const prompt = [3, 9, 27, 14, 41]
+    const device = openCuda(emulatedDriver())
+    const answers: (readonly number[])[] = []
+    for (const where of [referenceDevice(), device]) {
+      const loaded = await loadCheckpoint(path, { dtype, device: where })
+      using model = await createModel({ ...loaded, device: where, capacity: 16, maxStreams: 1 })
+      answers.push((await model.generate(prompt, { maxTokens: 3 })).ids)
+    }
+    expect(answers[1]).toEqual(answers[0])
     await device.dispose()
   })
 })

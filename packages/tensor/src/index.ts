@@ -87,6 +87,6 @@ export type { OpenOptions, TensorFile, TensorInfo, Tensors } from './io/tensor-f
 export { encodeSafetensors, writeSafetensors, type TensorEntry, type WriteOptions } from './io/safetensors-write.js'
 export { httpSource, type HttpSourceOptions } from './io/http.js'
 export type { ByteSource, ByteSourceLike } from './io/source.js'
-export type { StoredTensor } from './io/stored.js'
+export { convertFloats, type StoredTensor } from './io/stored.js'
 export { loadOnnx, type LoadOnnxOptions, type OnnxModel, type RunOnnxOptions } from './onnx/model.js'
 export type { OnnxDType, OnnxValue } from './onnx/describe.js'

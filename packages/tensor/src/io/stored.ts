@@ -66,6 +66,7 @@ export function loadStored(what: string, stored: string, shape: readonly number[
 
 const aligned = (bytes: Uint8Array, size: number): Uint8Array => (bytes.byteOffset % size === 0 ? bytes : bytes.slice())
 
+/** Floats in one type as those nearest to them in another, as stored bytes; without a copy where the types are the same. */
 export function convertFloats(from: DType, to: DType, bytes: Uint8Array): Uint8Array {
   const source = aligned(bytes, byteSize(from))
   if (from === to) return source

@@ -130,7 +130,8 @@ export const headOf = <Weight extends Matrix>(weights: DecoderWeights<Tensor, We
 const next = (index: Exclude<Index, number>): Index => (index.kind === 'sym' ? index.plus(1) : index.sym.plus(index.offset + 1))
 
 function embedded(weights: AnyDecoderWeights, ids: Tensor, { embeddingScale, width }: DecoderConfig, start: Start): Tensor {
-  const rows = embed(weights.embedding, ids, width)
+  // A table of halves gives what the norms are of.
+  const rows = embed(weights.embedding, ids, width).cast(weights.norm.weight.dtype)
   const x = embeddingScale === undefined ? rows : rows.mul(embeddingScale)
   return weights.positions === undefined ? x : addPositions(weights.positions, x, start)
 }

@@ -1,7 +1,9 @@
 /** Matrices out of files, in the type that a model is to keep them in. */
 import {
+  convertFloats,
   fromBytes,
   quantizeMatrix,
+  type Device,
   type GgufFile,
   type QuantizedLayout,
   type StoredQuantized,
@@ -16,12 +18,18 @@ import { assembled, isPlain, rowsOf, sourceOf } from './assemble.js'
 import type { RecordNames, WeightSource } from './families/family.js'
 
 /**
- * What matrices of a model are kept in. `'auto'`: those that a GGUF file has in blocks of few bits as they are, others as f32. `'f32'`: all decoded. `'q8'`, `'q4'`: all in blocks of 32 values of 8 or 4 bits that share
- * a scale (GGUF's Q8_0 and Q4_0), but for those whose rows are no whole blocks. Norms and biases are f32.
+ * What matrices of a model are kept in. `'auto'`: those that a GGUF file has in blocks of few bits as they are, others as f32. `'f32'`: all decoded. `'f16'`, `'bf16'`: all in half the memory, products rounded to as many
+ * bits; for devices with kernels, since the CPU would decode them again. `'q8'`, `'q4'`: all in blocks of 32 values of 8 or 4 bits that share a scale (GGUF's Q8_0 and Q4_0), but for those whose rows are no whole blocks.
+ * Norms and biases are f32.
  */
-export type WeightType = 'auto' | 'f32' | 'q8' | 'q4'
+export type WeightType = 'auto' | HalfType | 'f32' | 'q8' | 'q4'
 
-const weightTypes: readonly WeightType[] = ['auto', 'f32', 'q8', 'q4']
+/** Floats of 16 bits. */
+export type HalfType = 'f16' | 'bf16'
+
+const weightTypes: readonly WeightType[] = ['auto', 'f32', 'f16', 'bf16', 'q8', 'q4']
+
+export const isHalf = (type: unknown): type is HalfType => type === 'f16' || type === 'bf16'
 
 /** Errors: OPTION for another. */
 export function checkWeightType(type: WeightType): void {
@@ -32,9 +40,24 @@ export function checkWeightType(type: WeightType): void {
     )
 }
 
-/** How a matrix of a file will be packed; undefined for f32. */
+/** Refuses halves where they would be decoded again. Errors: UNSUPPORTED. */
+export function checkWeightDevice(type: WeightType, { name, caps }: Device): void {
+  if (!isHalf(type)) return
+  if (name === 'cpu')
+    throw new TransformerError(
+      'UNSUPPORTED',
+      `dtype '${type}': the CPU multiplies matrices of f32, and of blocks of 8 and 4 bits; it would keep these as f32 beside. Give 'f32', 'q8' or 'q4', or a device such as 'webgpu' or 'cuda'`,
+    )
+  if (!caps.dtypes.includes(type))
+    throw new TransformerError(
+      'UNSUPPORTED',
+      `dtype '${type}': device '${name}' holds ${caps.dtypes.join(', ')} and not ${type}; give one of these, or 'q8' or 'q4'`,
+    )
+}
+
+/** How a matrix of a file will be packed; undefined for one that is not. */
 function layoutIn(file: Tensors, source: WeightSource, shape: readonly number[], type: WeightType): QuantizedLayout | undefined {
-  if (type === 'f32') return undefined
+  if (type === 'f32' || isHalf(type)) return undefined
   if (type === 'auto') return isGguf(file) && isPlain(source) ? file.layout(source.names[0]!) : undefined
   return shape.at(-1)! % 32 === 0 ? { bits: type === 'q8' ? 8 : 4, block: 32, hasMins: false } : undefined
 }
@@ -52,20 +75,26 @@ export const layoutsIn =
  */
 export function matrixReader(file: Tensors): (source: WeightSource, shape: readonly number[], type: WeightType) => Promise<Matrix> {
   const stored = keepingLast((name) => file.tensor(name, { dtype: 'f32' }))
+  const halves = {
+    f16: keepingLast((name) => file.tensor(name, { dtype: 'f16' })),
+    bf16: keepingLast((name) => file.tensor(name, { dtype: 'bf16' })),
+  }
   const quantized = keepingLast((name) => (file as GgufFile).quantized(name))
   const numbers = keepingLast(async (name) => numbersOf(await stored(name)))
   return async (source, shape, type) => {
     const layout = layoutIn(file, source, shape, type)
     if (layout !== undefined && type === 'auto') return packedOf(someRows(await quantized(source.names[0]!), source.rows))
     if (layout === undefined && isPlain(source) && source.rows === undefined)
-      return tensorOf({ ...(await stored(source.names[0]!)), shape })
+      return tensorOf({ ...(await (isHalf(type) ? halves[type] : stored)(source.names[0]!)), shape })
     const packing = type === 'q8' ? 'Q8_0' : 'Q4_0'
     // One of several experts at a time.
     if (layout !== undefined && source.names.length > 1)
       return packedOf(stacked(await eachOf(source.names, async (name) => quantizeMatrix(packing, await numbers(name), shape.slice(1)))))
     const values = await assembled(source, shape, numbers)
     if (layout !== undefined) return packedOf(quantizeMatrix(packing, values, shape))
-    return tensorOf({ bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength), dtype: 'f32', shape })
+    const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
+    const dtype = isHalf(type) ? type : 'f32'
+    return tensorOf({ bytes: convertFloats('f32', dtype, bytes), dtype, shape })
   }
 }
 

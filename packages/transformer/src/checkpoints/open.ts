@@ -1,9 +1,18 @@
 /** Checkpoints of all formats, looked at before their weights are read. */
-import { openGguf, openGgufParts, openSafetensors, openSafetensorsIndex, ggufPartNames, resolveDevice } from '@tesserae/tensor'
-import type { ByteSource, Device, DeviceName, GgufFile, GgufValue, Tensors } from '@tesserae/tensor'
+import {
+  convertFloats,
+  fromBytes,
+  openGguf,
+  openGgufParts,
+  openSafetensors,
+  openSafetensorsIndex,
+  ggufPartNames,
+  resolveDevice,
+} from '@tesserae/tensor'
+import type { ByteSource, Device, DeviceName, GgufFile, GgufValue, Tensor, Tensors } from '@tesserae/tensor'
 import { throwIfAborted, type OnProgress } from '@tesserae/core'
 import type { DecoderConfig } from '../architectures/config.js'
-import type { AnyDecoderWeights, DecoderWeights } from '../architectures/weights.js'
+import { isPackable, mapWeights, namedWeights, type AnyDecoderWeights, type DecoderWeights } from '../architectures/weights.js'
 import { TransformerError } from '../errors.js'
 import { checkModelMemory, modelMemory, packedLayout, type ModelMemory, type ModelMemoryOptions } from '../generate/memory.js'
 import { readTextFile, type CheckpointFiles } from './files.js'
@@ -11,7 +20,7 @@ import { ggufNames } from './families/names.js'
 import { readGgufConfig, readGgufModel } from './gguf.js'
 import { isHuggingFace, readHuggingFaceConfig } from './hugging-face.js'
 import { readLlama2c, readLlama2cConfig } from './llama2c.js'
-import { checkWeightType, layoutsIn, type WeightType } from './matrix.js'
+import { checkWeightDevice, checkWeightType, isHalf, layoutsIn, type HalfType, type WeightType } from './matrix.js'
 import { quantize } from './quantize.js'
 import { parseConfig, parseRecord, readPackedRecord } from './record.js'
 
@@ -96,8 +105,11 @@ export async function readCheckpoint(
   const opened = await openCheckpoint(files)
   try {
     const { config, metadata } = opened
-    if (device !== undefined)
-      checkModelMemory(await opened.memory({ dtype, ...(capacity === undefined ? {} : { capacity }) }), await resolveDevice(device))
+    if (device !== undefined) {
+      const where = await resolveDevice(device)
+      checkWeightDevice(dtype, where)
+      checkModelMemory(await opened.memory({ dtype, ...(capacity === undefined ? {} : { capacity }) }), where)
+    }
     return { config, weights: await opened.readWeights({ ...options, dtype }), ...(metadata === undefined ? {} : { metadata }) }
   } finally {
     await opened.dispose()
@@ -106,13 +118,23 @@ export async function readCheckpoint(
 
 const labelOf = (files: CheckpointFiles, entry: string): string => (files.entry === entry ? files.label : `${files.label}: ${entry}`)
 
-/** The file of a folder without config.json. */
-async function soleEntry({ names, label }: CheckpointFiles): Promise<string | undefined> {
-  if (names === undefined || names.includes('config.json')) return undefined
-  const models = names.filter((name) => name.endsWith('.gguf') && ggufPartNames(name)[0] === name)
+const isWithoutWeights = (names: readonly string[]): boolean =>
+  !names.some((name) => /\.(safetensors|safetensors\.index\.json)$/.test(name))
+
+/** The file of a folder that has GGUF files alone. Errors: CHECKPOINT where it has several. */
+export async function soleEntry({ names, label }: Pick<CheckpointFiles, 'names' | 'label'>): Promise<string | undefined> {
+  if (names === undefined) return undefined
+  // Beside GGUF files a config.json is that of the model which they were made of.
+  if (names.includes('config.json') && !isWithoutWeights(names)) return undefined
+  // What reads images for a model is none.
+  const models = names.filter((name) => name.endsWith('.gguf') && !name.startsWith('mmproj') && ggufPartNames(name)[0] === name)
   if (models.length > 1)
-    throw new TransformerError('CHECKPOINT', `${label}: there are several models (${models.slice(0, 20).join(', ')}); name one of them`)
+    throw new TransformerError(
+      'CHECKPOINT',
+      `${label}: there are several models (${models.slice(0, 20).join(', ')}${models.length > 20 ? ', …' : ''}); name one of them, such as ${label.replace(/\/$/, '')}/${models[0]!}`,
+    )
   if (models.length === 1) return models[0]
+  if (names.includes('config.json')) return undefined
   return names.length === 1 ? names[0] : undefined
 }
 
@@ -198,7 +220,11 @@ async function openGgufEntry(files: CheckpointFiles, entry: string, first: ByteS
       metadata: file.metadata,
       tensors: async () => file,
       memory: async ({ dtype, ...options }) =>
-        modelMemory(config, { ...options, layout: layoutsIn(file, ggufNames(config, file.has), dtype) }),
+        modelMemory(config, {
+          ...options,
+          layout: layoutsIn(file, ggufNames(config, file.has), dtype),
+          ...(isHalf(dtype) ? { matrices: dtype } : {}),
+        }),
       readWeights: async (options) => (await readGgufModel(watched(file, options), label, options)).weights,
       dispose: () => file.dispose(),
     }
@@ -223,6 +249,7 @@ async function openLlama2c(source: ByteSource, label: string): Promise<OpenCheck
         throwIfAborted(signal, 'Loading the model')
         const { weights } = await readLlama2c(await source.read(0, source.size), { label })
         onProgress?.({ task: 'load-model', completed: source.size, total: source.size, unit: 'bytes' })
+        if (isHalf(dtype)) return halved(weights, dtype)
         if (dtype !== 'q8' && dtype !== 'q4') return weights
         return (await quantize({ config, weights }, { type: `${dtype}_0`, ...(signal === undefined ? {} : { signal }) })).weights
       },
@@ -234,12 +261,28 @@ async function openLlama2c(source: ByteSource, label: string): Promise<OpenCheck
   }
 }
 
+/** Weights with matrices as halves. It takes them over. */
+async function halved(weights: DecoderWeights, dtype: HalfType): Promise<DecoderWeights> {
+  const found = new Map<string, Tensor>()
+  for (const [name, weight] of namedWeights(weights)) {
+    const shape = weight.shape as readonly number[]
+    if (!isPackable(name, shape)) continue
+    found.set(name, fromBytes(convertFloats('f32', dtype, await weight.bytes()), { dtype, shape, adopt: true }))
+    weight.dispose()
+  }
+  return mapWeights(weights, (weight, name) => found.get(name) ?? weight)
+}
+
 /** Of files without blocks: matrices are f32 unless they are packed here. */
 const decodedMemory = (
   config: DecoderConfig,
   { dtype, ...options }: { readonly dtype: WeightType } & Pick<ModelMemoryOptions, 'capacity' | 'cacheType'>,
 ): ModelMemory =>
-  modelMemory(config, { ...options, ...(dtype === 'q8' || dtype === 'q4' ? { layout: packedLayout(dtype === 'q8' ? 8 : 4) } : {}) })
+  modelMemory(config, {
+    ...options,
+    ...(dtype === 'q8' || dtype === 'q4' ? { layout: packedLayout(dtype === 'q8' ? 8 : 4) } : {}),
+    ...(isHalf(dtype) ? { matrices: dtype } : {}),
+  })
 
 /** Tensors that tell how many of their bytes were read, and end with the signal. */
 function watched<File extends Tensors>(file: File, { signal, onProgress }: LoadCheckpointOptions): File {

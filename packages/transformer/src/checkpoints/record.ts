@@ -1,5 +1,5 @@
 /** Records of weights as named tensors of a safetensors file, and back. */
-import type { Device, Tensor, TensorEntry, Tensors } from '@tesserae/tensor'
+import { convertFloats, type Device, type DType, type Tensor, type TensorEntry, type Tensors } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { checkConfig } from '../architectures/config.js'
 import {
@@ -18,14 +18,18 @@ import { shapeInFile, sourceOf } from './assemble.js'
 import type { RecordNames, WeightSource } from './families/family.js'
 import { matrixReader, type WeightType } from './matrix.js'
 
-/** Entries for a safetensors writer. Each weight is read from its device when its turn comes. */
-export const entriesOf = (weights: DecoderWeights, prefix = ''): TensorEntry[] =>
-  [...namedWeights(weights)].map(([name, weight]) => ({
-    name: prefix + name,
-    dtype: weight.dtype,
-    shape: weight.shape as readonly number[],
-    bytes: () => weight.bytes(),
-  }))
+/** Entries for a safetensors writer, matrices in a dtype where one is given. Each weight is read from its device when its turn comes. */
+export const entriesOf = (weights: DecoderWeights, prefix = '', matrices?: DType): TensorEntry[] =>
+  [...namedWeights(weights)].map(([name, weight]) => {
+    const shape = weight.shape as readonly number[]
+    const dtype = matrices !== undefined && isPackable(name, shape) ? matrices : weight.dtype
+    return {
+      name: prefix + name,
+      dtype,
+      shape,
+      bytes: async () => (dtype === weight.dtype ? weight.bytes() : convertFloats(weight.dtype, dtype, await weight.bytes())),
+    }
+  })
 
 /** Our own names, behind a prefix. `others` are further prefixes that the file may hold. */
 const ownNames = (prefix = '', others: readonly string[] = []): RecordNames => ({

@@ -25,6 +25,8 @@ export interface ModelMemoryOptions {
   readonly sliding?: boolean
   /** What keys and values are kept in; default f32. */
   readonly cacheType?: CacheType
+  /** What matrices that are not packed are kept in; default 'f32'. */
+  readonly matrices?: 'f32' | 'f16' | 'bf16'
   /** How matrices are packed; undefined for one in f32. Default: all are. */
   readonly layout?: (name: string, shape: readonly number[]) => Pick<QuantizedLayout, 'bits' | 'block' | 'hasMins'> | undefined
 }
@@ -49,7 +51,8 @@ export function modelMemory(config: DecoderConfig, options: ModelMemoryOptions =
   const bytesOf = (...shape: readonly number[]): number => 4 * shape.reduce((a, b) => a * b, 1)
   const weights = [...namedWeights(weightSpecs(config))].flatMap(([name, { shape }]) => {
     const layout = options.layout?.(name, shape)
-    if (layout === undefined) return [{ name, bytes: bytesOf(...shape) }]
+    const isHalf = options.matrices !== undefined && options.matrices !== 'f32' && isPackable(name, shape)
+    if (layout === undefined) return [{ name, bytes: bytesOf(...shape) / (isHalf ? 2 : 1) }]
     const [scales, packed] = [bytesOf(...shape) / layout.block, (bytesOf(...shape) * layout.bits) / 32]
     return [
       { name: `${name}.packed`, bytes: packed },

@@ -1,6 +1,6 @@
-import type { Device, DeviceName, QuantizedInputs } from '@tesserae/tensor'
+import type { Device, DeviceName, QuantizedInputs, Tensor } from '@tesserae/tensor'
 import { checkConfig, type DecoderConfig } from '../architectures/config.js'
-import { checkWeights, layoutsOf, namedWeights, type AnyDecoderWeights } from '../architectures/weights.js'
+import { checkWeights, isPackable, layoutsOf, namedWeights, type AnyDecoderWeights } from '../architectures/weights.js'
 import { checkCacheType, type CacheType } from '../cache/cache-type.js'
 import { SlotPool } from '../cache/slots.js'
 import { cacheMaker } from '../cache/stack.js'
@@ -124,7 +124,11 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
   const { activations = 'rounded' } = options
   if (activations !== 'rounded' && activations !== 'f32')
     throw new TransformerError('OPTION', `activations is 'rounded' or 'f32', got ${JSON.stringify(activations)}`)
-  checkModelMemory(modelMemory(config, { capacity, batch: options.maxStreams ?? 1, cacheType, layout: layoutsOf(named) }), where, named)
+  checkModelMemory(
+    modelMemory(config, { capacity, batch: options.maxStreams ?? 1, cacheType, layout: layoutsOf(named), matrices: matricesOf(named) }),
+    where,
+    named,
+  )
   const held = await holdWeights(config, weights, { borrow: borrowWeights, device: where, capacity })
   const programs = makePrograms({ ...held.model, weights, capacity, device: where, activations })
   const rows = hasRoom(config, { capacity, present: maxStreams - 1, cacheType }, where) ? maxStreams : 1
@@ -178,6 +182,12 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
     dispose,
     [Symbol.dispose]: dispose,
   }
+}
+
+/** What matrices that are whole are kept in. */
+const matricesOf = (named: ReadonlyMap<string, Tensor>): 'f32' | 'f16' | 'bf16' => {
+  for (const [name, { dtype, shape }] of named) if ((dtype === 'f16' || dtype === 'bf16') && isPackable(name, shape)) return dtype
+  return 'f32'
 }
 
 /** Errors: OPTION. */

@@ -15,7 +15,15 @@ export interface LinearWeights<Leaf = Tensor, Weight = Leaf> {
 
 /** x · weightᵀ + bias: x [..., in] → [..., out]. */
 export function linear({ weight, bias }: LinearWeights<Tensor, Matrix>, x: Tensor): Tensor {
-  if (!isPacked(weight)) return x.matmul(weight, { transB: true, ...(bias === undefined ? {} : { bias }) })
+  if (!isPacked(weight)) {
+    if (weight.dtype === x.dtype) return x.matmul(weight, { transB: true, ...(bias === undefined ? {} : { bias }) })
+    const y = timesTransposed(x, weight)
+    return bias === undefined ? y : y.add(bias)
+  }
   const y = qmatmul(x, quantizedWeight(weight, x.shape.at(-1) as number))
   return bias === undefined ? y : y.add(bias)
 }
+
+/** x · weightᵀ in x's dtype; a product with halves is one of halves, summed in f32. */
+export const timesTransposed = (x: Tensor, weight: Tensor): Tensor =>
+  weight.dtype === x.dtype ? x.matmul(weight, { transB: true }) : x.cast(weight.dtype).matmul(weight, { transB: true }).cast(x.dtype)

@@ -1,7 +1,7 @@
 import { dequantize, oneHot, qmatmulChosen, type Tensor } from '@tesserae/tensor'
 import type { MixtureConfig } from '../architectures/config.js'
 import { activate, feedForward, type Activation, type FeedForwardWeights } from './feed-forward.js'
-import { linear, type LinearWeights } from './linear.js'
+import { linear, timesTransposed, type LinearWeights } from './linear.js'
 import { isPacked, quantizedWeight, type Matrix, type PackedMatrix } from './packed.js'
 
 /** Experts and what sends tokens to them. */
@@ -96,7 +96,7 @@ function throughOwn(weights: Experts<Tensor>, x: Tensor, { indices, share }: Rou
     .unsqueeze(1)
     .expand(rows, active, width)
     .reshape(rows * active, 1, width)
-  const through = (expert: ExpertWeights<Tensor>, input: Tensor): Tensor => input.matmul(expert.weight.gather(chosen, 0), { transB: true })
+  const through = (expert: ExpertWeights<Tensor>, input: Tensor): Tensor => timesTransposed(input, expert.weight.gather(chosen, 0))
   const inner = activate(through(weights.up, each), through(weights.gate, each), activation)
   return through(weights.down, inner).reshape(rows, active, width).mul(share.unsqueeze(-1)).sum(1)
 }
@@ -105,7 +105,7 @@ function throughAll(weights: Experts<Tensor>, x: Tensor, { indices, share }: Rou
   // [rows, experts], 0 for those that are not a token's.
   const shares = oneHot(indices, experts).mul(share.unsqueeze(-1)).sum(1)
   const each = x.unsqueeze(0)
-  const through = (expert: ExpertWeights<Tensor>, input: Tensor): Tensor => input.matmul(expert.weight, { transB: true })
+  const through = (expert: ExpertWeights<Tensor>, input: Tensor): Tensor => timesTransposed(input, expert.weight)
   const inner = activate(through(weights.up, each), through(weights.gate, each), activation)
   return through(weights.down, inner).mul(shares.transpose().unsqueeze(-1)).sum(0)
 }

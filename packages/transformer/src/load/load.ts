@@ -6,7 +6,7 @@ import type { TextTokenizer } from '@tesserae/tokenizer'
 import { disposeWeights } from '../architectures/weights.js'
 import { readTextFile, type CheckpointFiles } from '../checkpoints/files.js'
 import { openCheckpoint, type OpenCheckpoint } from '../checkpoints/open.js'
-import { checkWeightType, type WeightType } from '../checkpoints/matrix.js'
+import { checkWeightDevice, checkWeightType, type WeightType } from '../checkpoints/matrix.js'
 import { parseRecord } from '../checkpoints/record.js'
 import { TransformerError } from '../errors.js'
 import { checkModelMemory } from '../generate/memory.js'
@@ -23,7 +23,7 @@ import { readTokenizer } from './tokenizer.js'
 export interface LoadModelOptions extends PlaceOptions {
   /** Where to run. Default 'auto': the fastest device that works here. */
   readonly device?: Device | DeviceName
-  /** What matrices are kept in. Default 'auto': as a GGUF file has them, else f32. */
+  /** What matrices are kept in. Default 'auto': as a GGUF file has them, else f32. 'f16' and 'bf16' are for devices with kernels. */
   readonly dtype?: WeightType
   /** What quantised weights are multiplied by, see `createModel`: `'rounded'` to 8 bits on a CPU, or `'f32'`. Default 'rounded'. */
   readonly activations?: QuantizedInputs
@@ -78,6 +78,7 @@ async function loadOpened(files: CheckpointFiles, opened: OpenCheckpoint, option
   checkWeightType(dtype)
   const capacity = contextOf(options.context, config.context)
   const device = await resolveDevice(options.device ?? 'auto')
+  checkWeightDevice(dtype, device)
   const cacheType = checkCacheType(options.cacheType ?? 'f32', device)
   checkModelMemory(await opened.memory({ dtype, capacity, cacheType }), device)
   // Small and likely to be what is missing, so before the weights.

@@ -3,7 +3,9 @@ import { saveSafetensors } from '@tesserae/tensor/node'
 import type { TextTokenizer } from '@tesserae/tokenizer'
 import { checkConfig } from '../../architectures/config.js'
 import { checkWeights, type AnyDecoderWeights } from '../../architectures/weights.js'
+import { TransformerError } from '../../errors.js'
 import type { LoadedModel } from '../llama2c.js'
+import { isHalf, type HalfType } from '../matrix.js'
 import { readCheckpoint, type LoadCheckpointOptions, type LoadedCheckpoint } from '../open.js'
 import { configText, entriesOf } from '../record.js'
 import { makeFolder, writeText } from './files.js'
@@ -15,16 +17,25 @@ export interface SavedModel extends LoadedModel {
   readonly tokenizer?: TextTokenizer
 }
 
+export interface SaveModelOptions {
+  /** What matrices are written in; default as they are. Norms and biases stay as they are. */
+  readonly dtype?: 'f32' | HalfType
+  readonly signal?: AbortSignal
+}
+
 /**
  * Writes a model as a folder with `config.json` and `model.safetensors`, each replaced whole, and `tokenizer.json` with `tokenizer_config.json` where there is a tokenizer. The weights stay the caller's.
  * Errors: CHECKPOINT, CONFIG, WEIGHTS; IO and ABORTED of the writer; UNSUPPORTED of a tokenizer that has no such form.
  */
-export async function saveModel(folder: string, model: SavedModel, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+export async function saveModel(folder: string, model: SavedModel, options: SaveModelOptions = {}): Promise<void> {
+  const { dtype, ...writing } = options
+  if (dtype !== undefined && dtype !== 'f32' && !isHalf(dtype))
+    throw new TransformerError('OPTION', `saveModel: dtype is ${JSON.stringify(dtype)}; expected 'f32', 'f16' or 'bf16'`)
   const config = checkConfig(model.config)
   checkWeights(model.weights, config)
   const tokenizer = model.tokenizer === undefined ? [] : tokenizerFiles(model.tokenizer)
   await makeFolder(folder)
-  await saveSafetensors(join(folder, 'model.safetensors'), entriesOf(model.weights), options)
+  await saveSafetensors(join(folder, 'model.safetensors'), entriesOf(model.weights, '', dtype), writing)
   for (const [name, value] of tokenizer) await writeText(join(folder, name), JSON.stringify(value))
   await writeText(join(folder, 'config.json'), configText(config))
 }
@@ -47,7 +58,10 @@ function tokenizerFiles(tokenizer: TextTokenizer): (readonly [name: string, valu
  * are f32 unless `dtype` says otherwise: `'auto'` keeps those in blocks that a GGUF file has so. See `loadModel` for a model that is ready to generate. Errors: OPTION, CHECKPOINT, CONFIG; FILE, IO and DTYPE of the readers;
  * OUT_OF_MEMORY with the numbers when a device was named and cannot hold it; AbortError.
  */
-export function loadCheckpoint(path: string, options?: LoadCheckpointOptions & { readonly dtype?: 'f32' }): Promise<LoadedCheckpoint>
+export function loadCheckpoint(
+  path: string,
+  options?: LoadCheckpointOptions & { readonly dtype?: 'f32' | HalfType },
+): Promise<LoadedCheckpoint>
 export function loadCheckpoint(path: string, options: LoadCheckpointOptions): Promise<LoadedCheckpoint<AnyDecoderWeights>>
 export async function loadCheckpoint(path: string, options: LoadCheckpointOptions = {}): Promise<LoadedCheckpoint<AnyDecoderWeights>> {
   return readCheckpoint(await pathFiles(path), options)

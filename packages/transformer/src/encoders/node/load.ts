@@ -1,18 +1,69 @@
-import { stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { throwIfAborted } from '@tesserae/core'
+import { openGguf, openSafetensors, openSafetensorsIndex, type ByteSource, type GgufFile } from '@tesserae/tensor'
 import { loadOnnxPath, openGgufPath, openSafetensorsPath } from '@tesserae/tensor/node'
 import { createEncoder } from '../../embed/encoder.js'
 import { loadEncoder } from '../../embed/node/files.js'
 import type { TextEmbedder } from '../../embed/embedder.js'
+import { readTextFile, type CheckpointFiles as HubFiles } from '../../checkpoints/files.js'
 import { readText } from '../../checkpoints/node/files.js'
+import { soleEntry } from '../../checkpoints/open.js'
 import { TransformerError } from '../../errors.js'
+import type { PlaceOptions } from '../../load/address.js'
+import { hubFiles } from '../../load/node/hub/files.js'
 import { checkTextSize, limitsOf, readEncoderTokenizer, type CheckpointFiles } from '../checkpoint.js'
 import { openEmbedder, type LoadEmbedderOptions } from '../embedder.js'
 import { readGgufEmbedder } from '../gguf.js'
 import { onnxEmbedder, type OnnxTextEmbedder } from '../onnx-embedder.js'
 import { openReranker, type LoadRerankerOptions, type Reranker } from '../reranker.js'
 import { readPipeline } from '../sentence-transformers.js'
+
+/** What `hf:` takes beside. */
+export type HubOptions = Pick<PlaceOptions, 'token' | 'cacheFolder' | 'offline'>
+
+/** A place of an encoder: its files, and the GGUF file among them where it is one. */
+interface Place {
+  readonly files: CheckpointFiles
+  readonly gguf?: () => Promise<GgufFile>
+}
+
+async function placeOf(source: string, options: LoadEmbedderOptions & HubOptions): Promise<Place> {
+  if (source.startsWith('hf:')) return hubPlace(await hubFiles(source.slice('hf:'.length), options))
+  if (source.endsWith('.gguf')) return { files: unreadable(source), gguf: () => openGgufPath(source) }
+  const files = await folderFiles(source)
+  const names = await readdir(source)
+  const entry = await soleEntry({ names, label: source })
+  return { files, ...(entry?.endsWith('.gguf') === true ? { gguf: () => openGgufPath(join(source, entry)) } : {}) }
+}
+
+async function hubPlace(hub: HubFiles): Promise<Place> {
+  const { label } = hub
+  const opened = async (path: string): Promise<ByteSource> => {
+    const source = await hub.open(path)
+    if (source === undefined) throw new TransformerError('CHECKPOINT', `${label}: there is no file ${path}`)
+    return source
+  }
+  const entry = hub.entry ?? (await soleEntry(hub))
+  const files: CheckpointFiles = {
+    label,
+    text: (path) => readTextFile(hub, path),
+    async tensors(inside) {
+      const at = inside === '' ? '' : `${inside}/`
+      const index = await hub.open(`${at}model.safetensors.index.json`)
+      if (index !== undefined) return openSafetensorsIndex(index, (shard) => opened(at + shard), { label })
+      return openSafetensors(await opened(`${at}model.safetensors`), { label })
+    },
+  }
+  return { files, ...(entry?.endsWith('.gguf') === true ? { gguf: async () => openGguf(await opened(entry), { label }) } : {}) }
+}
+
+/** A file by itself has no others. */
+const unreadable = (label: string): CheckpointFiles => ({
+  label,
+  text: async () => undefined,
+  tensors: () => Promise.reject(new TransformerError('CHECKPOINT', `${label} is a file; expected a folder with model.safetensors`)),
+})
 
 /** The files of a folder. */
 async function folderFiles(folder: string): Promise<CheckpointFiles> {
@@ -37,33 +88,44 @@ const kindOf = (path: string) => stat(path).catch(() => undefined)
 
 /**
  * Loads an embedder from a folder: one of sentence-transformers (`modules.json`), a bare encoder of Hugging Face's transformers (BERT, MiniLM, BGE, E5, RoBERTa, XLM-R, DistilBERT,
- * ModernBERT) in safetensors of f32, f16 or bf16, or one that `saveEncoder` wrote; or from a GGUF file of a BERT. Errors: CHECKPOINT, CONFIG, OPTION; FILE and IO of the readers; OUT_OF_MEMORY; AbortError.
+ * ModernBERT) in safetensors of f32, f16 or bf16, or one that `saveEncoder` wrote; from a GGUF file of a BERT; or from the hub, as `hf:owner/name`, `hf:owner/name@revision` or `hf:owner/name/file.gguf`. Errors: CHECKPOINT, CONFIG, OPTION; FILE and IO of the readers; OUT_OF_MEMORY; AbortError.
  *
  * @example
  * using embedder = await loadEmbedder('models/all-MiniLM-L6-v2')
  * const { vectors } = await embedder.embed(['Where is the whale?'])
  */
-export async function loadEmbedder(folder: string, options: LoadEmbedderOptions = {}): Promise<TextEmbedder> {
-  if (folder.endsWith('.gguf')) {
-    const file = await openGgufPath(folder)
-    return readGgufEmbedder(file, { label: folder, ...options }).finally(() => file.dispose())
+export async function loadEmbedder(source: string, options: LoadEmbedderOptions & HubOptions = {}): Promise<TextEmbedder> {
+  const { files, gguf } = await placeOf(source, options)
+  if (gguf !== undefined) {
+    const file = await gguf()
+    return readGgufEmbedder(file, { label: files.label, ...options }).finally(() => file.dispose())
   }
-  const files = await folderFiles(folder)
   if ((await files.text('encoder.json')) === undefined) return openEmbedder(files, options)
+  if (source.startsWith('hf:'))
+    throw new TransformerError(
+      'UNSUPPORTED',
+      `${source} is what saveEncoder wrote, which is read from a folder: download it, and give its path`,
+    )
   const { device } = options
-  return createEncoder({ ...(await loadEncoder(folder)), ...(device === undefined ? {} : { device }) })
+  return createEncoder({ ...(await loadEncoder(source)), ...(device === undefined ? {} : { device }) })
 }
 
 /**
- * Loads a cross-encoder from a folder of Hugging Face's transformers or sentence-transformers: a classifier with one label over BERT, RoBERTa, XLM-R, DistilBERT or ModernBERT. Errors: CHECKPOINT,
+ * Loads a cross-encoder from a folder of Hugging Face's transformers or sentence-transformers, or from the hub as `hf:owner/name`: a classifier with one label over BERT, RoBERTa, XLM-R, DistilBERT or ModernBERT. Errors: CHECKPOINT,
  * CONFIG; FILE and IO of the readers; OUT_OF_MEMORY; AbortError.
  *
  * @example
  * using reranker = await loadReranker('models/bge-reranker-base')
  * const [best] = await reranker.rank('Where is the whale?', passages, { topK: 1 })
  */
-export async function loadReranker(folder: string, options: LoadRerankerOptions = {}): Promise<Reranker> {
-  return openReranker(await folderFiles(folder), options)
+export async function loadReranker(source: string, options: LoadRerankerOptions & HubOptions = {}): Promise<Reranker> {
+  const { files, gguf } = await placeOf(source, options)
+  if (gguf !== undefined)
+    throw new TransformerError(
+      'UNSUPPORTED',
+      `${files.label}: rerankers are read from safetensors; take the checkpoint that this GGUF file was made of`,
+    )
+  return openReranker(files, options)
 }
 
 export interface LoadOnnxEmbedderOptions extends Omit<LoadEmbedderOptions, 'onProgress'> {

@@ -28,7 +28,8 @@ export async function hubFiles(text: string, options: PlaceOptions): Promise<Che
     names: own,
     ...(entry === undefined ? {} : { entry }),
     async open(name) {
-      if (!own.includes(name)) return undefined
+      // Folders inside too, which some models have parts in.
+      if (!names.includes(prefix + name)) return undefined
       const wanted = {
         environment,
         repository,

@@ -1,13 +1,15 @@
-import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, existsSync, mkdirSync } from 'node:fs'
+import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, existsSync, mkdirSync } from 'node:fs'
 import { createHash } from 'node:crypto'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { ProgressEvent } from '@tesserae/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { saveModel } from '../../../checkpoints/node/model.js'
 import { chatModel, plainTemplate } from '../../../lm/testing/chat-model.js'
 import { loadModel } from '../../load.js'
 import { commit, hubServer, type HubServer } from '../../testing/hub-server.js'
+import { loadEmbedder, loadReranker } from '../../../encoders/node/load.js'
 import { hubFiles } from './files.js'
 
 let scratch: string
@@ -92,6 +94,50 @@ describe('a model of the hub', () => {
     const source = await (await hubFiles('owner/old', {})).open('config.json')
     expect(source!.size).toBe(2)
     await source!.dispose?.()
+  })
+})
+
+describe('encoders of the hub', () => {
+  const encoders = fileURLToPath(new URL('../../../encoders/__fixtures__/', import.meta.url))
+  const filesIn = (name: string): Record<string, Buffer> =>
+    Object.fromEntries(
+      (readdirSync(join(encoders, name), { recursive: true }) as string[])
+        .filter((path) => statSync(join(encoders, name, path)).isFile())
+        .map((path) => [path, readFileSync(join(encoders, name, path))]),
+    )
+
+  it('embed as those of a folder, parts in folders of theirs included, and offline', async () => {
+    await start(filesIn('bert'))
+    using local = await loadEmbedder(join(encoders, 'bert'))
+    const expected = await local.embed(['the white whale'])
+    using embedder = await loadEmbedder('hf:owner/name')
+    expect(await embedder.embed(['the white whale'])).toEqual(expected)
+    expect(hub.requests.some((request) => /1_Pooling\/config\.json/.test(request))).toBe(true)
+    const before = hub.requests.length
+    using again = await loadEmbedder(`hf:owner/name@${commit}`, { offline: true })
+    expect(await again.embed(['the white whale'])).toEqual(expected)
+    expect(hub.requests.length).toBe(before)
+    await expect(loadEmbedder('hf:owner/none')).rejects.toMatchObject({ code: 'CHECKPOINT' })
+  })
+
+  it('are read out of GGUF, by name or because there is no other', async () => {
+    await start({ 'bert-f32.gguf': readFileSync(join(encoders, 'bert.gguf')), 'README.md': Buffer.from('# BERT') })
+    using local = await loadEmbedder(join(encoders, 'bert.gguf'))
+    const expected = await local.embed(['the white whale'])
+    for (const source of ['hf:owner/name', 'hf:owner/name/bert-f32.gguf']) {
+      using embedder = await loadEmbedder(source)
+      expect(await embedder.embed(['the white whale'])).toEqual(expected)
+    }
+    await expect(loadReranker('hf:owner/name')).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+    await expect(loadEmbedder('hf:owner/name/other.gguf')).rejects.toThrow('there is no such file in the model; it has bert-f32.gguf')
+  })
+
+  it('rank', async () => {
+    await start(filesIn('bert-reranker'))
+    using local = await loadReranker(join(encoders, 'bert-reranker'))
+    using reranker = await loadReranker('hf:owner/name')
+    const documents = ['the sea', 'the white whale']
+    expect(await reranker.rank('whale', documents)).toEqual(await local.rank('whale', documents))
   })
 })
 
