@@ -131,17 +131,16 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
     },
     { donate: [0], name: 'copyCache', ...where },
   )
-  // Rows move within the same memory, so they are elsewhere in between.
+  // Rows move within the same memory, so they are elsewhere in between: of one layer at a time.
   const takeRows = jit(
-    (layers: readonly LayerCache[], kept: number) =>
-      layers.map(({ k, v }) => ({ k: k.slice(2, row, row.plus(kept)), v: v.slice(2, row, row.plus(kept)) })),
+    ({ k, v }: LayerCache, kept: number) => ({ k: k.slice(2, row, row.plus(kept)), v: v.slice(2, row, row.plus(kept)) }),
     { static: [1], name: 'slideFrom', ...where },
   )
-  const putRows = jit(
-    (layers: readonly LayerCache[], rows: readonly LayerCache[]) =>
-      layers.map(({ k, v }, layer) => ({ k: cacheWrite(k, rows[layer]!.k, 0), v: cacheWrite(v, rows[layer]!.v, 0) })),
-    { donate: [0], name: 'slideTo', ...where },
-  )
+  const putRows = jit(({ k, v }: LayerCache, rows: LayerCache) => ({ k: cacheWrite(k, rows.k, 0), v: cacheWrite(v, rows.v, 0) }), {
+    donate: [0],
+    name: 'slideTo',
+    ...where,
+  })
   // Whole sequences may be longer than a cache; such tables are made when the first comes.
   let tables = rotary
   let longTables: RotaryTables | undefined
@@ -184,13 +183,18 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
   const slide = async (cache: FixedCache, tokens: number): Promise<void> => {
     const due = cache.toSlide(tokens)
     if (due === undefined) return
-    const rows = await takeRows.run([cache.part(true), due.kept], { symbols: new Map([[row, due.from]]) })
-    try {
-      cache.replacePart(true, await putRows.run([cache.part(true), rows]))
-      cache.slid(due.from)
-    } finally {
-      for (const { k, v } of rows) for (const each of [k, v]) each.dispose()
+    const layers = [...cache.part(true)]
+    for (const [i, layer] of layers.entries()) {
+      const rows = await takeRows.run([layer, due.kept], { symbols: new Map([[row, due.from]]) })
+      try {
+        layers[i] = await putRows.run([layer, rows])
+        cache.replacePart(true, layers)
+      } finally {
+        rows.k.dispose()
+        rows.v.dispose()
+      }
     }
+    cache.slid(due.from)
   }
 
   const symbolsOf = (cache: FixedCache, last: number) =>
