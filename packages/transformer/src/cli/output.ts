@@ -30,7 +30,7 @@ function textOf(error: unknown): string {
   return error.message
     .replace(/option chatTemplate of loadModel and createLm/, '--template')
     .replace(/^(\w+) (must be|is) /, (whole, name: string, verb: string) => (hasOption(name) ? `--${optionOf(name)} ${verb} ` : whole))
-    .replace(/ To specify a positional argument starting with a '-'.*/, '; --help tells which there are')
+    .replace(/\. To specify a positional argument starting with a '-'.*/, '; --help tells which there are')
 }
 
 const optionOf = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
