@@ -1,4 +1,4 @@
-// Servers of others as models: remoteModel beside llama.cpp's server with SmolLM2-135M-Instruct. vLLM, TGI and Ollama are not to be had from package registries as servers for CPUs; what they are sent is tested in CI alone.
+// Servers of others as models: remoteModel beside llama.cpp's server with SmolLM2-135M-Instruct. vLLM, TGI and Ollama are not run here: what they are sent is tested in CI alone.
 import { join } from 'node:path'
 import { remoteModel, type Lm, type LmOptions } from '@tesserae/transformer'
 import { row, unavailable, type Row, type RowSource } from '../../lib/row.js'
