@@ -32,19 +32,7 @@ export function llamaServer(): LlamaServer {
         `llama-server: ${command} ${args.slice(0, 3).join(' ')} failed (it takes Python, tar, CMake and a C++ compiler): ${(done.error?.message ?? done.stderr).trim().slice(-300)}`,
       )
   }
-  run('python3', [
-    '-m',
-    'pip',
-    'download',
-    '--quiet',
-    '--no-deps',
-    '--no-build-isolation',
-    '--no-binary',
-    ':all:',
-    '--dest',
-    folder,
-    SOURCES,
-  ])
+  run('python3', ['-m', 'pip', 'download', '--quiet', '--no-deps', '--no-binary', SOURCES.split('==')[0]!, '--dest', folder, SOURCES])
   run('sh', [
     '-c',
     'tar xzf llama_cpp_python-*.tar.gz --strip-components=3 --wildcards "*/vendor/llama.cpp/*" && rm llama_cpp_python-*.tar.gz',
