@@ -100,6 +100,7 @@ describe.each(settings)('Chromium, $name', ({ place, isolated, rows, files }) =>
     skip(executable === undefined, noChromium)
     const found = await run('environment', {})
     expect(found).toMatchObject({ isolated, worker: place === 'worker', warnings: [] })
+    expect(found.inPlace).toBe(true)
     expect(found.threads).toBe(isolated ? Math.min(found.processors, 8) : 1)
     expect(found.description).toMatch(/^onnxruntime-web 1\.\d+\.\d+ \(WebAssembly\), \d+ threads?$/)
   })
@@ -191,7 +192,11 @@ describe.each(settings)('Chromium, $name', ({ place, isolated, rows, files }) =>
 
   it('was quiet on the console, and every file was there', ({ skip }) => {
     skip(executable === undefined, noChromium)
-    expect(opened!.messages).toEqual([])
-    expect(opened!.server.missing).toEqual([])
+    // Models behind addresses are asked for files that not all of them have.
+    const optional = opened!.server.missing.filter((path) => path.startsWith('/checkpoints/'))
+    const refused = opened!.messages.filter((message) => message.includes('404'))
+    expect(refused.length).toBeLessThanOrEqual(optional.length)
+    expect(opened!.messages.filter((message) => !refused.includes(message))).toEqual([])
+    expect(opened!.server.missing.filter((path) => !optional.includes(path))).toEqual([])
   })
 })

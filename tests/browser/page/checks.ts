@@ -77,6 +77,7 @@ export const checks = {
     return {
       description: device.description,
       threads: device.caps.threads,
+      inPlace: device.caps.outputsInPlace,
       isolated: globalThis.crossOriginIsolated,
       worker: typeof document === 'undefined',
       processors: navigator.hardwareConcurrency,

@@ -30,6 +30,6 @@ export const cpuRoutes: readonly CpuRoute[] = [
   {
     ...webRoutes[0]!,
     // Only this entry of the package has a build for Node.
-    open: ({ threads }) => openWeb(() => import('onnxruntime-web'), { threads: checkThreads(threads ?? defaultThreads()) }, dtypeHelp),
+    open: ({ threads }) => openWeb(() => import('onnxruntime-web'), { threads: checkThreads(threads ?? defaultThreads()), dtypeHelp }),
   },
 ]

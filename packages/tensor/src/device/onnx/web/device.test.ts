@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { cacheWrite, jit, qmatmul, quantizeMatrix, referenceDevice, sym, tensor, type Device, type Tensor } from '../../../index.js'
+import { fromBytes } from '../../../create.js'
+import type { QuantizedWeight } from '../../../nn.js'
+import type { StoredTensor } from '../../../io/stored.js'
+import type { WasmDevice } from './device.js'
+import { openWasmDevice } from './testing/open.js'
+
+let device: WasmDevice
+beforeAll(async () => {
+  device = await openWasmDevice()
+})
+afterAll(() => device.dispose())
+
+const wave = (count: number, step: number): Float32Array => Float32Array.from({ length: count }, (_, i) => Math.sin(i * step + 1))
+
+/** Quantised weights [rows, columns], on a device. */
+function weight(rows: number, columns: number, step: number): QuantizedWeight & { dispose: () => void } {
+  const stored = quantizeMatrix('Q8_0', wave(rows * columns, step), [rows, columns])
+  const tensorOf = ({ bytes, dtype, shape }: StoredTensor): Tensor => fromBytes(bytes, { dtype, shape }).freeze()
+  const [packed, scales] = [tensorOf(stored.packed), tensorOf(stored.scales)]
+  return { packed, scales, bits: 8, dispose: () => [packed, scales].forEach((one) => one.dispose()) }
+}
+
+/** Two layers of a sort, alike but for their weights, and a cache that is written in place. */
+async function run(on: Device, rows: number, position: number): Promise<{ y: Float32Array; cache: Float32Array; programs: number }> {
+  const at = sym('position', { max: 8 })
+  const layers = [0.7, 0.9].map((step) => ({ up: weight(96, 64, step), down: weight(64, 96, step + 0.1) }))
+  const step = jit(
+    (cache: Tensor, x: Tensor) => {
+      let y = x
+      for (const { up, down } of layers) y = y.add(qmatmul(qmatmul(y, up).silu(), down).mul(0.01))
+      return { y, cache: cacheWrite(cache, y.reshape(1, 1, rows, 64), at) }
+    },
+    { donate: [0], device: on },
+  )
+  const cache = tensor(new Float32Array(8 * 64), { shape: [1, 1, 8, 64] })
+  using x = tensor(wave(rows * 64, 0.3), { shape: [rows, 64] })
+  const result = await step.run([cache, x], { symbols: new Map([[at, position]]) })
+  const found = {
+    y: (await result.y.data()) as Float32Array,
+    cache: (await result.cache.data()) as Float32Array,
+    programs: on.memory().programs,
+  }
+  for (const one of [result.y, result.cache]) one.dispose()
+  step.dispose()
+  for (const { up, down } of layers) [up, down].forEach((one) => one.dispose())
+  return found
+}
+
+describe('the device of pages', () => {
+  it.each([1, 6])(
+    'multiplies %i rows with quantised weights between what ONNX Runtime computes, and writes caches in place',
+    async (rows) => {
+      const [found, expected] = [await run(device, rows, 2), await run(referenceDevice(), rows, 2)]
+      const far = (a: Float32Array, b: Float32Array): number => Math.max(...a.map((value, i) => Math.abs(value - b[i]!)))
+      expect(far(found.y, expected.y)).toBeLessThan(0.02)
+      expect(far(found.cache, expected.cache)).toBeLessThan(0.02)
+      expect(found.cache.subarray(2 * 64, 3 * 64)).toEqual(found.y.subarray(0, 64))
+      expect(found.cache.subarray(0, 128).every((value) => value === 0)).toBe(true)
+      expect(device.memory()).toMatchObject({ liveBytes: 0, liveBuffers: 0, programs: 0 })
+    },
+  )
+
+  it('says what is too large, and what is gone', async () => {
+    expect(() => device.alloc(2 ** 33)).toThrow('WebAssembly addresses 4 GiB')
+    const buffer = device.alloc(64)
+    device.write(buffer, Uint8Array.of(1, 2, 3))
+    expect([...(await device.read(buffer, 3))]).toEqual([1, 2, 3])
+    expect(() => device.write(buffer, new Uint8Array(65))).toThrow('do not fit')
+    device.free(buffer)
+    expect(() => device.free(buffer)).toThrow('freed before')
+    await expect(device.read(buffer)).rejects.toMatchObject({ code: 'DISPOSED' })
+  })
+
+  it('ends a run with its signal', async () => {
+    const double = jit((x: Tensor) => x.mul(2), { device })
+    using x = tensor([1, 2])
+    await expect(double.run([x], { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'ABORTED' })
+    double.dispose()
+  })
+})
