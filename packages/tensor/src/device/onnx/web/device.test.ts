@@ -23,7 +23,12 @@ function weight(rows: number, columns: number, step: number): QuantizedWeight & 
 }
 
 /** Two layers of a sort, alike but for their weights, and a cache that is written in place. */
-async function run(on: Device, rows: number, position: number): Promise<{ y: Float32Array; cache: Float32Array; programs: number }> {
+async function run(
+  on: Device,
+  rows: number,
+  position: number,
+  quantizedInputs: 'rounded' | 'f32' = 'rounded',
+): Promise<{ y: Float32Array; cache: Float32Array; programs: number }> {
   const at = sym('position', { max: 8 })
   const layers = [0.7, 0.9].map((step) => ({ up: weight(96, 64, step), down: weight(64, 96, step + 0.1) }))
   const step = jit(
@@ -32,7 +37,7 @@ async function run(on: Device, rows: number, position: number): Promise<{ y: Flo
       for (const { up, down } of layers) y = y.add(qmatmul(qmatmul(y, up).silu(), down).mul(0.01))
       return { y, cache: cacheWrite(cache, y.reshape(1, 1, rows, 64), at) }
     },
-    { donate: [0], device: on },
+    { donate: [0], device: on, quantizedInputs },
   )
   const cache = tensor(new Float32Array(8 * 64), { shape: [1, 1, 8, 64] })
   using x = tensor(wave(rows * 64, 0.3), { shape: [rows, 64] })
@@ -61,6 +66,11 @@ describe('the device of pages', () => {
       expect(device.memory()).toMatchObject({ liveBytes: 0, liveBuffers: 0, programs: 0 })
     },
   )
+
+  it('takes inputs in 16 bits where they are not to be rounded', async () => {
+    const [found, expected] = [await run(device, 3, 0, 'f32'), await run(referenceDevice(), 3, 0)]
+    expect(Math.max(...found.y.map((value, i) => Math.abs(value - expected.y[i]!)))).toBeLessThan(1e-4)
+  })
 
   it('says what is too large, and what is gone', async () => {
     expect(() => device.alloc(2 ** 33)).toThrow('WebAssembly addresses 4 GiB')

@@ -50,6 +50,8 @@ interface BoundProduct {
   readonly record: number
   /** Rows that are rounded for another product of the stage already are not rounded again. */
   readonly rounds: boolean
+  /** Inputs of 16 bits, as two numbers of 8: what rounding leaves of them, and the products of both. */
+  readonly wide: { readonly rest: number; readonly products: number } | undefined
 }
 
 interface BoundStage {
@@ -128,23 +130,35 @@ export class WasmExecutable implements Executable {
     if (products.length === 0) return
     const { buffer } = runtime.bytes
     this.team.multiply(
-      products.map(({ product, packing, rows, columns, blocks, record, rounds }): Product => {
-        if (rounds) roundRows(buffer, packing, this.address(product.x, call), record, columns * blocks * packing.block)
+      products.map(({ product, packing, rows, columns, blocks, record, rounds, wide }): Product => {
+        const xStride = blocks * recordBytes(packing)
+        const values = columns * blocks * packing.block
+        if (rounds) {
+          roundRows(buffer, packing, this.address(product.x, call), record, values, wide?.rest)
+          if (wide !== undefined) roundRows(buffer, packing, wide.rest, record + columns * xStride, values)
+        }
         return {
           packing: packingIndex(packing),
           weights: this.address(product.packed, call),
           scales: this.address(product.scales, call),
           mins: product.mins === undefined ? 0 : this.address(product.mins, call),
           x: record,
-          y: this.address(product.y, call),
+          y: wide?.products ?? this.address(product.y, call),
           rows,
-          columns,
+          columns: wide === undefined ? columns : 2 * columns,
           blocks,
           weightBytes: (packing.block * packing.bits) / 8,
-          xStride: blocks * recordBytes(packing),
+          xStride,
         }
       }),
     )
+    for (const { product, rows, columns, wide } of products) {
+      if (wide === undefined) continue
+      const count = rows * columns
+      const both = new Float32Array(buffer, wide.products, 2 * count)
+      const sum = new Float32Array(buffer, this.address(product.y, call), count)
+      for (let i = 0; i < count; i++) sum[i] = both[i]! + both[count + i]!
+    }
   }
 
   private address({ in: where, index }: Place, call: Call): number {
@@ -216,22 +230,29 @@ export class WasmExecutable implements Executable {
 
 /** Where the rounded rows of a stage's products lie, from an address on. */
 function placeRecords(products: readonly QuantisedProduct[], from: number): { readonly bound: BoundProduct[]; readonly end: number } {
-  const known = new Map<string, number>()
+  const known = new Map<string, { readonly record: number; readonly rest: number }>()
   let end = from
+  const room = (bytes: number): number => {
+    const at = end
+    end += bytes + (-bytes & 15)
+    return at
+  }
   const bound = products.map((product): BoundProduct => {
     const [x, , scales] = product.node.inputs
     const attrs = product.node.attrs as QuantAttrs
     const packing: Packing = { bits: attrs.bits, block: blockSize(attrs) as 16 | 32, hasMins: product.mins !== undefined }
     const [rows, blocks] = shapeOf(scales!) as readonly [number, number]
     const columns = (shapeOf(x!).slice(0, -1) as readonly number[]).reduce((count, dim) => count * dim, 1)
-    const key = `${product.x.in} ${product.x.index} ${packing.bits} ${packing.block}`
+    const isWide = attrs.inputs === 'f32'
+    const key = `${product.x.in} ${product.x.index} ${packing.bits} ${packing.block} ${isWide}`
     const there = known.get(key)
-    const record = there ?? end
-    if (there === undefined) {
-      known.set(key, record)
-      end += columns * blocks * recordBytes(packing)
+    const { record, rest } = there ?? {
+      record: room((isWide ? 2 : 1) * columns * blocks * recordBytes(packing)),
+      rest: room(isWide ? 4 * columns * blocks * packing.block : 0),
     }
-    return { product, packing, rows, columns, blocks, record, rounds: there === undefined }
+    known.set(key, { record, rest })
+    const wide = isWide ? { rest, products: room(8 * columns * rows) } : undefined
+    return { product, packing, rows, columns, blocks, record, rounds: there === undefined, wide }
   })
   if (end > from + 2 ** 31) throw new TensorError('OUT_OF_MEMORY', `a product needs ${end - from} bytes for its rows`)
   return { bound, end }

@@ -174,12 +174,13 @@ export const kernelModule = (): Uint8Array<ArrayBuffer> =>
 /** What a block of weights stores for zero. */
 const zeroPoint = ({ bits }: Packing): number => (bits === 4 ? 8 : 128)
 
-/** Rounds rows [rows, columns] of f32 to 8 bits, block by block, and writes them as kernels read them. All are places of 4 bytes but `columns`. */
-export function roundRows(buffer: ArrayBufferLike, packing: Packing, from: number, to: number, values: number): void {
+/** Rounds so many f32 values to 8 bits, block by block, and writes them as kernels read them; what rounding took off goes to `rest`, where one is given. Addresses are multiples of 4. */
+export function roundRows(buffer: ArrayBufferLike, packing: Packing, from: number, to: number, values: number, rest?: number): void {
   const source = new Float32Array(buffer, from, values)
   const ints = new Int32Array(buffer)
   const reals = new Float32Array(buffer)
   const shorts = new Int16Array(buffer)
+  const left = rest === undefined ? undefined : new Float32Array(buffer, rest, values)
   const order = orderOf(packing)
   const { block } = packing
   const bytes = recordBytes(packing)
@@ -195,6 +196,7 @@ export function roundRows(buffer: ArrayBufferLike, packing: Packing, from: numbe
       const value = Math.round(source[at + i]! * inverse)
       rounded[i] = value
       sum += value
+      if (left !== undefined) left[at + i] = source[at + i]! - value * scale
     }
     const word = record >>> 2
     ints[word] = -zero * sum
