@@ -93,7 +93,7 @@ export function runBlocks(
 }
 
 /**
- * Logits of new tokens that follow those in the cache: ids [B, T] → [B, T, vocabSize] ([B, 1, vocabSize] with `only`), and the cache with the
+ * Logits of new tokens that follow those in the cache: ids [B, T] → [B, T, vocabSize] ([B, 1, vocabSize] with `only`), what they were made of, [..., width], and the cache with the
  * new tokens in it. That `position` + T lies within the capacity must be checked on the host, see `FixedCache.reserve`.
  *
  * A layer's cache is one for all rows, or a list with one for each, [1, kvHeads, capacity, headWidth]; `position` is then a tensor.
@@ -103,7 +103,7 @@ export function forwardCached<Cache extends LayerCache | readonly LayerCache[]>(
   ids: Tensor,
   cache: readonly Cache[],
   options: CachedOptions,
-): { readonly logits: Tensor; readonly cache: Cache[] } {
+): { readonly logits: Tensor; readonly hidden: Tensor; readonly cache: Cache[] } {
   const { config, position, only } = options
   checkIds(ids, config)
   const contextAt = contextsOf(options, position, options)
@@ -114,7 +114,8 @@ export function forwardCached<Cache extends LayerCache | readonly LayerCache[]>(
     return result.cache
   })
   if (only !== undefined) x = x.slice(1, only, typeof only === 'number' ? only + 1 : next(only))
-  return { logits: project(weights, norm(weights.norm, x, config), config), cache: written }
+  const hidden = norm(weights.norm, x, config)
+  return { logits: project(weights, hidden, config), hidden, cache: written }
 }
 
 /** The output head: hidden [..., width] → logits [..., vocabSize], under the configuration's soft cap. */

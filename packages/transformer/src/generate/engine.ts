@@ -22,6 +22,8 @@ export interface Row {
   readonly cachedTokens: number
   /** Logits [vocabulary] of what comes behind `ids`. Errors: AbortError, DISPOSED, and what the device says. */
   next(signal?: AbortSignal): Promise<Float32Array>
+  /** The same with what the last norm gives for the last id, [width]. */
+  state(signal?: AbortSignal): Promise<TextState>
   /** Logits behind each of the last `count` ids. */
   nextOf(count: number, signal?: AbortSignal): Promise<Float32Array[]>
   /** Takes ids out again, from a place on, and puts others there. */
@@ -31,6 +33,14 @@ export interface Row {
   /** Gives the place back. */
   close(): void
   [Symbol.dispose](): void
+}
+
+/** What a model says of a text. */
+export interface TextState {
+  /** [vocabulary] */
+  readonly logits: Float32Array
+  /** [width] */
+  readonly hidden: Float32Array
 }
 
 export interface Engine {
@@ -56,6 +66,8 @@ export interface EngineOptions {
 
 interface Asked {
   readonly count: number
+  /** Whether states are wanted behind the logits. */
+  readonly states: boolean
   readonly signal: AbortSignal | undefined
   readonly settle: (result: Float32Array[] | Error) => void
 }
@@ -92,6 +104,7 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
 
   /** Logits as far as they are of tokens that can be chosen. */
   const known = (logits: Float32Array): Float32Array => logits.subarray(0, vocabulary)
+  const answered = (row: Float32Array, { states }: Asked): Float32Array[] => (states ? [known(row), row.subarray(vocabSize)] : [known(row)])
 
   const waiting = (): Entry[] => [...open].filter(({ asked }) => asked !== undefined)
 
@@ -221,7 +234,7 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
   const runPiece = async (entry: Entry, longest: number): Promise<void> => {
     const { ids, asked } = entry
     const slot = entry.slot!
-    const { count, signal } = asked!
+    const { count, states, signal } = asked!
     const at = slot.tokens.length
     const left = ids.length - at
     // What logits are wanted of goes in one piece, or in several that give all of theirs.
@@ -237,11 +250,12 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
       const logits = await programs.extend(slot.cache, fresh, {
         length,
         wanted,
+        states,
         ...(length === 1 || signal === undefined ? {} : { signal }),
       })
       slot.tokens.push(...fresh)
       if (wanted === 'none' || entry.asked !== asked) return
-      if (wanted === 'last') return answer(entry, [known(logits)])
+      if (wanted === 'last') return answer(entry, answered(logits, asked!))
       judgements.set(entry, [...(judgements.get(entry) ?? []), ...fresh.map((_, i) => known(logits.subarray(i * vocabSize)))])
       if (slot.tokens.length < ids.length) return
       const all = judgements.get(entry)!
@@ -270,6 +284,7 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
         logits = await programs.step(
           [...slots, ...fillers].map(({ cache }) => cache),
           [...fresh, ...fillers.map(() => 0)],
+          asked.some((one) => one?.states),
         )
       } catch (error) {
         for (const filler of fillers) pool.drop(filler)
@@ -278,7 +293,7 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
       for (const { cache, tokens } of fillers) cache.truncate(tokens.length)
       for (const [i, entry] of entries.entries()) {
         slots[i]!.tokens.push(fresh[i]!)
-        if (entry.asked === asked[i] && entry.asked !== undefined) answer(entry, [known(logits[i]!)])
+        if (entry.asked === asked[i] && entry.asked !== undefined) answer(entry, answered(logits[i]!, entry.asked))
       }
     })
   }
@@ -343,7 +358,7 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
     })
   }
 
-  const ask = (entry: Entry, count: number, signal: AbortSignal | undefined): Promise<Float32Array[]> =>
+  const ask = (entry: Entry, count: number, signal: AbortSignal | undefined, states = false): Promise<Float32Array[]> =>
     new Promise((resolve, reject) => {
       if (gone || entry.closed) return reject(disposed())
       if (signal?.aborted === true) return reject(abortedBy(signal))
@@ -353,6 +368,7 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
       entry.since = performance.now()
       entry.asked = {
         count,
+        states,
         signal,
         settle(result) {
           signal?.removeEventListener('abort', leave)
@@ -380,6 +396,10 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
         return entry.cachedTokens
       },
       next: async (signal) => (await ask(entry, 1, signal))[0]!,
+      async state(signal) {
+        const [logits, hidden] = (await ask(entry, 1, signal, true)) as [Float32Array, Float32Array]
+        return { logits, hidden }
+      },
       nextOf: (count, signal) => ask(entry, count, signal),
       replace(from, others) {
         entry.ids.splice(from, Infinity, ...others)

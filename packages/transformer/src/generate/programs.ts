@@ -1,5 +1,5 @@
 /** The compiled programs of one model: a few prompt chunks, the decoding step, and whole sequences. */
-import { cacheWrite, crossEntropy, jit, sym, tensor, type Device, type QuantizedInputs, type Tensor } from '@tesserae/tensor'
+import { cacheWrite, concat, crossEntropy, jit, sym, tensor, type Device, type QuantizedInputs, type Tensor } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { forward, forwardCached, forwardHidden } from '../architectures/decoder.js'
 import type { AnyDecoderWeights } from '../architectures/weights.js'
@@ -70,15 +70,15 @@ export interface Programs {
   /** How to run `count` new tokens of a text in a cache with `room` for so many, none of the pieces longer than `longest`. */
   pieces(count: number, room: number, longest?: number): Piece[]
   /**
-   * Appends a piece of a text, filled up to `length`, to a cache: logits [vocabSize] of the last id, or [ids, vocabSize] of all. Checks the room first.
+   * Appends a piece of a text, filled up to `length`, to a cache: logits [vocabSize] of the last id, or [ids, vocabSize] of all. With `states` what the last norm gives stands behind each id's logits. Checks the room first.
    */
   extend(
     cache: FixedCache,
     ids: readonly number[],
-    options: { readonly length: number; readonly wanted: Wanted; readonly signal?: AbortSignal },
+    options: { readonly length: number; readonly wanted: Wanted; readonly states?: boolean; readonly signal?: AbortSignal },
   ): Promise<Float32Array>
-  /** Appends an id to each of several caches: for each logits [vocabSize]. Checks the room of each first. */
-  step(caches: readonly FixedCache[], ids: readonly number[]): Promise<Float32Array[]>
+  /** Appends an id to each of several caches: for each logits [vocabSize], with `states` as those of `extend`. Checks the room of each first. */
+  step(caches: readonly FixedCache[], ids: readonly number[], states?: boolean): Promise<Float32Array[]>
   /** Whether caches lie so that a step takes them as one batch, for which no others have to be filled in. */
   together(caches: readonly FixedCache[]): boolean
   /** Makes the first `tokens` tokens of a cache those of another. */
@@ -107,19 +107,32 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
   const options = { config, ...(rotary === undefined ? {} : { rotary }) }
   const where = { device, quantizedInputs: activations }
 
+  /** Logits, with what they were made of behind them where it is wanted, and how many numbers that are. */
+  const answered = ({ logits, hidden }: { readonly logits: Tensor; readonly hidden: Tensor }, states: boolean): readonly [Tensor, number] =>
+    states ? [concat([logits, hidden], -1), config.vocabSize + config.width] : [logits, config.vocabSize]
+
   const piece = jit(
-    (layers: readonly LayerCache[], ids: Tensor, all: boolean) => {
+    (layers: readonly LayerCache[], ids: Tensor, all: boolean, states: boolean) => {
       const single = ids.shape[1] === 1
-      const { logits, cache } = forwardCached(weights, ids, layers, { ...options, position, row, ...(single || all ? {} : { only }) })
-      return { logits: all ? logits.reshape(ids.shape[1]!, config.vocabSize) : logits.reshape(config.vocabSize), cache }
+      const result = forwardCached(weights, ids, layers, { ...options, position, row, ...(single || all ? {} : { only }) })
+      const [logits, size] = answered(result, states)
+      return { logits: all ? logits.reshape(ids.shape[1]!, size) : logits.reshape(size), cache: result.cache }
     },
     { donate: [0], name: 'decode', ...where },
   )
   const step = jit(
-    (layers: readonly (LayerCache | readonly LayerCache[])[], ids: Tensor, positions: Tensor, row: Tensor, idle?: Tensor) => {
+    (
+      layers: readonly (LayerCache | readonly LayerCache[])[],
+      ids: Tensor,
+      positions: Tensor,
+      row: Tensor,
+      states: boolean,
+      idle?: Tensor,
+    ) => {
       const own = { ...options, position: positions, row, ...(idle === undefined ? {} : { idle }) }
-      const { logits, cache } = forwardCached(weights, ids, layers as readonly LayerCache[], own)
-      return { logits: logits.reshape(ids.shape[0]!, config.vocabSize), cache }
+      const result = forwardCached(weights, ids, layers as readonly LayerCache[], own)
+      const [logits, size] = answered(result, states)
+      return { logits: logits.reshape(ids.shape[0]!, size), cache: result.cache }
     },
     { donate: [0], name: 'decodeRows', ...where },
   )
@@ -204,13 +217,13 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
       [only, last],
     ])
 
-  const extend: Programs['extend'] = async (cache, ids, { length, wanted, signal }) => {
+  const extend: Programs['extend'] = async (cache, ids, { length, wanted, states = false, signal }) => {
     cache.reserve(ids.length)
     await slide(cache, length)
     using owned = idsTensor(ids, length)
     const input = ofAnyLength(owned)
     const symbols = symbolsOf(cache, ids.length - 1)
-    const result = await piece.run([cache.layers, input, wanted === 'all'], { symbols, ...callOptions(signal) })
+    const result = await piece.run([cache.layers, input, wanted === 'all', states], { symbols, ...callOptions(signal) })
     cache.replace(result.cache, ids.length)
     if (wanted === 'none') result.logits.dispose()
     return wanted === 'none' ? nothing : read(result.logits)
@@ -218,16 +231,18 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
 
   /** i32 [rows] */
   const numbers = (values: readonly number[]): Tensor => tensor(Int32Array.from(values), { shape: [values.length], adopt: true })
-  const rowsOf = (logits: Float32Array, count: number): Float32Array[] =>
-    Array.from({ length: count }, (_, i) => logits.subarray(i * config.vocabSize, (i + 1) * config.vocabSize))
+  const rowsOf = (logits: Float32Array, count: number): Float32Array[] => {
+    const size = logits.length / count
+    return Array.from({ length: count }, (_, i) => logits.subarray(i * size, (i + 1) * size))
+  }
 
   /** A step of caches anywhere in memory: all but attention is one batch. */
-  const stepApart: Programs['step'] = async (caches, ids) => {
+  const stepApart = async (caches: readonly FixedCache[], ids: readonly number[], states: boolean) => {
     const layers = caches[0]!.layers.map((_, layer) => caches.map((cache) => cache.layers[layer]!))
     using input = tensor(Int32Array.from(ids), { shape: [ids.length, 1], adopt: true })
     using positions = numbers(caches.map((cache) => cache.position))
     using rows = numbers(caches.map((cache) => cache.row))
-    const result = await step.run([layers, input, positions, row === position ? positions : rows])
+    const result = await step.run([layers, input, positions, row === position ? positions : rows, states])
     const written = result.cache as unknown as readonly (readonly LayerCache[])[]
     for (const [at, cache] of caches.entries())
       cache.replace(
@@ -238,7 +253,7 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
   }
 
   /** A step of caches beside each other: one batch. */
-  const stepTogether = async ({ stack, from, count }: StackRun, caches: readonly FixedCache[], ids: readonly number[]) => {
+  const stepTogether = async ({ stack, from, count }: StackRun, caches: readonly FixedCache[], ids: readonly number[], states: boolean) => {
     const places = caches.map(({ place }) => place!.row - from)
     /** A number for each row of the run; `idle` where it is nobody's. */
     const ofRows = (valueOf: (cache: FixedCache, i: number) => number, idle = 0): number[] => {
@@ -251,7 +266,7 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
     using rows = numbers(ofRows((cache) => cache.row))
     using idle = tensor(Uint8Array.from(ofRows(() => 0, 1)), { dtype: 'bool', shape: [count], adopt: true })
     // Always with idle rows, if only none: a program of its own where there are none would have to be compiled, and kept, for little.
-    const running = step.run([stack.run(from, count), input, positions, row === position ? positions : rows, idle])
+    const running = step.run([stack.run(from, count), input, positions, row === position ? positions : rows, states, idle])
     const result = await running.catch((error: unknown) => {
       stack.replace(from, count, undefined)
       throw error
@@ -262,11 +277,11 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
     return places.map((place) => logits[place]!)
   }
 
-  const stepRows: Programs['step'] = async (caches, ids) => {
+  const stepRows: Programs['step'] = async (caches, ids, states = false) => {
     for (const cache of caches) cache.reserve(1)
     for (const cache of caches) await slide(cache, 1)
     const run = runOf(caches)
-    return run === undefined ? stepApart(caches, ids) : stepTogether(run, caches, ids)
+    return run === undefined ? stepApart(caches, ids, states) : stepTogether(run, caches, ids, states)
   }
 
   const copy: Programs['copy'] = async (from, to, tokens) => {

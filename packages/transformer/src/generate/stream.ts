@@ -2,6 +2,7 @@ import { AbortedError, TesseraeError, throwIfAborted } from '@tesserae/core'
 import { StopTexts } from '@tesserae/sampling'
 import type { DecoderConfig } from '../architectures/config.js'
 import { TransformerError } from '../errors.js'
+import { checkContrastive, contrastedTokens } from './contrast.js'
 import { greedySampler, logprobOf, logprobsOf } from './choose.js'
 import type { Engine, Row } from './engine.js'
 import { checkSpeculative, guessedTokens, type Chosen } from './speculate.js'
@@ -48,15 +49,18 @@ export async function* streamTokens(
   const top = checkLogprobs(options.logprobs, vocabulary)
   const slide = slideOf(options, capacity)
   const longest = Math.max(prompt.length, checkGuidance(context, options))
-  const room = slide === undefined ? capacity - longest + 1 : Infinity // the last token is never written to the cache
-  checkRoom(prompt.length, capacity, slide === undefined ? options.maxTokens : undefined)
+  checkContrastive(options, context.engine)
+  // The last token is never written to the cache, but where it is looked at before it is chosen.
+  const usable = options.contrastive === undefined ? capacity : capacity - 1
+  const room = slide === undefined ? usable - longest + 1 : Infinity
+  checkRoom(prompt.length, usable, slide === undefined ? options.maxTokens : undefined)
   const limit = Math.min(options.maxTokens ?? room, room)
   checkSpeculative(options, context, prompt.length + limit - 1)
   const text = textOf(context.tokenizer, options.stop ?? [], prompt.at(-1)!)
   throwIfAborted(signal, 'Generation')
   if (limit === 0) return
 
-  using source = options.speculative === undefined ? stepping(context, prompt, options, slide) : guessing(context, prompt, options, limit)
+  using source = sourceOf(context, prompt, options, limit, slide)
   for (const id of prompt) sampler.accept?.(id)
   for (let count = 1; ; count++) {
     throwIfAborted(signal, 'Generation')
@@ -87,6 +91,38 @@ export async function* streamTokens(
 interface Source extends Disposable {
   readonly row: Row
   next(): Promise<Chosen>
+}
+
+function sourceOf(
+  context: StreamContext,
+  prompt: readonly number[],
+  options: GenerateOptions,
+  limit: number,
+  slide: ((row: Row) => void) | undefined,
+): Source {
+  if (options.contrastive !== undefined) return contrasting(context, prompt, options, limit)
+  return options.speculative === undefined ? stepping(context, prompt, options, slide) : guessing(context, prompt, options, limit)
+}
+
+/** One token for each step, several of which were looked at. */
+function contrasting(
+  { engine, programs, config }: StreamContext,
+  prompt: readonly number[],
+  options: GenerateOptions,
+  maxTokens: number,
+): Source {
+  const { topK = 4 } = options.contrastive!
+  const rows = engine.openTogether(Array.from({ length: topK }, (_, i) => (i === 0 ? prompt : [])))
+  const hidden = (): Promise<Float32Array> => aborting(programs.hidden(prompt, options.signal))
+  const tokens = contrastedTokens(rows, prompt, options, { maxTokens, width: config.width, hidden })
+  return {
+    row: rows[0]!,
+    next: async () => (await tokens.next()).value as Chosen,
+    [Symbol.dispose]() {
+      void tokens.return()
+      for (const row of rows) row.close()
+    },
+  }
 }
 
 /** One token for each step. */

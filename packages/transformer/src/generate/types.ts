@@ -50,6 +50,12 @@ export interface GenerateOptions {
    * Source: G. Sanchez et al., "Stay on topic with Classifier-Free Guidance", arXiv:2306.17806.
    */
   readonly guidance?: GuidanceSettings
+  /**
+   * Contrastive search: of the likeliest tokens the one whose state is least like those before, so that a text without randomness does not go round in circles. Takes `topK` places, side by side.
+   *
+   * Source: Y. Su et al., "A Contrastive Framework for Neural Text Generation", arXiv:2202.06417.
+   */
+  readonly contrastive?: ContrastiveSettings
   /** Tokens at the beginning that sliding keeps, from 0 to half of the capacity; default 4. */
   readonly sinks?: number
 }
@@ -59,6 +65,13 @@ export interface SpeculativeSettings {
   readonly draft: DecoderModel | 'prompt'
   /** Tokens that are guessed at a time, from 1 to 63; default 5. */
   readonly tokens?: number
+}
+
+export interface ContrastiveSettings {
+  /** How many of the likeliest tokens are looked at each time, from 1 to `maxStreams`; default 4. transformers' `top_k`. */
+  readonly topK?: number
+  /** What likeness costs: the score is (1 − penaltyAlpha) · probability − penaltyAlpha · the largest cosine with an earlier state. From 0 to 1; default 0.6. */
+  readonly penaltyAlpha?: number
 }
 
 export interface GuidanceSettings {
