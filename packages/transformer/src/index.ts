@@ -33,12 +33,12 @@ export type { CacheType } from './cache/cache-type.js'
 export { FixedCache, type FixedCacheOptions } from './cache/fixed.js'
 export type { LayerCache } from './layers/attention.js'
 export { readGgufModel, type GgufModel } from './checkpoints/gguf.js'
-export type { WeightType } from './checkpoints/matrix.js'
+export type { HalfType, WeightType } from './checkpoints/matrix.js'
 export { quantize, type QuantizedModel, type QuantizeOptions } from './checkpoints/quantize.js'
 export { readLlama2c, type LoadedModel } from './checkpoints/llama2c.js'
 export { createModel, type CreateModelOptions, type DecoderModel } from './generate/model.js'
 export type { ModelBeam, ModelBeamOptions } from './generate/beams.js'
-export type { Row as ModelText } from './generate/engine.js'
+export type { Row as ModelText, TextState } from './generate/engine.js'
 export type { Score, ScoreOptions } from './generate/score.js'
 export { modelMemory, packedLayout, type ModelMemory, type ModelMemoryOptions } from './generate/memory.js'
 export { greedySampler } from './generate/choose.js'
@@ -60,6 +60,7 @@ export type {
   FinishReason,
   GenerateOptions,
   Generation,
+  ContrastiveSettings,
   GuidanceSettings,
   SamplerLike,
   SpeculativeSettings,

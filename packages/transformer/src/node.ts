@@ -1,6 +1,6 @@
 /** `@tesserae/transformer/node`: models, adapters and training checkpoints on disk. */
 export { replaceText } from './checkpoints/node/files.js'
-export { loadCheckpoint, saveModel, type SavedModel } from './checkpoints/node/model.js'
+export { loadCheckpoint, saveModel, type SavedModel, type SaveModelOptions } from './checkpoints/node/model.js'
 export type { LoadCheckpointOptions, LoadedCheckpoint } from './checkpoints/open.js'
 export { quantizeGguf, type QuantizeGgufOptions } from './checkpoints/node/quantize-gguf.js'
 export { loadTraining, saveTraining } from './train/node/checkpoint.js'

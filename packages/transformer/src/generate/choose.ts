@@ -7,6 +7,8 @@ export const greedySampler: SamplerLike = {
     for (let i = 1; i < logits.length; i++) if (logits[i]! > logits[best]!) best = i
     return best
   },
+  topCount: () => 1,
+  chooseTop: ({ ids }) => ids[0],
 }
 
 /** log softmax(logits / temperature)[id], accumulated in double precision. */

@@ -1,8 +1,9 @@
 /** Streams that share a model: prompts in pieces, one stream at a time, and between them a token for every stream that waits for one. */
 import { AbortedError } from '@tesserae/core'
+import type { TopLogits } from '@tesserae/sampling'
 import { sharedLength, type Slot, type SlotPool } from '../cache/slots.js'
 import { TransformerError } from '../errors.js'
-import type { Piece, Programs } from './programs.js'
+import type { Piece, Programs, View } from './programs.js'
 import { turned, turns } from './turn.js'
 
 /** Longest piece of a prompt while other streams wait for their next token. */
@@ -24,6 +25,8 @@ export interface Row {
   next(signal?: AbortSignal): Promise<Float32Array>
   /** The same with what the last norm gives for the last id, [width]. */
   state(signal?: AbortSignal): Promise<TextState>
+  /** The `count` highest logits or more, with their ids; or all, where others that are computed with it want theirs. */
+  highest(count: number, signal?: AbortSignal): Promise<TopLogits | Float32Array>
   /** Logits behind each of the last `count` ids. */
   nextOf(count: number, signal?: AbortSignal): Promise<Float32Array[]>
   /** Takes ids out again, from a place on, and puts others there. */
@@ -66,8 +69,7 @@ export interface EngineOptions {
 
 interface Asked {
   readonly count: number
-  /** Whether states are wanted behind the logits. */
-  readonly states: boolean
+  readonly view: View
   readonly signal: AbortSignal | undefined
   readonly settle: (result: Float32Array[] | Error) => void
 }
@@ -104,7 +106,11 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
 
   /** Logits as far as they are of tokens that can be chosen. */
   const known = (logits: Float32Array): Float32Array => logits.subarray(0, vocabulary)
-  const answered = (row: Float32Array, { states }: Asked): Float32Array[] => (states ? [known(row), row.subarray(vocabSize)] : [known(row)])
+  /** What is asked for, out of what a run gave for its rows: the highest with their ids, or logits with states where they are wanted. */
+  const answered = (row: Float32Array, asked: Asked, given: View): Float32Array[] => {
+    if (typeof given === 'number') return [row.subarray(0, given), row.subarray(given)]
+    return asked.view === 'states' ? [known(row), row.subarray(vocabSize)] : [known(row)]
+  }
 
   const waiting = (): Entry[] => [...open].filter(({ asked }) => asked !== undefined)
 
@@ -234,7 +240,7 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
   const runPiece = async (entry: Entry, longest: number): Promise<void> => {
     const { ids, asked } = entry
     const slot = entry.slot!
-    const { count, states, signal } = asked!
+    const { count, view, signal } = asked!
     const at = slot.tokens.length
     const left = ids.length - at
     // What logits are wanted of goes in one piece, or in several that give all of theirs.
@@ -250,12 +256,12 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
       const logits = await programs.extend(slot.cache, fresh, {
         length,
         wanted,
-        states,
+        view,
         ...(length === 1 || signal === undefined ? {} : { signal }),
       })
       slot.tokens.push(...fresh)
       if (wanted === 'none' || entry.asked !== asked) return
-      if (wanted === 'last') return answer(entry, answered(logits, asked!))
+      if (wanted === 'last') return answer(entry, answered(logits, asked!, view))
       judgements.set(entry, [...(judgements.get(entry) ?? []), ...fresh.map((_, i) => known(logits.subarray(i * vocabSize)))])
       if (slot.tokens.length < ids.length) return
       const all = judgements.get(entry)!
@@ -278,13 +284,14 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
     }
     const fresh = entries.map(({ ids }) => ids.at(-1)!)
     const asked = entries.map((entry) => entry.asked)
+    const view = viewOfAll(asked.map((one) => one?.view ?? 'logits'))
     await withRows(entries, async () => {
       let logits
       try {
         logits = await programs.step(
           [...slots, ...fillers].map(({ cache }) => cache),
           [...fresh, ...fillers.map(() => 0)],
-          asked.some((one) => one?.states),
+          view,
         )
       } catch (error) {
         for (const filler of fillers) pool.drop(filler)
@@ -293,7 +300,7 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
       for (const { cache, tokens } of fillers) cache.truncate(tokens.length)
       for (const [i, entry] of entries.entries()) {
         slots[i]!.tokens.push(fresh[i]!)
-        if (entry.asked === asked[i] && entry.asked !== undefined) answer(entry, answered(logits[i]!, entry.asked))
+        if (entry.asked === asked[i] && entry.asked !== undefined) answer(entry, answered(logits[i]!, entry.asked, view))
       }
     })
   }
@@ -358,7 +365,7 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
     })
   }
 
-  const ask = (entry: Entry, count: number, signal: AbortSignal | undefined, states = false): Promise<Float32Array[]> =>
+  const ask = (entry: Entry, count: number, signal: AbortSignal | undefined, view: View = 'logits'): Promise<Float32Array[]> =>
     new Promise((resolve, reject) => {
       if (gone || entry.closed) return reject(disposed())
       if (signal?.aborted === true) return reject(abortedBy(signal))
@@ -368,7 +375,7 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
       entry.since = performance.now()
       entry.asked = {
         count,
-        states,
+        view,
         signal,
         settle(result) {
           signal?.removeEventListener('abort', leave)
@@ -397,8 +404,13 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
       },
       next: async (signal) => (await ask(entry, 1, signal))[0]!,
       async state(signal) {
-        const [logits, hidden] = (await ask(entry, 1, signal, true)) as [Float32Array, Float32Array]
+        const [logits, hidden] = (await ask(entry, 1, signal, 'states')) as [Float32Array, Float32Array]
         return { logits, hidden }
+      },
+      async highest(count, signal) {
+        // Few counts, so that few programs are compiled.
+        const [logits, ids] = await ask(entry, 1, signal, Math.min(vocabulary, 2 ** Math.ceil(Math.log2(count))))
+        return ids === undefined ? logits! : { logits: logits!, ids, vocabulary }
       },
       nextOf: (count, signal) => ask(entry, count, signal),
       replace(from, others) {
@@ -451,6 +463,13 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
       pool.dispose()
     },
   }
+}
+
+/** What a run gives for all of its rows. */
+function viewOfAll(views: readonly View[]): View {
+  if (views.includes('states')) return 'states'
+  const counts = views.filter((view) => typeof view === 'number')
+  return counts.length < views.length ? 'logits' : Math.max(...counts)
 }
 
 /** A piece of which all logits are wanted: few tokens as a rule, filled up to a power of two where there is room. */

@@ -130,7 +130,7 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
     named,
   )
   const held = await holdWeights(config, weights, { borrow: borrowWeights, device: where, capacity })
-  const programs = makePrograms({ ...held.model, weights, capacity, device: where, activations })
+  const programs = makePrograms({ ...held.model, weights, capacity, device: where, activations, vocabulary })
   const rows = hasRoom(config, { capacity, present: maxStreams - 1, cacheType }, where) ? maxStreams : 1
   const makeCache = cacheMaker(config, { rows, capacity, type: cacheType, device: where })
   const pool = new SlotPool({
@@ -148,7 +148,16 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
       throw new TransformerError('OPTION', 'a text prompt needs a tokenizer; give one to createModel, or pass ids')
     return checkTokens(tokenizer.encode(prompt, { special: 'text' }), config.vocabSize)
   }
-  const context = { config, programs, engine, capacity, vocabulary, encode: idsOf, ...(tokenizer === undefined ? {} : { tokenizer }) }
+  const context = {
+    config,
+    programs,
+    engine,
+    capacity,
+    vocabulary,
+    apart: where.room?.().host !== true,
+    encode: idsOf,
+    ...(tokenizer === undefined ? {} : { tokenizer }),
+  }
   const inContext = (prompt: string | ArrayLike<number>): number[] => {
     const ids = idsOf(prompt)
     if (ids.length > config.context)

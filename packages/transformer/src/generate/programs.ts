@@ -7,6 +7,7 @@ import type { FixedCache } from '../cache/fixed.js'
 import { longestPiece } from '../cache/sliding.js'
 import { runOf, type StackRun } from '../cache/stack.js'
 import type { LayerCache } from '../layers/attention.js'
+import { highestOf } from './highest.js'
 import { disposeRotary, frozenTables, type RotaryTables } from '../layers/rotary.js'
 
 /** Prompts are cut into pieces of these lengths, so that a model needs as many programs and no more. */
@@ -61,24 +62,31 @@ export interface ProgramOptions {
   readonly capacity: number
   readonly device: Device
   readonly activations: QuantizedInputs
+  /** Ids below it can be chosen. */
+  readonly vocabulary: number
 }
 
 /** Which logits of a piece are wanted: those of its last token, or of all. */
 export type Wanted = 'none' | 'last' | 'all'
 
+/**
+ * What is given out of an id: its logits; these with what the last norm gives behind them; or so many of the highest logits of those that can be chosen and, behind these, the ids whose they are.
+ */
+export type View = 'logits' | 'states' | number
+
 export interface Programs {
   /** How to run `count` new tokens of a text in a cache with `room` for so many, none of the pieces longer than `longest`. */
   pieces(count: number, room: number, longest?: number): Piece[]
   /**
-   * Appends a piece of a text, filled up to `length`, to a cache: logits [vocabSize] of the last id, or [ids, vocabSize] of all. With `states` what the last norm gives stands behind each id's logits. Checks the room first.
+   * Appends a piece of a text, filled up to `length`, to a cache: logits [vocabSize] of the last id, or [ids, vocabSize] of all. Or what `view` says in place of each id's logits. Checks the room first.
    */
   extend(
     cache: FixedCache,
     ids: readonly number[],
-    options: { readonly length: number; readonly wanted: Wanted; readonly states?: boolean; readonly signal?: AbortSignal },
+    options: { readonly length: number; readonly wanted: Wanted; readonly view?: View; readonly signal?: AbortSignal },
   ): Promise<Float32Array>
-  /** Appends an id to each of several caches: for each logits [vocabSize], with `states` as those of `extend`. Checks the room of each first. */
-  step(caches: readonly FixedCache[], ids: readonly number[], states?: boolean): Promise<Float32Array[]>
+  /** Appends an id to each of several caches: for each logits [vocabSize], or what `view` says. Checks the room of each first. */
+  step(caches: readonly FixedCache[], ids: readonly number[], view?: View): Promise<Float32Array[]>
   /** Whether caches lie so that a step takes them as one batch, for which no others have to be filled in. */
   together(caches: readonly FixedCache[]): boolean
   /** Makes the first `tokens` tokens of a cache those of another. */
@@ -97,7 +105,7 @@ export interface Programs {
 }
 
 /** Programs are compiled on first use. */
-export function makePrograms({ config, capacity, weights, rotary, device, activations }: ProgramOptions): Programs {
+export function makePrograms({ config, capacity, weights, rotary, device, activations, vocabulary }: ProgramOptions): Programs {
   const position = sym('position', { max: config.context })
   const only = sym('only', { max: config.context })
   const tokens = sym('tokens', { max: Math.min(longestPiece, capacity) })
@@ -107,34 +115,32 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
   const options = { config, ...(rotary === undefined ? {} : { rotary }) }
   const where = { device, quantizedInputs: activations }
 
-  /** Logits, with what they were made of behind them where it is wanted, and how many numbers that are. */
-  const answered = ({ logits, hidden }: { readonly logits: Tensor; readonly hidden: Tensor }, states: boolean): readonly [Tensor, number] =>
-    states ? [concat([logits, hidden], -1), config.vocabSize + config.width] : [logits, config.vocabSize]
+  /** What is given out, [..., size]. */
+  const viewed = ({ logits, hidden }: { readonly logits: Tensor; readonly hidden: Tensor }, view: View): readonly [Tensor, number] => {
+    if (view === 'logits') return [logits, config.vocabSize]
+    if (view === 'states') return [concat([logits, hidden], -1), config.vocabSize + config.width]
+    const { values, indices } = highestOf(logits.slice(-1, 0, vocabulary), view)
+    // Floats hold ids up to 2^24.
+    return [concat([values, indices.cast('f32')], -1), 2 * view]
+  }
 
   const piece = jit(
-    (layers: readonly LayerCache[], ids: Tensor, all: boolean, states: boolean) => {
+    (layers: readonly LayerCache[], ids: Tensor, all: boolean, view: View) => {
       const single = ids.shape[1] === 1
       const result = forwardCached(weights, ids, layers, { ...options, position, row, ...(single || all ? {} : { only }) })
-      const [logits, size] = answered(result, states)
+      const [logits, size] = viewed(result, view)
       return { logits: all ? logits.reshape(ids.shape[1]!, size) : logits.reshape(size), cache: result.cache }
     },
-    { donate: [0], name: 'decode', ...where },
+    { donate: [0], static: [3], name: 'decode', ...where },
   )
   const step = jit(
-    (
-      layers: readonly (LayerCache | readonly LayerCache[])[],
-      ids: Tensor,
-      positions: Tensor,
-      row: Tensor,
-      states: boolean,
-      idle?: Tensor,
-    ) => {
+    (layers: readonly (LayerCache | readonly LayerCache[])[], ids: Tensor, positions: Tensor, row: Tensor, view: View, idle?: Tensor) => {
       const own = { ...options, position: positions, row, ...(idle === undefined ? {} : { idle }) }
       const result = forwardCached(weights, ids, layers as readonly LayerCache[], own)
-      const [logits, size] = answered(result, states)
+      const [logits, size] = viewed(result, view)
       return { logits: logits.reshape(ids.shape[0]!, size), cache: result.cache }
     },
-    { donate: [0], name: 'decodeRows', ...where },
+    { donate: [0], static: [4], name: 'decodeRows', ...where },
   )
   const copyRows = jit(
     (to: readonly LayerCache[], from: readonly LayerCache[]) => {
@@ -217,13 +223,13 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
       [only, last],
     ])
 
-  const extend: Programs['extend'] = async (cache, ids, { length, wanted, states = false, signal }) => {
+  const extend: Programs['extend'] = async (cache, ids, { length, wanted, view = 'logits', signal }) => {
     cache.reserve(ids.length)
     await slide(cache, length)
     using owned = idsTensor(ids, length)
     const input = ofAnyLength(owned)
     const symbols = symbolsOf(cache, ids.length - 1)
-    const result = await piece.run([cache.layers, input, wanted === 'all', states], { symbols, ...callOptions(signal) })
+    const result = await piece.run([cache.layers, input, wanted === 'all', view], { symbols, ...callOptions(signal) })
     cache.replace(result.cache, ids.length)
     if (wanted === 'none') result.logits.dispose()
     return wanted === 'none' ? nothing : read(result.logits)
@@ -237,12 +243,12 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
   }
 
   /** A step of caches anywhere in memory: all but attention is one batch. */
-  const stepApart = async (caches: readonly FixedCache[], ids: readonly number[], states: boolean) => {
+  const stepApart = async (caches: readonly FixedCache[], ids: readonly number[], view: View) => {
     const layers = caches[0]!.layers.map((_, layer) => caches.map((cache) => cache.layers[layer]!))
     using input = tensor(Int32Array.from(ids), { shape: [ids.length, 1], adopt: true })
     using positions = numbers(caches.map((cache) => cache.position))
     using rows = numbers(caches.map((cache) => cache.row))
-    const result = await step.run([layers, input, positions, row === position ? positions : rows, states])
+    const result = await step.run([layers, input, positions, row === position ? positions : rows, view])
     const written = result.cache as unknown as readonly (readonly LayerCache[])[]
     for (const [at, cache] of caches.entries())
       cache.replace(
@@ -253,7 +259,7 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
   }
 
   /** A step of caches beside each other: one batch. */
-  const stepTogether = async ({ stack, from, count }: StackRun, caches: readonly FixedCache[], ids: readonly number[], states: boolean) => {
+  const stepTogether = async ({ stack, from, count }: StackRun, caches: readonly FixedCache[], ids: readonly number[], view: View) => {
     const places = caches.map(({ place }) => place!.row - from)
     /** A number for each row of the run; `idle` where it is nobody's. */
     const ofRows = (valueOf: (cache: FixedCache, i: number) => number, idle = 0): number[] => {
@@ -266,7 +272,7 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
     using rows = numbers(ofRows((cache) => cache.row))
     using idle = tensor(Uint8Array.from(ofRows(() => 0, 1)), { dtype: 'bool', shape: [count], adopt: true })
     // Always with idle rows, if only none: a program of its own where there are none would have to be compiled, and kept, for little.
-    const running = step.run([stack.run(from, count), input, positions, row === position ? positions : rows, states, idle])
+    const running = step.run([stack.run(from, count), input, positions, row === position ? positions : rows, view, idle])
     const result = await running.catch((error: unknown) => {
       stack.replace(from, count, undefined)
       throw error
@@ -277,11 +283,11 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
     return places.map((place) => logits[place]!)
   }
 
-  const stepRows: Programs['step'] = async (caches, ids, states = false) => {
+  const stepRows: Programs['step'] = async (caches, ids, view = 'logits') => {
     for (const cache of caches) cache.reserve(1)
     for (const cache of caches) await slide(cache, 1)
     const run = runOf(caches)
-    return run === undefined ? stepApart(caches, ids, states) : stepTogether(run, caches, ids, states)
+    return run === undefined ? stepApart(caches, ids, view) : stepTogether(run, caches, ids, view)
   }
 
   const copy: Programs['copy'] = async (from, to, tokens) => {

@@ -16,6 +16,8 @@ export interface StreamContext {
   readonly capacity: number
   /** Ids below it can be chosen. */
   readonly vocabulary: number
+  /** Logits lie in memory that is read from slowly, where it is: the highest alone are asked for where they are enough. */
+  readonly apart: boolean
   readonly tokenizer?: TokenizerLike
   /** Ids of a prompt, checked. */
   readonly encode: (prompt: string | ArrayLike<number>) => number[]
@@ -127,16 +129,25 @@ function contrasting(
 
 /** One token for each step. */
 function stepping(
-  { vocabulary, programs, engine, capacity, encode }: StreamContext,
+  { vocabulary, programs, engine, capacity, encode, apart }: StreamContext,
   prompt: readonly number[],
-  { sampler = greedySampler, signal, useCache = true, guidance }: GenerateOptions,
+  { sampler = greedySampler, signal, useCache = true, guidance, logprobs = false }: GenerateOptions,
   slide: ((row: Row) => void) | undefined,
 ): Source {
   const against = guidance === undefined ? undefined : guidance.negative === undefined ? prompt.slice(-1) : encode(guidance.negative)
   const [row, other] = engine.openTogether(against === undefined ? [prompt] : [prompt, against]) as [Row, Row | undefined]
+  const count = apart && useCache && guidance === undefined && logprobs === false ? sampler.topCount?.() : undefined
+  const byHighest = count === undefined || count > vocabulary / 2 ? undefined : choosingFrom(sampler, row, count, vocabulary)
   return {
     row,
     async next() {
+      if (byHighest !== undefined) {
+        if (row.ids.length > capacity) slide!(row)
+        const id = await byHighest(signal)
+        sampler.accept?.(id)
+        row.ids.push(id)
+        return { id, logits: none, drafted: false }
+      }
       for (const each of other === undefined ? [row] : [row, other]) if (each.ids.length > capacity) slide!(each)
       const both = useCache
         ? await Promise.all([row.next(signal), other?.next(signal)])
@@ -152,6 +163,18 @@ function stepping(
       row.close()
       other?.close()
     },
+  }
+}
+
+const none = new Float32Array(0)
+
+/** Chooses by the highest logits, and where these do not tell by all, for which the last token is computed again. */
+function choosingFrom(sampler: SamplerLike, row: Row, count: number, vocabulary: number): (signal?: AbortSignal) => Promise<number> {
+  return async (signal) => {
+    const found = await row.highest(count, signal)
+    if (found instanceof Float32Array) return chosen(sampler, found, vocabulary)
+    const id = sampler.chooseTop?.(found)
+    return id === undefined ? chosen(sampler, await row.next(signal), vocabulary) : checkChoice(id, vocabulary)
   }
 }
 
@@ -225,7 +248,10 @@ export function checkRoom(promptTokens: number, capacity: number, maxTokens: num
 
 /** The sampler's choice, checked. */
 export function chosen(sampler: SamplerLike, logits: Float32Array, vocabSize: number): number {
-  const id = sampler.choose(logits)
+  return checkChoice(sampler.choose(logits), vocabSize)
+}
+
+function checkChoice(id: number, vocabSize: number): number {
   if (!Number.isInteger(id) || id < 0 || id >= vocabSize)
     throw new TransformerError('TOKEN', `the sampler chose ${String(id)}; expected an id from 0 to ${vocabSize - 1}`)
   return id

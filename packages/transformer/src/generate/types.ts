@@ -1,9 +1,16 @@
+import type { TopLogits } from '@tesserae/sampling'
 import type { DecoderModel } from './model.js'
 
 /** Chooses the next token. The samplers of `@tesserae/sampling` fit; so does any object with this shape. */
 export interface SamplerLike {
   /** The id of the next token, from logits of all that can be chosen, which it leaves alone. */
   choose(logits: Float32Array): number
+  /**
+   * How many of the highest logits `chooseTop` most likely needs, for devices that find them without giving out all; undefined where it needs all. The samplers of `@tesserae/sampling` know it.
+   */
+  topCount?(): number | undefined
+  /** What `choose` would choose by all logits, from the highest alone; undefined where these do not tell. */
+  chooseTop?(top: TopLogits): number | undefined
   /** Told of every token of the text, the prompt's included, for samplers with a memory. */
   accept?(id: number): void
 }

@@ -27,7 +27,13 @@ export function makeChooser(given: LmSampling | SamplerLike, { promptTokens, con
   if (constraint === undefined)
     return {
       isComplete: () => false,
-      sampler: { choose: (logits) => sampler.choose(known(logits)), accept: (id) => sampler.accept?.(id) },
+      sampler: {
+        choose: (logits) => sampler.choose(known(logits)),
+        accept: (id) => sampler.accept?.(id),
+        topCount: () => sampler.topCount?.(),
+        // Of the highest, those that are not known cannot be told apart from those below.
+        chooseTop: (top) => (top.vocabulary > vocabulary ? undefined : sampler.chooseTop?.(top)),
+      },
     }
   let masked = new Float32Array(0)
   let accepted = 0
