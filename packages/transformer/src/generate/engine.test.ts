@@ -129,7 +129,7 @@ describe('shared steps', () => {
       for await (const _ of model.stream(prompt, { maxTokens })) order.push(name)
     }
     const short = reader('short', [1, 2], 40)
-    await new Promise((resolve) => setTimeout(resolve, 5))
+    while (order.length === 0) await new Promise((resolve) => setTimeout(resolve, 0))
     await Promise.all([short, reader('long', text(520), 1)])
     // The prompt of 520 goes in nine pieces of 64 or fewer, with a token for the other stream after each.
     const before = order.slice(0, order.indexOf('long')).length
