@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { parseArgs, type ParseArgsConfig } from 'node:util'
 import { TesseraeError, type ProgressEvent } from '@tesserae/core'
-import type { DeviceName } from '@tesserae/tensor'
+import type { DeviceName, QuantizedInputs } from '@tesserae/tensor'
 import type { CacheType } from '../cache/cache-type.js'
 import { TransformerError } from '../errors.js'
 import type { WeightType } from '../checkpoints/matrix.js'
@@ -118,6 +118,7 @@ export const modelOptions = {
   template: { type: 'string' },
   device: { type: 'string' },
   dtype: { type: 'string' },
+  activations: { type: 'string' },
   context: { type: 'string' },
   'cache-type': { type: 'string' },
   'max-tokens': { type: 'string' },
@@ -130,7 +131,8 @@ export const modelOptions = {
 
 export const modelUsage = `  --template FILE     a chat template (Jinja) in place of the model's own
   --device NAME       auto, cpu, webgpu or cuda; default auto
-  --dtype NAME        what matrices are kept in: auto, f32, q8 or q4; default auto
+  --dtype NAME        what matrices are kept in: auto, f32, f16, bf16, q8 or q4; default auto
+  --activations NAME  what those of few bits are multiplied by: rounded, or f32 for exact answers on a CPU
   --context N         tokens of a prompt and its answer together; default at most 4096
   --cache-type NAME   what keys and values are kept in: f32 or f16, half the memory; default f32
   --max-tokens N      most tokens of an answer
@@ -149,6 +151,7 @@ export async function modelOf(source: string, values: ModelValues, signal: Abort
     onProgress: showProgress,
     ...(values.device === undefined ? {} : { device: values.device as DeviceName }),
     ...(values.dtype === undefined ? {} : { dtype: values.dtype as WeightType }),
+    ...(values.activations === undefined ? {} : { activations: values.activations as QuantizedInputs }),
     ...(values['cache-type'] === undefined ? {} : { cacheType: values['cache-type'] as CacheType }),
     ...(context === undefined ? {} : { context }),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),

@@ -21,7 +21,8 @@ const usage = `Usage: npx @tesserae/transformer serve MODEL [options]
   --restarts N           times in a row that a worker is started again which died; default 5
   --context N            tokens of a prompt and its answer together
   --device NAME          auto, cpu, webgpu or cuda; default auto
-  --dtype NAME           what matrices are kept in: auto, f32, q8 or q4; default auto
+  --dtype NAME           what matrices are kept in: auto, f32, f16, bf16, q8 or q4; default auto
+  --activations NAME     what those of few bits are multiplied by: rounded, or f32 for exact answers on a CPU
   --cache-type NAME      what keys and values are kept in: f32 or f16, half the memory; default f32
   --concurrency N        answers made at a time; default 8
   --queue N              answers in line before 429; default 64
@@ -49,6 +50,7 @@ const options = {
   'cache-type': { type: 'string' },
   device: { type: 'string' },
   dtype: { type: 'string' },
+  activations: { type: 'string' },
   concurrency: { type: 'string' },
   queue: { type: 'string' },
   'max-tokens': { type: 'string' },
@@ -109,6 +111,7 @@ async function run(source: string, values: Values, { out, err, env, signal, work
       context: count('context', 1),
       device: values.device as NonNullable<WorkerModelOptions['device']> | undefined,
       dtype: values.dtype as NonNullable<WorkerModelOptions['dtype']> | undefined,
+      activations: values.activations as WorkerModelOptions['activations'],
       cacheType: values['cache-type'] as CacheType | undefined,
       maxStreams: limits.concurrency,
       signal,
