@@ -115,21 +115,20 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
   const options = { config, ...(rotary === undefined ? {} : { rotary }) }
   const where = { device, quantizedInputs: activations }
 
-  /** What is given out, [..., size]. */
-  const viewed = ({ logits, hidden }: { readonly logits: Tensor; readonly hidden: Tensor }, view: View): readonly [Tensor, number] => {
-    if (view === 'logits') return [logits, config.vocabSize]
-    if (view === 'states') return [concat([logits, hidden], -1), config.vocabSize + config.width]
+  /** What is given out of each row. Not reshaped, which at the end of a program would be a copy: it is read as one list of numbers anyhow. */
+  const viewed = ({ logits, hidden }: { readonly logits: Tensor; readonly hidden: Tensor }, view: View): Tensor => {
+    if (view === 'logits') return logits
+    if (view === 'states') return concat([logits, hidden], -1)
     const { values, indices } = highestOf(logits.slice(-1, 0, vocabulary), view)
     // Floats hold ids up to 2^24.
-    return [concat([values, indices.cast('f32')], -1), 2 * view]
+    return concat([values, indices.cast('f32')], -1)
   }
 
   const piece = jit(
     (layers: readonly LayerCache[], ids: Tensor, all: boolean, view: View) => {
       const single = ids.shape[1] === 1
       const result = forwardCached(weights, ids, layers, { ...options, position, row, ...(single || all ? {} : { only }) })
-      const [logits, size] = viewed(result, view)
-      return { logits: all ? logits.reshape(ids.shape[1]!, size) : logits.reshape(size), cache: result.cache }
+      return { logits: viewed(result, view), cache: result.cache }
     },
     { donate: [0], static: [3], name: 'decode', ...where },
   )
@@ -137,8 +136,7 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
     (layers: readonly (LayerCache | readonly LayerCache[])[], ids: Tensor, positions: Tensor, row: Tensor, view: View, idle?: Tensor) => {
       const own = { ...options, position: positions, row, ...(idle === undefined ? {} : { idle }) }
       const result = forwardCached(weights, ids, layers as readonly LayerCache[], own)
-      const [logits, size] = viewed(result, view)
-      return { logits: logits.reshape(ids.shape[0]!, size), cache: result.cache }
+      return { logits: viewed(result, view), cache: result.cache }
     },
     { donate: [0], static: [4], name: 'decodeRows', ...where },
   )

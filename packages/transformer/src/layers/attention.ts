@@ -134,7 +134,7 @@ function project(weights: AttentionWeights<Tensor, Matrix>, x: Tensor, { shape, 
       : rmsNorm(rows, norm.weight, shape.normEps === undefined ? {} : { eps: shape.normEps })
   const heads = (projection: LinearWeights<Tensor, Matrix>, count: number, norm?: NormWeights): Tensor => {
     const rows = even(linear(projection, x), norm, 'projection').reshape(x.shape[0]!, x.shape[1]!, count, shape.headWidth)
-    return even(rows.permute(0, 2, 1, 3), norm, 'head')
+    return even(rows, norm, 'head').permute(0, 2, 1, 3)
   }
   const turn = (rows: Tensor): Tensor =>
     rotary === undefined ? rows : rope(rows, rotary, positionsFrom(start, rows, 2), { interleaved: shape.ropeInterleaved })

@@ -143,6 +143,11 @@ const where: Emitter = (context, node) => {
   return [{ name, type, exact: true }]
 }
 
+const sum = binary('Add')
+/** A sum that a norm reads waits for it: the norm may give it as well. */
+const add: Emitter = (context, node) =>
+  context.normed(node) && dtypeOf({ node, index: 0 }) === 'f32' ? [() => sum(context, node)[0] as Result] : sum(context, node)
+
 export const arithmeticEmitters: EmitterTable = {
   neg,
   exp: floatUnary('Exp'),
@@ -154,7 +159,7 @@ export const arithmeticEmitters: EmitterTable = {
   floor: floatUnary('Floor'),
   tanh: floatUnary('Tanh'),
   erf: floatUnary('Erf'),
-  add: binary('Add'),
+  add,
   sub: binary('Sub'),
   mul: binary('Mul'),
   div,

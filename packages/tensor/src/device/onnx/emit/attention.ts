@@ -2,7 +2,7 @@
  * Rotary embedding, caches written in place, and attention over them. Our heads come before tokens, [B, H, T, W]; ONNX
  * Runtime's kernels want [B, T, H·W]. A value known in both layouts is handed on in the one that its reader wants.
  */
-import { dtypeOf, shapeOf, type Value } from '../../../graph/node.js'
+import { dtypeOf, shapeOf, type Node, type Value } from '../../../graph/node.js'
 import { dimMax, isSym, type Dim } from '../../../shape.js'
 import { elementTypeOf } from '../element-type.js'
 import type { EmitContext, Result } from './context.js'
@@ -46,19 +46,55 @@ function positionIds(context: EmitContext, positions: Value, rows: Dim, batch: D
   })
 }
 
-const rope: Emitter = (context, node) => {
+/** Cosines, sines and positions of a rotation. */
+function rotaryTables(context: EmitContext, node: Node): Name[] {
   const [x, cos, sin, positions] = node.inputs as readonly [Value, Value, Value, Value]
+  const [batch, , tokens] = headsOf(x)
+  return [context.as(cos, FLOAT), context.as(sin, FLOAT), positionIds(context, positions, shapeOf(cos)[0]!, batch, tokens)]
+}
+
+/** Made where something reads it: attention with a cache turns queries and keys itself. */
+const rope: Emitter = (context, node) => {
+  const [x, cos] = node.inputs as readonly [Value, Value]
   const { interleaved } = attrsOf<{ interleaved: boolean }>(node)
   const heads = headsOf(x)
-  const [rows, half] = shapeOf(cos) as readonly [Dim, number]
-  const ids = positionIds(context, positions, rows, heads[0], heads[2])
-  const tables = [context.as(cos, FLOAT), context.as(sin, FLOAT), ids]
+  const half = shapeOf(cos)[1] as number
   const partial = 2 * half < heads[3] ? { rotary_embedding_dim: 2 * half } : {}
   const attributes = { interleaved: interleaved ? 1 : 0, num_heads: heads[1], ...partial }
-  const name = context.node('RotaryEmbedding', [tokenMajor(context, x, FLOAT), ...tables], { attributes, since: 23 })
+  let made: Name | undefined
+  const rotated = (): Name =>
+    (made ??= context.node('RotaryEmbedding', [tokenMajor(context, x, FLOAT), ...rotaryTables(context, node)], { attributes, since: 23 }))
   const { dtype } = node.outputs[0]!
-  if (dtype === 'f32') context.tokenMajor.set(node, { name, type: FLOAT })
-  return [() => ({ name: headMajor(context, name, heads), type: FLOAT })]
+  if (dtype === 'f32') {
+    context.tokenMajor.set(node, {
+      type: FLOAT,
+      get name() {
+        return rotated()
+      },
+    })
+  }
+  return [() => ({ name: headMajor(context, rotated(), heads), type: FLOAT })]
+}
+
+/** What attention needs to turn queries and keys itself. */
+interface Turn {
+  readonly q: Value
+  readonly k: Value
+  readonly interleaved: boolean
+  /** Cosines, sines, positions. */
+  readonly tables: readonly Name[]
+}
+
+/** Queries and keys before both were turned by the same tables, all of their width; undefined where they were not. */
+function turnOf(context: EmitContext, q: Value, k: Value): Turn | undefined {
+  const [a, b] = [q.node, k.node]
+  const [, , , width] = headsOf(q)
+  // Of other widths the kernel turns none.
+  if (a.op !== 'rope' || b.op !== 'rope' || 2 * (shapeOf(a.inputs[1]!)[1] as number) !== width || width % 16 !== 0) return undefined
+  const [{ interleaved }, other] = [a, b].map((node) => attrsOf<{ interleaved: boolean }>(node)) as [{ interleaved: boolean }, object]
+  const [tables, others] = [a, b].map((node) => rotaryTables(context, node)) as [Name[], Name[]]
+  if (!('interleaved' in other) || other.interleaved !== interleaved || tables.join() !== others.join()) return undefined
+  return { q: a.inputs[0]!, k: b.inputs[0]!, interleaved, tables }
 }
 
 interface Placement {
@@ -173,26 +209,32 @@ const attendCached: Emitter = (context, node) => {
   const heads = headsOf(q)
   const type = dtypeOf(cacheK) === 'f16' ? FLOAT16 : FLOAT
   const [last, total] = lengths(context, positions, heads[0], heads[2], shapeOf(cacheK)[2]!)
-  const [queries, keys, values] = [q, k, v].map((x) => tokenMajor(context, x, type)) as [Name, Name, Name]
+  // The kernel turns them on its way, which saves a node each and what brings their layout about.
+  const turn = type === FLOAT ? turnOf(context, q, k) : undefined
+  const [queries, keys, values] = [turn?.q ?? q, turn?.k ?? k, v].map((x) => tokenMajor(context, x, type)) as [Name, Name, Name]
   const direct = type === FLOAT && softcap === undefined && isDirect(heads, shapeOf(cacheK))
   // The kernel multiplies a vector by a matrix only where nothing else is to be done with the product.
   const scaled = direct && scale !== 1 ? context.node('Mul', [queries, context.scalar(scale, FLOAT)]) : queries
   const inputs = [scaled, keys, values, context.as(cacheK, type), context.as(cacheV, type), last, total]
   // A sink adds e^sink to the sum of a softmax: this one nothing, but where there is one no blocks are made.
   const sinks = (): Name => context.once(`sinks|${heads[1]}`, () => noSinks(context, heads[1]))
-  if (direct) inputs.push('', '', '', '', sinks())
+  const rotary = turn?.tables ?? ['', '', '']
+  if (direct) inputs.push(...rotary, '', sinks())
+  else if (turn !== undefined) inputs.push(...rotary)
   const attributes = {
     num_heads: heads[1],
     kv_num_heads: headsOf(k)[1],
     scale: float(direct ? 1 : scale),
     local_window_size: window,
     softcap: softcap === undefined ? undefined : float(softcap),
+    ...(turn === undefined ? {} : { do_rotary: 1, rotary_interleaved: turn.interleaved ? 1 : 0 }),
   }
   const inPlace = context.aliased(node, 1) && context.aliased(node, 2)
   const [out, presentK, presentV] = context.builder.nodeWith('GroupQueryAttention', inputs, [true, true, true], {
     domain: MICROSOFT,
     attributes,
   }) as [Name, Name, Name]
+  context.shapeOf(out, [heads[0], heads[2], heads[1] * heads[3]])
   if (dtypeOf(q) === 'f32') context.tokenMajor.set(node, { name: out, type })
   const caches = inPlace
     ? [presentK, presentV].map((name) => ({ name, type }))

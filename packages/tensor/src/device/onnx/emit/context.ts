@@ -47,6 +47,8 @@ export interface ProgramFacts {
   /** One of the slices of a frozen weight along its first axis, as a constant of its own. */
   readonly partOf: (value: Value, index: number) => Name
   readonly isAliased: (value: Value) => boolean
+  /** Whether an addition is read by a norm, which can add as well. */
+  readonly isNormed: (value: Value) => boolean
 }
 
 export class EmitContext {
@@ -79,6 +81,11 @@ export class EmitContext {
   /** Whether an output is written into an input's memory. */
   aliased(node: Node, index: number): boolean {
     return this.facts.isAliased({ node, index })
+  }
+
+  /** Whether an addition is read by a norm, which can add as well. */
+  normed(node: Node): boolean {
+    return this.facts.isNormed({ node, index: 0 })
   }
 
   // ---- Nodes and constants ----
@@ -175,6 +182,11 @@ export class EmitContext {
     return held.raw ?? { name: this.storage(value), type: elementTypeOf(dtypeOf(value)), exact: true }
   }
 
+  /** Whether a value is only going to be made when something reads it. */
+  isPending(value: Value): boolean {
+    return this.held.get(value)?.lazy !== undefined
+  }
+
   /** Whether anything reads an output. */
   used(node: Node, index: number): boolean {
     return this.facts.isUsed({ node, index })
@@ -252,6 +264,11 @@ export class EmitContext {
       this.shapes.set(view, shape)
       return view
     })
+  }
+
+  /** Tells the shape of a name that is no value of the graph, so that no reshape to it is made. */
+  shapeOf(name: Name, shape: Shape): void {
+    this.shapes.set(name, shape)
   }
 
   private symbol(symbol: Sym): Name {

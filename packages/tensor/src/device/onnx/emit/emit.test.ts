@@ -302,6 +302,46 @@ describe('attention over a cache', () => {
     await check([y, newK!, newV!], { aliases: [undefined, cacheK, cacheV] })
     expect(countOf(programOf([y, newK!, newV!], { aliases: [undefined, cacheK, cacheV] }), 'Transpose')).toBe(0)
   })
+
+  it.each([
+    ['halves', false, 1, 1],
+    ['neighbours', true, 1, 1],
+    ['several tokens', false, 1, 3],
+    ['rows at positions of their own', false, 2, 1],
+  ] as const)('turns queries and keys itself: %s', async (_, interleaved, rows, tokens) => {
+    const heads = (count: number): Value => permute(reshape(tensor([rows, tokens, 16 * count]), [rows, tokens, count, 16]), [0, 2, 1, 3])
+    const tables = [tensor([20, 8]), tensor([20, 8])] as const
+    const at = rows === 1 ? given([5], [], 'i32') : given([5, 9], [rows], 'i32')
+    const steps = iota([tokens], 0, 'i32')
+    const places = rows === 1 ? add(steps, at) : add(reshape(at, [rows, 1]), steps)
+    const turn = (x: Value): Value => emit('rope', [x, ...tables, places], { interleaved })
+    const [q, k, v] = [turn(heads(4)), turn(heads(2)), heads(2)]
+    const caches = [tensor([rows, 2, 16, 16]), tensor([rows, 2, 16, 16])] as const
+    const outputs = emitAll('attendCached', [q, k, v, ...caches, at], { scale: 0.3 })
+    const options = { aliases: [undefined, ...caches] }
+    await check(outputs, options)
+    expect(countOf(programOf(outputs, options), 'RotaryEmbedding')).toBe(0)
+    // Who reads the turned ones gets them all the same.
+    await check([...outputs, k], { aliases: [...options.aliases, undefined] })
+  })
+
+  it.each([
+    ['tables that differ', [20, 8], [20, 8], 16],
+    ['a part of the width', [20, 4], undefined, 16],
+    ['heads that the kernel does not turn', [20, 4], undefined, 8],
+  ] as const)('leaves alone %s', async (_, of, other, width) => {
+    const heads = (count: number): Value => tensor([1, count, 1, width])
+    const tables = (): Value[] => [tensor(of), tensor(of)]
+    const [first, at] = [tables(), given([5], [], 'i32')]
+    const second = other === undefined ? first : tables()
+    const places = add(iota([1], 0, 'i32'), at)
+    const turn = (x: Value, by: readonly Value[]): Value => emit('rope', [x, ...by, places], { interleaved: false })
+    const caches = [tensor([1, 2, 16, width]), tensor([1, 2, 16, width])] as const
+    const outputs = emitAll('attendCached', [turn(heads(4), first), turn(heads(2), second), heads(2), ...caches, at], { scale: 0.3 })
+    const options = { aliases: [undefined, ...caches] }
+    await check(outputs, options)
+    expect(countOf(programOf(outputs, options), 'RotaryEmbedding')).toBe(2)
+  })
 })
 
 describe('attention', () => {
@@ -325,6 +365,21 @@ describe('attention', () => {
 })
 
 describe('shorter ways', () => {
+  it('add where they norm, and give the sum too', async () => {
+    const [x, y, weight] = [tensor([1, 3, 32]), tensor([1, 3, 32]), tensor([32])]
+    const sum = add(x, y)
+    const [normed] = emitAll('rmsNorm', [sum, weight], { eps: 1e-5 })
+    const outputs = [normed!, mul(sum, sum)]
+    await check(outputs)
+    expect(['Add', 'SkipSimplifiedLayerNormalization'].map((op) => countOf(programOf(outputs), op))).toEqual([0, 1])
+    // The sum is read first, by a broadcast, or of other rank.
+    const before = add(x, y)
+    const [after] = emitAll('rmsNorm', [before, weight], { eps: 1e-5 })
+    await check([mul(before, x), after!])
+    await check([emitAll('rmsNorm', [add(x, tensor([1, 1, 32])), weight], { eps: 1e-5 })[0]!])
+    await check([emitAll('rmsNorm', [add(tensor([3, 32]), tensor([3, 32])), weight], { eps: 1e-5 })[0]!])
+  })
+
   it('sum squares without writing them', async () => {
     const [x, y] = [tensor([40, 30]), tensor([40, 30])]
     const outputs = [

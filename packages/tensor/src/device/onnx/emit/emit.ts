@@ -80,6 +80,7 @@ export function emitModel(program: Program, options: EmitOptions): EmittedModel 
   for (const node of program.nodes) node.outputs.forEach((_, index) => used.set({ node, index }, false))
   for (const node of program.nodes) for (const value of node.inputs) used.set(value, true)
   for (const { value } of program.outputs) used.set(value, true)
+  const normed = new Set(program.nodes.filter(({ op }) => op === 'rmsNorm').map(({ inputs }) => inputs[0]!.node))
 
   const frozen = new Set(
     options.initializers
@@ -91,6 +92,7 @@ export function emitModel(program: Program, options: EmitOptions): EmittedModel 
     isUsed: (value) => used.get(value) ?? true,
     isInitializer: ({ node }) => frozen.has(node),
     partOf: (value, part) => partOf(value, part),
+    isNormed: ({ node }) => normed.has(node),
     isAliased: (value) => program.outputs.some((output) => output.alias !== undefined && sameValue(output.value, value)),
   })
   const { builder } = context

@@ -1,8 +1,9 @@
 /** Softmax and layer normalisation. */
-import { shapeOf, type Value } from '../../../graph/node.js'
-import { elementCount } from '../../../shape.js'
+import { dtypeOf, shapeOf, type Node, type Value } from '../../../graph/node.js'
+import { elementCount, sameShape } from '../../../shape.js'
+import type { EmitContext } from './context.js'
 import { attrsOf, type Emitter, type EmitterTable } from './emitter.js'
-import { float } from './model-builder.js'
+import { float, MICROSOFT, type Name } from './model-builder.js'
 import { filled } from './movement.js'
 import { FLOAT } from './onnx-type.js'
 import { reduce } from './reduce.js'
@@ -24,10 +25,30 @@ const layerNorm: Emitter = (context, node) => {
     .map((name) => ({ name, type: FLOAT }))
 }
 
+/** What x is the sum of, where nobody has made that yet and one kernel can add and norm. */
+function termsOf(context: EmitContext, node: Node, x: Value): readonly Value[] | undefined {
+  const fits =
+    x.node.op === 'add' && context.isPending(x) && !context.used(node, 1) && shapeOf(x).length === 3 && elementCount(shapeOf(x)) > 0
+  return fits && x.node.inputs.every((term) => dtypeOf(term) === 'f32' && sameShape(shapeOf(term), shapeOf(x))) ? x.node.inputs : undefined
+}
+
 /** RMSNormalization does not return its factor; where gradients need it, it comes from a product with a column of 1/D. */
 const rmsNorm: Emitter = (context, node) => {
   const [x, weight] = node.inputs as readonly [Value, Value]
   const { eps } = attrsOf<{ eps: number }>(node)
+  const terms = termsOf(context, node, x)
+  if (terms !== undefined) {
+    const inputs = [...terms.map((term) => context.as(term, FLOAT)), context.as(weight, FLOAT)]
+    const [y, , , sum] = context.builder.nodeWith('SkipSimplifiedLayerNormalization', inputs, [true, false, false, true], {
+      domain: MICROSOFT,
+      attributes: { epsilon: float(eps) },
+    }) as [Name, Name, Name, Name]
+    context.define(x, { name: sum, type: FLOAT })
+    return [
+      { name: y, type: FLOAT },
+      { name: y, type: FLOAT },
+    ]
+  }
   const data = context.as(x, FLOAT)
   const y = context.node('RMSNormalization', [data, context.as(weight, FLOAT)], {
     attributes: { axis: -1, epsilon: float(eps) },
