@@ -131,9 +131,9 @@ describe('shared steps', () => {
     const short = reader('short', [1, 2], 40)
     while (order.length === 0) await new Promise((resolve) => setTimeout(resolve, 0))
     await Promise.all([short, reader('long', text(520), 1)])
-    // The prompt of 520 goes in nine pieces of 64 or fewer, with a token for the other stream after each.
+    // The prompt of 520 goes in nine pieces of 64 or fewer, with a token for the other stream after each but perhaps the last.
     const before = order.slice(0, order.indexOf('long')).length
-    expect(before).toBeGreaterThanOrEqual(9)
+    expect(before).toBeGreaterThanOrEqual(8)
     expect(before).toBeLessThan(41)
   })
 

@@ -114,7 +114,7 @@ class BindingDevice implements Device {
     const threads = options.target === 'web' ? wasmThreads(options.threads) : Math.max(1, options.threads ?? 1)
     const label = options.label ?? (options.target === 'web' ? 'onnxruntime-web' : 'onnxruntime-node')
     this.description = `${label} (${options.target === 'web' ? 'WebAssembly' : 'JavaScript binding'}), ${threads} thread${threads === 1 ? '' : 's'}`
-    this.caps = { dtypes: storageDtypes, alias: false, outputsInPlace: false, threads }
+    this.caps = { dtypes: storageDtypes, alias: false, outputsInPlace: false, threads, anyLength: true }
     ort.env.logLevel = 'fatal'
     if (options.target === 'web' && ort.env.wasm !== undefined) ort.env.wasm.numThreads = threads
   }

@@ -113,26 +113,32 @@ interface Placement {
 function placement(
   context: EmitContext,
   positions: Value,
-  [b, h, t, c]: readonly [batch: number, heads: number, tokens: number, capacity: number],
+  [b, h, t, c]: readonly [batch: number, heads: number, tokens: Dim, capacity: number],
 ): Placement {
-  const key = `placement|${context.forward(positions).name}|${b}|${h}|${t}|${c}`
+  const key = `placement|${context.forward(positions).name}|${b}|${h}|${context.size(t)}|${c}`
   const make = (part: string, build: () => Name): Name => context.once(`${key}|${part}`, build)
   const number = (value: number): Name => context.scalar(value, INT64)
   const clamp = (name: Name, low: Name, high: Name): Name => context.node('Max', [context.node('Min', [name, high]), low])
   const position = make('position', () => context.node('Reshape', [context.as(positions, INT64), context.ints([-1, 1, 1, 1])]))
-  const line = context.builder.constant(
-    Array.from({ length: t }, (_, i) => i),
-    [1, 1, t, 1],
-    INT64,
-  )
+  const end = typeof t === 'number' ? number(t - 1) : make('end', () => context.node('Sub', [context.size(t), context.ints([1])]))
+  const line = make('line', () => {
+    if (typeof t === 'number')
+      return context.builder.constant(
+        Array.from({ length: t }, (_, i) => i),
+        [1, 1, t, 1],
+        INT64,
+      )
+    const count = context.node('Squeeze', [context.size(t)])
+    return context.node('Reshape', [context.node('Range', [number(0), count, number(1)]), context.ints([1, 1, -1, 1])])
+  })
   const first = make('first', () => context.node('Max', [context.node('Neg', [position]), number(0)]))
-  const last = make('last', () => context.node('Min', [context.node('Sub', [number(c - 1), position]), number(t - 1)]))
-  const row = t === 1 ? line : make('row', () => clamp(clamp(line, first, last), number(0), number(t - 1)))
+  const last = make('last', () => context.node('Min', [context.node('Sub', [number(c - 1), position]), end]))
+  const row = t === 1 ? line : make('row', () => clamp(clamp(line, first, last), number(0), end))
   const slot = make('slot', () => clamp(context.node('Add', [position, row]), number(0), number(c - 1)))
   const coordinates = (along: Name): Name => {
     const base: number[] = []
-    for (let i = 0; i < b; i++) for (let j = 0; j < h; j++) for (let k = 0; k < t; k++) base.push(i, j, 0)
-    return context.node('Add', [context.builder.constant(base, [b, h, t, 3], INT64), context.node('Mul', [along, context.ints([0, 0, 1])])])
+    for (let i = 0; i < b; i++) for (let j = 0; j < h; j++) base.push(i, j, 0)
+    return context.node('Add', [context.builder.constant(base, [b, h, 1, 3], INT64), context.node('Mul', [along, context.ints([0, 0, 1])])])
   }
   return {
     places: make('places', () => coordinates(slot)),
@@ -145,7 +151,7 @@ function placement(
 function writeRows(context: EmitContext, cache: Value, rows: Value, positions: Value): Result {
   const type = elementTypeOf(dtypeOf(cache))
   const [batch, heads, capacity] = shapeOf(cache) as readonly number[]
-  const { places, sources, fits } = placement(context, positions, [batch!, heads!, shapeOf(rows)[2] as number, capacity!])
+  const { places, sources, fits } = placement(context, positions, [batch!, heads!, shapeOf(rows)[2]!, capacity!])
   const data = context.as(cache, type)
   const inFloat = (name: Name): Name => (type === FLOAT ? name : context.cast(name, FLOAT))
   const values = context.as(rows, FLOAT)
