@@ -164,7 +164,7 @@ function writeTile(cut: Cut, number: Expr, { lanes, outLanes, memory }: WriteOpt
   const counts = tilesOf(symbols, product, tile)
   const stored = (value: Value): Value => (tile.fused === true ? baseValue(value) : value)
   const vectors = (value: Value, words: 2 | 4) => (lanes === 4 ? arrays.of(stored(value), words) : undefined)
-  const context = { b, symbols, elements, vectors, words: (value: Value) => arrays.of(stored(value)) }
+  const context = { b, symbols, elements, vectors, words: (value: Value) => arrays.of(stored(value)) ?? arrays.of(baseValue(value)) }
   const { block, split } = tile
   // What the sums of each kernel are of: one product, or all.
   const summed = cut.total === undefined ? products.map((one) => ({ value: one, of: [one] })) : [{ value: cut.total, of: products }]
