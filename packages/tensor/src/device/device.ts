@@ -3,7 +3,7 @@ import { TensorError } from '../errors.js'
 import type { TensorType } from '../graph/node.js'
 import type { Program } from '../compile/program.js'
 import type { Attrs } from '../graph/node.js'
-import type { SymValues } from '../shape.js'
+import { checkSymbols, type SymValues } from '../shape.js'
 import type { WholeModel, WholeModelSession } from './onnx/whole-model.js'
 
 export type DeviceKind = 'reference' | 'cpu' | 'webgpu' | 'cuda' | 'null'
@@ -87,6 +87,16 @@ export function checkStart(executable: { readonly disposed: boolean }, { signal 
   if (signal?.aborted === true)
     throw markUnstarted(new TensorError('ABORTED', 'the run was aborted before it started', { cause: signal.reason }))
   if (executable.disposed) throw markUnstarted(new TensorError('DISPOSED', 'run: this program was disposed'))
+}
+
+/** Errors: VALUE for another number of buffers than the program has, and for symbols without a value or out of their range. */
+export function checkCall(program: Program, inputs: readonly unknown[], outputs: readonly unknown[], symbols: SymValues): void {
+  if (inputs.length !== program.inputs.length || outputs.length !== program.outputs.length)
+    throw new TensorError(
+      'VALUE',
+      `the program has ${program.inputs.length} inputs and ${program.outputs.length} outputs and was given ${inputs.length} and ${outputs.length} buffers`,
+    )
+  checkSymbols(program.symbols, symbols)
 }
 
 export const isUnstarted = (error: unknown): boolean => typeof error === 'object' && error !== null && unstarted.has(error)

@@ -8,7 +8,16 @@ import { byteSize, storageView, type DType } from '../../../dtype.js'
 import { TensorError } from '../../../errors.js'
 import type { Attrs, TensorType } from '../../../graph/node.js'
 import { resolveShape, type SymValues } from '../../../shape.js'
-import type { Device, DeviceBuffer, DeviceCaps, DeviceMemory, DeviceRoom, Executable, RunOptions } from '../../device.js'
+import {
+  checkCall,
+  type Device,
+  type DeviceBuffer,
+  type DeviceCaps,
+  type DeviceMemory,
+  type DeviceRoom,
+  type Executable,
+  type RunOptions,
+} from '../../device.js'
 import type { EmittedModel, emitModel, supportsNatively } from '../emit/emit.js'
 import { TaskQueue } from '../queue.js'
 import { withExternalData, type ExternalFile } from './external.js'
@@ -227,20 +236,11 @@ class BindingDevice implements Device {
     const { program } = executable
     this.checkAlive()
     if (executable.disposed) throw new TensorError('DISPOSED', 'run: this program was disposed')
-    if (inputs.length !== program.inputs.length || outputs.length !== program.outputs.length)
-      throw new TensorError(
-        'VALUE',
-        `the program has ${program.inputs.length} inputs and ${program.outputs.length} outputs and was given ${inputs.length} and ${outputs.length} buffers`,
-      )
     for (const buffer of [...inputs, ...outputs]) this.storeOf(this.own(buffer))
     const signal = options?.signal
     if (signal?.aborted === true) throw aborted(signal)
     const values: SymValues = new Map(symbols)
-    for (const symbol of program.symbols) {
-      const value = values.get(symbol)
-      if (value === undefined || !Number.isInteger(value) || value < 0 || value > symbol.max)
-        throw new TensorError('VALUE', `symbol '${symbol.name}' is ${value ?? 'not given'}; expected an integer from 0 to ${symbol.max}`)
-    }
+    checkCall(program, inputs, outputs, values)
     executable.pending++
     return new Promise((resolve, reject) => {
       this.queue.push((done) => {

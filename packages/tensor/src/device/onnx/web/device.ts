@@ -8,6 +8,8 @@ import type { Attrs, TensorType } from '../../../graph/node.js'
 import { byteSize, type DType } from '../../../dtype.js'
 import { elementCountAt, printShape, type SymValues } from '../../../shape.js'
 import {
+  checkCall,
+  checkStart,
   markUnstarted,
   type Device,
   type DeviceBuffer,
@@ -156,20 +158,10 @@ export class WasmDevice implements Device {
     const executable = handle as WasmExecutable
     const { program } = executable
     this.checkAlive()
-    if (executable.disposed) throw new TensorError('DISPOSED', 'run: this program was disposed')
-    if (inputs.length !== program.inputs.length || outputs.length !== program.outputs.length)
-      throw new TensorError(
-        'VALUE',
-        `the program has ${program.inputs.length} inputs and ${program.outputs.length} outputs and was given ${inputs.length} and ${outputs.length} buffers`,
-      )
-    const signal = options?.signal
-    if (signal?.aborted === true) throw markUnstarted(aborted(signal))
+    const { signal } = options ?? {}
+    checkStart(executable, { ...(signal === undefined ? {} : { signal }) })
     const values: SymValues = new Map(symbols)
-    for (const symbol of program.symbols) {
-      const value = values.get(symbol)
-      if (value === undefined || !Number.isInteger(value) || value < 0 || value > symbol.max)
-        throw new TensorError('VALUE', `symbol '${symbol.name}' is ${value ?? 'not given'}; expected an integer from 0 to ${symbol.max}`)
-    }
+    checkCall(program, inputs, outputs, values)
     const call: Call = {
       inputs: inputs.map((buffer, i) => this.addressFor(buffer, program.inputs[i]!, values)),
       outputs: outputs.map((buffer, i) => this.addressFor(buffer, program.outputs[i]!, values)),
