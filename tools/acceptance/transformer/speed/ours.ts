@@ -1,10 +1,8 @@
-import { createModel, type WeightType } from '@tesserae/transformer'
-import { loadCheckpoint } from '@tesserae/transformer/node'
+import { loadModel, type WeightType } from '@tesserae/transformer'
 import { answer, promptOf } from './protocol.js'
 
 const [path, what, context, dtype] = process.argv.slice(2) as [string, 'decode' | 'prefill', string, WeightType]
-const loaded = await loadCheckpoint(path, { dtype })
-const model = await createModel({ ...loaded, device: 'cpu', capacity: Math.min(2304, loaded.config.context) })
+const { model } = await loadModel(path, { dtype, device: 'cpu', context: Number(context) > 700 ? 2304 : 1024 }) // GPT-2 has no more
 
 let prompts = 0
 const open = (): AsyncGenerator<unknown> => model.stream(promptOf(Number(context), prompts++), { maxTokens: 250 })

@@ -12,9 +12,10 @@ import { trimAfterPacking } from './trim.js'
 const optimizeAll = 99
 /**
  * How long the threads of a large program look for work before they sleep, in microseconds. Asleep between any two nodes, a training step of
- * 700 nodes spends a twentieth of its time on waking them; much longer, they would starve whoever else has a turn.
+ * 700 nodes spends a twentieth of its time on waking them; much longer, they would starve whoever else has a turn: decoding of 60 tokens a second took a
+ * twentieth longer at 1,000.
  */
-const spinMicroseconds = '1000'
+const spinMicroseconds = '250'
 /** Of the runtimes that were tried, the first that knows how long to spin. */
 const spinSince = 30
 /** Sessions made at the same time: koffi refuses calls beyond a limit, and more would only wait for a core. */
@@ -200,7 +201,7 @@ export class SessionFactory {
 }
 
 /** Between two looks at what has been packed meanwhile, in milliseconds. */
-const dropEvery = 20
+const dropEvery = 5
 
 /** While weights are packed, the pages that they were read from are let go again and again: else all of them would be there at the end, beside the packed ones. */
 async function droppingPages<T>(frozen: readonly FrozenInput[], packing: Promise<T>): Promise<T> {
