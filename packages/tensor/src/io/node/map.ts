@@ -1,4 +1,5 @@
 import { markAsUntransferable } from 'node:worker_threads'
+import type koffiNamespace from 'koffi'
 
 /*
  * Memory-mapped ranges of files through libc. Node has no mmap of its own.
@@ -10,17 +11,29 @@ import { markAsUntransferable } from 'node:worker_threads'
 interface Libc {
   readonly map: (address: null, length: number, protection: number, flags: number, fd: number, offset: number) => bigint
   readonly unmap: (address: bigint, length: number) => number
-  readonly view: (address: bigint, length: number) => ArrayBuffer
+  readonly advise: (start: ArrayBuffer, length: number, advice: number) => number
 }
 
-/** Maps a range of an open file, read-only as far as the file goes: writes would change private copies of the pages. */
+export interface Mapper {
+  /**
+   * Maps a range of an open file as far as the file goes. By default it is to be read only: writes would change private copies of the pages. With `shared` they change the file, so that pages which were written to
+   * can be dropped as well.
+   */
+  map(fd: number, offset: number, length: number, options?: { readonly shared?: boolean }): Uint8Array
+  /** Lets the system have all pages of a mapping back; they are read from the file when somebody looks at them. For shared ones: changes to private ones would be lost. */
+  drop(mapped: Uint8Array): void
+}
+
+/** Maps a range of an open file to be read. */
 export type MapRange = (fd: number, offset: number, length: number) => Uint8Array
 
 /** Read and write: a stray write then changes a private page, where read-only memory would end the process. */
 const protection = 1 | 2
+const mapShared = 1
 const mapPrivate = 2
 /** Linux: promise no swap for private copies that nobody is going to make. */
 const noReserve = process.platform === 'linux' ? 0x4000 : 0
+const dontNeed = 4
 const failed = 0xffffffffffffffffn
 /** A multiple of every page size in use (4, 16 and 64 KiB), which offsets must be. */
 const pageBytes = 65_536
@@ -31,30 +44,44 @@ let loading: Promise<MapRange | undefined> | undefined
 export const loadMapRange = (): Promise<MapRange | undefined> => (loading ??= load())
 
 async function load(): Promise<MapRange | undefined> {
+  try {
+    const { default: koffi } = await import('koffi')
+    return mapperOf(koffi)?.map
+  } catch {
+    return undefined // an optional dependency: ranged reads do the same work
+  }
+}
+
+/** Undefined where files cannot be mapped. */
+export function mapperOf(koffi: typeof koffiNamespace): Mapper | undefined {
   if (process.platform === 'win32') return undefined
   let libc: Libc
   try {
-    const { default: koffi } = await import('koffi')
     // The process itself: libc is linked into it whatever it is called on this system.
     const library = koffi.load(null)
     libc = {
       map: library.func('void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)') as Libc['map'],
       unmap: library.func('int munmap(void *address, size_t length)') as Libc['unmap'],
-      view: (address, length) => koffi.view(address, length),
+      advise: library.func('int madvise(void *address, size_t length, int advice)') as Libc['advise'],
     }
   } catch {
-    return undefined // an optional dependency: ranged reads do the same work
+    return undefined
   }
   const unmapper = new FinalizationRegistry<{ address: bigint; length: number }>(({ address, length }) => libc.unmap(address, length))
-  return (fd, offset, length) => {
-    const skip = offset % pageBytes
-    const total = skip + length
-    const address = libc.map(null, total, protection, mapPrivate | noReserve, fd, offset - skip)
-    if (address === failed) throw new Error(`mmap of ${total} bytes at ${offset - skip} failed`)
-    const buffer = libc.view(address, total)
-    // Transferred to a worker, the buffer would look collected here and be unmapped while in use there.
-    markAsUntransferable(buffer)
-    unmapper.register(buffer, { address, length: total })
-    return new Uint8Array(buffer, skip, length)
+  return {
+    map(fd, offset, length, { shared = false } = {}) {
+      const skip = offset % pageBytes
+      const total = skip + length
+      const address = libc.map(null, total, protection, shared ? mapShared : mapPrivate | noReserve, fd, offset - skip)
+      if (address === failed) throw new Error(`mmap of ${total} bytes at ${offset - skip} failed`)
+      const buffer = koffi.view(address, total) as ArrayBuffer
+      // Transferred to a worker, the buffer would look collected here and be unmapped while in use there.
+      markAsUntransferable(buffer)
+      unmapper.register(buffer, { address, length: total })
+      return new Uint8Array(buffer, skip, length)
+    },
+    drop({ buffer }) {
+      libc.advise(buffer as ArrayBuffer, buffer.byteLength, dontNeed)
+    },
   }
 }

@@ -6,8 +6,8 @@ import { closeSync, constants, ftruncateSync, openSync, statfsSync, unlinkSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
-import { markAsUntransferable } from 'node:worker_threads'
-import { addressOf, type Koffi, type NativeFunction } from './ffi.js'
+import { mapperOf } from '../../../io/node/map.js'
+import { addressOf, type Koffi } from './ffi.js'
 
 /** Smaller weights are not worth a file. */
 const least = 1 << 16
@@ -18,10 +18,6 @@ const slack = 64
 /** Of what is free on the disk, this part stays so. */
 const spared = 2
 
-const readWrite = 1 | 2
-const mapShared = 1
-const dontNeed = 4
-const failed = 2 ** 64 - 1
 /** File systems that live in memory: nothing would be won there. */
 const inMemory = new Set([0x01021994, 0x858458f6])
 
@@ -43,24 +39,14 @@ export interface FileMemory {
  * File memory in a folder: that of the environment variable `TESSERAE_WEIGHTS_DIR`, or the system's for temporary files. Undefined where that says `off`, or nothing can be mapped.
  */
 export function openFileMemory(koffi: Koffi, setting = process.env['TESSERAE_WEIGHTS_DIR']): FileMemory | undefined {
-  if (process.platform === 'win32' || setting === 'off') return undefined
+  if (setting === 'off') return undefined
   const folder = setting === undefined || setting === '' ? tmpdir() : setting
-  let map: NativeFunction
-  let unmap: NativeFunction
-  let advise: NativeFunction
+  const mapper = mapperOf(koffi)
   try {
-    const libc = koffi.load(null)
-    const bind = (declaration: string): NativeFunction => libc.func(declaration) as unknown as NativeFunction
-    map = bind('uint64_t mmap(uint64_t address, size_t length, int protection, int flags, int fd, int64_t offset)')
-    unmap = bind('int munmap(uint64_t address, size_t length)')
-    advise = bind('int madvise(uint64_t address, size_t length, int advice)')
-    if (inMemory.has(statfsSync(folder).type)) return undefined
+    if (mapper === undefined || inMemory.has(statfsSync(folder).type)) return undefined
   } catch {
-    return undefined
+    return undefined // there is no such folder
   }
-  const unmapper = new FinalizationRegistry<{ readonly address: number; readonly length: number }>(({ address, length }) =>
-    unmap(address, length),
-  )
   return {
     hold(bytes) {
       if (bytes.byteLength < least) return undefined
@@ -75,12 +61,8 @@ export function openFileMemory(koffi: Koffi, setting = process.env['TESSERAE_WEI
         unlinkSync(path)
         for (let at = 0; at < bytes.byteLength;) at += writeSync(file, bytes, at, Math.min(pieceBytes, bytes.byteLength - at), at)
         ftruncateSync(file, size)
-        const address = Number(map(0, size, readWrite, mapShared, file, 0))
-        if (address === failed || address === -1) return undefined
-        const memory = koffi.view(address, size) as ArrayBuffer
-        // Transferred to a worker, the buffer would look collected here and be unmapped while in use there.
-        markAsUntransferable(memory)
-        unmapper.register(memory, { address, length: size })
+        const { buffer } = mapper.map(file, 0, size, { shared: true })
+        const memory = buffer as ArrayBuffer
         return { memory, address: addressOf(koffi, memory), size }
       } catch {
         return undefined // a full disk, or a folder that may not be written to
@@ -88,8 +70,8 @@ export function openFileMemory(koffi: Koffi, setting = process.env['TESSERAE_WEI
         if (file !== undefined) closeSync(file)
       }
     },
-    drop({ address, size }) {
-      advise(address, size, dontNeed)
+    drop({ memory }) {
+      mapper.drop(new Uint8Array(memory))
     },
   }
 }
