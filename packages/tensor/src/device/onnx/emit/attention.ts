@@ -53,14 +53,15 @@ function rotaryTables(context: EmitContext, node: Node): Name[] {
   return [context.as(cos, FLOAT), context.as(sin, FLOAT), positionIds(context, positions, shapeOf(cos)[0]!, batch, tokens)]
 }
 
+const isInterleaved = (rope: Node): boolean => attrsOf<{ interleaved: boolean }>(rope).interleaved
+
 /** Made where something reads it: attention with a cache turns queries and keys itself. */
 const rope: Emitter = (context, node) => {
   const [x, cos] = node.inputs as readonly [Value, Value]
-  const { interleaved } = attrsOf<{ interleaved: boolean }>(node)
   const heads = headsOf(x)
   const half = shapeOf(cos)[1] as number
   const partial = 2 * half < heads[3] ? { rotary_embedding_dim: 2 * half } : {}
-  const attributes = { interleaved: interleaved ? 1 : 0, num_heads: heads[1], ...partial }
+  const attributes = { interleaved: isInterleaved(node) ? 1 : 0, num_heads: heads[1], ...partial }
   let made: Name | undefined
   const rotated = (): Name =>
     (made ??= context.node('RotaryEmbedding', [tokenMajor(context, x, FLOAT), ...rotaryTables(context, node)], { attributes, since: 23 }))
@@ -91,9 +92,8 @@ function turnOf(context: EmitContext, q: Value, k: Value): Turn | undefined {
   const [, , , width] = headsOf(q)
   // Of other widths the kernel turns none.
   if (a.op !== 'rope' || b.op !== 'rope' || 2 * (shapeOf(a.inputs[1]!)[1] as number) !== width || width % 16 !== 0) return undefined
-  const [{ interleaved }, other] = [a, b].map((node) => attrsOf<{ interleaved: boolean }>(node)) as [{ interleaved: boolean }, object]
-  const [tables, others] = [a, b].map((node) => rotaryTables(context, node)) as [Name[], Name[]]
-  if (!('interleaved' in other) || other.interleaved !== interleaved || tables.join() !== others.join()) return undefined
+  const [interleaved, tables] = [isInterleaved(a), rotaryTables(context, a)]
+  if (isInterleaved(b) !== interleaved || rotaryTables(context, b).join() !== tables.join()) return undefined
   return { q: a.inputs[0]!, k: b.inputs[0]!, interleaved, tables }
 }
 
@@ -236,11 +236,12 @@ const attendCached: Emitter = (context, node) => {
     ...(turn === undefined ? {} : { do_rotary: 1, rotary_interleaved: turn.interleaved ? 1 : 0 }),
   }
   const inPlace = context.aliased(node, 1) && context.aliased(node, 2)
-  const [out, presentK, presentV] = context.builder.nodeWith('GroupQueryAttention', inputs, [true, true, true], {
+  const [attended, presentK, presentV] = context.builder.nodeWith('GroupQueryAttention', inputs, [true, true, true], {
     domain: MICROSOFT,
     attributes,
   }) as [Name, Name, Name]
-  context.shapeOf(out, [heads[0], heads[2], heads[1] * heads[3]])
+  const flat = [heads[0], heads[2], heads[1] * heads[3]]
+  const out = context.reshape(attended, flat, flat)
   if (dtypeOf(q) === 'f32') context.tokenMajor.set(node, { name: out, type })
   const caches = inPlace
     ? [presentK, presentV].map((name) => ({ name, type }))

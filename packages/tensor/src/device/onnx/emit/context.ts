@@ -266,11 +266,6 @@ export class EmitContext {
     })
   }
 
-  /** Tells the shape of a name that is no value of the graph, so that no reshape to it is made. */
-  shapeOf(name: Name, shape: Shape): void {
-    this.shapes.set(name, shape)
-  }
-
   private symbol(symbol: Sym): Name {
     let name = this.symbolInputs.get(symbol)
     if (name === undefined) {

@@ -73,6 +73,7 @@ export class BufferPool {
   private readonly retired: BlockValue[] = []
   /** Freed blocks in files, which nobody gets again. */
   private readonly spent: Block[] = []
+  /** Null where there is none: it is asked for once. */
   private files: FileMemory | null | undefined
   private readonly shape: NativeBlock
   private readonly all = new Set<Block>()
@@ -105,7 +106,7 @@ export class BufferPool {
 
   /** A buffer over the bytes in a file, if there is a place for one. */
   keep(bytes: Uint8Array): OnnxBuffer | undefined {
-    this.files ??= openFileMemory(this.api.koffi) ?? null
+    if (this.files === undefined) this.files = openFileMemory(this.api.koffi) ?? null
     const part = this.files?.hold(bytes)
     if (part === undefined) return undefined
     const { memory, address, size } = part
