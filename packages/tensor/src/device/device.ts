@@ -20,8 +20,8 @@ export interface DeviceCaps {
   /** Threads that the device computes with, part of the reproducibility statement. */
   readonly threads: number
   /**
-   * A program with a symbol for a length is as fast as one compiled for that length, and keeping several costs memory: so one is compiled for all lengths. Absent where kernels are made
-   * for fixed sizes.
+   * A program with a symbol for a length is nearly as fast as one compiled for that length (decoding takes a twentieth longer), and keeping several costs memory: so one is compiled for all
+   * lengths. Absent where kernels are made for fixed sizes.
    */
   readonly anyLength?: true
 }
@@ -87,6 +87,12 @@ export function checkStart(executable: { readonly disposed: boolean }, { signal 
   if (signal?.aborted === true)
     throw markUnstarted(new TensorError('ABORTED', 'the run was aborted before it started', { cause: signal.reason }))
   if (executable.disposed) throw markUnstarted(new TensorError('DISPOSED', 'run: this program was disposed'))
+}
+
+/** Errors: DEVICE for a buffer of another device. */
+export function checkOwner(device: Device, buffer: DeviceBuffer): void {
+  if (buffer.device === device) return
+  throw new TensorError('DEVICE', `a buffer of device '${buffer.device.name}' was given to '${device.description}'; move the tensor first`)
 }
 
 /** Errors: VALUE for another number of buffers than the program has, and for symbols without a value or out of their range. */

@@ -10,6 +10,7 @@ import type { Attrs, TensorType } from '../../../graph/node.js'
 import { resolveShape, type SymValues } from '../../../shape.js'
 import {
   checkCall,
+  checkOwner,
   type Device,
   type DeviceBuffer,
   type DeviceCaps,
@@ -21,6 +22,7 @@ import {
 import type { EmittedModel, emitModel, supportsNatively } from '../emit/emit.js'
 import { TaskQueue } from '../queue.js'
 import { withExternalData, type ExternalFile } from './external.js'
+import { Lifetime } from '../lifetime.js'
 import type { OrtModule, OrtSession, OrtTensor } from './module.js'
 import type { WholeModel } from '../whole-model.js'
 import { BindingWholeSession } from './whole-session.js'
@@ -68,25 +70,19 @@ class BindingBuffer implements DeviceBuffer {
   }
 }
 
-class BindingExecutable implements Executable {
-  pending = 0
-  disposed = false
-
+class BindingExecutable extends Lifetime implements Executable {
   constructor(
     readonly program: Program,
     readonly model: EmittedModel,
     readonly session: OrtSession,
     readonly frozen: readonly BindingBuffer[],
     private readonly onDispose: (executable: BindingExecutable) => void,
-  ) {}
-
-  dispose(): void {
-    if (this.disposed) return
-    this.disposed = true
-    if (this.pending === 0) this.onDispose(this)
+  ) {
+    super()
   }
-  settle(): void {
-    if (--this.pending === 0 && this.disposed) this.onDispose(this)
+
+  protected onEnd(): void {
+    this.onDispose(this)
   }
 }
 
@@ -380,11 +376,7 @@ class BindingDevice implements Device {
   }
 
   private own(buffer: DeviceBuffer): BindingBuffer {
-    if (buffer.device !== this)
-      throw new TensorError(
-        'DEVICE',
-        `a buffer of device '${buffer.device.name}' was given to '${this.description}'; move the tensor first`,
-      )
+    checkOwner(this, buffer)
     return buffer as BindingBuffer
   }
 

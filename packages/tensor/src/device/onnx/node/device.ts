@@ -7,6 +7,7 @@ import { TensorError } from '../../../errors.js'
 import type { Attrs, TensorType } from '../../../graph/node.js'
 import { elementCount, type SymValues } from '../../../shape.js'
 import {
+  checkOwner,
   markUnstarted,
   type Device,
   type DeviceBuffer,
@@ -357,11 +358,7 @@ export class OnnxDevice implements Device {
   }
 
   private own(buffer: DeviceBuffer): OnnxBuffer {
-    if (buffer.device !== this)
-      throw new TensorError(
-        'DEVICE',
-        `a buffer of device '${buffer.device.name}' was given to '${this.description}'; move the tensor first`,
-      )
+    checkOwner(this, buffer)
     return buffer as OnnxBuffer
   }
 

@@ -9,6 +9,7 @@ import type { TensorType } from '../../../graph/node.js'
 import { isSym, printShape, type Sym, type SymValues } from '../../../shape.js'
 import type { Device, DeviceBuffer, Executable } from '../../device.js'
 import { elementTypeOf, int64ElementType } from '../element-type.js'
+import { Lifetime } from '../lifetime.js'
 import type { EmittedModel } from '../emit/emit.js'
 import type { OnnxBuffer, Block, BlockValue, BufferPool } from './buffers.js'
 import type { OrtApi } from './c-api.js'
@@ -32,11 +33,8 @@ interface Slot {
   bound: BlockValue | undefined
 }
 
-export class OnnxExecutable implements Executable {
+export class OnnxExecutable extends Lifetime implements Executable {
   readonly clock = new RunClock()
-  /** Runs queued or under way; the session is released after the last of them. */
-  pending = 0
-  disposed = false
   /** Scratch for the blocks of a run that starts at once. */
   readonly inputBlocks: Block[]
   readonly outputBlocks: Block[]
@@ -63,6 +61,7 @@ export class OnnxExecutable implements Executable {
     private readonly pool: BufferPool,
     private readonly onDispose: (executable: OnnxExecutable) => void,
   ) {
+    super()
     const { symbols } = program
     const used = program.inputs.map((_, i) => i).filter((i) => model.inputNames[i] !== undefined)
     const inputCount = used.length + model.symbolInputs.length
@@ -195,15 +194,8 @@ export class OnnxExecutable implements Executable {
     )
   }
 
-  dispose(): void {
-    if (this.disposed) return
-    this.disposed = true
-    if (this.pending === 0) this.onDispose(this)
-  }
-
-  /** One queued run has ended. */
-  settle(): void {
-    if (--this.pending === 0 && this.disposed) this.onDispose(this)
+  protected onEnd(): void {
+    this.onDispose(this)
   }
 
   /** Releases what the argument block holds; the device releases the session. */

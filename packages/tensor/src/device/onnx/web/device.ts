@@ -9,6 +9,7 @@ import { byteSize, type DType } from '../../../dtype.js'
 import { elementCountAt, printShape, type SymValues } from '../../../shape.js'
 import {
   checkCall,
+  checkOwner,
   checkStart,
   markUnstarted,
   type Device,
@@ -262,11 +263,7 @@ export class WasmDevice implements Device {
   }
 
   private own(handle: DeviceBuffer): WasmBuffer {
-    if (handle.device !== this)
-      throw new TensorError(
-        'DEVICE',
-        `a buffer of device '${handle.device.name}' was given to '${this.description}'; move the tensor first`,
-      )
+    checkOwner(this, handle)
     return handle as WasmBuffer
   }
 

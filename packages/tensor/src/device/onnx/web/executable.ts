@@ -7,6 +7,7 @@ import { blockSize, type QuantAttrs } from '../../../ops/quant.js'
 import { dimMax, isSym, resolveShape, type Sym, type SymValues } from '../../../shape.js'
 import type { Executable } from '../../device.js'
 import { elementTypeOf, int64ElementType } from '../element-type.js'
+import { Lifetime } from '../lifetime.js'
 import { packingIndex, recordBytes, roundRows, type Packing } from './kernels.js'
 import type { Partition, Place, QuantisedProduct, Segment } from './partition.js'
 import type { OrtRuntime } from './runtime.js'
@@ -59,9 +60,7 @@ interface BoundStage {
   readonly products: readonly BoundProduct[]
 }
 
-export class WasmExecutable implements Executable {
-  pending = 0
-  disposed = false
+export class WasmExecutable extends Lifetime implements Executable {
   private readonly owned: number[] = []
   private readonly held: readonly number[]
   private readonly cells: ReadonlyMap<Sym, { readonly address: number; readonly tensor: number }>
@@ -75,6 +74,7 @@ export class WasmExecutable implements Executable {
     private readonly team: Team,
     private readonly onDispose: (executable: WasmExecutable) => void,
   ) {
+    super()
     this.held = this.allocHeld(parts)
     this.cells = new Map(
       program.symbols.map((symbol) => {
@@ -89,13 +89,8 @@ export class WasmExecutable implements Executable {
     }))
   }
 
-  dispose(): void {
-    if (this.disposed) return
-    this.disposed = true
-    if (this.pending === 0) this.onDispose(this)
-  }
-  settle(): void {
-    if (--this.pending === 0 && this.disposed) this.onDispose(this)
+  protected onEnd(): void {
+    this.onDispose(this)
   }
 
   /** Gives all memory back but the sessions. */
