@@ -28,12 +28,14 @@ export { rowMemory, type RowMemory } from './row-memory.js'
 export {
   adamwStep,
   attendCached,
+  attendPaged,
   attention,
   cacheWrite,
   crossEntropy,
   dequantize,
   embedding,
   layerNorm,
+  pagedWrite,
   qmatmul,
   qmatmulChosen,
   rmsNorm,
@@ -42,6 +44,7 @@ export {
   type AdamWOptions,
   type AttentionOptions,
   type CachedAttention,
+  type PagedAttention,
   type QuantizedWeight,
 } from './nn.js'
 export { grad, valueAndGrad, type LossResult, type ValueAndGrad } from './transform/grad.js'

@@ -101,15 +101,54 @@ export function attendCached(
   cache: { readonly k: Tensor; readonly v: Tensor; readonly position: Tensor | Index },
   options: Pick<AttentionOptions, 'scale' | 'window' | 'softcap'> = {},
 ): CachedAttention {
-  const position = cache.position instanceof Tensor ? cache.position : wrap(p.symScalar(cache.position))
   const { scale = 1 / Math.sqrt(headWidth('attendCached', q)), ...rest } = options
-  const [out, cacheK, cacheV] = composite('attendCached', [q, k, v, cache.k, cache.v, position], defined({ scale, ...rest }))
+  const [out, cacheK, cacheV] = composite(
+    'attendCached',
+    [q, k, v, cache.k, cache.v, positionOf(cache.position)],
+    defined({ scale, ...rest }),
+  )
   return { out: out!, cacheK: cacheK!, cacheV: cacheV! }
 }
 
+export interface PagedAttention {
+  /** [B, H, T, W] */
+  readonly out: Tensor
+  /** The pools with the new rows, in the old ones' memory when those were donated. */
+  readonly poolK: Tensor
+  readonly poolV: Tensor
+}
+
+/**
+ * Attention over caches in pages: pools [P, K, S, W] of blocks of S rows, and `table` i32 [B, M], which says what blocks a sequence has, in order. Writes k and v
+ * [B, K, T, W] at positions `position`, …, `position` + T − 1 of their sequences: position p is row p mod S of block table[b, p div S]; query t sees its sequence's rows up
+ * to position + t. `position` is a symbol, a number, or an i32 tensor ([] or [B]).
+ *
+ * Sequences may share blocks that are not written to. Rows whose block is none of the pool (−1, say) are dropped, and reads of such blocks give rows of others: nothing
+ * outside the pool is touched, whatever the table says.
+ */
+export function attendPaged(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  pages: { readonly k: Tensor; readonly v: Tensor; readonly table: Tensor; readonly position: Tensor | Index },
+  options: Pick<AttentionOptions, 'scale' | 'window' | 'softcap'> = {},
+): PagedAttention {
+  const { scale = 1 / Math.sqrt(headWidth('attendPaged', q)), ...rest } = options
+  const inputs = [q, k, v, pages.k, pages.v, pages.table, positionOf(pages.position)]
+  const [out, poolK, poolV] = composite('attendPaged', inputs, defined({ scale, ...rest }))
+  return { out: out!, poolK: poolK!, poolV: poolV! }
+}
+
+/** A pool of blocks [P, K, S, W] with rows [B, K, T, W] of sequences written at `position`, in the blocks that `table` i32 [B, M] has for them, see {@link attendPaged}; in place when donated. */
+export function pagedWrite(pool: Tensor, rows: Tensor, table: Tensor, position: Tensor | Index): Tensor {
+  return composite('pagedWrite', [pool, rows, table, positionOf(position)])[0]!
+}
+
+const positionOf = (position: Tensor | Index): Tensor => (position instanceof Tensor ? position : wrap(p.symScalar(position)))
+
 /** A cache [B, K, C, W] with rows [B, K, T, W] written at `position`; in place when donated. */
 export function cacheWrite(cache: Tensor, rows: Tensor, position: Tensor | Index): Tensor {
-  return composite('cacheWrite', [cache, rows, position instanceof Tensor ? position : wrap(p.symScalar(position))])[0]!
+  return composite('cacheWrite', [cache, rows, positionOf(position)])[0]!
 }
 
 /**

@@ -18,9 +18,11 @@ export function attentionCut(node: Node, tuning: Tuning): AttentionCut {
   const [batch, heads, tokens, width] = shapeOf(node.inputs[0]!) as readonly [Dim, number, Dim, number]
   const threads = tuning.attentionThreads(width, tuning.sharedBytes)
   if (threads === 1) return { kind: 'alone' }
-  const [, keyHeads, keys] = shapeOf(node.inputs[node.op === 'attendCached' ? 3 : 1]!) as readonly [Dim, number, Dim]
+  const [, keyHeads, keysKept] = shapeOf(node.inputs[isCached(node) ? 3 : 1]!) as readonly [Dim, number, Dim]
+  // Of a pool of blocks a sequence has as many as its table.
+  const keys = node.op === 'attendPaged' ? dimMax(keysKept) * dimMax(shapeOf(node.inputs[5]!)[1]!) : dimMax(keysKept)
   // What is trained on comes in batches, and its sums are written where they are found.
-  const rangesOf = (groups: number): number => (node.op === 'attentionForward' ? 1 : tuning.keyRanges(groups, dimMax(keys)))
+  const rangesOf = (groups: number): number => (node.op === 'attentionForward' ? 1 : tuning.keyRanges(groups, keys))
   const block = tuning.attentionBlock({ heads: elementCount([batch, heads]), queries: dimMax(tokens), width }, tuning.sharedBytes)
   if (block !== undefined) {
     const rows = blockQueries(block)
@@ -35,7 +37,9 @@ export function attentionCut(node: Node, tuning: Tuning): AttentionCut {
 
 /** Ranges that the keys of a node are split into, each for workgroups of its own: more than one where queries are too few to keep a device busy, and keys are many. */
 export function keyRanges(node: Node, tuning: Tuning): number {
-  if (node.op !== 'attention' && node.op !== 'attendCached') return 1
+  if (node.op !== 'attention' && !isCached(node)) return 1
   const cut = attentionCut(node, tuning)
   return cut.kind === 'alone' ? 1 : cut.ranges
 }
+
+const isCached = ({ op }: Node): boolean => op === 'attendCached' || op === 'attendPaged'

@@ -4,15 +4,25 @@ import { u32 } from '../kernel/builder.js'
 import type { Expr } from '../kernel/ir.js'
 import { joinRanges, type Span } from '../kernel/lib/attention-rows.js'
 import { attendAlone, windowStart, type Query } from '../kernel/lib/attention.js'
-import { asExpr, plus, times } from '../kernel/lib/indexing.js'
+import { asExpr } from '../kernel/lib/indexing.js'
 import { encodeBits, joinParts, perWord, rounded } from '../kernel/lib/pack.js'
 import { softwareTuning, type Tuning } from '../kernel/lib/tuning.js'
 import { elementCount, elementCountAt, type Dim, type SymValues } from '../shape.js'
-import { writesDispatch } from './cache-dispatch.js'
+import { pageWritesDispatches, writesDispatch, type CacheWrite } from './cache-dispatch.js'
 import { backwardBindings, backwardBlock } from './attention-backward.js'
 import type { Dispatch, DispatchOptions } from './dispatches.js'
 import { ELEMENT_GROUP, inVectors, kernelOf, placeInWord, type BuiltKernel, type KernelParts } from './kernel-parts.js'
-import { attendGroup, attentionEnds, biasAt, groupCount, rangePlaces, type Attended } from './attention-groups.js'
+import {
+  attendGroup,
+  attentionEnds,
+  biasAt,
+  groupCount,
+  memo,
+  rangePlaces,
+  rowsInOrder,
+  rowsInPages,
+  type Attended,
+} from './attention-groups.js'
 import { attentionCut } from './attention-cut.js'
 import type { Memory } from './places.js'
 
@@ -24,7 +34,7 @@ export function hasAttention(op: string, inputs: readonly TensorType[], options:
   const [q] = inputs
   const { tuning = softwareTuning } = options
   const isTrained = op === 'attentionForward' || op === 'attentionGrad'
-  if ((op !== 'attention' && op !== 'attendCached' && !isTrained) || q === undefined) return false
+  if ((op !== 'attention' && op !== 'attendCached' && op !== 'attendPaged' && !isTrained) || q === undefined) return false
   // What has no elements has no memory that could be bound as vectors.
   if (inputs.some(({ shape }) => elementCount(shape) === 0)) return false
   const width = q.shape[3]
@@ -36,34 +46,51 @@ export function hasAttention(op: string, inputs: readonly TensorType[], options:
 
 /** The dispatches of `attendCached`: the rows of this call are written into the caches, then everything is attended to. */
 export function attendCachedDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {
-  const [q, k, v, cacheK, cacheV, positions] = node.inputs as readonly [Value, Value, Value, Value, Value, Value]
+  const { inputs, q, keys, values, writes } = cachedParts(node)
+  const positions = inputs[5]!
+  const ends = endsBehind(node, positions, ({ symbols }) => asExpr(symbols.dim(shapeOf(keys)[2]!)))
+  const attended: Attended = { node, q, keys, values, keyRows: rowsInOrder(keys), ends, mask: undefined }
+  return [...writesDispatch(writes, positions, memory), ...attend(attended, memory, tuning)]
+}
+
+/** The dispatches of `attendPaged`: the same with caches in pages. */
+export function attendPagedDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {
+  const { inputs, q, keys, values, writes } = cachedParts(node)
+  const [table, positions] = inputs.slice(5) as [Value, Value]
+  const most = (shapeOf(table)[1] as number) * (shapeOf(keys)[2] as number)
+  const ends = endsBehind(node, positions, () => u32(most))
+  const attended: Attended = { node, q, keys, values, keyRows: rowsInPages(keys, table), ends, mask: undefined }
+  return [...pageWritesDispatches(writes, [table, positions], memory, tuning), ...attend(attended, memory, tuning)]
+}
+
+/** What both have: q, k, v and caches, with the caches of this call as outputs. */
+function cachedParts(node: Node) {
+  const [q, k, v, cacheK, cacheV] = node.inputs as readonly [Value, Value, Value, Value, Value]
   const [keys, values] = [
     { node, index: 1 },
     { node, index: 2 },
   ]
-  const writes = writesDispatch(
-    [
-      { cache: cacheK, rows: k, out: keys },
-      { cache: cacheV, rows: v, out: values },
-    ],
-    positions,
-    memory,
-  )
-  const ends = ({ b, symbols, elements }: KernelParts, batch: Expr, token: Expr): Span => {
+  const writes: readonly CacheWrite[] = [
+    { cache: cacheK, rows: k, out: keys },
+    { cache: cacheV, rows: v, out: values },
+  ]
+  return { inputs: node.inputs, q, keys, values, writes }
+}
+
+/** What a query sees that stands behind so many rows of a cache: those and itself, as far as there can be any. */
+const endsBehind =
+  (node: Node, positions: Value, most: (parts: KernelParts) => Expr): Attended['ends'] =>
+  (parts, batch, token): Span => {
+    const { b, elements } = parts
     const position = elements.at(positions, shapeOf(positions).length === 0 ? u32(0) : batch)
     const behind = b.let('behind', position.add(token.bits('i32')).add(1).max(0).bits('u32'))
-    return {
-      from: windowStart(b, behind, node.attrs['window'] as number | undefined),
-      to: b.let('to', behind.min(asExpr(symbols.dim(shapeOf(cacheK)[2]!)))),
-    }
+    return { from: windowStart(b, behind, node.attrs['window'] as number | undefined), to: b.let('to', behind.min(most(parts))) }
   }
-  return [...writes, ...attend({ node, q, keys, values, ends, mask: undefined }, memory, tuning)]
-}
 
 /** The dispatches of `attention`. */
 export function attentionDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {
   const [q, keys, values, mask] = node.inputs as readonly [Value, Value, Value, Value | undefined]
-  return attend({ node, q, keys, values, ends: attentionEnds(node), mask }, memory, tuning)
+  return attend({ node, q, keys, values, keyRows: rowsInOrder(keys), ends: attentionEnds(node), mask }, memory, tuning)
 }
 
 function attend(attended: Attended, memory: Memory, tuning: Tuning): Dispatch[] {
@@ -122,17 +149,16 @@ function joined(node: Node, q: Value, ranges: number, memory: Memory): Dispatch 
 }
 
 /** Works out and writes the query with a number. */
-function writeQuery({ node, q, keys, values, ends, mask }: Attended, parts: KernelParts, number: Expr, lanes: 1 | 4): void {
+function writeQuery({ node, q, keys, values, keyRows, ends, mask }: Attended, parts: KernelParts, number: Expr, lanes: 1 | 4): void {
   const { b, symbols, arrays, elements } = parts
   const [, heads, tokens, width] = shapeOf(q) as readonly [Dim, number, Dim, number]
-  const [, keyHeads, keyCount] = shapeOf(keys) as readonly [Dim, number, Dim]
+  const keyHeads = shapeOf(keys)[1] as number
   const [headCount, tokenCount] = [u32(heads), asExpr(symbols.dim(tokens))]
   const token = b.let('token', number.rem(tokenCount))
   const rest = b.let('rest', number.div(tokenCount))
   const head = b.let('head', rest.rem(headCount))
   const batch = b.let('batch', rest.div(headCount))
-  const keyHead = b.let('keyHead', batch.mul(keyHeads).add(head.div(heads / keyHeads)))
-  const keyBase = b.let('keyBase', asExpr(times(times(keyHead, symbols.dim(keyCount)), width)))
+  const keyRow = keyRows(parts, batch, head.div(heads / keyHeads))
   const queryBase = b.let('queryBase', number.mul(width))
   const read = (value: Value, base: Expr, w: number): Expr[] => {
     const at = w === 0 ? base : base.add(w)
@@ -140,7 +166,7 @@ function writeQuery({ node, q, keys, values, ends, mask }: Attended, parts: Kern
     const vector = b.let('vector', b.load(arrays.of(value, 4)!, at.div(4)).bits('f32'))
     return [0, 1, 2, 3].map((lane) => vector.lane(lane))
   }
-  const rowStart = memo((s: Expr): Expr => b.let('row', asExpr(plus(keyBase, times(s, width)))))
+  const rowStart = memo((s: Expr): Expr => b.let('row', keyRow(s).mul(width)))
   const seen = ends(parts, batch, token)
   const query: Query = {
     b,
@@ -163,15 +189,5 @@ function writeQuery({ node, q, keys, values, ends, mask }: Attended, parts: Kern
   for (let w = 0; w < width; w += elementsPerWord) {
     const word = joinParts(elementsPerWord, (part) => bits(results[w + part]!))
     b.store(out, b.let('to', queryBase.div(elementsPerWord).add(w / elementsPerWord)), word)
-  }
-}
-
-/** One name for what is asked for again, in one block. */
-function memo(compute: (s: Expr) => Expr): (s: Expr) => Expr {
-  const made = new WeakMap<Expr, Expr>()
-  return (s) => {
-    const found = made.get(s) ?? compute(s)
-    made.set(s, found)
-    return found
   }
 }

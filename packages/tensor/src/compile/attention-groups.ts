@@ -21,9 +21,53 @@ export interface Attended {
   readonly q: Value
   readonly keys: Value
   readonly values: Value
+  /** Where keys and values lie. */
+  readonly keyRows: KeyRows
   /** What a query sees. */
   readonly ends: (parts: KernelParts, batch: Expr, token: Expr) => Span
   readonly mask: Value | undefined
+}
+
+/** The rows, among all rows of keys or values in memory, of one head's keys of a sequence. */
+export type KeyRows = (parts: KernelParts, batch: Expr, head: Expr) => (key: Expr) => Expr
+
+/** Keys [B, K, S, W]: those of a head follow each other. */
+export const rowsInOrder =
+  (keys: Value): KeyRows =>
+  ({ b, symbols }, batch, head) => {
+    const [, heads, count] = shapeOf(keys) as readonly [Dim, number, Dim]
+    const keyHead = b.let('keyHead', batch.mul(heads).add(head))
+    const first = b.let('keyRow', asExpr(times(keyHead, symbols.dim(count))))
+    return (key) => first.add(key)
+  }
+
+/** Keys in a pool [P, K, S, W], in blocks that a table [B, M] has for a sequence. What the table says is not trusted: reads stay in the pool. */
+export const rowsInPages =
+  (pool: Value, table: Value): KeyRows =>
+  ({ b, elements }, batch, head) => {
+    const [blocks, heads, size] = shapeOf(pool) as readonly [number, number, number]
+    const first = b.let('tableRow', batch.mul(shapeOf(table)[1] as number))
+    return memo((key) => {
+      const place = elements.at(table, b.let('place', first.add(key.div(size))))
+      const block = b.let(
+        'block',
+        place
+          .max(0)
+          .min(blocks - 1)
+          .bits('u32'),
+      )
+      return b.let('keyRow', block.mul(heads).add(head).mul(size).add(key.rem(size)))
+    })
+  }
+
+/** One name for what is asked for again, in one block. */
+export function memo(compute: (s: Expr) => Expr): (s: Expr) => Expr {
+  const made = new WeakMap<Expr, Expr>()
+  return (s) => {
+    const found = made.get(s) ?? compute(s)
+    made.set(s, found)
+    return found
+  }
 }
 
 /** What queries of `attention` see. */
@@ -71,12 +115,12 @@ interface RowPlace {
 
 /** What a workgroup does. */
 export function attendGroup(attended: Attended, cut: GroupCut, parts: KernelParts, lanes: 1 | 4, memory: Memory): void {
-  const { node, q, keys, values, ends, mask } = attended
+  const { node, q, keys, values, keyRows, ends, mask } = attended
   const { b, symbols, elements, group, when } = parts
   const [batches, heads, tokens, width] = shapeOf(q) as readonly [Dim, number, Dim, number]
-  const [, keyHeads, keyCount] = shapeOf(keys) as readonly [Dim, number, Dim]
+  const keyHeads = shapeOf(keys)[1] as number
   const shared = heads / keyHeads
-  const [tokenCount, keysInAll] = [symbols.dim(tokens), symbols.dim(keyCount)]
+  const tokenCount = symbols.dim(tokens)
   const isBlock = cut.kind === 'block'
   // Rows that the workgroups of one head, or of the heads that share its keys, divide among them.
   const rowCount = isBlock ? tokenCount : times(tokenCount, shared)
@@ -97,16 +141,15 @@ export function attendGroup(attended: Attended, cut: GroupCut, parts: KernelPart
       const token = isBlock || shared === 1 ? at : b.let('token', at.div(shared))
       return { head, token, number: b.let('query', batch.mul(heads).add(head).mul(asExpr(tokenCount)).add(token)) }
     }
-    const keyHead = b.let('keyHead', batch.mul(keyHeads).add(isBlock && shared > 1 ? one.div(shared) : one))
-    const keyRow = b.let('keyRow', asExpr(times(keyHead, keysInAll)))
+    const keyRow = keyRows(parts, batch, isBlock && shared > 1 ? one.div(shared) : one)
     const [readQ, readKey, readValue] = [q, keys, values].map((value) => reader(parts, memory, value, width, lanes)) as [Read, Read, Read]
     const seen = (row: Expr): Span => ends(parts, batch, place(row).token)
     const rows: Rows = {
       b,
       columns: Math.ceil(width / 4),
       query: (row, column) => readQ(place(row).number, column),
-      key: (s, column) => readKey(keyRow.add(s), column),
-      value: (s, column) => readValue(keyRow.add(s), column),
+      key: (s, column) => readKey(keyRow(s), column),
+      value: (s, column) => readValue(keyRow(s), column),
       seen,
       get span() {
         const whole = { from: seen(u32(0)).from, to: seen(u32(cut.rows - 1)).to }

@@ -1,11 +1,12 @@
-import type { Value } from '../graph/node.js'
-import { dtypeOf, shapeOf, typeOf } from '../graph/node.js'
+import { dtypeOf, shapeOf, typeOf, type TensorType, type Value } from '../graph/node.js'
 import { u32 } from '../kernel/builder.js'
 import type { Expr } from '../kernel/ir.js'
 import { asExpr, coordinatesOf, flatIndex } from '../kernel/lib/indexing.js'
 import { encodeBits, joinParts, perWord, wordsOf } from '../kernel/lib/pack.js'
-import { elementCountAt, type Dim, type SymValues } from '../shape.js'
+import { elementCount, elementCountAt, type Dim, type SymValues } from '../shape.js'
+import type { Tuning } from '../kernel/lib/tuning.js'
 import type { Dispatch } from './dispatches.js'
+import { copyDispatch } from './elements-dispatch.js'
 import { ELEMENT_GROUP, kernelOf, placeInWord } from './kernel-parts.js'
 import type { Memory, Place } from './places.js'
 import { rangesOf } from './reach.js'
@@ -38,8 +39,23 @@ export function writesDispatch(writes: readonly CacheWrite[], positions: Value, 
 
 const positionIndex = (positions: Value, batch: Expr): Expr => (shapeOf(positions).length === 0 ? u32(0) : batch)
 
-/** A thread for each word of the rows; what lies beyond the capacity is dropped. */
-function rowsOnly(writes: readonly CacheWrite[], positions: Value, memory: Memory): Dispatch {
+/** Whether rows of pools can be written: as whole words. */
+export const writesPages = ([pool, rows]: readonly TensorType[]): boolean =>
+  [pool!, rows!].every(({ shape }) => elementCount(shape) > 0) && Number(pool!.shape[3]) % perWord(pool!.dtype) === 0
+
+/** The same for pools of blocks; what a pool held is copied first where it is not written in place. */
+export function pageWritesDispatches(writes: readonly CacheWrite[], pages: readonly Value[], memory: Memory, tuning: Tuning): Dispatch[] {
+  const [table, positions] = pages as readonly [Value, Value]
+  const copies = writes
+    .filter(({ cache, out }) => !samePlace(memory.of(cache), memory.of(out)))
+    .map(({ cache, out }) => copyDispatch(cache, memory.of(out)!, memory, tuning))
+  const fit =
+    rangesOf([table, positions, ...writes.flatMap(({ rows, out }) => [rows, out])].map(typeOf), memory.reach) <= memory.reach.maxBindings
+  return [...copies, ...(fit ? [writes] : writes.map((write) => [write])).map((group) => rowsOnly(group, positions, memory, table))]
+}
+
+/** A thread for each word of the rows; what lies beyond the capacity, or with a table in no block of the pool, is dropped. */
+function rowsOnly(writes: readonly CacheWrite[], positions: Value, memory: Memory, table?: Value): Dispatch {
   const { rows, cache } = writes[0]!
   const { shape, dtype } = typeOf(rows)
   const elementsPerWord = perWord(dtype)
@@ -51,9 +67,7 @@ function rowsOnly(writes: readonly CacheWrite[], positions: Value, memory: Memor
       const position = elements.at(positions, positionIndex(positions, batch))
       const slot = b.let('slot', position.bits('u32').add(token))
       const caches = shapeOf(cache)
-      // What is before the beginning wraps around to something large.
-      when(slot, symbols.dim(caches[2]!), () => {
-        const to = flatIndex(b, [batch, head, slot, w], symbols.strides(caches))
+      const store = (to: Expr): void => {
         for (const write of writes) {
           const word = joinParts(elementsPerWord, (part) => {
             const element = elements.at(write.rows, part === 0 ? index : b.let('at', index.add(part)))
@@ -61,6 +75,16 @@ function rowsOnly(writes: readonly CacheWrite[], positions: Value, memory: Memor
           })
           b.store(arrays.of(write.out)!, elementsPerWord === 1 ? to : b.let('to', to.div(elementsPerWord)), word)
         }
+      }
+      // What is before the beginning wraps around to something large.
+      if (table === undefined)
+        return when(slot, symbols.dim(caches[2]!), () => store(flatIndex(b, [batch, head, slot, w], symbols.strides(caches))))
+      const [blocks, , size] = caches as readonly [number, number, number]
+      const most = shapeOf(table)[1] as number
+      when(slot, most * size, () => {
+        const place = b.let('place', batch.mul(most).add(slot.div(size)))
+        const block = b.let('block', elements.at(table, place).bits('u32'))
+        when(block, blocks, () => store(flatIndex(b, [block, head, b.let('row', slot.rem(size)), w], symbols.strides(caches))))
       })
     })
   })

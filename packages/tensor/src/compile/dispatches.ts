@@ -7,8 +7,8 @@ import { elementRules } from '../kernel/lib/rules.js'
 import { softwareTuning, type Tuning } from '../kernel/lib/tuning.js'
 import type { Sym, SymValues } from '../shape.js'
 import { attentionGradDispatches } from './attention-backward.js'
-import { attendCachedDispatches, attentionDispatches } from './attention-dispatch.js'
-import { writesDispatch } from './cache-dispatch.js'
+import { attendCachedDispatches, attendPagedDispatches, attentionDispatches } from './attention-dispatch.js'
+import { pageWritesDispatches, writesDispatch } from './cache-dispatch.js'
 import { concatDispatches } from './concat-dispatch.js'
 import { copyDispatch, elementsDispatch, writeDispatch, type Written } from './elements-dispatch.js'
 import { chooseKept } from './kept.js'
@@ -143,8 +143,17 @@ function ownDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {
       return concatDispatches(node, memory)
     case 'cacheWrite':
       return writesDispatch([{ cache: node.inputs[0]!, rows: node.inputs[1]!, out: { node, index: 0 } }], node.inputs[2]!, memory)
+    case 'pagedWrite':
+      return pageWritesDispatches(
+        [{ cache: node.inputs[0]!, rows: node.inputs[1]!, out: { node, index: 0 } }],
+        node.inputs.slice(2),
+        memory,
+        tuning,
+      )
     case 'attendCached':
       return attendCachedDispatches(node, memory, tuning)
+    case 'attendPaged':
+      return attendPagedDispatches(node, memory, tuning)
     case 'attention':
     case 'attentionForward':
       return attentionDispatches(node, memory, tuning)

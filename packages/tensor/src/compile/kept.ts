@@ -11,6 +11,7 @@ import { hasRows, rowOps } from '../kernel/lib/rows.js'
 import { elementRules, loopingOps } from '../kernel/lib/rules.js'
 import type { Attrs } from '../graph/node.js'
 import { hasAttention } from './attention-dispatch.js'
+import { writesPages } from './cache-dispatch.js'
 import type { DispatchOptions } from './dispatches.js'
 import { scannedLines } from './line-cuts.js'
 import { isLong } from './long-reductions.js'
@@ -21,7 +22,17 @@ import { baseOf, isView } from './views.js'
 /** Operations worked out in one kernel, beyond which compilers take long. */
 export const MOST_NODES = 48
 
-const ownKernels = new Set(['sort', 'indexOrder', 'cacheWrite', 'attendCached', 'attention', 'attentionForward', 'attentionGrad'])
+const ownKernels = new Set([
+  'sort',
+  'indexOrder',
+  'cacheWrite',
+  'attendCached',
+  'pagedWrite',
+  'attendPaged',
+  'attention',
+  'attentionForward',
+  'attentionGrad',
+])
 
 /** Whether an operation takes several dispatches, or a kernel that nothing joins. */
 export const isOwn = (node: Node, reach: Reach): boolean =>
@@ -43,7 +54,7 @@ export function hasKernel(
   attrs: Attrs,
   options: DispatchOptions = { maxBindings: LEAST_BINDINGS },
 ): boolean {
-  const own = op === 'sort' || op === 'cacheWrite' || hasAttention(op, inputs, options)
+  const own = op === 'sort' || op === 'cacheWrite' || (op === 'pagedWrite' && writesPages(inputs)) || hasAttention(op, inputs, options)
   if (!own && !elementRules.has(op) && !hasRows(op, inputs, outputs, attrs)) return false
   return [...inputs, ...outputs].every(({ dtype, shape }) => dtype !== 'f64' && elementCount(shape) < 2 ** 32)
 }
@@ -88,7 +99,9 @@ const rereading: Readonly<Record<string, readonly number[]>> = {
   attentionForward: [0, 1, 2, 3],
   attentionGrad: [0, 1, 2, 3, 4, 5, 6],
   attendCached: [0, 5],
+  attendPaged: [0, 5, 6],
   cacheWrite: [2],
+  pagedWrite: [2, 3],
   ...Object.fromEntries([...rowOps].map(([op, { rows }]) => [op, rows])),
 }
 /** Their inputs are parts of their outputs, or rows that they go through, where others repeat what has fewer elements. */
@@ -175,8 +188,8 @@ function keepWithinLimits(program: Program, kept: ReadonlySet<Node>, keep: (node
   for (const node of program.nodes) {
     if (isWideConcat(node, reach)) continue
     // The dispatch that writes the caches reads neither queries nor, where it writes in place, what the caches held.
-    const isCached = node.op === 'attendCached'
-    const together = isCached ? [node.inputs[1]!, node.inputs[2]!, node.inputs[5]!] : node.inputs
+    const together =
+      node.op === 'attendCached' || node.op === 'attendPaged' ? [node.inputs[1]!, node.inputs[2]!, ...node.inputs.slice(5)] : node.inputs
     // Of attention's backward pass one dispatch writes the gradient of the queries, another those of keys and values.
     const written =
       node.op === 'attentionGrad'

@@ -73,7 +73,7 @@ export function placeUnits(program: Program, units: readonly Unit[], tuning: Tun
       node.outputs.forEach((type, index) => {
         const readLater = (lastRead.get(node) ?? -1) > step.get(node)!
         // The second of its dispatches reads what the first wrote.
-        const between = (node.op === 'sort' && index === 1) || (node.op === 'attendCached' && index > 0)
+        const between = (node.op === 'sort' && index === 1) || ((node.op === 'attendCached' || node.op === 'attendPaged') && index > 0)
         const needed = between || (wanted.get(node)?.has(index) === true && readLater)
         if (own[index] !== undefined || !needed) return
         const place = (own[index] = take(bytesInWords(type)))

@@ -109,12 +109,10 @@ const cacheWriteOp = defineOp({
   samples: writeSamples(),
 })
 
-function decomposeCached(inputs: readonly Value[], { scale, window, softcap }: AttendCachedAttrs): readonly Value[] {
-  const [q, k, v, oldK, oldV, positions] = inputs as readonly [Value, Value, Value, Value, Value, Value]
-  const cacheK = cacheWrite(oldK, k, positions)
-  const cacheV = cacheWrite(oldV, v, positions)
+/** Attention of q to what is filled of keys and values [B, K, C, W] in the order of their positions: `positions` rows before q, and one for each query. */
+export function attendFilled(q: Value, keys: Value, values: Value, positions: Value, { scale, window, softcap }: AttendCachedAttrs): Value {
   const tokens = shapeOf(q)[2]!
-  const capacity = shapeOf(oldK)[2]!
+  const capacity = shapeOf(keys)[2]!
   const first = spread(positions)
   // Rows that were never written may hold anything, and 0 · NaN is NaN.
   const isFilled = lt(iota([capacity, 1], 0, 'i32'), add(first, countOf(tokens)))
@@ -123,7 +121,14 @@ function decomposeCached(inputs: readonly Value[], { scale, window, softcap }: A
   const next = add(iota([tokens, 1], 0, 'i32'), add(first, constant(1, 'i32')))
   const seen = lt(key, next)
   const mask = window === undefined ? seen : and(seen, lt(sub(next, constant(window + 1, 'i32')), key))
-  return [attention(q, filled(cacheK), filled(cacheV), { mask, scale, ...given({ softcap }) }), cacheK, cacheV]
+  return attention(q, filled(keys), filled(values), { mask, scale, ...given({ softcap }) })
+}
+
+function decomposeCached(inputs: readonly Value[], attrs: AttendCachedAttrs): readonly Value[] {
+  const [q, k, v, oldK, oldV, positions] = inputs as readonly [Value, Value, Value, Value, Value, Value]
+  const cacheK = cacheWrite(oldK, k, positions)
+  const cacheV = cacheWrite(oldV, v, positions)
+  return [attendFilled(q, cacheK, cacheV, positions, attrs), cacheK, cacheV]
 }
 
 const attendCachedOp = defineOp<AttendCachedAttrs>({

@@ -3,6 +3,7 @@ import { activationOps } from './activation.js'
 import { attentionGradOps } from './attention-grad.js'
 import { attentionOps } from './attention.js'
 import { cacheOps } from './cache.js'
+import { pageOps } from './pages.js'
 import { embeddingOps } from './embedding.js'
 import { lossOps } from './loss.js'
 import { matmulOps } from './matmul.js'
@@ -28,6 +29,7 @@ export const compositeOps: readonly OpRow[] = [
   ...attentionOps,
   ...attentionGradOps,
   ...cacheOps,
+  ...pageOps,
   ...lossOps,
   ...tokenLogprobOps,
   ...optimOps,

@@ -2,7 +2,17 @@
  * Every edge of the tiles, blocks and splits that products are cut into for graphics processors, and attention by workgroups, against the reference interpreter. Rows and
  * whatever else is bound by memory are in `memory-edges.ts`, sorts, running sums and additions at indices in `line-edges.ts`.
  */
-import { attendCached, attention, concat, qmatmul, tensor, valueAndGrad, type AttentionOptions, type Tensor } from '../index.js'
+import {
+  attendCached,
+  attendPaged,
+  attention,
+  concat,
+  qmatmul,
+  tensor,
+  valueAndGrad,
+  type AttentionOptions,
+  type Tensor,
+} from '../index.js'
 import { agrees, numbers, type KernelEdge } from './edge.js'
 import { lineEdges } from './line-edges.js'
 import { memoryEdges } from './memory-edges.js'
@@ -237,6 +247,40 @@ const cached = (
   ),
 )
 
+/** The same in pages, of blocks that lie anywhere; entries of the table behind a sequence's end say nothing. */
+const paged = (
+  [
+    [1, 16, 20, [13, 270, 0]],
+    [1, 5, 60, [299, 1, 40]],
+    [20, 16, 5, [13, 35, 0]],
+  ] as const
+).flatMap(([tokens, size, most, positions]) =>
+  [{}, { window: 9, softcap: 3 }].map((options) =>
+    agrees(
+      `attention of ${tokens} tokens in blocks of ${size}, ${JSON.stringify(options)}`,
+      () => [
+        numbers([3, 2, tokens, 12], 0.3),
+        ...[0.5, 0.7].map((step) => numbers([3, 1, tokens, 12], step)),
+        ...[0.4, 0.6].map((step) => numbers([3 * most, 1, size, 12], step)),
+        tensor(Int32Array.from(scattered(positions, { tokens, size, most })), { shape: [3, most] }),
+        tensor(Int32Array.from(positions), { dtype: 'i32' }),
+      ],
+      (q, k, v, poolK, poolV, table, position) =>
+        attendPaged(q!, k!, v!, { k: poolK!, v: poolV!, table: table!, position: position! }, options).out,
+    ),
+  ),
+)
+
+/** A table with a block of its own for all that each sequence needs, and −1 or what is no block behind these. */
+function scattered(positions: readonly number[], { tokens, size, most }: Readonly<Record<'tokens' | 'size' | 'most', number>>): number[] {
+  const blocks = positions.length * most
+  return positions.flatMap((position, b) =>
+    Array.from({ length: most }, (_, i) =>
+      i * size < position + tokens ? ((b * most + i) * 7 + 3) % blocks : i % 2 === 0 ? -1 : blocks + i,
+    ),
+  )
+}
+
 /** The gradients of queries, keys and values one behind the other. */
 function attentionGradients(inputs: readonly Tensor[], weight: Tensor, options: AttentionOptions): Tensor {
   const loss = (own: readonly Tensor[]): Tensor => attention(own[0]!, own[1]!, own[2]!, options).mul(weight).sum()
@@ -303,6 +347,7 @@ export const kernelEdges: readonly KernelEdge[] = [
   ...halves,
   ...few,
   ...cached,
+  ...paged,
   ...gradients,
   ...maskedGradients,
   ...lineEdges,
