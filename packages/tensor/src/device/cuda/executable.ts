@@ -43,11 +43,14 @@ export class CudaExecutable implements Executable {
   disposed = false
   /** Values of the program's symbols that numbers and grids are for. */
   private values: readonly number[] | undefined
-  private grids: readonly Dim3[] = []
-  private products: readonly (ProductSize | undefined)[] = []
+  private readonly grids: Dim3[] = []
+  private readonly products: (ProductSize | undefined)[] = []
   /** Of grids, and of the products whose sizes a library is told instead. */
   private sizeKey = ''
   private readonly most: readonly number[]
+  /** Dispatches whose size symbols decide. */
+  private readonly varying: readonly number[]
+  private readonly words: Uint32Array
 
   constructor(
     readonly program: Program,
@@ -61,6 +64,8 @@ export class CudaExecutable implements Executable {
   ) {
     const maxima = new Map(program.symbols.map((symbol) => [symbol, symbol.max]))
     this.most = stages.map(({ dispatch }) => workgroupsOf(dispatch, maxima))
+    this.varying = stages.flatMap(({ dispatch }, i) => (dispatch.symbols.length > 0 ? [i] : []))
+    this.words = new Uint32Array(numbers?.words ?? 0)
   }
 
   dispose(): void {
@@ -81,21 +86,28 @@ export class CudaExecutable implements Executable {
     const { values: before } = this
     if (before !== undefined && now.every((value, i) => value === before[i])) return
     this.values = undefined
-    this.grids = this.stages.map(({ dispatch }, i): Dim3 => {
-      if (before !== undefined && dispatch.symbols.length === 0) return this.grids[i]!
-      const groups = workgroupsOf(dispatch, values)
-      if (groups === 0) return [0, 0, 1]
-      // A symbol that grows at each step would need a new graph each time: grids are rounded up to powers of two, and threads beyond the end leave at once.
-      return [...gridOf(Math.min(2 ** Math.ceil(Math.log2(groups)), this.most[i]!), this.mostGroups), 1]
-    })
-    this.products = this.stages.map(({ product }) => product && this.library.sized(product, values))
-    this.sizeKey = [...this.grids.map(([x, y]) => `${x}x${y}`), ...this.products.map((product) => product?.key ?? '')].join()
+    let sized = before === undefined
+    for (const i of before === undefined ? this.stages.keys() : this.varying) sized = this.size(i, values) || sized
+    if (sized)
+      this.sizeKey = [...this.grids.map(([x, y]) => `${x}x${y}`), ...this.products.map((product) => product?.key ?? '')].join()
     if (this.numbers !== undefined) {
-      const words = new Uint32Array(this.numbers.words)
-      for (const { dispatch, numbersAt } of this.stages) if (numbersAt !== undefined) writeNumbers(words, numbersAt, dispatch, values)
-      staging.toDevice(this.numbers.pointer, new Uint8Array(words.buffer))
+      for (const { dispatch, numbersAt } of this.stages) if (numbersAt !== undefined) writeNumbers(this.words, numbersAt, dispatch, values)
+      staging.toDevice(this.numbers.pointer, new Uint8Array(this.words.buffer))
     }
     this.values = now
+  }
+
+  /** Works out the size of one dispatch. Returns whether it is another than before. */
+  private size(i: number, values: SymValues): boolean {
+    const { dispatch, product } = this.stages[i]!
+    const groups = workgroupsOf(dispatch, values)
+    // A symbol that grows at each step would need a new graph each time: grids are rounded up to powers of two, and threads beyond the end leave at once.
+    const [x, y] = groups === 0 ? [0, 0] : gridOf(Math.min(2 ** Math.ceil(Math.log2(groups)), this.most[i]!), this.mostGroups)
+    const [grid, sized] = [this.grids[i], product && this.library.sized(product, values)]
+    if (grid?.[0] === x && grid[1] === y && sized?.key === this.products[i]?.key) return false
+    this.grids[i] = [x, y, 1]
+    this.products[i] = sized
+    return true
   }
 
   /** Puts the kernels on the stream, as a graph where `replayed`. */

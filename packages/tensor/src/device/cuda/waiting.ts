@@ -1,7 +1,7 @@
 import type { CudaDriver, Handle } from './driver.js'
 
-/** Turns of the event loop before timers take over: about a millisecond, in which most reads of a step's results end. */
-const turns = 50
+/** Milliseconds that turns of the event loop go on before timers take over: steps of generation end within them, and a timer's millisecond would be a third of a step. */
+const turning = 8
 const longest = 8
 
 /**
@@ -13,10 +13,12 @@ export async function eventEnded(driver: CudaDriver, context: Handle, event: Han
     driver.contextSetCurrent(context) // others use the thread meanwhile
     return driver.eventDone(event)
   }
-  for (let i = 0; !ended(); i++)
-    await (i < turns && typeof setImmediate === 'function'
-      ? new Promise((resolve) => setImmediate(resolve))
-      : new Promise((resolve) => setTimeout(resolve, Math.min(longest, 2 ** Math.max(0, Math.floor((i - turns) / 4))))))
+  const start = performance.now()
+  let timers = 0
+  while (!ended()) {
+    const turns = performance.now() - start < turning
+    await (turns ? turnOfLoop() : new Promise((resolve) => setTimeout(resolve, Math.min(longest, 2 ** Math.floor(timers++ / 4)))))
+  }
 }
 
 /** Lets what else waits on the event loop come to its turn. */
