@@ -7,6 +7,7 @@ import { statusError, type OrtApi } from './c-api.js'
 import type { Block, BufferPool } from './buffers.js'
 import { logFatal, type OrtEnvironment } from './environment.js'
 import { addressOf, cStrings, NativeBlock } from './ffi.js'
+import { watchPages } from './huge-pages.js'
 import { trimAfterPacking } from './trim.js'
 
 const optimizeAll = 99
@@ -18,6 +19,8 @@ const optimizeAll = 99
 const spinMicroseconds = '250'
 /** Of the runtimes that were tried, the first that knows how long to spin. */
 const spinSince = 30
+/** Frozen bytes from which it is worth the milliseconds that it takes to see to the memory of what was packed. */
+const largeBytes = 16 * 1024 * 1024
 /** Sessions made at the same time: koffi refuses calls beyond a limit, and more would only wait for a core. */
 const creatingLimit = 4
 
@@ -99,6 +102,7 @@ export class SessionFactory {
     const sessionOptions = api.make('CreateSessionOptions')
     let weights: PackedWeights | undefined
     for (const { block } of frozen) block.pins++
+    const frozenBytes = frozen.reduce((bytes, { block }) => bytes + block.size, 0)
     try {
       this.configure(sessionOptions, options, pooled)
       weights = this.giveFrozen(sessionOptions, frozen)
@@ -114,6 +118,7 @@ export class SessionFactory {
         ...(weights === undefined ? [] : [weights.container]),
         cell.address,
       ]
+      const gather = frozenBytes < largeBytes ? undefined : watchPages(api.koffi)
       const status = await droppingPages(
         frozen,
         new Promise<number>((resolve, reject) => {
@@ -124,10 +129,10 @@ export class SessionFactory {
         }),
       )
       api.check(status, 'creating a session')
-      await trimAfterPacking(
-        api.koffi,
-        frozen.reduce((bytes, { block }) => bytes + block.size, 0),
-      )
+      if (gather !== undefined) {
+        await trimAfterPacking(api.koffi)
+        void gather() // beside the first runs
+      }
       return cell.words[0]! + cell.words[1]! * 2 ** 32
     } catch (error) {
       if (weights !== undefined) this.unshare(frozen)

@@ -4,14 +4,10 @@
  */
 import type { Koffi, NativeFunction } from './ffi.js'
 
-/** Frozen bytes from which giving back is worth the milliseconds that it takes. */
-const least = 16 * 1024 * 1024
-
 let trim: NativeFunction | null | undefined
 
-/** Gives free memory back to the system after a session over so many frozen bytes was made. Elsewhere than on glibc nothing happens. */
-export async function trimAfterPacking(koffi: Koffi, frozenBytes: number): Promise<void> {
-  if (frozenBytes < least) return
+/** Gives free memory back to the system after a session over large weights was made. Elsewhere than on glibc nothing happens. */
+export async function trimAfterPacking(koffi: Koffi): Promise<void> {
   const call = (trim ??= find(koffi))
   if (call === null) return
   await new Promise<void>((resolve) => call.async(0, () => resolve()))
