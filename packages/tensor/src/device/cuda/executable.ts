@@ -88,8 +88,7 @@ export class CudaExecutable implements Executable {
     this.values = undefined
     let sized = before === undefined
     for (const i of before === undefined ? this.stages.keys() : this.varying) sized = this.size(i, values) || sized
-    if (sized)
-      this.sizeKey = [...this.grids.map(([x, y]) => `${x}x${y}`), ...this.products.map((product) => product?.key ?? '')].join()
+    if (sized) this.sizeKey = [...this.grids.map(([x, y]) => `${x}x${y}`), ...this.products.map((product) => product?.key ?? '')].join()
     if (this.numbers !== undefined) {
       for (const { dispatch, numbersAt } of this.stages) if (numbersAt !== undefined) writeNumbers(this.words, numbersAt, dispatch, values)
       staging.toDevice(this.numbers.pointer, new Uint8Array(this.words.buffer))
