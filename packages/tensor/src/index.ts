@@ -43,6 +43,7 @@ export {
   tokenLogprob,
   type AdamWOptions,
   type AttentionOptions,
+  type AttentionCache,
   type CachedAttention,
   type PagedAttention,
   type QuantizedWeight,

@@ -81,33 +81,41 @@ export function attention(q: Tensor, k: Tensor, v: Tensor, options: AttentionOpt
   return composite('attention', [q, k, v, mask], defined({ causal, scale, ...rest }))[0]!
 }
 
+/** Keys and values of earlier tokens, [B, K, C, W] each; or in 8 bits, i8 of that shape, or in 4, u8 [B, K, C, W/2], with scales f32 [B, K, C, W/32] (W/16, W/8) beside them. */
+export interface AttentionCache {
+  readonly k: Tensor
+  readonly v: Tensor
+  readonly scalesK?: Tensor
+  readonly scalesV?: Tensor
+}
+
 export interface CachedAttention {
   /** [B, H, T, W] */
   readonly out: Tensor
   /** The caches with the new rows, in the old ones' memory when those were donated. */
   readonly cacheK: Tensor
   readonly cacheV: Tensor
+  readonly scalesK?: Tensor
+  readonly scalesV?: Tensor
 }
 
 /**
  * Attention over a cache of fixed capacity: writes k and v [B, K, T, W] at rows `position`, …, `position` + T − 1 of
- * the caches [B, K, C, W]; query t sees rows up to position + t. `position` is a symbol, a number, or an i32 tensor
- * ([] or [B]).
+ * the caches; query t sees rows up to position + t. `position` is a symbol, a number, or an i32 tensor
+ * ([] or [B]). Into caches of 8 and 4 bits rows are rounded block by block, as in GGUF's Q8_0 and Q4_0, and they are attended to as they are there.
  */
 export function attendCached(
   q: Tensor,
   k: Tensor,
   v: Tensor,
-  cache: { readonly k: Tensor; readonly v: Tensor; readonly position: Tensor | Index },
+  cache: AttentionCache & { readonly position: Tensor | Index },
   options: Pick<AttentionOptions, 'scale' | 'window' | 'softcap'> = {},
 ): CachedAttention {
   const { scale = 1 / Math.sqrt(headWidth('attendCached', q)), ...rest } = options
-  const [out, cacheK, cacheV] = composite(
-    'attendCached',
-    [q, k, v, cache.k, cache.v, positionOf(cache.position)],
-    defined({ scale, ...rest }),
-  )
-  return { out: out!, cacheK: cacheK!, cacheV: cacheV! }
+  const inputs = [q, k, v, cache.k, cache.v, positionOf(cache.position), cache.scalesK, cache.scalesV]
+  const [out, cacheK, cacheV, scalesK, scalesV] = composite('attendCached', inputs, defined({ scale, ...rest }))
+  const scales = scalesK === undefined || scalesV === undefined ? {} : { scalesK, scalesV }
+  return { out: out!, cacheK: cacheK!, cacheV: cacheV!, ...scales }
 }
 
 export interface PagedAttention {

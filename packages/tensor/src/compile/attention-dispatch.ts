@@ -35,6 +35,8 @@ export function hasAttention(op: string, inputs: readonly TensorType[], options:
   const { tuning = softwareTuning } = options
   const isTrained = op === 'attentionForward' || op === 'attentionGrad'
   if ((op !== 'attention' && op !== 'attendCached' && op !== 'attendPaged' && !isTrained) || q === undefined) return false
+  // Caches of fewer bits.
+  if (op === 'attendCached' && inputs.length > 6) return false
   // What has no elements has no memory that could be bound as vectors.
   if (inputs.some(({ shape }) => elementCount(shape) === 0)) return false
   const width = q.shape[3]

@@ -1,8 +1,9 @@
-import { byteSize, fromBytes, type Tensor } from '@tesserae/tensor'
+import { byteSize, fromBytes } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { TransformerError } from '../errors.js'
 import type { LayerCache } from '../layers/attention.js'
-import type { CacheType } from './cache-type.js'
+import { checkCacheType, type CacheType } from './cache-type.js'
+import { disposeCache, mapCache, partBytes, partsOf } from './parts.js'
 import { layerRows, slidingOf, type Sliding } from './sliding.js'
 import type { CacheStack } from './stack.js'
 
@@ -55,18 +56,17 @@ export class FixedCache {
     this.sliding = sliding ? slidingOf(config, capacity) : undefined
     const rows = layerRows(config, capacity, this.sliding)
     this.slides = rows.map((count) => count < capacity)
-    const empty = (count: number): Tensor => {
-      const shape = [batch, config.kvHeads, count, config.headWidth]
-      return fromBytes(new Uint8Array(byteSize(type) * batch * config.kvHeads * count * config.headWidth), {
-        dtype: type,
-        shape,
-        adopt: true,
+    const parts = partsOf(checkCacheType(type, config), config.headWidth)
+    const empty = (count: number): LayerCache =>
+      mapCache(parts, (part) => {
+        const { dtype, width } = part
+        const shape = [batch, config.kvHeads, count, width]
+        return fromBytes(new Uint8Array(partBytes(part, batch * config.kvHeads * count)), { dtype, shape, adopt: true })
       })
-    }
     const { stack } = options
     const taken = stack?.take()
     this.place = stack === undefined || taken === undefined ? undefined : { stack, row: taken.row }
-    this.rows = taken?.layers ?? rows.map((count) => ({ k: empty(count), v: empty(count) }))
+    this.rows = taken?.layers ?? rows.map(empty)
   }
 
   /** Number of tokens in the cache: the position of the next one. */
@@ -79,7 +79,7 @@ export class FixedCache {
     return this.length - this.base
   }
 
-  /** Keys and values by layer, each [batch, kvHeads, capacity, headWidth]; of layers that slide with fewer rows. Errors: DISPOSED. */
+  /** Keys and values by layer, each [batch, kvHeads, capacity, headWidth], of fewer bits with their scales; of layers that slide with fewer rows. Errors: DISPOSED. */
   get layers(): readonly LayerCache[] {
     if (this.gone) throw new TransformerError('DISPOSED', 'the cache was disposed; make a new one')
     return this.rows
@@ -87,7 +87,7 @@ export class FixedCache {
 
   /** Bytes of all its tensors. */
   get bytes(): number {
-    return this.rows.reduce((sum, { k, v }) => sum + byteSize(k.dtype) * (k.size + v.size), 0)
+    return this.rows.flatMap((layer) => Object.values(layer)).reduce((sum, { dtype, size }) => sum + byteSize(dtype) * size, 0)
   }
 
   /** Refuses what would not fit, before anything runs. Errors: CAPACITY with the numbers. */
@@ -170,10 +170,7 @@ export class FixedCache {
   }
 
   private free(): void {
-    for (const { k, v } of this.rows) {
-      k.dispose()
-      v.dispose()
-    }
+    this.rows.forEach(disposeCache)
   }
 
   [Symbol.dispose](): void {

@@ -1,9 +1,10 @@
-import { byteSize, rowMemory, type Device, type RowMemory } from '@tesserae/tensor'
+import { rowMemory, type Device, type RowMemory, type Tensor } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { TransformerError } from '../errors.js'
 import type { LayerCache } from '../layers/attention.js'
 import type { CacheType } from './cache-type.js'
 import { FixedCache } from './fixed.js'
+import { disposeCache, mapCache, partBytes, partsOf } from './parts.js'
 import { layerRows, slidingOf } from './sliding.js'
 
 /** Larger tensors are not made of several caches: arrays of JavaScript end there. */
@@ -18,10 +19,7 @@ export interface StackOptions {
   readonly device: Device
 }
 
-interface Memories {
-  readonly k: RowMemory
-  readonly v: RowMemory
-}
+type Memories = LayerCache<RowMemory>
 
 /** Caches of several sequences in one memory: each has its prompt to itself, and a step takes those beside each other as one batch. */
 export class CacheStack {
@@ -41,24 +39,26 @@ export class CacheStack {
   static make(config: DecoderConfig, options: StackOptions): CacheStack | undefined {
     const { rows, capacity, device, type } = options
     if (!writesInPlace(config, options)) return undefined
-    const memories: Memories[] = []
+    const made: RowMemory[] = []
+    const give = (): void => made.forEach((memory) => memory.dispose())
+    const parts = partsOf(type, config.headWidth)
     const counts = layerRows(config, capacity, slidingOf(config, capacity))
-    const give = (): void => {
-      for (const { k, v } of memories) for (const each of [k, v]) each.dispose()
-    }
     try {
-      for (const count of counts) {
-        const shape = [config.kvHeads, count, config.headWidth]
-        const bytes = byteSize(type) * rows * config.kvHeads * count * config.headWidth
-        const k = bytes > mostBytes ? undefined : rowMemory(rows, shape, { device, dtype: type })
-        const v = k && rowMemory(rows, shape, { device, dtype: type })
-        if (k === undefined || v === undefined) return (k?.dispose(), give(), undefined)
-        memories.push({ k, v })
-      }
+      const memories = counts.map((count) =>
+        mapCache(parts, (part) => {
+          const { dtype, width } = part
+          const isTooLarge = partBytes(part, rows * config.kvHeads * count) > mostBytes
+          const memory = isTooLarge ? undefined : rowMemory(rows, [config.kvHeads, count, width], { device, dtype })
+          if (memory !== undefined) made.push(memory)
+          return memory
+        }),
+      )
+      const isWhole = (memory: LayerCache<RowMemory | undefined>): memory is Memories => !Object.values(memory).includes(undefined)
+      if (memories.every(isWhole)) return new CacheStack(rows, memories)
     } catch {
-      return (give(), undefined)
+      // As where there is no such memory.
     }
-    return new CacheStack(rows, memories)
+    return (give(), undefined)
   }
 
   /** Whether anybody has a row. */
@@ -80,7 +80,7 @@ export class CacheStack {
     if (this.inUse) return
     for (const layers of this.runs.values()) dispose(layers)
     this.runs.clear()
-    for (const { k, v } of this.memories) for (const each of [k, v]) each.dispose()
+    this.memories.forEach(disposeCache)
   }
 
   /** Rows side by side as the caches of a batch: donate them, and hand on what becomes of them. */
@@ -97,28 +97,30 @@ export class CacheStack {
     if (layers === undefined) dispose(this.runs.get(key) ?? [])
     this.runs.delete(key)
     if (layers === undefined) return
-    if (!layers.every(({ k, v }, layer) => this.memories[layer]!.k.holds(k) && this.memories[layer]!.v.holds(v)))
+    const isHere = (layer: LayerCache, at: number): boolean =>
+      (Object.entries(layer) as [keyof LayerCache, Tensor][]).every(([name, tensor]) => this.memories[at]![name]?.holds(tensor) === true)
+    if (!layers.every(isHere))
       throw new TransformerError('UNSUPPORTED', 'a step wrote caches elsewhere than where they lie; make the model with maxStreams: 1')
     if (this.inUse) this.runs.set(key, [...layers])
     else dispose(layers)
   }
 
   private views(from: number, count: number): LayerCache[] {
-    return this.memories.map(({ k, v }) => ({ k: k.tensor(from, count), v: v.tensor(from, count) }))
+    return this.memories.map((memories) => mapCache(memories, (memory) => memory.tensor(from, count)))
   }
 }
 
 /** Whether the device attends in the caches' own memory: what is computed in parts may be written elsewhere. */
 function writesInPlace({ heads, kvHeads, headWidth }: DecoderConfig, { rows, capacity, device, type }: StackOptions): boolean {
-  const of = (...shape: readonly number[]) => ({ shape, dtype: type })
-  const [q, row, cache] = [of(rows, heads, 1, headWidth), of(rows, kvHeads, 1, headWidth), of(rows, kvHeads, capacity, headWidth)]
+  const of = (heads: number) => ({ shape: [rows, heads, 1, headWidth], dtype: type === 'f16' ? type : 'f32' }) as const
+  const { k, v, ...scales } = mapCache(partsOf(type, headWidth), ({ dtype, width }) => ({ shape: [rows, kvHeads, capacity, width], dtype }))
+  const beside = Object.values(scales)
   const positions = { shape: [rows], dtype: 'i32' } as const
-  return device.supports('attendCached', [q, row, row, cache, cache, positions], [q, cache, cache], { scale: 1 })
+  const inputs = [of(heads), of(kvHeads), of(kvHeads), k, v, positions, ...beside]
+  return device.supports('attendCached', inputs, [of(heads), k, v, ...beside], { scale: 1 })
 }
 
-function dispose(layers: readonly LayerCache[]): void {
-  for (const { k, v } of layers) for (const each of [k, v]) each.dispose()
-}
+const dispose = (layers: readonly LayerCache[]): void => layers.forEach(disposeCache)
 
 /** Where the caches of a step lie beside each other: rows `from` … `from` + `count` − 1 of a stack, among them those of no cache of the step. */
 export interface StackRun {

@@ -134,7 +134,7 @@ export const modelUsage = `  --template FILE     a chat template (Jinja) in plac
   --dtype NAME        what matrices are kept in: auto, f32, f16, bf16, q8 or q4; default auto
   --activations NAME  what those of few bits are multiplied by: rounded, or f32 for exact answers on a CPU
   --context N         tokens of a prompt and its answer together; default at most 4096
-  --cache-type NAME   what keys and values are kept in: f32 or f16, half the memory; default f32
+  --cache-type NAME   what keys and values are kept in: f32, f16, q8 or q4; default f32
   --max-tokens N      most tokens of an answer
   --temperature X     0 takes the most likely token each time; default the model's own settings
   --top-k N --top-p X --min-p X --seed N

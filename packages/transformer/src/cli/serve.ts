@@ -23,7 +23,7 @@ const usage = `Usage: npx @tesserae/transformer serve MODEL [options]
   --device NAME          auto, cpu, webgpu or cuda; default auto
   --dtype NAME           what matrices are kept in: auto, f32, f16, bf16, q8 or q4; default auto
   --activations NAME     what those of few bits are multiplied by: rounded, or f32 for exact answers on a CPU
-  --cache-type NAME      what keys and values are kept in: f32 or f16, half the memory; default f32
+  --cache-type NAME      what keys and values are kept in: f32, f16, q8 or q4; default f32
   --concurrency N        answers made at a time; default 8
   --queue N              answers in line before 429; default 64
   --max-tokens N         most tokens of an answer; default as many as there is room for

@@ -1,6 +1,5 @@
 /** How much memory a model takes, and whether a device has it. */
 import {
-  byteSize,
   checkMemory,
   defaultDevice,
   estimateMemory,
@@ -13,7 +12,8 @@ import {
 } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { isPackable, namedWeights, weightSpecs } from '../architectures/weights.js'
-import type { CacheType } from '../cache/cache-type.js'
+import { checkCacheType, type CacheType } from '../cache/cache-type.js'
+import { partBytes, partsOf } from '../cache/parts.js'
 import { layerRows, slidingOf } from '../cache/sliding.js'
 
 export interface ModelMemoryOptions {
@@ -67,14 +67,11 @@ export function modelMemory(config: DecoderConfig, options: ModelMemoryOptions =
         bytes: bytesOf(capacity === 0 ? config.context : capacity, (config.rotaryWidth ?? config.headWidth) / 2),
       })
   const rows = capacity === 0 ? [] : layerRows(config, capacity, sliding ? slidingOf(config, capacity) : undefined)
-  const cache = rows.map((count, layer) => {
-    const bytes = byteSize(cacheType) * batch * config.kvHeads * count * config.headWidth
-    return [
-      { name: `cache.${layer}.k`, bytes },
-      { name: `cache.${layer}.v`, bytes },
-    ]
-  })
-  return { weights, cache: cache.flat() }
+  const parts = Object.entries(partsOf(checkCacheType(cacheType, config), config.headWidth))
+  const cache = rows.flatMap((count, layer) =>
+    parts.map(([name, part]) => ({ name: `cache.${layer}.${name}`, bytes: partBytes(part, batch * config.kvHeads * count) })),
+  )
+  return { weights, cache }
 }
 
 /** Where tensors are, else the device asked for, else the default device. */

@@ -4,6 +4,7 @@ import type { DecoderConfig } from '../architectures/config.js'
 import { forward, forwardCached, forwardHidden } from '../architectures/decoder.js'
 import type { AnyDecoderWeights } from '../architectures/weights.js'
 import type { FixedCache } from '../cache/fixed.js'
+import { disposeCache, mapCache } from '../cache/parts.js'
 import { longestPiece } from '../cache/sliding.js'
 import { runOf, type StackRun } from '../cache/stack.js'
 import type { LayerCache } from '../layers/attention.js'
@@ -144,16 +145,17 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
     (to: readonly LayerCache[], from: readonly LayerCache[]) => {
       const rows = Math.min(copiedRows, from[0]!.k.shape[2] as number)
       const moved = (source: Tensor, target: Tensor): Tensor => cacheWrite(target, source.slice(2, position, position.plus(rows)), position)
-      return to.map(({ k, v }, layer) => ({ k: moved(from[layer]!.k, k), v: moved(from[layer]!.v, v) }))
+      return to.map((target, layer) => mapCache(target, (part, name) => moved(from[layer]![name]!, part)))
     },
     { donate: [0], name: 'copyCache', ...where },
   )
   // Rows move within the same memory, so they are elsewhere in between: of one layer at a time.
-  const takeRows = jit(
-    ({ k, v }: LayerCache, kept: number) => ({ k: k.slice(2, row, row.plus(kept)), v: v.slice(2, row, row.plus(kept)) }),
-    { static: [1], name: 'slideFrom', ...where },
-  )
-  const putRows = jit(({ k, v }: LayerCache, rows: LayerCache) => ({ k: cacheWrite(k, rows.k, 0), v: cacheWrite(v, rows.v, 0) }), {
+  const takeRows = jit((layer: LayerCache, kept: number) => mapCache(layer, (part) => part.slice(2, row, row.plus(kept))), {
+    static: [1],
+    name: 'slideFrom',
+    ...where,
+  })
+  const putRows = jit((layer: LayerCache, rows: LayerCache) => mapCache(layer, (part, name) => cacheWrite(part, rows[name]!, 0)), {
     donate: [0],
     name: 'slideTo',
     ...where,
@@ -207,8 +209,7 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
         layers[i] = await putRows.run([layer, rows])
         cache.replacePart(true, layers)
       } finally {
-        rows.k.dispose()
-        rows.v.dispose()
+        disposeCache(rows)
       }
     }
     cache.slid(due.from)

@@ -94,28 +94,3 @@ describe('layers with a window', () => {
     )
   })
 })
-
-describe('keys and values in f16', () => {
-  it('take half the memory, and give the logits to three digits and more', async () => {
-    using half = await open({ cacheType: 'f16' })
-    using row = half.open(text(400))
-    const largest = Math.max(...(await half.logits(text(400))).map(Math.abs))
-    for (let step = 0; step < 4; step++) {
-      const logits = await row.next()
-      expect(await difference(half, row.ids, logits)).toBeLessThan(2e-3 * largest)
-      row.ids.push(step)
-    }
-    const together = await Promise.all([text(20), text(30)].map(async (prompt) => (await half.generate(prompt, { maxTokens: 8 })).ids))
-    expect(together[1]).toEqual((await half.generate(text(30), { maxTokens: 8 })).ids)
-    using cache = new FixedCache(config, { sliding: true, type: 'f16' })
-    expect(cache.bytes).toBe(modelMemory(config, { cacheType: 'f16' }).cache.reduce((sum, { bytes }) => sum + bytes, 0))
-    expect(2 * cache.bytes).toBe(modelMemory(config).cache.reduce((sum, { bytes }) => sum + bytes, 0))
-  })
-
-  it('are refused in types that nothing keeps', async () => {
-    await expect(open({ cacheType: 'q2' as 'f16' })).rejects.toMatchObject({
-      code: 'OPTION',
-      message: expect.stringContaining('"q2"') as unknown,
-    })
-  })
-})

@@ -17,10 +17,15 @@ export interface AttentionWeights<Leaf = Tensor, Weight = Leaf> {
   readonly keyNorm?: NormWeights<Leaf>
 }
 
-/** Keys and values of the tokens seen so far, each [B, kvHeads, capacity, headWidth], f32 or f16. */
-export interface LayerCache {
-  readonly k: Tensor
-  readonly v: Tensor
+/**
+ * Keys and values of the tokens seen so far, each [B, kvHeads, capacity, headWidth], f32 or f16; or of 8 or 4 bits, with scales beside them, as `attendCached` of `@tesserae/tensor` takes them. Or something of
+ * each of these tensors.
+ */
+export interface LayerCache<Part = Tensor> {
+  readonly k: Part
+  readonly v: Part
+  readonly scalesK?: Part
+  readonly scalesV?: Part
 }
 
 /** What attention needs to know beside its weights. */
@@ -94,10 +99,17 @@ export function attendWithCache<Cache extends LayerCache | readonly LayerCache[]
 ): { readonly out: Tensor; readonly cache: Cache } {
   const projected = project(weights, x, context)
   const { idle } = context
-  // Into the cache of an idle row goes what is there.
-  const kept = (rows: Tensor, cached: Tensor): Tensor =>
-    idle === undefined ? rows : where(idle.reshape(idle.size, 1, 1, 1), cached.slice(2, 0, 1), rows)
-  const attend = ({ q, k, v }: Projected, { k: cacheK, v: cacheV }: LayerCache, position: Start) => {
+  const attend = ({ q, k, v }: Projected, layer: LayerCache, position: Start) => {
+    const { k: cacheK, v: cacheV, scalesK, scalesV } = layer
+    if (scalesK !== undefined && scalesV !== undefined) {
+      // Rows before the first are dropped.
+      const row = idle === undefined ? position : where(idle, -1, position as Tensor)
+      const { out, ...to } = attendCached(q, k, v, { ...layer, position: row }, scoring(context))
+      return { out, cache: { k: to.cacheK, v: to.cacheV, scalesK: to.scalesK!, scalesV: to.scalesV! } }
+    }
+    // Into the cache of an idle row goes what is there.
+    const kept = (rows: Tensor, cached: Tensor): Tensor =>
+      idle === undefined ? rows : where(idle.reshape(idle.size, 1, 1, 1), cached.slice(2, 0, 1), rows)
     const as = (rows: Tensor): Tensor => (rows.dtype === cacheK.dtype ? rows : rows.cast(cacheK.dtype))
     const caches = { k: cacheK, v: cacheV, position }
     const written = attendCached(as(q), kept(as(k), cacheK), kept(as(v), cacheV), caches, scoring(context))

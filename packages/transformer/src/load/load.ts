@@ -79,7 +79,7 @@ async function loadOpened(files: CheckpointFiles, opened: OpenCheckpoint, option
   const capacity = contextOf(options.context, config.context)
   const device = await resolveDevice(options.device ?? 'auto')
   checkWeightDevice(dtype, device)
-  const cacheType = checkCacheType(options.cacheType ?? 'f32', device)
+  const cacheType = checkCacheType(options.cacheType ?? 'f32', config, device)
   checkModelMemory(await opened.memory({ dtype, capacity, cacheType }), device)
   // Small and likely to be what is missing, so before the weights.
   const tokenizer = options.tokenizer ?? (await readTokenizer(files, opened))

@@ -2,8 +2,9 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { disposeWeights } from '../../architectures/weights.js'
 import { readHuggingFaceConfig } from '../hugging-face.js'
-import { answersOf, batchOf, checkpointNames, fixtures, greedyOf, logitsApart, parityModel } from '../testing/parity.js'
+import { answersOf, batchOf, cacheError, checkpointNames, fixtures, greedyOf, logitsApart, parityModel } from '../testing/parity.js'
 import { loadCheckpoint, saveModel } from './model.js'
 
 describe.each(checkpointNames)('%s, as transformers has it', (name) => {
@@ -23,6 +24,22 @@ it.each(checkpointNames.filter((one) => one.endsWith('-f32')))('%s says the same
   const loaded = await loadCheckpoint(join(fixtures, name))
   using model = await parityModel({ ...loaded, cacheType: 'f16' })
   expect(await greedyOf(model, answersOf(name), true)).toEqual(answersOf(name).greedy)
+})
+
+it.each(checkpointNames.filter((one) => one.endsWith('-f32')))('%s gives its logits with keys and values in 8 and 4 bits', async (name) => {
+  const loaded = await loadCheckpoint(join(fixtures, name))
+  const open = (cacheType: 'q8' | 'q4') => parityModel({ ...loaded, cacheType, borrowWeights: true })
+  try {
+    if (loaded.config.headWidth % 8 !== 0) return await expect(open('q8')).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+    using eight = await open('q8')
+    using four = await open('q4')
+    // Where weights are random an expert may be chosen that was not.
+    const wide = loaded.config.mixture === undefined ? 1 : 4
+    expect(await cacheError(eight, answersOf(name))).toBeLessThan(0.03 * wide)
+    expect(await cacheError(four, answersOf(name))).toBeLessThan(0.4 * wide)
+  } finally {
+    disposeWeights(loaded.weights)
+  }
 })
 
 it('is written and read again as our own', async () => {

@@ -47,6 +47,24 @@ export async function logitsApart(model: DecoderModel, { prompt, greedy, rows, l
 export const greedyOf = async (model: DecoderModel, { prompt, greedy }: Answers, useCache: boolean): Promise<readonly number[]> =>
   (await model.generate(prompt, { maxTokens: greedy.length, useCache })).ids
 
+/** How far logits with the model's cache are from those of the whole text without one, step by step behind the prompt: the root of the mean square, as a share of that of the logits. */
+export async function cacheError(model: DecoderModel, { prompt, greedy }: Answers): Promise<number> {
+  const size = model.config.vocabSize
+  const all = await model.logits([...prompt, ...greedy])
+  using row = model.open(prompt)
+  let [apart, whole] = [0, 0]
+  for (const [step, id] of greedy.entries()) {
+    const logits = await row.next()
+    const exact = all.subarray((prompt.length - 1 + step) * size, (prompt.length + step) * size)
+    for (const [i, value] of exact.entries()) {
+      apart += (logits[i]! - value) ** 2
+      whole += value ** 2
+    }
+    row.ids.push(id)
+  }
+  return Math.sqrt(apart / whole)
+}
+
 /** The same behind its pieces side by side. */
 export async function batchOf(
   model: DecoderModel,
