@@ -107,6 +107,21 @@ export class Handle {
     return adoptStorage(this.dtype, await present.read())
   }
 
+  /**
+   * The values as `data()` gives them, without a copy where they lie in memory that JavaScript can see: not to be written to, and without meaning once the tensor is
+   * disposed or donated. Elsewhere it is `data()`.
+   */
+  peek(): Promise<NumericArray> {
+    refuseInTrace('peek()')
+    return this.seeData()
+  }
+  private async seeData(): Promise<NumericArray> {
+    const present = storageOf(this.value.node)
+    if (present === undefined) return this.readData()
+    present.check()
+    return adoptStorage(this.dtype, await present.peek())
+  }
+
   /** The raw storage bytes, little endian. Always a copy. Errors: as {@link data}. */
   bytes(options?: RealizeOptions): Promise<Uint8Array> {
     refuseInTrace('bytes()')

@@ -205,6 +205,13 @@ export class Storage {
     return Promise.resolve(new Uint8Array(host.subarray(0, this.bytes))) // slice() of a Buffer would be a view
   }
 
+  /** The raw bytes themselves where the device lets them be seen, for as long as they stay; else as {@link read}. */
+  peek(): Promise<Uint8Array> {
+    this.checkHeld()
+    const { buffer } = this
+    return buffer?.device.peek?.(buffer, this.bytes) ?? this.read()
+  }
+
   private refuseDeclared(): never {
     throw new TensorError(
       'VALUE',

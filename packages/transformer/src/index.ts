@@ -38,7 +38,7 @@ export { quantize, type QuantizedModel, type QuantizeOptions } from './checkpoin
 export { readLlama2c, type LoadedModel } from './checkpoints/llama2c.js'
 export { createModel, type CreateModelOptions, type DecoderModel } from './generate/model.js'
 export type { ModelBeam, ModelBeamOptions } from './generate/beams.js'
-export type { Row as ModelText, TextState } from './generate/engine.js'
+export type { Row as ModelText, TextState } from './generate/row.js'
 export type { Score, ScoreOptions } from './generate/score.js'
 export { modelMemory, packedLayout, type ModelMemory, type ModelMemoryOptions } from './generate/memory.js'
 export { greedySampler } from './generate/choose.js'

@@ -24,6 +24,8 @@ export interface DeviceCaps {
    * lengths. Absent where kernels are made for fixed sizes.
    */
   readonly anyLength?: true
+  /** Runs go on by themselves while JavaScript does something else. Absent where they keep it waiting. */
+  readonly background?: true
 }
 
 /** Memory on a device. Belongs to the handle that owns it; never shared between devices. */
@@ -136,6 +138,8 @@ export interface Device {
   write(buffer: DeviceBuffer, bytes: Uint8Array): void
   /** Copies the first `bytes` bytes (default: all) out, after the runs queued so far. */
   read(buffer: DeviceBuffer, bytes?: number): Promise<Uint8Array>
+  /** The first `bytes` bytes themselves, after the runs queued so far, for as long as nobody writes to the buffer or frees it. Absent where they lie out of JavaScript's reach. */
+  peek?(buffer: DeviceBuffer, bytes: number): Promise<Uint8Array>
   compile(program: Program): Promise<Executable>
   /**
    * Runs a program: `inputs` and `outputs` are parallel to `program.inputs` and `program.outputs`. An aliased output

@@ -10,6 +10,7 @@ export const kernelDeviceCaps: DeviceCaps = {
   alias: true,
   outputsInPlace: true,
   threads: 1,
+  background: true,
 }
 
 /** Counts buffers by the bytes that were asked for, and programs. */

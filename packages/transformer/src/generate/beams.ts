@@ -1,7 +1,7 @@
 /** Searches for the most likely text, all beams in one step. */
 import { beamSearch, type BeamResult, type BeamSearchOptions } from '@tesserae/sampling'
 import { TransformerError } from '../errors.js'
-import type { Row } from './engine.js'
+import type { Row } from './row.js'
 import { checkRoom, type StreamContext } from './stream.js'
 
 /** Settings of `beamSearch` in `@tesserae/sampling`. */

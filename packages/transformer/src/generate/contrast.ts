@@ -1,7 +1,8 @@
 /** Texts whose tokens are likely and whose states are unlike those before. */
 import { contrastiveSearch } from '@tesserae/sampling'
 import { TransformerError } from '../errors.js'
-import type { Engine, Row, TextState } from './engine.js'
+import type { Engine } from './engine.js'
+import type { Row, TextState } from './row.js'
 import type { Chosen } from './speculate.js'
 import type { GenerateOptions } from './types.js'
 

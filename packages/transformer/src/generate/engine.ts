@@ -1,9 +1,10 @@
 /** Streams that share a model: prompts in pieces, one stream at a time, and between them a token for every stream that waits for one. */
 import { AbortedError } from '@tesserae/core'
-import type { TopLogits } from '@tesserae/sampling'
 import { sharedLength, type Slot, type SlotPool } from '../cache/slots.js'
 import { TransformerError } from '../errors.js'
+import { leaseOf, type Lease } from './lease.js'
 import type { Piece, Programs, View } from './programs.js'
+import type { Row } from './row.js'
 import { turned, turns } from './turn.js'
 
 /** Longest piece of a prompt while other streams wait for their next token. */
@@ -14,37 +15,6 @@ const oldestEvery = 4
 const worthWaiting = 32
 /** Milliseconds after which a stream that nobody reads from lends its slot to one that waits for one. Its text is computed again when it goes on. */
 const patience = 1000
-
-/** One text under way. */
-export interface Row {
-  /** The text so far. Whoever opened the row adds what it chose. */
-  readonly ids: number[]
-  /** Tokens that were there already when the text was first computed. */
-  readonly cachedTokens: number
-  /** Logits [vocabulary] of what comes behind `ids`. Errors: AbortError, DISPOSED, and what the device says. */
-  next(signal?: AbortSignal): Promise<Float32Array>
-  /** The same with what the last norm gives for the last id, [width]. */
-  state(signal?: AbortSignal): Promise<TextState>
-  /** The `count` highest logits or more, with their ids; or all, where others that are computed with it want theirs. */
-  highest(count: number, signal?: AbortSignal): Promise<TopLogits | Float32Array>
-  /** Logits behind each of the last `count` ids. */
-  nextOf(count: number, signal?: AbortSignal): Promise<Float32Array[]>
-  /** Takes ids out again, from a place on, and puts others there. */
-  replace(from: number, ids: readonly number[]): void
-  /** Becomes what another row was when it was last asked of, and takes over what is computed of it. Both are then given their next ids, and asked of together. */
-  copy(other: Row): void
-  /** Gives the place back. */
-  close(): void
-  [Symbol.dispose](): void
-}
-
-/** What a model says of a text. */
-export interface TextState {
-  /** [vocabulary] */
-  readonly logits: Float32Array
-  /** [width] */
-  readonly hidden: Float32Array
-}
 
 export interface Engine {
   /** How many texts can be under way side by side. */
@@ -70,6 +40,8 @@ export interface EngineOptions {
 interface Asked {
   readonly count: number
   readonly view: View
+  /** It only looks: at the memory of the run itself. */
+  readonly looks: boolean
   readonly signal: AbortSignal | undefined
   readonly settle: (result: Float32Array[] | Error) => void
 }
@@ -88,6 +60,8 @@ interface Entry {
   readonly group: readonly Entry[]
   /** Whose cache it is to be given. */
   source: Entry | undefined
+  /** What it looks at. */
+  seen: Lease | undefined
   /** When it was last asked of, or answered. */
   since: number
 }
@@ -119,6 +93,18 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
     entry.asked = undefined
     entry.since = performance.now()
     asked?.settle(result)
+  }
+
+  /** Answers with a row of what a run gave. */
+  const give = (entry: Entry, row: Float32Array, view: View, memory: Lease): void => {
+    const asked = entry.asked!
+    if (asked.looks) entry.seen = memory.share()
+    answer(entry, answered(asked.looks ? row : row.slice(), asked, view))
+  }
+
+  const turnAway = (entry: Entry): void => {
+    entry.seen?.end()
+    entry.seen = undefined
   }
 
   const release = (entry: Entry): void => {
@@ -253,16 +239,19 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
     const fresh = ids.slice(at, at + tokens)
     await withRows([entry], async () => {
       // A single step ends soon, and may run on this thread where nobody has to break it off.
-      const logits = await programs.extend(slot.cache, fresh, {
+      const given = await programs.extend(slot.cache, fresh, {
         length,
         wanted,
         view,
         ...(length === 1 || signal === undefined ? {} : { signal }),
       })
+      using memory = leaseOf(given)
       slot.tokens.push(...fresh)
       if (wanted === 'none' || entry.asked !== asked) return
-      if (wanted === 'last') return answer(entry, answered(logits, asked!, view))
-      judgements.set(entry, [...(judgements.get(entry) ?? []), ...fresh.map((_, i) => known(logits.subarray(i * vocabSize)))])
+      const logits = given.rows[0]!
+      if (wanted === 'last') return give(entry, logits, view, memory)
+      const of = (i: number): Float32Array => logits.slice(i * vocabSize, i * vocabSize + vocabulary)
+      judgements.set(entry, [...(judgements.get(entry) ?? []), ...fresh.map((_, i) => of(i))])
       if (slot.tokens.length < ids.length) return
       const all = judgements.get(entry)!
       judgements.delete(entry)
@@ -286,9 +275,9 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
     const asked = entries.map((entry) => entry.asked)
     const view = viewOfAll(asked.map((one) => one?.view ?? 'logits'))
     await withRows(entries, async () => {
-      let logits
+      let given
       try {
-        logits = await programs.step(
+        given = await programs.step(
           [...slots, ...fillers].map(({ cache }) => cache),
           [...fresh, ...fillers.map(() => 0)],
           view,
@@ -297,10 +286,11 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
         for (const filler of fillers) pool.drop(filler)
         throw error
       }
+      using memory = leaseOf(given)
       for (const { cache, tokens } of fillers) cache.truncate(tokens.length)
       for (const [i, entry] of entries.entries()) {
         slots[i]!.tokens.push(fresh[i]!)
-        if (entry.asked === asked[i] && entry.asked !== undefined) answer(entry, answered(logits[i]!, entry.asked, view))
+        if (entry.asked === asked[i] && entry.asked !== undefined) give(entry, given.rows[i]!, view, memory)
       }
     })
   }
@@ -365,17 +355,23 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
     })
   }
 
-  const ask = (entry: Entry, count: number, signal: AbortSignal | undefined, view: View = 'logits'): Promise<Float32Array[]> =>
+  const ask = (
+    entry: Entry,
+    signal: AbortSignal | undefined,
+    { count = 1, view = 'logits', looks = false }: Partial<Pick<Asked, 'count' | 'view' | 'looks'>> = {},
+  ): Promise<Float32Array[]> =>
     new Promise((resolve, reject) => {
       if (gone || entry.closed) return reject(disposed())
       if (signal?.aborted === true) return reject(abortedBy(signal))
       const leave = (): void => answer(entry, abortedBy(signal!))
       signal?.addEventListener('abort', leave, { once: true })
       judgements.delete(entry)
+      turnAway(entry)
       entry.since = performance.now()
       entry.asked = {
         count,
         view,
+        looks,
         signal,
         settle(result) {
           signal?.removeEventListener('abort', leave)
@@ -394,6 +390,7 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
       entry.closed = true
       open.delete(entry)
       if (entry.asked !== undefined) answer(entry, disposed())
+      turnAway(entry)
       release(entry)
       kick()
     }
@@ -402,17 +399,18 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
       get cachedTokens() {
         return entry.cachedTokens
       },
-      next: async (signal) => (await ask(entry, 1, signal))[0]!,
+      next: async (signal) => (await ask(entry, signal))[0]!,
+      look: async (signal) => (await ask(entry, signal, { looks: true }))[0]!,
       async state(signal) {
-        const [logits, hidden] = (await ask(entry, 1, signal, 'states')) as [Float32Array, Float32Array]
+        const [logits, hidden] = (await ask(entry, signal, { view: 'states' })) as [Float32Array, Float32Array]
         return { logits, hidden }
       },
       async highest(count, signal) {
         // Few counts, so that few programs are compiled.
-        const [logits, ids] = await ask(entry, 1, signal, Math.min(vocabulary, 2 ** Math.ceil(Math.log2(count))))
+        const [logits, ids] = await ask(entry, signal, { view: Math.min(vocabulary, 2 ** Math.ceil(Math.log2(count))) })
         return ids === undefined ? logits! : { logits: logits!, ids, vocabulary }
       },
-      nextOf: (count, signal) => ask(entry, count, signal),
+      nextOf: (count, signal) => ask(entry, signal, { count }),
       replace(from, others) {
         entry.ids.splice(from, Infinity, ...others)
         entry.slot?.truncate(from)
@@ -442,6 +440,7 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
         closed: false,
         group,
         source: undefined,
+        seen: undefined,
         since: performance.now(),
       })
     for (const entry of group) open.add(entry)

@@ -7,9 +7,10 @@ import { cacheMaker } from '../cache/stack.js'
 import { TransformerError } from '../errors.js'
 import { holdWeights } from './held-weights.js'
 import { searchBeams, type ModelBeam, type ModelBeamOptions } from './beams.js'
-import { makeEngine, type Row as ModelText } from './engine.js'
+import { makeEngine } from './engine.js'
 import { checkModelMemory, deviceFor, hasRoom, modelMemory } from './memory.js'
 import { makePrograms } from './programs.js'
+import type { Row as ModelText } from './row.js'
 import { scoreIds, type Score, type ScoreOptions } from './score.js'
 import { aborting, checkTokens, streamTokens } from './stream.js'
 import type { FinishReason, GenerateOptions, Generation, TokenEvent, TokenizerLike, TokenLogprob } from './types.js'
@@ -156,6 +157,7 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
     capacity,
     vocabulary,
     apart: where.room?.().host !== true,
+    background: where.caps.background === true,
     encode: idsOf,
     ...(tokenizer === undefined ? {} : { tokenizer }),
   }

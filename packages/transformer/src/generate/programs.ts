@@ -20,7 +20,7 @@ export const judgedRows = longestPiece
 /** Rows of a cache that are copied in one go. */
 const copiedRows = 256
 
-const nothing = new Float32Array(0)
+const nothing: Given = { rows: [], dispose: () => {} }
 
 export interface Piece {
   /** Tokens of the prompt. */
@@ -75,19 +75,26 @@ export type Wanted = 'none' | 'last' | 'all'
  */
 export type View = 'logits' | 'states' | number
 
+/** What a run gave for each of its rows, in memory of its own where that can be seen. */
+export interface Given {
+  readonly rows: readonly Float32Array[]
+  /** Rows are without meaning from then on. */
+  dispose(): void
+}
+
 export interface Programs {
   /** How to run `count` new tokens of a text in a cache with `room` for so many, none of the pieces longer than `longest`. */
   pieces(count: number, room: number, longest?: number): Piece[]
   /**
-   * Appends a piece of a text, filled up to `length`, to a cache: logits [vocabSize] of the last id, or [ids, vocabSize] of all. Or what `view` says in place of each id's logits. Checks the room first.
+   * Appends a piece of a text, filled up to `length`, to a cache: one row, logits [vocabSize] of the last id, or [ids, vocabSize] of all. Or what `view` says in place of each id's logits. Checks the room first.
    */
   extend(
     cache: FixedCache,
     ids: readonly number[],
     options: { readonly length: number; readonly wanted: Wanted; readonly view?: View; readonly signal?: AbortSignal },
-  ): Promise<Float32Array>
+  ): Promise<Given>
   /** Appends an id to each of several caches: for each logits [vocabSize], or what `view` says. Checks the room of each first. */
-  step(caches: readonly FixedCache[], ids: readonly number[], view?: View): Promise<Float32Array[]>
+  step(caches: readonly FixedCache[], ids: readonly number[], view?: View): Promise<Given>
   /** Whether caches lie so that a step takes them as one batch, for which no others have to be filled in. */
   together(caches: readonly FixedCache[]): boolean
   /** Makes the first `tokens` tokens of a cache those of another. */
@@ -230,17 +237,13 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
     const symbols = symbolsOf(cache, ids.length - 1)
     const result = await piece.run([cache.layers, input, wanted === 'all', view], { symbols, ...callOptions(signal) })
     cache.replace(result.cache, ids.length)
-    if (wanted === 'none') result.logits.dispose()
-    return wanted === 'none' ? nothing : read(result.logits)
+    if (wanted !== 'none') return given(result.logits, 1)
+    result.logits.dispose()
+    return nothing
   }
 
   /** i32 [rows] */
   const numbers = (values: readonly number[]): Tensor => tensor(Int32Array.from(values), { shape: [values.length], adopt: true })
-  const rowsOf = (logits: Float32Array, count: number): Float32Array[] => {
-    const size = logits.length / count
-    return Array.from({ length: count }, (_, i) => logits.subarray(i * size, (i + 1) * size))
-  }
-
   /** A step of caches anywhere in memory: all but attention is one batch. */
   const stepApart = async (caches: readonly FixedCache[], ids: readonly number[], view: View) => {
     const layers = caches[0]!.layers.map((_, layer) => caches.map((cache) => cache.layers[layer]!))
@@ -254,7 +257,7 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
         written.map((rows) => rows[at]!),
         1,
       )
-    return rowsOf(await read(result.logits), caches.length)
+    return given(result.logits, caches.length)
   }
 
   /** A step of caches beside each other: one batch. */
@@ -278,8 +281,8 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
     })
     stack.replace(from, count, result.cache)
     for (const cache of caches) cache.advance(1)
-    const logits = rowsOf(await read(result.logits), count)
-    return places.map((place) => logits[place]!)
+    const { rows: all, dispose } = await given(result.logits, count)
+    return { rows: places.map((place) => all[place]!), dispose }
   }
 
   const stepRows: Programs['step'] = async (caches, ids, view = 'logits') => {
@@ -329,11 +332,10 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
       return values.subarray(0, ids.length * config.width)
     },
     async losses(cache, ids, labels, signal) {
-      const [{ length }] = piecesOf(ids.length, cache.capacity - cache.position) as [Piece]
-      const filled = ids.length > 16 && cache.position + judgedRows <= cache.capacity ? judgedRows : Math.max(length, ids.length)
-      await slide(cache, anyLength ? ids.length : filled)
-      using input = idsTensor(ids, anyLength ? ids.length : filled)
-      using targets = idsTensor(labels, anyLength ? ids.length : filled)
+      const length = anyLength ? ids.length : judgedLength(ids.length, cache.capacity - cache.position)
+      await slide(cache, length)
+      using input = idsTensor(ids, length)
+      using targets = idsTensor(labels, length)
       const result = await judge.run([cache.layers, ofAnyLength(input), ofAnyLength(targets)], {
         symbols: symbolsOf(cache, 0),
         ...callOptions(signal),
@@ -365,6 +367,10 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
   }
 }
 
+/** Of what is judged, where programs are made for lengths: few of them, as far as there is `room`. */
+const judgedLength = (count: number, room: number): number =>
+  count > 16 && judgedRows <= room ? judgedRows : Math.max(piecesOf(count, room)[0]!.length, count)
+
 const paddedLength = (length: number, context: number): number => Math.min(context, 2 ** Math.max(4, Math.ceil(Math.log2(length))))
 
 /** Ids as i32 [1, length], filled up with id 0. */
@@ -382,6 +388,18 @@ function cropped(values: Float32Array, heads: number, length: number, tokens: nu
     out.set(values.subarray(from, from + tokens), row * tokens)
   }
   return out
+}
+
+async function given(logits: Tensor, count: number): Promise<Given> {
+  try {
+    const values = (await logits.peek()) as Float32Array
+    const size = values.length / count
+    const rows = Array.from({ length: count }, (_, i) => values.subarray(i * size, (i + 1) * size))
+    return { rows, dispose: () => logits.dispose() }
+  } catch (error) {
+    logits.dispose()
+    throw error
+  }
 }
 
 async function read(logits: Tensor): Promise<Float32Array> {

@@ -9,7 +9,7 @@ import {
   type SpeculativeModel,
 } from '@tesserae/sampling'
 import { TransformerError } from '../errors.js'
-import type { Row } from './engine.js'
+import type { Row } from './row.js'
 import type { DecoderModel } from './model.js'
 import type { GenerateOptions, SamplerLike } from './types.js'
 

@@ -1,10 +1,11 @@
 import { AbortedError, TesseraeError, throwIfAborted } from '@tesserae/core'
-import { StopTexts } from '@tesserae/sampling'
+import { StopTexts, type TopLogits } from '@tesserae/sampling'
 import type { DecoderConfig } from '../architectures/config.js'
 import { TransformerError } from '../errors.js'
 import { checkContrastive, contrastedTokens } from './contrast.js'
 import { greedySampler, logprobOf, logprobsOf } from './choose.js'
-import type { Engine, Row } from './engine.js'
+import type { Engine } from './engine.js'
+import type { Row } from './row.js'
 import { checkSpeculative, guessedTokens, type Chosen } from './speculate.js'
 import type { Programs } from './programs.js'
 import type { FinishReason, GenerateOptions, SamplerLike, TokenEvent, TokenizerLike } from './types.js'
@@ -18,6 +19,8 @@ export interface StreamContext {
   readonly vocabulary: number
   /** Logits lie in memory that is read from slowly, where it is: the highest alone are asked for where they are enough. */
   readonly apart: boolean
+  /** The device computes while JavaScript does something else. */
+  readonly background: boolean
   readonly tokenizer?: TokenizerLike
   /** Ids of a prompt, checked. */
   readonly encode: (prompt: string | ArrayLike<number>) => number[]
@@ -77,10 +80,12 @@ export async function* streamTokens(
           : 'context'
     const piece = finishReason === undefined || step.stopped ? step.text : step.text + text.flush()
     const { cachedTokens } = source.row
+    const reported = top === undefined ? {} : top === 0 ? { logprob: logprobOf(logits, id) } : logprobsOf(logits, id, top)
+    if (finishReason === undefined) source.begin?.()
     yield {
       id,
       ...(context.tokenizer === undefined ? {} : { text: piece }),
-      ...(top === undefined ? {} : top === 0 ? { logprob: logprobOf(logits, id) } : logprobsOf(logits, id, top)),
+      ...reported,
       ...(drafted ? { drafted } : {}),
       ...(count === 1 && cachedTokens > 0 ? { cachedTokens } : {}),
       ...(finishReason === undefined ? {} : { finishReason }),
@@ -92,7 +97,10 @@ export async function* streamTokens(
 /** Where the tokens of a stream come from. */
 interface Source extends Disposable {
   readonly row: Row
+  /** Its logits are without meaning after `begin`. */
   next(): Promise<Chosen>
+  /** Computes what the next token will be chosen by while whoever reads the stream is busy with the last. */
+  begin?(): void
 }
 
 function sourceOf(
@@ -129,7 +137,7 @@ function contrasting(
 
 /** One token for each step. */
 function stepping(
-  { vocabulary, programs, engine, capacity, encode, apart }: StreamContext,
+  { vocabulary, programs, engine, capacity, encode, apart, background }: StreamContext,
   prompt: readonly number[],
   { sampler = greedySampler, signal, useCache = true, guidance, logprobs = false }: GenerateOptions,
   slide: ((row: Row) => void) | undefined,
@@ -137,27 +145,35 @@ function stepping(
   const against = guidance === undefined ? undefined : guidance.negative === undefined ? prompt.slice(-1) : encode(guidance.negative)
   const [row, other] = engine.openTogether(against === undefined ? [prompt] : [prompt, against]) as [Row, Row | undefined]
   const count = apart && useCache && guidance === undefined && logprobs === false ? sampler.topCount?.() : undefined
-  const byHighest = count === undefined || count > vocabulary / 2 ? undefined : choosingFrom(sampler, row, count, vocabulary)
+  const byHighest = count !== undefined && count <= vocabulary / 2
+  /** What the next token is chosen by. */
+  const look = async (): Promise<Looked> => {
+    for (const each of other === undefined ? [row] : [row, other]) if (each.ids.length > capacity) slide!(each)
+    if (!useCache) return { logits: (await aborting(programs.last(row.ids, signal))).subarray(0, vocabulary) }
+    if (byHighest) return highestOf(await row.highest(count, signal))
+    if (other === undefined) return { logits: await row.look(signal) }
+    const [logits, unguided] = await Promise.all([row.look(signal), other.look(signal)])
+    return { logits, to: guided(logits, unguided, guidance!.scale) }
+  }
+  let ahead: Promise<Looked> | undefined
   return {
     row,
     async next() {
-      if (byHighest !== undefined) {
-        if (row.ids.length > capacity) slide!(row)
-        const id = await byHighest(signal)
-        sampler.accept?.(id)
-        row.ids.push(id)
-        return { id, logits: none, drafted: false }
-      }
-      for (const each of other === undefined ? [row] : [row, other]) if (each.ids.length > capacity) slide!(each)
-      const both = useCache
-        ? await Promise.all([row.next(signal), other?.next(signal)])
-        : [(await aborting(programs.last(row.ids, signal))).subarray(0, vocabulary), undefined]
-      const [logits, unguided] = both as [Float32Array, Float32Array | undefined]
-      const id = chosen(sampler, unguided === undefined ? logits : guided(logits, unguided, guidance!.scale), vocabulary)
+      const found = await (ahead ?? look())
+      ahead = undefined
+      const top = found.top === undefined ? undefined : sampler.chooseTop?.(found.top)
+      // Where the highest do not tell, all do, for which the last token is computed again.
+      const { logits, to = logits } = found.top !== undefined && top === undefined ? { logits: await row.look(signal) } : found
+      const id = top === undefined ? chosen(sampler, to, vocabulary) : checkChoice(top, vocabulary)
       sampler.accept?.(id)
       row.ids.push(id)
       other?.ids.push(id)
       return { id, logits, drafted: false }
+    },
+    begin() {
+      if (!background || !useCache) return
+      ahead = look()
+      ahead.catch(() => {}) // whoever asks for the token is told
     },
     [Symbol.dispose]() {
       row.close()
@@ -166,17 +182,17 @@ function stepping(
   }
 }
 
-const none = new Float32Array(0)
-
-/** Chooses by the highest logits, and where these do not tell by all, for which the last token is computed again. */
-function choosingFrom(sampler: SamplerLike, row: Row, count: number, vocabulary: number): (signal?: AbortSignal) => Promise<number> {
-  return async (signal) => {
-    const found = await row.highest(count, signal)
-    if (found instanceof Float32Array) return chosen(sampler, found, vocabulary)
-    const id = sampler.chooseTop?.(found)
-    return id === undefined ? chosen(sampler, await row.next(signal), vocabulary) : checkChoice(id, vocabulary)
-  }
+/** What a token is chosen by: the model's logits, those in whose place others count, or the highest alone. */
+interface Looked {
+  readonly logits: Float32Array
+  readonly to?: Float32Array
+  readonly top?: TopLogits
 }
+
+const highestOf = (found: TopLogits | Float32Array): Looked =>
+  found instanceof Float32Array ? { logits: found } : { logits: none, top: found }
+
+const none = new Float32Array(0)
 
 /** Several tokens for a step, where guesses are right. */
 function guessing({ engine }: StreamContext, prompt: readonly number[], options: GenerateOptions, limit: number): Source {

@@ -1,5 +1,5 @@
 // Bar 4, first part: tokens a second of eight streams side by side against one, for f32, q8 and q4 weights on the CPU.
-import { jit, realize, resolveDevice, tensor, type Device, type Tensor } from '@tesserae/tensor'
+import { jit, realize, resolveDevice, sym, tensor, type Device, type Tensor } from '@tesserae/tensor'
 import {
   createModel,
   disposeRotary,
@@ -42,9 +42,11 @@ async function measure(type: string, weights: AnyDecoderWeights, device: Device,
   for (const table of [rotary.cos, rotary.sin]) table.freeze()
   await realize([rotary.cos, rotary.sin], { device })
   const products = jit((ids: Tensor) => forward(weights, ids, { config, rotary }), { device })
+  // One program for both counts, as it is for a model's own steps: two would run on threads of other kinds, that for one token on slower ones.
+  const rows = sym('rows', { max: STREAMS })
   const read = async (count: number): Promise<void> => {
-    using ids = tensor(new Int32Array(count).fill(5), { shape: [count, 1] })
-    using logits = await products(ids)
+    using ids = tensor(new Int32Array(count).fill(5), { shape: [1, count] })
+    using logits = await products(ids.symbolic(1, rows))
     await logits.data()
   }
   const times = await leastTimes({

@@ -71,7 +71,7 @@ export class OnnxDevice implements Device {
     threads: number,
   ) {
     this.description = `onnxruntime ${environment.api.version} (C API), ${threads} thread${threads === 1 ? '' : 's'}`
-    this.caps = { dtypes: storageDtypes, alias: true, outputsInPlace: true, threads, anyLength: true }
+    this.caps = { dtypes: storageDtypes, alias: true, outputsInPlace: true, threads, anyLength: true, background: true }
     this.pool = new BufferPool(environment.api, environment.memoryInfo, this)
     this.sessions = new SessionFactory(environment, this.pool)
     this.queue.onIdle = () => {
@@ -120,14 +120,23 @@ export class OnnxDevice implements Device {
   }
 
   read(buffer: DeviceBuffer, bytes: number = buffer.bytes): Promise<Uint8Array> {
+    return this.look(buffer, bytes, copied)
+  }
+
+  peek(buffer: DeviceBuffer, bytes: number): Promise<Uint8Array> {
+    return this.look(buffer, bytes, (view) => view.subarray(0, bytes))
+  }
+
+  /** What is seen of a buffer's memory once all that was queued so far has ended. */
+  private look(buffer: DeviceBuffer, bytes: number, see: (view: Uint8Array, bytes: number) => Uint8Array): Promise<Uint8Array> {
     try {
-      const block = this.blockOf(buffer)
+      const { view } = this.blockOf(buffer)
       if (!Number.isInteger(bytes) || bytes < 0 || bytes > buffer.bytes)
         throw new TensorError('VALUE', `read: ${bytes} bytes of a buffer of ${buffer.bytes}`)
-      if (this.queue.idle) return Promise.resolve(copied(block.view, bytes))
+      if (this.queue.idle) return Promise.resolve(see(view, bytes))
       return new Promise((resolve) => {
         this.queue.push((done) => {
-          resolve(copied(block.view, bytes))
+          resolve(see(view, bytes))
           done()
         })
       })
