@@ -111,7 +111,7 @@ export function productsDispatch(parts: readonly Part[], memory: Memory, tuning:
       const { b, symbols: sizes, thread, group, when, elements } = kernelParts
       const number = members === undefined ? thread : group
       const shared = sharedBy(
-        cuts.map(({ tile }) => (tile.split === undefined ? 0 : sliceWords(tile, tile.split))),
+        cuts.map(({ tile }) => (tile.split === undefined ? 0 : sliceWords({ tile, split: tile.split, subgroup: tuning.subgroup }))),
         b,
       )
       let before: Amount = 0
@@ -119,7 +119,9 @@ export function productsDispatch(parts: readonly Part[], memory: Memory, tuning:
         const { count } = tilesOf(sizes, cut.product, cut.tile)
         const own = before === 0 ? number : b.let('own', number.sub(asExpr(before)))
         // What comes before wraps around to something large.
-        when(own, count, () => elements.inside(() => writeTile(cut, own, { lanes, outLanes, memory: shared }, kernelParts)))
+        when(own, count, () =>
+          elements.inside(() => writeTile(cut, own, { lanes, outLanes, memory: shared, subgroup: tuning.subgroup }, kernelParts)),
+        )
         before = plus(before, count)
       }
     })
@@ -154,10 +156,11 @@ interface WriteOptions {
   readonly lanes: 1 | 4
   readonly outLanes: 1 | 4
   readonly memory: Shared | undefined
+  readonly subgroup: Tuning['subgroup']
 }
 
 /** Works out a tile and writes it, with what follows the products element by element. */
-function writeTile(cut: Cut, number: Expr, { lanes, outLanes, memory }: WriteOptions, parts: KernelParts): void {
+function writeTile(cut: Cut, number: Expr, { lanes, outLanes, memory, subgroup }: WriteOptions, parts: KernelParts): void {
   const { node, products, product, tile } = cut
   const { b, symbols, arrays, elements } = parts
   const out = arrays.of({ node, index: 0 }, outLanes)!
@@ -194,7 +197,7 @@ function writeTile(cut: Cut, number: Expr, { lanes, outLanes, memory }: WriteOpt
   } else if (split !== undefined) {
     const at = slicePlace(b, number, counts, tile, split)
     const parts = added((one, sums) => addSlice(context, one, sums, { tile, split }, at))
-    const whole = parts.map((own) => gather(context, own, { tile, split, memory: memory! }, at))
+    const whole = parts.map((own) => gather(context, own, { tile, split, subgroup, memory: memory! }, at))
     b.if(at.slice.eq(0), () => elements.inside(() => write(at, whole)))
   } else {
     const at = tilePlace(b, number, counts, tile)

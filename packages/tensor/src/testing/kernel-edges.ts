@@ -32,6 +32,9 @@ const sizes = [
   [2, 300, 5],
   [3, 129, 17],
   [4, 512, 12],
+  [8, 132, 6],
+  [13, 140, 9],
+  [70, 140, 12],
 ] as const
 const transposes = [
   [false, false],

@@ -22,6 +22,8 @@ export interface MatrixCaps {
 
 /** Below so many rows a tile of 16 would mostly be empty, and memory decides: plain products read weights as fast. */
 const LEAST_ROWS = 9
+/** Where columns alone keep the device busy, a tile that is half full is read faster than rows are shared. */
+const LEAST_ROWS_OF_MANY = 5
 const LEAST_COLUMNS = 16
 const LEAST_INNER = 16
 
@@ -39,7 +41,9 @@ const HELD_LARGE = { ...cuts[0], across: 4 }
 /** The cut of a product, the largest that gives every processor a block; undefined where the plain one is used. */
 export function matrixBlock({ mma, copyAsync = false, processors }: MatrixCaps, size: MatrixSize): MatrixBlock | undefined {
   const { element, batch, rows, columns, inner, products } = size
-  if (mma?.includes(element) !== true || rows < LEAST_ROWS || columns < LEAST_COLUMNS || inner < LEAST_INNER || products > 2)
+  const narrow = cuts.at(-1)!
+  const least = batch * Math.ceil(columns / narrow.columns) >= 0.75 * processors ? LEAST_ROWS_OF_MANY : LEAST_ROWS
+  if (mma?.includes(element) !== true || rows < least || columns < LEAST_COLUMNS || inner < LEAST_INNER || products > 2)
     return undefined
   const fits = (cut: (typeof cuts)[number]): boolean => batch * Math.ceil(rows / cut.rows) * Math.ceil(columns / cut.columns) >= processors
   // Two products have twice as many sums. What a symbol says may be little.

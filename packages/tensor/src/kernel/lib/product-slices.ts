@@ -3,7 +3,7 @@
  * and add up what they found. Neighbours read what lies side by side: along the inner index where that runs along memory, else in tiles side by side.
  */
 import type { Node } from '../../graph/node.js'
-import { f32, u32, type KernelBuilder } from '../builder.js'
+import { f32, type Cell, type KernelBuilder } from '../builder.js'
 import type { Expr, Shared } from '../ir.js'
 import { asExpr, plus, type Amount } from './indexing.js'
 import {
@@ -51,18 +51,33 @@ export function slicePlace(
   }
 }
 
+/** How the threads of a workgroup hand over their sums. */
+export interface Handing {
+  readonly tile: Tile
+  readonly split: Split
+  /** Threads of a subgroup, numbered one after another; 0 where a device does not say. */
+  readonly subgroup: 0 | 32
+}
+
 /** Words of shared memory that sums are handed over in, at most: the least that WebGPU allows a workgroup. */
 const MOST_WORDS = 4096
 
+/** Threads of which each hands over what it, or its subgroup, has of a tile. */
+const handers = ({ split: { slices, across }, subgroup }: Handing): number =>
+  subgroup === 0 ? slices * across : Math.ceil((slices * across) / subgroup) * across
+
 /** Sums of each thread that are handed over at a time. */
-const cellsAtATime = ({ rows, columns }: Tile, { slices, across }: Split): number =>
-  Math.min(rows * columns, Math.floor(MOST_WORDS / (slices * across)))
+const cellsAtATime = (handing: Handing): number =>
+  Math.min(handing.tile.rows * handing.tile.columns, Math.floor(MOST_WORDS / handers(handing)))
 
 /** Words of shared memory that threads hand their sums over in. */
-export const sliceWords = (tile: Tile, split: Split): number => cellsAtATime(tile, split) * split.slices * split.across
+export const sliceWords = (handing: Handing): number => cellsAtATime(handing) * handers(handing)
 
 /** Numbers of each row that are read before the first is used: as many as registers have room for. */
 const readsAhead = ({ rows }: Tile): number => (rows === 1 ? 4 : rows <= 4 ? 2 : 1)
+
+/** Sums of one thread. */
+type Cells = readonly Cell[]
 
 /** The sums that one thread adds up at a time. */
 const MOST_TAKEN = 16
@@ -138,44 +153,91 @@ function addProducts(
 }
 
 /** Adds up the sums of all slices, always in the same order; the first slice gets what it gives. All threads of the workgroup must come by. */
-export function gather(
-  { b, elements }: ProductContext,
-  sums: Sums,
-  { tile, split, memory }: { readonly tile: Tile; readonly split: Split; readonly memory: Shared },
-  { slice }: SlicePlace,
-): Sums {
+export function gather(context: ProductContext, sums: Sums, handing: Handing & { readonly memory: Shared }, place: SlicePlace): Sums {
+  const { b } = context
   const whole = sums.map((row) => row.map(() => b.var('whole', f32(0))))
   const [cells, results] = [sums.flat(), whole.flat()]
+  const some = cellsAtATime(handing)
+  const join = handing.subgroup === 0 ? joinByMemory : joinBySubgroups
+  for (let start = 0; start < cells.length; start += some)
+    join(context, cells.slice(start, start + some), results.slice(start, start + some), handing, place)
+  return whole
+}
+
+type Joining = Handing & { readonly memory: Shared }
+
+/** Each thread takes some of what was handed over, of some of the sums. */
+function joinByMemory(
+  { b, elements }: ProductContext,
+  own: Cells,
+  results: Cells,
+  { split, memory }: Joining,
+  { slice, lane }: SlicePlace,
+): void {
+  const { slices, across } = split
   const thread = b.localIndex()
-  const at = (which: number, from = 0): Expr => {
-    const offset = which * split.slices * split.across + from * split.across
-    return offset === 0 ? thread : thread.add(offset)
-  }
+  const size = slices * across
   // In a loop, since written out for every sum it would be most of the kernel's text.
-  const total = (which: number, count: number, apart: number): Expr => {
-    const sum = b.var('sum', b.load(memory, at(which)))
-    b.for('other', at(which, apart), at(which, count * apart), apart * split.across, (other) =>
+  const total = (from: Expr, count: number, apart: number): Expr => {
+    const first = b.let('from', from)
+    const sum = b.var('sum', b.load(memory, first))
+    b.for('other', first.add(apart * across), first.add(count * apart * across), apart * across, (other) =>
       elements.inside(() => sum.set(sum.value.add(b.load(memory, other)))),
     )
     return sum.value
   }
-  const some = cellsAtATime(tile, split)
-  for (let start = 0; start < cells.length; start += some) {
-    const own = cells.slice(start, start + some)
-    // What was handed over here before has been read.
-    b.barrier()
-    own.forEach((cell, which) => b.store(memory, at(which), cell.value))
-    b.barrier()
-    let left = split.slices
-    while (left > MOST_TAKEN) {
-      const next = left / MOST_TAKEN
-      b.if(slice.lt(u32(next)), () =>
-        elements.inside(() => own.forEach((_, which) => b.store(memory, at(which), total(which, MOST_TAKEN, next)))),
-      )
-      b.barrier()
-      left = next
+  // What was handed over here before has been read.
+  b.barrier()
+  own.forEach((cell, which) => b.store(memory, which === 0 ? thread : thread.add(which * size), cell.value))
+  b.barrier()
+  let left = slices
+  while (left > MOST_TAKEN) {
+    const next = left / MOST_TAKEN
+    const groups = slices / next
+    // Threads that have the same part of a sum take turns in which sums they add up.
+    const at = b.let('at', slice.div(next).mul(size).add(slice.rem(next).mul(across)).add(lane))
+    for (let first = 0; first < own.length; first += groups) {
+      const add = (): void =>
+        elements.inside(() => {
+          const to = first === 0 ? at : b.let('to', at.add(first * size))
+          b.store(memory, to, total(to, MOST_TAKEN, next))
+        })
+      if (first + groups <= own.length) add()
+      else b.if(slice.lt((own.length - first) * next), add)
     }
-    b.if(slice.eq(0), () => elements.inside(() => own.forEach((_, which) => results[start + which]!.set(total(which, left, 1)))))
+    b.barrier()
+    left = next
   }
-  return whole
+  b.if(slice.eq(0), () => elements.inside(() => results.forEach((result, which) => result.set(total(thread.add(which * size), left, 1)))))
+}
+
+/** Subgroups add up what their threads have by themselves, and hand over the rest. */
+function joinBySubgroups({ b, elements }: ProductContext, own: Cells, results: Cells, handing: Joining, { slice, lane }: SlicePlace): void {
+  const { split, memory, subgroup } = handing
+  const { slices, across } = split
+  const groups = (slices * across) / subgroup
+  const joined = own.map((cell) => {
+    let sum = b.let('sum', cell.value)
+    for (let mask = across; mask < subgroup; mask *= 2) sum = b.let('sum', sum.add(b.subgroup('shuffleXor', sum, mask)))
+    return sum
+  })
+  if (groups === 1) return results.forEach((result, which) => result.set(joined[which]!))
+  const size = groups * across
+  const thread = b.localIndex()
+  // What was handed over here before has been read.
+  b.barrier()
+  b.if(thread.and(subgroup - 1).lt(across), () => {
+    const at = b.let('at', thread.div(subgroup).mul(across).add(lane))
+    joined.forEach((sum, which) => b.store(memory, which === 0 ? at : at.add(which * size), sum))
+  })
+  b.barrier()
+  b.if(slice.eq(0), () =>
+    elements.inside(() =>
+      results.forEach((result, which) => {
+        let sum = b.load(memory, lane.add(which * size))
+        for (let group = 1; group < groups; group++) sum = b.let('sum', sum.add(b.load(memory, lane.add(which * size + group * across))))
+        result.set(sum)
+      }),
+    ),
+  )
 }
