@@ -8,7 +8,9 @@ import { asExpr } from '../kernel/lib/indexing.js'
 import { encodeBits, joinParts, perWord, rounded } from '../kernel/lib/pack.js'
 import { softwareTuning, type Tuning } from '../kernel/lib/tuning.js'
 import { elementCount, elementCountAt, type Dim, type SymValues } from '../shape.js'
+import { packedColumn } from '../kernel/lib/packed-rows.js'
 import { pageWritesDispatches, writesDispatch, type CacheWrite } from './cache-dispatch.js'
+import { packedWritesDispatches, type PackedWrite } from './packed-cache-dispatch.js'
 import { backwardBindings, backwardBlock } from './attention-backward.js'
 import type { Dispatch, DispatchOptions } from './dispatches.js'
 import { ELEMENT_GROUP, inVectors, kernelOf, placeInWord, type BuiltKernel, type KernelParts } from './kernel-parts.js'
@@ -18,6 +20,7 @@ import {
   biasAt,
   groupCount,
   memo,
+  packedRowsOf,
   rangePlaces,
   rowsInOrder,
   rowsInPages,
@@ -35,8 +38,6 @@ export function hasAttention(op: string, inputs: readonly TensorType[], options:
   const { tuning = softwareTuning } = options
   const isTrained = op === 'attentionForward' || op === 'attentionGrad'
   if ((op !== 'attention' && op !== 'attendCached' && op !== 'attendPaged' && !isTrained) || q === undefined) return false
-  // Caches of fewer bits.
-  if (op === 'attendCached' && inputs.length > 6) return false
   // What has no elements has no memory that could be bound as vectors.
   if (inputs.some(({ shape }) => elementCount(shape) === 0)) return false
   const width = q.shape[3]
@@ -49,10 +50,18 @@ export function hasAttention(op: string, inputs: readonly TensorType[], options:
 /** The dispatches of `attendCached`: the rows of this call are written into the caches, then everything is attended to. */
 export function attendCachedDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {
   const { inputs, q, keys, values, writes } = cachedParts(node)
-  const positions = inputs[5]!
+  const [positions, scalesK, scalesV] = inputs.slice(5) as [Value, Value?, Value?]
   const ends = endsBehind(node, positions, ({ symbols }) => asExpr(symbols.dim(shapeOf(keys)[2]!)))
   const attended: Attended = { node, q, keys, values, keyRows: rowsInOrder(keys), ends, mask: undefined }
-  return [...writesDispatch(writes, positions, memory), ...attend(attended, memory, tuning)]
+  if (scalesK === undefined || scalesV === undefined)
+    return [...writesDispatch(writes, positions, memory), ...attend(attended, memory, tuning)]
+  const scales = { keys: { node, index: 3 }, values: { node, index: 4 } }
+  const beside = [
+    { cache: scalesK, out: scales.keys },
+    { cache: scalesV, out: scales.values },
+  ] as const
+  const packed = writes.map((write, i): PackedWrite => ({ ...write, scales: beside[i]! }))
+  return [...packedWritesDispatches(packed, positions, memory, tuning), ...attend({ ...attended, scales }, memory, tuning)]
 }
 
 /** The dispatches of `attendPaged`: the same with caches in pages. */
@@ -115,7 +124,8 @@ function aloneDispatch(attended: Attended, memory: Memory): Dispatch {
     kernelOf('attention', memory, ELEMENT_GROUP, (parts) =>
       parts.when(parts.thread, parts.symbols.count([batch, heads, tokens]), () => writeQuery(attended, parts, parts.thread, lanes)),
     )
-  const vectors = width % 4 === 0 && [q, keys, v].every((value) => dtypeOf(value) === 'f32' && memory.of(value) !== undefined)
+  const inVector = (value: Value): boolean => dtypeOf(value) === 'f32' && memory.of(value) !== undefined
+  const vectors = width % 4 === 0 && (attended.scales === undefined ? [q, keys, v] : [q]).every(inVector)
   const { kernel, places, symbols } = vectors ? inVectors(build) : build(1)
   return { kernel, places, symbols, threads: (values) => elementCountAt([batch, heads, tokens], values), title: node.op }
 }
@@ -151,7 +161,12 @@ function joined(node: Node, q: Value, ranges: number, memory: Memory): Dispatch 
 }
 
 /** Works out and writes the query with a number. */
-function writeQuery({ node, q, keys, values, keyRows, ends, mask }: Attended, parts: KernelParts, number: Expr, lanes: 1 | 4): void {
+function writeQuery(
+  { node, q, keys, values, keyRows, ends, mask, scales }: Attended,
+  parts: KernelParts,
+  number: Expr,
+  lanes: 1 | 4,
+): void {
   const { b, symbols, arrays, elements } = parts
   const [, heads, tokens, width] = shapeOf(q) as readonly [Dim, number, Dim, number]
   const keyHeads = shapeOf(keys)[1] as number
@@ -169,14 +184,23 @@ function writeQuery({ node, q, keys, values, keyRows, ends, mask }: Attended, pa
     return [0, 1, 2, 3].map((lane) => vector.lane(lane))
   }
   const rowStart = memo((s: Expr): Expr => b.let('row', keyRow(s).mul(width)))
+  const rowOf = memo((s: Expr): Expr => b.let('row', keyRow(s)))
+  const keyOrValue = (value: Value, beside: Value | undefined): Query['key'] => {
+    if (beside === undefined) return (s, w) => read(value, rowStart(s), w)
+    const packed = packedRowsOf(parts, value, beside, 1)
+    return (s, w) => {
+      const column = packedColumn(b, packed, rowOf(s), u32(Math.floor(w / 4)))
+      return lanes === 1 ? [column.lane(w % 4)] : [0, 1, 2, 3].map((lane) => column.lane(lane))
+    }
+  }
   const seen = ends(parts, batch, token)
   const query: Query = {
     b,
     width,
     lanes,
     query: (w) => read(q, queryBase, w),
-    key: (s, w) => read(keys, rowStart(s), w),
-    value: (s, w) => read(values, rowStart(s), w),
+    key: keyOrValue(keys, scales?.keys),
+    value: keyOrValue(values, scales?.values),
     ...seen,
     scale: node.attrs['scale'] as number,
     softcap: node.attrs['softcap'] as number | undefined,

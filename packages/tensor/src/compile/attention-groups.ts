@@ -8,7 +8,9 @@ import { attendRows, type FoundRow, type Rows, type Span } from '../kernel/lib/a
 import { divisorOf, windowStart, type Bias } from '../kernel/lib/attention.js'
 import { asExpr, flatIndex, plus, times, type Amount, type SymbolUniforms } from '../kernel/lib/indexing.js'
 import { decodeBits, encodeBits, joinParts, perWord, rounded } from '../kernel/lib/pack.js'
+import { packedColumn, packedColumns, type PackedRows } from '../kernel/lib/packed-rows.js'
 import type { AttentionAttrs } from '../ops/attention.js'
+import { rowLayout } from '../ops/packed-rows.js'
 import { elementCountAt, type Dim, type Index, type SymValues } from '../shape.js'
 import type { AttentionCut } from './attention-cut.js'
 import type { KernelParts } from './kernel-parts.js'
@@ -26,6 +28,8 @@ export interface Attended {
   /** What a query sees. */
   readonly ends: (parts: KernelParts, batch: Expr, token: Expr) => Span
   readonly mask: Value | undefined
+  /** Scales of keys and values of fewer bits. */
+  readonly scales?: { readonly keys: Value; readonly values: Value }
 }
 
 /** The rows, among all rows of keys or values in memory, of one head's keys of a sequence. */
@@ -142,14 +146,19 @@ export function attendGroup(attended: Attended, cut: GroupCut, parts: KernelPart
       return { head, token, number: b.let('query', batch.mul(heads).add(head).mul(asExpr(tokenCount)).add(token)) }
     }
     const keyRow = keyRows(parts, batch, isBlock && shared > 1 ? one.div(shared) : one)
-    const [readQ, readKey, readValue] = [q, keys, values].map((value) => reader(parts, memory, value, width, lanes)) as [Read, Read, Read]
+    const [readQ, readKey, readValue] = [
+      reader(parts, memory, q, width, lanes),
+      keyReader(parts, memory, keys, attended.scales?.keys, width, lanes),
+      keyReader(parts, memory, values, attended.scales?.values, width, lanes),
+    ]
     const seen = (row: Expr): Span => ends(parts, batch, place(row).token)
     const rows: Rows = {
       b,
       columns: Math.ceil(width / 4),
       query: (row, column) => readQ(place(row).number, column),
-      key: (s, column) => readKey(keyRow(s), column),
-      value: (s, column) => readValue(keyRow(s), column),
+      key: (s, column) => readKey.one(keyRow(s), column),
+      keyColumns: (s, first, count) => (count === 4 ? readKey.four?.(keyRow(s), first) : undefined),
+      value: (s, column) => readValue.one(keyRow(s), column),
       seen,
       get span() {
         const whole = { from: seen(u32(0)).from, to: seen(u32(cut.rows - 1)).to }
@@ -194,6 +203,30 @@ function rangeOf({ b }: KernelParts, { from, to }: Span, range: Expr, ranges: nu
 
 /** Four numbers of a row of a matrix. */
 export type Read = (row: Expr, column: Expr) => Expr
+
+/** How keys or values are read: a column of four numbers, and where they are few bits four columns from a multiple of four on. */
+interface KeyReader {
+  readonly one: Read
+  readonly four?: (row: Expr, first: Expr) => readonly Expr[] | undefined
+}
+
+function keyReader(parts: KernelParts, memory: Memory, rows: Value, scales: Value | undefined, width: number, lanes: 1 | 4): KeyReader {
+  if (scales === undefined) return { one: reader(parts, memory, rows, width, lanes) }
+  const { b } = parts
+  const packed = packedRowsOf(parts, rows, scales, lanes)
+  return {
+    one: (row, column) => packedColumn(b, packed, row, column),
+    four: (row, first) => packedColumns(b, packed, row, first),
+  }
+}
+
+/** Keys or values of fewer bits, both parts of which are in memory. */
+export const packedRowsOf = ({ arrays }: KernelParts, rows: Value, scales: Value, lanes: 1 | 4): PackedRows => ({
+  layout: rowLayout(typeOf(rows), typeOf(scales)),
+  words: () => arrays.of(rows)!,
+  vectors: lanes === 4 ? () => arrays.of(rows, 4)! : undefined,
+  scales: () => arrays.of(scales)!,
+})
 
 /** Reads rows of a width, as vectors where they are in memory and of whole vectors. */
 export function reader({ b, arrays, elements }: KernelParts, memory: Memory, value: Value, width: number, lanes: 1 | 4): Read {

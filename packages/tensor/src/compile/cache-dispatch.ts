@@ -18,7 +18,8 @@ export interface CacheWrite {
   readonly out: Value
 }
 
-const samePlace = (a: Place | undefined, b: Place | undefined): boolean => a?.kind === 'input' && b?.kind === 'input' && a.index === b.index
+export const samePlace = (a: Place | undefined, b: Place | undefined): boolean =>
+  a?.kind === 'input' && b?.kind === 'input' && a.index === b.index
 
 /** Writes rows into caches that are written in place, and caches with rows in them where they are not; caches of one form by one dispatch. */
 export function writesDispatch(writes: readonly CacheWrite[], positions: Value, memory: Memory): Dispatch[] {
@@ -37,7 +38,7 @@ export function writesDispatch(writes: readonly CacheWrite[], positions: Value, 
   ]
 }
 
-const positionIndex = (positions: Value, batch: Expr): Expr => (shapeOf(positions).length === 0 ? u32(0) : batch)
+export const positionIndex = (positions: Value, batch: Expr): Expr => (shapeOf(positions).length === 0 ? u32(0) : batch)
 
 /** Whether rows of pools can be written: as whole words. */
 export const writesPages = ([pool, rows]: readonly TensorType[]): boolean =>

@@ -187,14 +187,15 @@ function keepWithinLimits(program: Program, kept: ReadonlySet<Node>, keep: (node
     node.op === 'input' || kept.has(node) ? { arrays: new Set([node]), size: 0 } : found.get(node)!
   for (const node of program.nodes) {
     if (isWideConcat(node, reach)) continue
-    // The dispatch that writes the caches reads neither queries nor, where it writes in place, what the caches held.
-    const together =
-      node.op === 'attendCached' || node.op === 'attendPaged' ? [node.inputs[1]!, node.inputs[2]!, ...node.inputs.slice(5)] : node.inputs
+    // The dispatch that writes the caches reads neither queries nor what the caches held, and writes nothing but them.
+    const isCached = node.op === 'attendCached' || node.op === 'attendPaged'
+    const held = node.op === 'attendCached' ? node.inputs.slice(5, 6) : node.inputs.slice(5)
+    const together = isCached ? [node.inputs[1]!, node.inputs[2]!, ...held] : node.inputs
     // Of attention's backward pass one dispatch writes the gradient of the queries, another those of keys and values.
     const written =
       node.op === 'attentionGrad'
         ? Math.max(rangesOf(node.outputs.slice(0, 1), reach), rangesOf(node.outputs.slice(1), reach)) - 1
-        : rangesOf(node.outputs, reach)
+        : rangesOf(isCached ? node.outputs.slice(1) : node.outputs, reach)
     const most = reach.maxBindings - 1 - written
     const join = () => {
       const arrays = new Set<Node>()

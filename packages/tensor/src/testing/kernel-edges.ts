@@ -250,6 +250,38 @@ const cached = (
   ),
 )
 
+/** The same in 8 and 4 bits: reads of four columns at once, of one, and of blocks of 16 and 8 numbers. */
+const packed = ([8, 4] as const).flatMap((bits) =>
+  (
+    [
+      [1, 300, [13, 270], 64, 32],
+      [1, 300, [13, 270], 48, 16],
+      [20, 60, [13, 35], 32, 32],
+      [2, 9, [3, 7], 24, 8],
+    ] as const
+  ).map(([tokens, capacity, positions, width, block]) =>
+    agrees(
+      `attention of ${tokens} tokens with caches of ${bits} bits, blocks of ${block} of ${width}`,
+      () => [
+        numbers([2, 3, tokens, width], 0.3),
+        ...[0.5, 0.7].map((step) => numbers([2, 1, tokens, width], step)),
+        ...[0.4, 0.6].map((step) =>
+          bits === 8
+            ? numbers([2, 1, capacity, width], step).mul(127).cast('i8')
+            : numbers([2, 1, capacity, width / 2], step)
+                .mul(127)
+                .add(128)
+                .cast('u8'),
+        ),
+        ...[0.4, 0.6].map((step) => numbers([2, 1, capacity, width / block], step).mul(0.01)),
+        tensor(Int32Array.from(positions), { dtype: 'i32' }),
+      ],
+      (q, k, v, cacheK, cacheV, scalesK, scalesV, position) =>
+        attendCached(q!, k!, v!, { k: cacheK!, v: cacheV!, scalesK: scalesK!, scalesV: scalesV!, position: position! }).out,
+    ),
+  ),
+)
+
 /** The same in pages, of blocks that lie anywhere; entries of the table behind a sequence's end say nothing. */
 const paged = (
   [
@@ -350,6 +382,7 @@ export const kernelEdges: readonly KernelEdge[] = [
   ...halves,
   ...few,
   ...cached,
+  ...packed,
   ...paged,
   ...gradients,
   ...maskedGradients,

@@ -23,6 +23,8 @@ export interface Rows {
   readonly query: (row: Expr, column: Expr) => Expr
   /** Four numbers of a key or value that exists. */
   readonly key: (s: Expr, column: Expr) => Expr
+  /** So many columns of a key from a multiple of them on, where they are read at once. */
+  readonly keyColumns?: (s: Expr, first: Expr, count: number) => readonly Expr[] | undefined
   readonly value: (s: Expr, column: Expr) => Expr
   /** What a row sees. */
   readonly seen: (row: Expr) => Span
@@ -240,13 +242,13 @@ export function attendRows(rows: Rows, count: number, threads: number, write: (f
 }
 
 /** Products of all queries with a key: as many columns at a time as there are loads that one likes to have on their way. */
-function scoresOf({ b, columns, key, inside }: Rows, queries: Shared, count: number, s: Expr): Expr[] {
+function scoresOf({ b, columns, key, keyColumns, inside }: Rows, queries: Shared, count: number, s: Expr): Expr[] {
   const dots = Array.from({ length: count }, () => b.var('dot', f32(0)))
   const step = [4, 2].find((size) => columns % size === 0) ?? 1
   b.for('column', u32(0), u32(columns), step, (start) =>
     inside(() => {
       const columnsHere = Array.from({ length: step }, (_, i) => (i === 0 ? start : b.let('column', start.add(i))))
-      const numbers = columnsHere.map((column) => key(s, column))
+      const numbers = keyColumns?.(s, start, step) ?? columnsHere.map((column) => key(s, column))
       columnsHere.forEach((column, i) =>
         dots.forEach((dot, row) =>
           dot.set(dotOnto(dot.value, b.load(queries, row === 0 ? column : column.add(row * columns)), numbers[i]!)),

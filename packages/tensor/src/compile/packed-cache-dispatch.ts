@@ -1,0 +1,65 @@
+/** Rows written into caches of 8 and 4 bits. */
+import { shapeOf, typeOf, type Value } from '../graph/node.js'
+import { vector, type Expr } from '../kernel/ir.js'
+import { asExpr, coordinatesOf, flatIndex } from '../kernel/lib/indexing.js'
+import { existing, writePacked } from '../kernel/lib/packed-rows.js'
+import type { Tuning } from '../kernel/lib/tuning.js'
+import { rowLayout } from '../ops/packed-rows.js'
+import { elementCountAt, type Dim } from '../shape.js'
+import { positionIndex, samePlace, type CacheWrite } from './cache-dispatch.js'
+import type { Dispatch } from './dispatches.js'
+import { copyDispatch } from './elements-dispatch.js'
+import { ELEMENT_GROUP, kernelOf } from './kernel-parts.js'
+import type { Memory } from './places.js'
+import { rangesOf } from './reach.js'
+
+/** Rows that are rounded as they are written. */
+export interface PackedWrite extends CacheWrite {
+  readonly scales: Pick<CacheWrite, 'cache' | 'out'>
+}
+
+/** Writes rows into caches of one form; what a cache held is copied first where it is not written in place. */
+export function packedWritesDispatches(writes: readonly PackedWrite[], positions: Value, memory: Memory, tuning: Tuning): Dispatch[] {
+  const copies = writes
+    .flatMap((write) => [write, write.scales])
+    .filter(({ cache, out }) => !samePlace(memory.of(cache), memory.of(out)))
+    .map(({ cache, out }) => copyDispatch(cache, memory.of(out)!, memory, tuning))
+  const together = [positions, ...writes.flatMap(({ rows, out, scales }) => [rows, out, scales.out])]
+  const fit = rangesOf(together.map(typeOf), memory.reach) <= memory.reach.maxBindings
+  return [...copies, ...(fit ? [writes] : writes.map((write) => [write])).map((group) => rowsPacked(group, positions, memory))]
+}
+
+/** A thread for each four numbers of the rows; what lies beyond the capacity is dropped. */
+function rowsPacked(writes: readonly PackedWrite[], positions: Value, memory: Memory): Dispatch {
+  const { rows, cache } = writes[0]!
+  const [batch, heads, tokens, width] = shapeOf(rows) as readonly [Dim, number, Dim, number]
+  const columns: readonly Dim[] = [batch, heads, tokens, width / 4]
+  const built = kernelOf('cacheWrite', memory, ELEMENT_GROUP, ({ b, symbols, arrays, elements, thread }) => {
+    const total = asExpr(symbols.count(columns))
+    const number = b.let('column', existing(thread, total))
+    const [at, head, token, column] = coordinatesOf(b, symbols, columns, number).map(asExpr) as [Expr, Expr, Expr, Expr]
+    const position = elements.at(positions, positionIndex(positions, at))
+    const slot = b.let('slot', position.bits('u32').add(token))
+    const capacity = shapeOf(cache)[2]!
+    // What is before the beginning wraps around to something large.
+    const isThere = b.let('isThere', thread.lt(total).and(slot.lt(asExpr(symbols.dim(capacity)))))
+    const row = b.let('row', flatIndex(b, [at, head, slot], symbols.strides(shapeOf(cache).slice(0, 3))))
+    const first = b.let('first', number.mul(4))
+    for (const write of writes) {
+      const numbers = vector(...[0, 1, 2, 3].map((lane) => elements.at(write.rows, lane === 0 ? first : b.let('at', first.add(lane)))))
+      writePacked(
+        b,
+        {
+          layout: rowLayout(typeOf(write.out), typeOf(write.scales.out)),
+          numbers,
+          words: arrays.of(write.out)!,
+          scales: arrays.of(write.scales.out)!,
+          row,
+        },
+        { column, isThere, threads: ELEMENT_GROUP },
+      )
+    }
+  })
+  const { kernel, places, symbols } = built
+  return { kernel, places, symbols, threads: (values) => elementCountAt(columns, values), title: 'cacheWrite' }
+}
