@@ -43,8 +43,7 @@ export function matrixBlock({ mma, copyAsync = false, processors }: MatrixCaps, 
   const { element, batch, rows, columns, inner, products } = size
   const narrow = cuts.at(-1)!
   const least = batch * Math.ceil(columns / narrow.columns) >= 0.75 * processors ? LEAST_ROWS_OF_MANY : LEAST_ROWS
-  if (mma?.includes(element) !== true || rows < least || columns < LEAST_COLUMNS || inner < LEAST_INNER || products > 2)
-    return undefined
+  if (mma?.includes(element) !== true || rows < least || columns < LEAST_COLUMNS || inner < LEAST_INNER || products > 2) return undefined
   const fits = (cut: (typeof cuts)[number]): boolean => batch * Math.ceil(rows / cut.rows) * Math.ceil(columns / cut.columns) >= processors
   // Two products have twice as many sums. What a symbol says may be little.
   const own = products > 1 ? cuts.slice(1) : cuts
