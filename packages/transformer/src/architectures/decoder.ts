@@ -30,6 +30,10 @@ export interface CachedOptions extends ModelOptions {
   readonly position: Start
   /** Row of the first new token in the caches of layers with a window, where those hold fewer rows than the others (`FixedCache.row`); default its position. */
   readonly row?: Start
+  /** Caches are in pages: i32 [B, most], the blocks of each row in order, −1 behind the last and in rows that are nobody's. */
+  readonly table?: Tensor
+  /** Those of layers with a window, where these have pools of their own; default the same. */
+  readonly windowTable?: Tensor
   /** bool [B]: rows that are nobody's, whose position is 0 and whose caches stay as they are. Not with a cache for each row. */
   readonly idle?: Tensor
   /** Compute logits of this new token alone (0 … T − 1); default all of them. */
@@ -141,18 +145,20 @@ function embedded(weights: AnyDecoderWeights, ids: Tensor, { embeddingScale, wid
 function contextsOf(
   { config, rotary }: ModelOptions,
   start: Start,
-  { row = start, idle }: Pick<CachedOptions, 'row' | 'idle'> = {},
+  { row = start, idle, table, windowTable = table }: Pick<CachedOptions, 'row' | 'idle' | 'table' | 'windowTable'> = {},
 ): (layer: number) => BlockContext {
   if (config.positions === 'rotary' && rotary === undefined)
     throw new TransformerError('OPTION', 'this model has rotary positions; pass rotary: rotaryTables(config), made once, beside config')
   return (layer) => {
     const { [layer]: window = 0 } = config.windows ?? []
     const tables = window === 0 ? rotary : (rotary?.local ?? rotary)
+    const pages = window === 0 ? table : windowTable
     return {
       shape: config,
       start,
       ...(window === 0 ? {} : { row }),
       ...(idle === undefined ? {} : { idle }),
+      ...(pages === undefined ? {} : { table: pages }),
       ...(config.positions === 'learned' ? {} : { rotary: tables! }),
       ...(window === 0 || window >= config.context ? {} : { window }),
     }

@@ -4,6 +4,7 @@ import { TransformerError } from '../errors.js'
 import type { LayerCache } from '../layers/attention.js'
 import { checkCacheType, type CacheType } from './cache-type.js'
 import { disposeCache, mapCache, partBytes, partsOf } from './parts.js'
+import { beyondCapacity, type SequenceCache } from './sequence.js'
 import { layerRows, slidingOf, type Sliding } from './sliding.js'
 import type { CacheStack } from './stack.js'
 
@@ -29,7 +30,7 @@ export interface FixedCacheOptions {
  * Programs write into the tensors in place, which replaces their handles: read `layers` anew for each call, donate it, and hand the
  * call's result to {@link FixedCache.replace}.
  */
-export class FixedCache {
+export class FixedCache implements SequenceCache {
   readonly batch: number
   readonly capacity: number
   /** @internal Where it lies beside others. */
@@ -93,10 +94,7 @@ export class FixedCache {
   /** Refuses what would not fit, before anything runs. Errors: CAPACITY with the numbers. */
   reserve(tokens: number): void {
     if (this.length + tokens <= this.capacity) return
-    throw new TransformerError(
-      'CAPACITY',
-      `the cache holds ${this.capacity} tokens; ${this.length} are in it and ${tokens} more were to be written, at positions ${this.length} to ${this.length + tokens - 1}. Make a cache with more capacity, or generate fewer tokens`,
-    )
+    throw new TransformerError('CAPACITY', beyondCapacity(this, tokens))
   }
 
   /** The layers that slide, or the others. */

@@ -4,7 +4,7 @@ import type { DecoderConfig } from '../architectures/config.js'
 export const longestPiece = 256
 
 /** Tokens by which a text can be cut back at any time, guesses that were wrong among them. */
-const cutBack = 64
+export const cutBack = 64
 
 /** How layers with a window hold fewer rows than the others: only what tokens to come can see, and room for a piece. */
 export interface Sliding {

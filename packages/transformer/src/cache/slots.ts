@@ -1,16 +1,17 @@
 import type { FixedCache } from './fixed.js'
+import type { SequenceCache } from './sequence.js'
 
 /** Fewer shared tokens than this are computed anew: a prompt's shortest piece costs the same. */
-const leastShared = 16
+export const leastShared = 16
 
 /** A cache that outlives the stream it was filled for, and knows whose keys and values it holds. */
-export class Slot {
+export class Slot<Cache extends SequenceCache = FixedCache> {
   /** The tokens in the cache, in order: as many as its position says. */
   readonly tokens: number[] = []
   /** When it was last given back, by the pool's count. */
   used = 0
 
-  constructor(readonly cache: FixedCache) {}
+  constructor(readonly cache: Cache) {}
 
   /** Forgets the tokens from `length` on, or all where the cache cannot be cut there. */
   truncate(length: number): void {
@@ -25,12 +26,30 @@ export class Slot {
 }
 
 /** A slot for a text, and how to fill it. */
-export interface Taken {
-  readonly slot: Slot
+export interface Taken<Cache extends SequenceCache = FixedCache> {
+  readonly slot: Slot<Cache>
   /** Tokens of the text that the slot has already. */
   readonly shared: number
   /** A slot that has more of them, which are to be copied, up to `shared`. */
-  readonly copyFrom?: Slot
+  readonly copyFrom?: Slot<Cache>
+}
+
+/** Where the texts of a model have their caches from. */
+export interface CachePool<Cache extends SequenceCache> {
+  /** How many can be taken at most, memory willing. */
+  readonly available: number
+  /** A slot for a text, with what others have of its beginning. The last token is never counted as shared, since its logits are wanted. Undefined while there is none. */
+  take(ids: readonly number[]): Taken<Cache> | undefined
+  /** Memory for tokens behind those that a slot has; false while others have it all. Errors: CAPACITY beyond a cache. */
+  room(slot: Slot<Cache>, tokens: number): Promise<boolean>
+  /** A slot that nobody has to fill up a batch with. */
+  filler(skip: ReadonlySet<Slot<Cache>>): Slot<Cache> | undefined
+  /** Gives a slot back, with what is in it. */
+  release(slot: Slot<Cache>): void
+  /** Gives up a slot whose contents cannot be trusted. */
+  drop(slot: Slot<Cache>): void
+  /** Frees what is not in use now, and the rest as it is given back. */
+  dispose(): void
 }
 
 export interface SlotPoolOptions {
@@ -43,7 +62,7 @@ export interface SlotPoolOptions {
 }
 
 /** Slots for the streams of a model: some in use, the others kept for what is in them until somebody needs the place. */
-export class SlotPool {
+export class SlotPool implements CachePool<FixedCache> {
   private readonly free: Slot[] = []
   private readonly taken = new Set<Slot>()
   private clock = 0
@@ -78,6 +97,11 @@ export class SlotPool {
     const shared = has >= leastShared ? has : 0
     slot.truncate(shared)
     return { slot, shared }
+  }
+
+  room({ cache }: Slot, tokens: number): Promise<boolean> {
+    cache.reserve(tokens)
+    return Promise.resolve(true)
   }
 
   /** A free slot to fill up a batch with: it must have room for a token behind those it has, which will be written over. */

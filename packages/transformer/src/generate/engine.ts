@@ -1,14 +1,13 @@
 /** Streams that share a model: prompts in pieces, one stream at a time, and between them a token for every stream that waits for one. */
-import { AbortedError } from '@tesserae/core'
-import { sharedLength, type Slot, type SlotPool } from '../cache/slots.js'
-import { TransformerError } from '../errors.js'
+import type { SequenceCache } from '../cache/sequence.js'
+import { sharedLength, type CachePool, type Slot } from '../cache/slots.js'
+import { abortedBy, disposed, isAbort, noMemory } from './ends.js'
 import { leaseOf, type Lease } from './lease.js'
-import type { Piece, Programs, View } from './programs.js'
+import { judgedPiece, shortPiece, type CachePrograms } from './programs.js'
 import type { Row } from './row.js'
-import { turned, turns } from './turn.js'
+import { later, turned, turns } from './turn.js'
+import { viewOfAll, type View } from './views.js'
 
-/** Longest piece of a prompt while other streams wait for their next token. */
-const shortPiece = 64
 /** Of so many pieces one goes to the prompt that waits longest, the others to the one that is nearest to its end. */
 const oldestEvery = 4
 /** A row waits for another whose beginning it shares where that saves so many tokens. */
@@ -27,9 +26,9 @@ export interface Engine {
   dispose(): void
 }
 
-export interface EngineOptions {
-  readonly programs: Programs
-  readonly pool: SlotPool
+export interface EngineOptions<Cache extends SequenceCache> {
+  readonly programs: CachePrograms<Cache>
+  readonly pool: CachePool<Cache>
   readonly vocabSize: number
   /** Of them, those that can be chosen: the first so many, which are all that rows are told of. */
   readonly vocabulary: number
@@ -47,9 +46,9 @@ interface Asked {
 }
 
 /** A row as the engine sees it. */
-interface Entry {
+interface RowOf<Cache extends SequenceCache> {
   readonly ids: number[]
-  slot: Slot | undefined
+  slot: Slot<Cache> | undefined
   cachedTokens: number
   started: boolean
   asked: Asked | undefined
@@ -57,16 +56,17 @@ interface Entry {
   busy: boolean
   closed: boolean
   /** Those that take places together with it, itself included. */
-  readonly group: readonly Entry[]
+  readonly group: readonly RowOf<Cache>[]
   /** Whose cache it is to be given. */
-  source: Entry | undefined
+  source: RowOf<Cache> | undefined
   /** What it looks at. */
   seen: Lease | undefined
   /** When it was last asked of, or answered. */
   since: number
 }
 
-export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: EngineOptions): Engine {
+export function makeEngine<Cache extends SequenceCache>({ programs, pool, vocabSize, vocabulary, rows }: EngineOptions<Cache>): Engine {
+  type Entry = RowOf<Cache>
   /** In the order in which they were opened. */
   const open = new Set<Entry>()
   const turn = turns()
@@ -114,12 +114,6 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
     pool.release(slot)
   }
 
-  /** A cache that a failed program was given holds nothing that can be trusted. */
-  const lose = (entry: Entry): void => {
-    if (entry.slot !== undefined) pool.drop(entry.slot)
-    entry.slot = undefined
-  }
-
   /** Runs with the caches of rows, which nobody takes away meanwhile. Answers them with what goes wrong. */
   const withRows = async (entries: readonly Entry[], run: () => Promise<void>): Promise<void> => {
     for (const entry of entries) entry.busy = true
@@ -127,7 +121,9 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
       await run()
     } catch (error) {
       for (const entry of entries) {
-        lose(entry)
+        // A cache that a failed program was given holds nothing that can be trusted.
+        if (entry.slot !== undefined) pool.drop(entry.slot)
+        entry.slot = undefined
         answer(entry, error as Error)
       }
     }
@@ -138,7 +134,7 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
   }
 
   /** Copies the beginning of a row's text from a slot that has it. */
-  const fill = (entry: Entry, from: Slot, tokens: number): Promise<void> =>
+  const fill = (entry: Entry, from: Slot<Cache>, tokens: number): Promise<void> =>
     withRows([entry], async () => {
       const slot = entry.slot!
       await programs.copy(from.cache, slot.cache, tokens)
@@ -156,6 +152,16 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
     return true
   }
 
+  /** Gives all of a group places, or none. */
+  const placeAll = async (group: readonly Entry[]): Promise<boolean> => {
+    for (const member of group)
+      if (!(await place(member))) {
+        for (const other of group) release(other)
+        return false
+      }
+    return true
+  }
+
   /** Gives places to those that wait for one, the first first, as long as there are any. */
   const admit = async (entries: readonly Entry[]): Promise<void> => {
     for (const entry of entries) {
@@ -164,7 +170,7 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
       while (pool.available < group.length && borrow());
       if (pool.available < group.length) return
       try {
-        for (const member of group) if (!gone && !(await place(member))) return refuseAlone(entry)
+        while (!gone && !(await placeAll(group))) if (!borrow()) return refuseAlone(entry)
       } catch (error) {
         answer(entry, error as Error)
       }
@@ -175,13 +181,36 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
   const refuseAlone = (entry: Entry): void => {
     for (const other of open) if (other.slot !== undefined && !entry.group.includes(other)) return
     for (const member of entry.group) release(member)
-    answer(
-      entry,
-      new TransformerError(
-        'CAPACITY',
-        `${entry.group.length} texts are to be computed side by side, and the device has no memory for as many caches; make the model with a smaller capacity`,
-      ),
-    )
+    answer(entry, noMemory(entry.group.length))
+  }
+
+  /** Memory for what a row adds to its text. Where there is none those that came last are set back, and computed again later: the row itself if it is the last. */
+  const makeRoom = async (entry: Entry, tokens: number): Promise<boolean> => {
+    entry.busy = true
+    try {
+      while (!gone && !entry.closed && !(await pool.room(entry.slot!, tokens))) {
+        const isOther = (row: Entry): boolean => row.slot !== undefined && !row.busy && !entry.group.includes(row)
+        const some = [...open].filter((row) => row === entry || isOther(row))
+        if (some.length === 1) throw noMemory(entry.group.length)
+        if (borrow()) continue
+        setBack(some.at(-1)!)
+        if (some.at(-1) === entry) return false
+      }
+    } catch (error) {
+      answer(entry, error as Error)
+      setBack(entry)
+    } finally {
+      entry.busy = false
+      if (entry.closed || gone) release(entry)
+    }
+    return entry.slot !== undefined && entry.asked !== undefined
+  }
+
+  /** Takes a row's place away. It gets one again when there is one, and what is not kept of it is computed again. */
+  const setBack = (entry: Entry): void => {
+    judgements.delete(entry)
+    if (entry.slot !== undefined) pool.release(entry.slot)
+    entry.slot = undefined
   }
 
   /** Brings rows to where others are, before any of them goes on. */
@@ -189,9 +218,9 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
     for (const entry of entries) {
       const { source, slot, ids } = entry
       entry.source = undefined
-      if (source?.slot === undefined || slot === undefined) continue
-      const tokens = source.slot.sharedWith(ids)
-      if (tokens > slot.sharedWith(ids)) await fill(entry, source.slot, tokens)
+      if (source === undefined || slot === undefined) continue
+      const tokens = source.slot?.sharedWith(ids) ?? 0
+      if (tokens > slot.sharedWith(ids)) await fill(entry, source.slot!, tokens)
       else slot.truncate(sharedLength(slot.tokens, ids))
     }
   }
@@ -237,6 +266,7 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
       judged > 0 && before <= 0 ? judgedPiece(left, free) : programs.pieces(before > 0 ? before : left, free - judged, longest)[0]!
     const wanted = before > 0 && judged > 0 ? 'none' : judged > 0 ? 'all' : tokens === left ? 'last' : 'none'
     const fresh = ids.slice(at, at + tokens)
+    if (!(await makeRoom(entry, tokens))) return
     await withRows([entry], async () => {
       // A single step ends soon, and may run on this thread where nobody has to break it off.
       const given = await programs.extend(slot.cache, fresh, {
@@ -250,8 +280,10 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
       if (wanted === 'none' || entry.asked !== asked) return
       const logits = given.rows[0]!
       if (wanted === 'last') return give(entry, logits, view, memory)
-      const of = (i: number): Float32Array => logits.slice(i * vocabSize, i * vocabSize + vocabulary)
-      judgements.set(entry, [...(judgements.get(entry) ?? []), ...fresh.map((_, i) => of(i))])
+      judgements.set(entry, [
+        ...(judgements.get(entry) ?? []),
+        ...fresh.map((_, i) => known(logits.slice(i * vocabSize, (i + 1) * vocabSize))),
+      ])
       if (slot.tokens.length < ids.length) return
       const all = judgements.get(entry)!
       judgements.delete(entry)
@@ -259,12 +291,16 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
     })
   }
 
-  const runStep = async (entries: readonly Entry[]): Promise<void> => {
+  const runStep = async (all: readonly Entry[]): Promise<void> => {
+    for (const entry of all) if (entry.slot !== undefined) await makeRoom(entry, 1)
+    // Those that were set back, answered or left meanwhile are out.
+    const entries = all.filter(({ asked, slot }) => asked !== undefined && slot !== undefined)
+    if (entries.length === 0 || gone) return
     const slots = entries.map(({ slot }) => slot!)
     const used = new Set(slots)
     const together = programs.together(slots.map(({ cache }) => cache))
     const size = Math.min(rows, 2 ** Math.ceil(Math.log2(entries.length)))
-    const fillers: Slot[] = []
+    const fillers: Slot<Cache>[] = []
     while (used.size < size && !together) {
       const filler = pool.filler(used)
       if (filler === undefined) break
@@ -309,10 +345,10 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
       const first = ++pieces % oldestEvery === 0 ? long[0]! : long.reduce((a, b) => (needs.get(b)! < needs.get(a)! ? b : a))
       await runPiece(first, single.length > 0 || others ? shortPiece : Infinity)
     }
-    // Those that were answered or left meanwhile are out.
-    const asking = single.filter(({ asked, slot }) => asked !== undefined && slot !== undefined)
-    for (let i = 0; i < asking.length && !gone; i += rows) {
-      const group = asking.slice(i, i + rows)
+    for (let i = 0; i < single.length && !gone; i += rows) {
+      // Those that were answered or left meanwhile are out.
+      const group = single.slice(i, i + rows).filter(({ asked, slot }) => asked !== undefined && slot !== undefined)
+      if (group.length === 0) continue
       if (group.length === 1) await runPiece(group[0]!, Infinity)
       else await runStep(group)
     }
@@ -337,11 +373,10 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
       running = false
     }
     if (gone) return
-    // Nobody has a place to give away now; somebody may have left his by then.
     if (waiting().length > 0) alarm = later(kick, patience)
   }
 
-  /** Starts a round: at once when all that are open wait, else when everybody has had a turn to ask. */
+  /** Starts a round, also for those that found no place, when somebody may have left his: at once when all that are open wait, else when everybody has had a turn to ask. */
   const kick = (): void => {
     if (running || gone) return
     const count = waiting().length
@@ -462,33 +497,4 @@ export function makeEngine({ programs, pool, vocabSize, vocabulary, rows }: Engi
       pool.dispose()
     },
   }
-}
-
-/** What a run gives for all of its rows. */
-function viewOfAll(views: readonly View[]): View {
-  if (views.includes('states')) return 'states'
-  const counts = views.filter((view) => typeof view === 'number')
-  return counts.length < views.length ? 'logits' : Math.max(...counts)
-}
-
-/** A piece of which all logits are wanted: few tokens as a rule, filled up to a power of two where there is room. */
-function judgedPiece(left: number, room: number): Piece {
-  const tokens = Math.min(left, shortPiece)
-  const length = 2 ** Math.ceil(Math.log2(tokens))
-  return { tokens, length: length <= room ? length : tokens }
-}
-
-const disposed = (): TransformerError =>
-  new TransformerError('DISPOSED', 'the model was disposed; keep it until its last generation has ended')
-
-const abortedBy = (signal: AbortSignal | undefined, cause: unknown = signal?.reason): AbortedError =>
-  new AbortedError('Generation was aborted by its signal', { cause })
-
-const isAbort = (error: Error): boolean => (error as { readonly code?: unknown }).code === 'ABORTED'
-
-/** A timer that keeps no process alive. */
-function later(what: () => void, milliseconds: number): ReturnType<typeof setTimeout> {
-  const timer = setTimeout(what, milliseconds)
-  ;(timer as { unref?: () => void }).unref?.()
-  return timer
 }

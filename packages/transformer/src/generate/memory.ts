@@ -14,6 +14,7 @@ import type { DecoderConfig } from '../architectures/config.js'
 import { isPackable, namedWeights, weightSpecs } from '../architectures/weights.js'
 import { checkCacheType, type CacheType } from '../cache/cache-type.js'
 import { partBytes, partsOf } from '../cache/parts.js'
+import { blocksFor, defaultBlockSize, lanesOf } from '../cache/pages.js'
 import { layerRows, slidingOf } from '../cache/sliding.js'
 
 export interface ModelMemoryOptions {
@@ -23,6 +24,10 @@ export interface ModelMemoryOptions {
   readonly batch?: number
   /** Whether layers with a window hold no more than its rows and room for new ones, as those of `createModel` do; default true. */
   readonly sliding?: boolean
+  /** Caches are in pages, of blocks of so many tokens: `capacity` and `batch` are of texts that are as long as they can be. */
+  readonly blockSize?: number
+  /** So many blocks in place of those of `batch` texts; of `blockSize`, default 16. */
+  readonly cacheBlocks?: number
   /** What keys and values are kept in; default f32. */
   readonly cacheType?: CacheType
   /** What matrices that are not packed are kept in; default 'f32'. */
@@ -47,7 +52,7 @@ export interface ModelMemory {
 
 /** What a configuration's model takes, worked out without making it: give it to `checkMemory` or `estimateMemory` with a device. */
 export function modelMemory(config: DecoderConfig, options: ModelMemoryOptions = {}): ModelMemory {
-  const { capacity = config.context, batch = 1, sliding = true, cacheType = 'f32' } = options
+  const { capacity = config.context, cacheType = 'f32' } = options
   const bytesOf = (...shape: readonly number[]): number => 4 * shape.reduce((a, b) => a * b, 1)
   const weights = [...namedWeights(weightSpecs(config))].flatMap(([name, { shape }]) => {
     const layout = options.layout?.(name, shape)
@@ -66,12 +71,27 @@ export function modelMemory(config: DecoderConfig, options: ModelMemoryOptions =
         name: `rotary.${name}`,
         bytes: bytesOf(capacity === 0 ? config.context : capacity, (config.rotaryWidth ?? config.headWidth) / 2),
       })
-  const rows = capacity === 0 ? [] : layerRows(config, capacity, sliding ? slidingOf(config, capacity) : undefined)
   const parts = Object.entries(partsOf(checkCacheType(cacheType, config), config.headWidth))
-  const cache = rows.flatMap((count, layer) =>
-    parts.map(([name, part]) => ({ name: `cache.${layer}.${name}`, bytes: partBytes(part, batch * config.kvHeads * count) })),
+  const cache = tokensOf(config, capacity, options).flatMap((count, layer) =>
+    parts.map(([name, part]) => ({ name: `cache.${layer}.${name}`, bytes: partBytes(part, config.kvHeads * count) })),
   )
   return { weights, cache }
+}
+
+/** Tokens that each layer's cache holds. */
+function tokensOf(
+  config: DecoderConfig,
+  capacity: number,
+  { batch = 1, sliding = true, blockSize, cacheBlocks }: ModelMemoryOptions,
+): number[] {
+  if (capacity === 0) return []
+  if (blockSize === undefined && cacheBlocks === undefined)
+    return layerRows(config, capacity, sliding ? slidingOf(config, capacity) : undefined).map((rows) => batch * rows)
+  const size = blockSize ?? defaultBlockSize
+  const all: number[] = []
+  for (const { layers, window } of lanesOf(config, capacity))
+    for (const layer of layers) all[layer] = size * (cacheBlocks ?? batch * blocksFor({ window }, capacity, size))
+  return all
 }
 
 /** Where tensors are, else the device asked for, else the default device. */

@@ -2,20 +2,20 @@ import type { Device, DeviceName, QuantizedInputs, Tensor } from '@tesserae/tens
 import { checkConfig, type DecoderConfig } from '../architectures/config.js'
 import { checkWeights, isPackable, layoutsOf, namedWeights, type AnyDecoderWeights } from '../architectures/weights.js'
 import { checkCacheType, type CacheType } from '../cache/cache-type.js'
-import { SlotPool } from '../cache/slots.js'
-import { cacheMaker } from '../cache/stack.js'
+import { pagingOf, type PagingOptions } from '../cache/paging.js'
+import type { PagesUse } from '../cache/pages.js'
 import { TransformerError } from '../errors.js'
 import { holdWeights } from './held-weights.js'
+import { makeCachedEngine } from './caches.js'
 import { searchBeams, type ModelBeam, type ModelBeamOptions } from './beams.js'
-import { makeEngine } from './engine.js'
-import { checkModelMemory, deviceFor, hasRoom, modelMemory } from './memory.js'
+import { checkModelMemory, deviceFor, modelMemory } from './memory.js'
 import { makePrograms } from './programs.js'
 import type { Row as ModelText } from './row.js'
 import { scoreIds, type Score, type ScoreOptions } from './score.js'
 import { aborting, checkTokens, streamTokens } from './stream.js'
 import type { FinishReason, GenerateOptions, Generation, TokenEvent, TokenizerLike, TokenLogprob } from './types.js'
 
-export interface CreateModelOptions {
+export interface CreateModelOptions extends PagingOptions {
   readonly config: DecoderConfig
   readonly weights: AnyDecoderWeights
   /** Needed for text prompts, text output and stop texts. */
@@ -61,6 +61,8 @@ export interface DecoderModel extends Disposable {
   readonly capacity: number
   /** Ids below it can be chosen, see {@link CreateModelOptions.vocabulary}. */
   readonly vocabulary: number
+  /** How caches in pages are used at this moment; undefined where caches have fixed capacity. */
+  readonly pages: PagesUse | undefined
   /**
    * Samples a continuation of ids, or of a text, and returns it whole. Generations that are asked for side by side share their steps, which is several times
    * faster than one after another; each gives what it gives alone, up to the rounding of larger products. Errors: TOKEN, CAPACITY, OPTION, and AbortError.
@@ -126,21 +128,30 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
   const { activations = 'rounded' } = options
   if (activations !== 'rounded' && activations !== 'f32')
     throw new TransformerError('OPTION', `activations is 'rounded' or 'f32', got ${JSON.stringify(activations)}`)
+  const paging = pagingOf(options, { config, device: where, type: cacheType, capacity, maxStreams, prefixCache })
+  // Pages are made as they are needed; at least one text has to find room.
+  const caches =
+    paging === undefined
+      ? { batch: options.maxStreams ?? 1 }
+      : { blockSize: paging.blockSize, ...(options.cacheBlocks === undefined ? {} : { cacheBlocks: options.cacheBlocks }) }
   checkModelMemory(
-    modelMemory(config, { capacity, batch: options.maxStreams ?? 1, cacheType, layout: layoutsOf(named), matrices: matricesOf(named) }),
+    modelMemory(config, { capacity, ...caches, cacheType, layout: layoutsOf(named), matrices: matricesOf(named) }),
     where,
     named,
   )
   const held = await holdWeights(config, weights, { borrow: borrowWeights, device: where, capacity })
-  const programs = makePrograms({ ...held.model, weights, capacity, device: where, activations, vocabulary })
-  const rows = hasRoom(config, { capacity, present: maxStreams - 1, cacheType }, where) ? maxStreams : 1
-  const makeCache = cacheMaker(config, { rows, capacity, type: cacheType, device: where })
-  const pool = new SlotPool({
-    most: maxStreams,
-    kept: Number(prefixCache),
-    make: (present) => (present > 0 && !hasRoom(config, { capacity, present, cacheType }, where) ? undefined : makeCache()),
+  const of = { ...held.model, weights, capacity, device: where, activations, vocabulary }
+  const programs = makePrograms(of)
+  const cached = makeCachedEngine({
+    programs,
+    of,
+    maxStreams,
+    prefixCache,
+    cacheType,
+    vocabSize: config.vocabSize,
+    ...(paging === undefined ? {} : { paging }),
   })
-  const engine = makeEngine({ programs, pool, vocabSize: config.vocabSize, vocabulary, rows: maxStreams })
+  const { engine } = cached
 
   let gone = false
   const idsOf = (prompt: string | ArrayLike<number>): number[] => {
@@ -170,7 +181,7 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
   const dispose = (): void => {
     if (gone) return
     gone = true
-    engine.dispose()
+    cached.dispose()
     programs.dispose()
     held.release()
   }
@@ -180,6 +191,9 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
     tokenizer,
     capacity,
     vocabulary,
+    get pages() {
+      return cached.pages()
+    },
     stream: (prompt, generateOptions = {}) => streamTokens(context, idsOf(prompt), generateOptions),
     generate: async (prompt, generateOptions = {}) => {
       const ids = idsOf(prompt)

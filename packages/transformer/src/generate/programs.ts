@@ -1,26 +1,28 @@
 /** The compiled programs of one model: a few prompt chunks, the decoding step, and whole sequences. */
-import { cacheWrite, concat, crossEntropy, jit, sym, tensor, type Device, type QuantizedInputs, type Tensor } from '@tesserae/tensor'
+import { cacheWrite, crossEntropy, jit, sym, tensor, type Device, type QuantizedInputs, type Tensor } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { forward, forwardCached, forwardHidden } from '../architectures/decoder.js'
 import type { AnyDecoderWeights } from '../architectures/weights.js'
 import type { FixedCache } from '../cache/fixed.js'
 import { disposeCache, mapCache } from '../cache/parts.js'
 import { longestPiece } from '../cache/sliding.js'
+import type { SequenceCache } from '../cache/sequence.js'
 import { runOf, type StackRun } from '../cache/stack.js'
 import type { LayerCache } from '../layers/attention.js'
-import { highestOf } from './highest.js'
 import { disposeRotary, frozenTables, type RotaryTables } from '../layers/rotary.js'
+import { given, idsTensor, nothing, read, viewed, wholeNumbers, type Given, type View } from './views.js'
 
 /** Prompts are cut into pieces of these lengths, so that a model needs as many programs and no more. */
 const chunkLengths: readonly number[] = [longestPiece, 64, 16, 1]
+
+/** Longest piece of a prompt while other streams wait for their next token. */
+export const shortPiece = 64
 
 /** Tokens whose probabilities are computed in one go: their logits are all there at once. */
 export const judgedRows = longestPiece
 
 /** Rows of a cache that are copied in one go. */
 const copiedRows = 256
-
-const nothing: Given = { rows: [], dispose: () => {} }
 
 export interface Piece {
   /** Tokens of the prompt. */
@@ -48,6 +50,13 @@ export function piecesOf(count: number, room: number, longest = Infinity): Piece
   return pieces
 }
 
+/** A piece of which all logits are wanted: few tokens as a rule, filled up to a power of two where there is room. */
+export function judgedPiece(left: number, room: number): Piece {
+  const tokens = Math.min(left, shortPiece)
+  const length = 2 ** Math.ceil(Math.log2(tokens))
+  return { tokens, length: length <= room ? length : tokens }
+}
+
 /** Pieces for a device whose programs take any length: none is filled up, none is longer than {@link longestPiece}. */
 const exactPieces = (count: number, longest: number): Piece[] =>
   Array.from({ length: Math.ceil(count / longest) }, (_, i) => {
@@ -70,35 +79,28 @@ export interface ProgramOptions {
 /** Which logits of a piece are wanted: those of its last token, or of all. */
 export type Wanted = 'none' | 'last' | 'all'
 
-/**
- * What is given out of an id: its logits; these with what the last norm gives behind them; or so many of the highest logits of those that can be chosen and, behind these, the ids whose they are.
- */
-export type View = 'logits' | 'states' | number
-
-/** What a run gave for each of its rows, in memory of its own where that can be seen. */
-export interface Given {
-  readonly rows: readonly Float32Array[]
-  /** Rows are without meaning from then on. */
-  dispose(): void
-}
-
-export interface Programs {
+/** Programs for texts in caches of one kind. */
+export interface CachePrograms<Cache extends SequenceCache> {
   /** How to run `count` new tokens of a text in a cache with `room` for so many, none of the pieces longer than `longest`. */
   pieces(count: number, room: number, longest?: number): Piece[]
   /**
    * Appends a piece of a text, filled up to `length`, to a cache: one row, logits [vocabSize] of the last id, or [ids, vocabSize] of all. Or what `view` says in place of each id's logits. Checks the room first.
    */
   extend(
-    cache: FixedCache,
+    cache: Cache,
     ids: readonly number[],
     options: { readonly length: number; readonly wanted: Wanted; readonly view?: View; readonly signal?: AbortSignal },
   ): Promise<Given>
   /** Appends an id to each of several caches: for each logits [vocabSize], or what `view` says. Checks the room of each first. */
-  step(caches: readonly FixedCache[], ids: readonly number[], view?: View): Promise<Given>
+  step(caches: readonly Cache[], ids: readonly number[], view?: View): Promise<Given>
   /** Whether caches lie so that a step takes them as one batch, for which no others have to be filled in. */
-  together(caches: readonly FixedCache[]): boolean
+  together(caches: readonly Cache[]): boolean
   /** Makes the first `tokens` tokens of a cache those of another. */
-  copy(from: FixedCache, to: FixedCache, tokens: number): Promise<void>
+  copy(from: Cache, to: Cache, tokens: number): Promise<void>
+}
+
+/** Programs for texts in caches of fixed capacity, and for whole ones. */
+export interface Programs extends CachePrograms<FixedCache> {
   /** Logits [vocabSize] of the last of a whole sequence, nothing cached. */
   last(ids: readonly number[], signal?: AbortSignal): Promise<Float32Array>
   /** Logits of every position of a sequence, [ids, vocabSize]. */
@@ -123,20 +125,11 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
   const options = { config, ...(rotary === undefined ? {} : { rotary }) }
   const where = { device, quantizedInputs: activations }
 
-  /** What is given out of each row. Not reshaped, which at the end of a program would be a copy: it is read as one list of numbers anyhow. */
-  const viewed = ({ logits, hidden }: { readonly logits: Tensor; readonly hidden: Tensor }, view: View): Tensor => {
-    if (view === 'logits') return logits
-    if (view === 'states') return concat([logits, hidden], -1)
-    const { values, indices } = highestOf(logits.slice(-1, 0, vocabulary), view)
-    // Floats hold ids up to 2^24.
-    return concat([values, indices.cast('f32')], -1)
-  }
-
   const piece = jit(
     (layers: readonly LayerCache[], ids: Tensor, all: boolean, view: View) => {
       const single = ids.shape[1] === 1
       const result = forwardCached(weights, ids, layers, { ...options, position, row, ...(single || all ? {} : { only }) })
-      return { logits: viewed(result, view), cache: result.cache }
+      return { logits: viewed(result, view, vocabulary), cache: result.cache }
     },
     { donate: [0], static: [3], name: 'decode', ...where },
   )
@@ -144,7 +137,7 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
     (layers: readonly (LayerCache | readonly LayerCache[])[], ids: Tensor, positions: Tensor, row: Tensor, view: View, idle?: Tensor) => {
       const own = { ...options, position: positions, row, ...(idle === undefined ? {} : { idle }) }
       const result = forwardCached(weights, ids, layers as readonly LayerCache[], own)
-      return { logits: viewed(result, view), cache: result.cache }
+      return { logits: viewed(result, view, vocabulary), cache: result.cache }
     },
     { donate: [0], static: [4], name: 'decodeRows', ...where },
   )
@@ -242,14 +235,12 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
     return nothing
   }
 
-  /** i32 [rows] */
-  const numbers = (values: readonly number[]): Tensor => tensor(Int32Array.from(values), { shape: [values.length], adopt: true })
   /** A step of caches anywhere in memory: all but attention is one batch. */
   const stepApart = async (caches: readonly FixedCache[], ids: readonly number[], view: View) => {
     const layers = caches[0]!.layers.map((_, layer) => caches.map((cache) => cache.layers[layer]!))
     using input = tensor(Int32Array.from(ids), { shape: [ids.length, 1], adopt: true })
-    using positions = numbers(caches.map((cache) => cache.position))
-    using rows = numbers(caches.map((cache) => cache.row))
+    using positions = wholeNumbers(caches.map((cache) => cache.position))
+    using rows = wholeNumbers(caches.map((cache) => cache.row))
     const result = await step.run([layers, input, positions, row === position ? positions : rows, view])
     const written = result.cache as unknown as readonly (readonly LayerCache[])[]
     for (const [at, cache] of caches.entries())
@@ -270,8 +261,8 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
       return out
     }
     using input = tensor(Int32Array.from(ofRows((_, i) => ids[i]!)), { shape: [count, 1], adopt: true })
-    using positions = numbers(ofRows((cache) => cache.position))
-    using rows = numbers(ofRows((cache) => cache.row))
+    using positions = wholeNumbers(ofRows((cache) => cache.position))
+    using rows = wholeNumbers(ofRows((cache) => cache.row))
     using idle = tensor(Uint8Array.from(ofRows(() => 0, 1)), { dtype: 'bool', shape: [count], adopt: true })
     // Always with idle rows, if only none: a program of its own where there are none would have to be compiled, and kept, for little.
     const running = step.run([stack.run(from, count), input, positions, row === position ? positions : rows, view, idle])
@@ -373,13 +364,6 @@ const judgedLength = (count: number, room: number): number =>
 
 const paddedLength = (length: number, context: number): number => Math.min(context, 2 ** Math.max(4, Math.ceil(Math.log2(length))))
 
-/** Ids as i32 [1, length], filled up with id 0. */
-function idsTensor(ids: readonly number[], length: number): Tensor {
-  const values = new Int32Array(length)
-  values.set(ids)
-  return tensor(values, { shape: [1, length], adopt: true })
-}
-
 /** [heads, length, length] without the rows and columns of the filling, which tokens before it never look at. */
 function cropped(values: Float32Array, heads: number, length: number, tokens: number): Float32Array {
   const out = new Float32Array(heads * tokens * tokens)
@@ -388,21 +372,4 @@ function cropped(values: Float32Array, heads: number, length: number, tokens: nu
     out.set(values.subarray(from, from + tokens), row * tokens)
   }
   return out
-}
-
-async function given(logits: Tensor, count: number): Promise<Given> {
-  try {
-    const values = (await logits.peek()) as Float32Array
-    const size = values.length / count
-    const rows = Array.from({ length: count }, (_, i) => values.subarray(i * size, (i + 1) * size))
-    return { rows, dispose: () => logits.dispose() }
-  } catch (error) {
-    logits.dispose()
-    throw error
-  }
-}
-
-async function read(logits: Tensor): Promise<Float32Array> {
-  using owned = logits
-  return (await owned.data()) as Float32Array
 }

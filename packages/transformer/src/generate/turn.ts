@@ -27,3 +27,10 @@ export function turns(): () => Promise<void> {
     last = performance.now()
   }
 }
+
+/** A timer that keeps no process alive. */
+export function later(what: () => void, milliseconds: number): ReturnType<typeof setTimeout> {
+  const timer = setTimeout(what, milliseconds)
+  ;(timer as { unref?: () => void }).unref?.()
+  return timer
+}

@@ -1,4 +1,4 @@
-import { attendCached, attention, concat, rmsNorm, rope, tril, triu, where, type Tensor } from '@tesserae/tensor'
+import { attendCached, attendPaged, attention, concat, rmsNorm, rope, tril, triu, where, type Tensor } from '@tesserae/tensor'
 import { positionsFrom, type Start } from './embedding.js'
 import { drop, type Dropout } from './dropout.js'
 import { linear, type LinearWeights } from './linear.js'
@@ -18,7 +18,7 @@ export interface AttentionWeights<Leaf = Tensor, Weight = Leaf> {
 }
 
 /**
- * Keys and values of the tokens seen so far, each [B, kvHeads, capacity, headWidth], f32 or f16; or of 8 or 4 bits, with scales beside them, as `attendCached` of `@tesserae/tensor` takes them. Or something of
+ * Keys and values of the tokens seen so far, each [B, kvHeads, capacity, headWidth], or in pages [blocks, kvHeads, blockSize, headWidth], f32 or f16; or of 8 or 4 bits, with scales beside them, as `attendCached` of `@tesserae/tensor` takes them. Or something of
  * each of these tensors.
  */
 export interface LayerCache<Part = Tensor> {
@@ -54,6 +54,8 @@ export interface AttentionContext {
   readonly start?: Start
   /** Row of the cache that the first token of x, or each row's, is written to; default its position. */
   readonly row?: Start
+  /** i32 [B, most]: the cache is in pages, of which each row of x has these, in order. Rows that are nobody's have none, −1. Sequences are not lists of caches then. */
+  readonly table?: Tensor
   /** bool [B]: true for rows of x that are nobody's, whose caches stay as they are; their `row` is 0. */
   readonly idle?: Tensor
   readonly dropout?: Dropout
@@ -98,7 +100,7 @@ export function attendWithCache<Cache extends LayerCache | readonly LayerCache[]
   context: AttentionContext,
 ): { readonly out: Tensor; readonly cache: Cache } {
   const projected = project(weights, x, context)
-  const { idle } = context
+  const { idle, table } = context
   const attend = ({ q, k, v }: Projected, layer: LayerCache, position: Start) => {
     const { k: cacheK, v: cacheV, scalesK, scalesV } = layer
     if (scalesK !== undefined && scalesV !== undefined) {
@@ -112,8 +114,13 @@ export function attendWithCache<Cache extends LayerCache | readonly LayerCache[]
       idle === undefined ? rows : where(idle.reshape(idle.size, 1, 1, 1), cached.slice(2, 0, 1), rows)
     const as = (rows: Tensor): Tensor => (rows.dtype === cacheK.dtype ? rows : rows.cast(cacheK.dtype))
     const caches = { k: cacheK, v: cacheV, position }
+    const asked = (out: Tensor): Tensor => (out.dtype === q.dtype ? out : out.cast(q.dtype))
+    if (table !== undefined) {
+      const { out, poolK, poolV } = attendPaged(as(q), as(k), as(v), { ...caches, table }, scoring(context))
+      return { out: asked(out), cache: { k: poolK, v: poolV } }
+    }
     const written = attendCached(as(q), kept(as(k), cacheK), kept(as(v), cacheV), caches, scoring(context))
-    return { out: written.out.dtype === q.dtype ? written.out : written.out.cast(q.dtype), cache: { k: written.cacheK, v: written.cacheV } }
+    return { out: asked(written.out), cache: { k: written.cacheK, v: written.cacheV } }
   }
   const { start = 0, row: first = start } = context
   if (!isList(cache)) {
