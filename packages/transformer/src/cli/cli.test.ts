@@ -74,6 +74,22 @@ it('generates, as JSON too', async () => {
   expect(JSON.parse(said.out)).toEqual({ a: expect.any(Boolean) })
 })
 
+it('searches by contrast, in place of sampling', async () => {
+  const ask = (...more: readonly string[]) =>
+    run(generate, folder, 'the', '--device', 'cpu', '--max-tokens', '8', '--penalty-alpha', ...more)
+  const { out, code } = await ask('0.6', '--top-k', '3')
+  expect([code, (await ask('0', '--top-k', '1')).code]).toEqual([0, 0])
+  expect(out.length).toBeGreaterThan(1)
+  const refused = async (...more: readonly string[]) => {
+    const { err, code: failed } = await ask(...more)
+    expect(failed).toBe(2)
+    return err
+  }
+  expect(await refused('2')).toMatch('--penalty-alpha is a number from 0 to 1, got 2')
+  expect(await refused('0.6', '--temperature', '1')).toMatch('leave --temperature out')
+  expect(await refused('0.6', '--top-k', '40')).toMatch('topK must be an integer from 1 to the 8 texts')
+})
+
 it('takes a template of its own', async () => {
   const template = join(folder, 'own.jinja')
   writeFileSync(template, '{% for m in messages %}{{ m.content }}{% endfor %} sails')

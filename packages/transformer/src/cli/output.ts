@@ -5,6 +5,7 @@ import { TesseraeError, type ProgressEvent } from '@tesserae/core'
 import type { DeviceName, QuantizedInputs } from '@tesserae/tensor'
 import type { CacheType } from '../cache/cache-type.js'
 import { TransformerError } from '../errors.js'
+import type { ContrastiveSettings } from '../generate/types.js'
 import type { WeightType } from '../checkpoints/matrix.js'
 import type { LmSampling } from '../lm/sampling.js'
 import type { Lm } from '../lm/types.js'
@@ -126,6 +127,7 @@ export const modelOptions = {
   'top-k': { type: 'string' },
   'top-p': { type: 'string' },
   'min-p': { type: 'string' },
+  'penalty-alpha': { type: 'string' },
   seed: { type: 'string' },
 } as const satisfies Options
 
@@ -138,6 +140,7 @@ export const modelUsage = `  --template FILE     a chat template (Jinja) in plac
   --max-tokens N      most tokens of an answer
   --temperature X     0 takes the most likely token each time; default the model's own settings
   --top-k N --top-p X --min-p X --seed N
+  --penalty-alpha X   contrastive search among the --top-k (default 4) likeliest, in place of sampling; 0.6 is usual
 `
 
 type ModelValues = { readonly [Key in keyof typeof modelOptions]?: string | undefined }
@@ -170,20 +173,36 @@ export async function checkTemplate(lm: Pick<Lm, 'tokenize' | 'dispose'>): Promi
   }
 }
 
-export function answerOptions(values: ModelValues): { readonly maxTokens?: number; readonly sampler: LmSampling } {
+/** What `stream` and `generate` of a model take. */
+interface AnswerOptions {
+  readonly maxTokens?: number
+  readonly sampler?: LmSampling
+  readonly contrastive?: ContrastiveSettings
+}
+
+export function answerOptions(values: ModelValues): AnswerOptions {
   const maxTokens = countOf('max-tokens', values['max-tokens'], 0)
-  const given = {
+  const penaltyAlpha = numberOf('penalty-alpha', values['penalty-alpha'])
+  const topK = countOf('top-k', values['top-k'], 0)
+  const drawing = {
     temperature: numberOf('temperature', values.temperature),
-    topK: countOf('top-k', values['top-k'], 0),
     topP: numberOf('top-p', values['top-p']),
     minP: numberOf('min-p', values['min-p']),
     seed: numberOf('seed', values.seed),
   }
-  return {
-    ...(maxTokens === undefined ? {} : { maxTokens }),
-    sampler: Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
-  }
+  const limit = maxTokens === undefined ? {} : { maxTokens }
+  if (penaltyAlpha !== undefined && !(penaltyAlpha >= 0 && penaltyAlpha <= 1))
+    throw new TransformerError('OPTION', `--penalty-alpha is a number from 0 to 1, got ${penaltyAlpha}`)
+  if (penaltyAlpha === undefined) return { ...limit, sampler: given({ ...drawing, topK }) }
+  const [other] = Object.keys(given(drawing))
+  if (other !== undefined)
+    throw new TransformerError('OPTION', `--penalty-alpha chooses among the likeliest without drawing; leave --${optionOf(other)} out`)
+  return { ...limit, contrastive: { penaltyAlpha, ...given({ topK }) } }
 }
+
+/** Without what was not said. */
+const given = <Values extends object>(values: Values): { [Name in keyof Values]?: NonNullable<Values[Name]> } =>
+  Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as never
 
 let shown = 0
 

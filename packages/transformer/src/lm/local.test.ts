@@ -72,6 +72,22 @@ describe('an answer', () => {
     await expect(lm.generate('the', { logprobs: 1.5 })).rejects.toMatchObject({ code: 'OPTION' })
   })
 
+  it('is searched for by contrast', async () => {
+    const contrastive = { penaltyAlpha: 0.6, topK: 3 }
+    const direct = await lm.model.generate('the whale', { maxTokens: 12, contrastive })
+    const said = await lm.generate('the whale', { maxTokens: 12, contrastive, logprobs: 2 })
+    expect(said).toMatchObject({ text: direct.text, tokens: direct.ids })
+    expect(said.logprobs).toHaveLength(12)
+    expect((await lm.generate('the whale', { maxTokens: 12 })).text).not.toBe(said.text)
+    const refused = (options: LmOptions) => expect(lm.generate(ask, { contrastive, ...options })).rejects
+    await refused({ sampler: { temperature: 1 } }).toThrow('contrastive chooses tokens itself; leave sampler out')
+    await refused({ schema: { type: 'object' } }).toThrow('leave schema out')
+    await refused({ tools: [weather] }).toThrow('leave tools out')
+    await expect(lm.generate(ask, { contrastive: { topK: 99 } })).rejects.toThrow(
+      'contrastive: topK must be an integer from 1 to the 8 texts',
+    )
+  })
+
   it('is sampled by settings over those of the model', async () => {
     const say = async (seed: number) => (await lm.generate('the', { maxTokens: 8, sampler: { temperature: 5, seed } })).text
     expect(await say(1)).toBe(await say(1))

@@ -6,7 +6,7 @@ import type { TextTokenizer } from '@tesserae/tokenizer'
 import { countParameters } from '../architectures/count.js'
 import { TransformerError } from '../errors.js'
 import type { DecoderModel } from '../generate/model.js'
-import type { TokenLogprob } from '../generate/types.js'
+import type { ContrastiveSettings, TokenLogprob } from '../generate/types.js'
 import { checkTokens } from '../generate/stream.js'
 import { AnswerReader } from './answer-reader.js'
 import { closedSchema } from './closed-schema.js'
@@ -123,6 +123,7 @@ interface Call {
   readonly maxTokens: number | undefined
   readonly stop: readonly number[]
   readonly logprobs: boolean | number | undefined
+  readonly contrastive: ContrastiveSettings | undefined
 }
 
 class Local {
@@ -177,7 +178,7 @@ class Local {
   }
 
   private async *answer(call: Call, signal: AbortSignal | undefined): AsyncGenerator<LmPart, void, undefined> {
-    const { ids, chooser, reader, schema, maxTokens, stop, logprobs } = call
+    const { ids, chooser, reader, schema, maxTokens, stop, logprobs, contrastive } = call
     const ends = new Set(stop)
     const tokens: number[] = []
     const kept: LmLogprob[] = []
@@ -188,7 +189,7 @@ class Local {
     /** The answer ended by itself: a number without anything around it has no other end. */
     let isEnded = false
     const events = this.options.model.stream(ids, {
-      sampler: chooser.sampler,
+      ...(contrastive === undefined ? { sampler: chooser.sampler } : { contrastive }),
       stop,
       ...(signal === undefined ? {} : { signal }),
       ...(maxTokens === undefined ? {} : { maxTokens }),
@@ -251,6 +252,11 @@ class Local {
     const inside = this.reasons && typeof prompt !== 'string' && tail.endsWith(thinkOpen)
     const reasoning = this.reasons && typeof prompt !== 'string' ? { inside, open: this.idOfToken(thinkOpen) } : undefined
     const grammars = this.grammarsOf(options, schema)
+    if (options.contrastive !== undefined && (grammars.length > 0 || options.sampler !== undefined))
+      throw new TransformerError(
+        'OPTION',
+        `contrastive chooses tokens itself; leave ${options.sampler !== undefined ? 'sampler' : given === undefined ? 'tools' : 'schema'} out`,
+      )
     const vocabulary = grammars.length === 0 ? undefined : this.vocabularyOf(mayCall)
     const constraint =
       vocabulary === undefined
@@ -281,6 +287,7 @@ class Local {
       schema,
       maxTokens: options.maxTokens,
       logprobs: options.logprobs === false ? undefined : options.logprobs,
+      contrastive: options.contrastive,
       stop: [...this.stop, ...stop.filter((item) => typeof item === 'number')],
     }
   }

@@ -1,6 +1,6 @@
 /** What a language model does for its callers, wherever it runs: loaded here, in a worker, or behind an address. */
 import type { Tool, ToolCall, ToolChoice, ToolName } from '@tesserae/sampling/tools'
-import type { SamplerLike } from '../generate/types.js'
+import type { ContrastiveSettings, SamplerLike } from '../generate/types.js'
 import type { LmSampling } from './sampling.js'
 
 /** One message of a conversation. */
@@ -41,6 +41,10 @@ export interface LmOptions<Schema extends LmSchema | undefined = LmSchema | unde
    * token each time.
    */
   readonly sampler?: LmSampling | SamplerLike
+  /**
+   * Contrastive search, as of `DecoderModel`: of the likeliest tokens the one whose state is least like those before. In place of a sampler, for models in this process, without a schema and calls.
+   */
+  readonly contrastive?: ContrastiveSettings
   /** Texts and ids that end the answer, beside the model's own. */
   readonly stop?: readonly (string | number)[]
   /** The answer is JSON that is valid by it. */

@@ -1,6 +1,7 @@
 import { TesseraeError, throwIfAborted, type LanguageModelCall, type ModelJson } from '@tesserae/core'
 import type { Tool, ToolChoice } from '@tesserae/sampling/tools'
 import { thinkingVariables } from '../lm/reasoning.js'
+import type { ContrastiveSettings } from '../generate/types.js'
 import type { LmSampling } from '../lm/sampling.js'
 import type { Lm, LmFinishReason, LmLogprob, LmMessage, LmOptions, LmPart, LmPrompt, LmResult, LmSchema, LmUsage } from '../lm/types.js'
 import { callMessages, plainPrompt } from './messages.js'
@@ -50,7 +51,7 @@ export interface LmLanguageModel {
  * Makes a language model usable wherever AI SDK's are: `generateText({ model, prompt })`, `streamText`, `generateObject`, loops of tools, this project's `rag`. The model stays the caller's.
  *
  * Settings of a call: temperature, topP, topK, seed, both penalties; maxOutputTokens, without effect where the context leaves fewer; stopSequences; tools and toolChoice; responseFormat with a schema. Under
- * `providerOptions.tesserae` go `logprobs` (they come back in `providerMetadata`), `minP`, `repetitionPenalty`, `logitBias`, `parallelToolCalls` and `templateVariables`. `reasoning` of `ai` 7 becomes the template's `enable_thinking` and
+ * `providerOptions.tesserae` go `logprobs` (they come back in `providerMetadata`), `minP`, `repetitionPenalty`, `logitBias`, `parallelToolCalls`, `contrastive` and `templateVariables`. `reasoning` of `ai` 7 becomes the template's `enable_thinking` and
  * `reasoning_effort`. Tools that the provider would run come back as a warning. Errors: OPTION for prompts with files; CAPACITY when the prompt alone fills the model; AbortError.
  */
 export function languageModel(lm: Lm, options: LanguageModelOptions = {}): LmLanguageModel {
@@ -95,6 +96,7 @@ function prepare(
     readonly logitBias?: Readonly<Record<number, number>>
     readonly parallelToolCalls?: boolean
     readonly templateVariables?: Readonly<Record<string, unknown>>
+    readonly contrastive?: ContrastiveSettings
   }
   const maxTokens = call.maxOutputTokens ?? maxOutputTokens
   const tools = toolsOf(call, warnings, render !== undefined || lm.info.hasChatTemplate)
@@ -121,6 +123,7 @@ function prepare(
     ...(own.parallelToolCalls === undefined ? {} : { parallelToolCalls: own.parallelToolCalls }),
     ...(schema === undefined ? {} : { schema }),
     ...(own.logprobs === undefined ? {} : { logprobs: own.logprobs }),
+    ...(own.contrastive === undefined ? {} : { contrastive: own.contrastive }),
     ...(Object.keys(variables).length === 0 ? {} : { templateVariables: variables }),
     ...(call.abortSignal === undefined ? {} : { signal: call.abortSignal }),
   }

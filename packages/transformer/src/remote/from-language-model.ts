@@ -142,6 +142,7 @@ function callOf(where: string, prompt: LmPrompt, options: LmOptions, schema: Ans
   if (repetitionPenalty !== 1) throw lacking('repetitionPenalty')
   if (logitBias !== undefined) throw lacking('logitBias')
   if (options.logprobs !== undefined && options.logprobs !== false) throw lacking('logprobs')
+  if (options.contrastive !== undefined) throw lacking('contrastive')
   if (options.templateVariables !== undefined) throw lacking('templateVariables')
   const stop = (options.stop ?? []).map((one) => {
     if (typeof one === 'number') throw lacking('stop ids; texts it does')

@@ -104,6 +104,7 @@ describe('remoteModel with a server of our own', () => {
     })
     await expect(remote.generate('y'.repeat(2000))).rejects.toMatchObject({ code: 'CAPACITY' })
     await expect(remote.generate(messages, { sampler: { choose: () => 0 } })).rejects.toMatchObject({ code: 'UNSUPPORTED' })
+    await expect(remote.generate(messages, { contrastive: {} })).rejects.toThrow(/contrastive/)
     await expect(remote.tokenize('x')).rejects.toMatchObject({ code: 'UNSUPPORTED' })
     await expect(remoteModel({ url: `${server.url}/v1`, apiKey: 'wrong' })).rejects.toMatchObject({
       code: 'REMOTE',

@@ -83,6 +83,7 @@ export function sharedBody(options: LmOptions, server: RemoteServer): Record<str
       'UNSUPPORTED',
       `servers of kind '${server}' have no field for ${what}; leave it out, or say by the option server which kind it is`,
     )
+  if (options.contrastive !== undefined) throw lacking('contrastive')
   const body: Record<string, unknown> = {}
   const set = (field: string | undefined, value: unknown, what: string): void => {
     if (value === undefined) return

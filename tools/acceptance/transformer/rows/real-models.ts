@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { QuantizedInputs } from '@tesserae/tensor'
 import { Tokenizer } from '@tesserae/tokenizer'
 import { createModel, loadModel, type DecoderModel } from '@tesserae/transformer'
 import { loadCheckpoint, quantizeGguf } from '@tesserae/transformer/node'
@@ -38,7 +39,8 @@ const NEAR = 0.05
 const source: RowSource = async ({ log }) => [
   ...(await against('Gemma 3 270M Q4_K_M', 'gemma-3-270m-q4_k_m.gguf', log)),
   ...(await against('SmolLM2-135M-Instruct Q4_1', 'SmolLM2-135M-Instruct.Q4_1.gguf', log)),
-  await asked(),
+  await asked('rounded'),
+  await asked('f32'),
 ]
 export default source
 
@@ -46,6 +48,7 @@ type Log = (line: string) => void
 
 /**
  * Greedy ids of all texts beside llama.cpp's: of the file, and of its weights as F16, with which llama.cpp does not round what goes into its products to 8 bits, so that little but the model is left to differ.
+ * The file with inputs that are not rounded either is held to those of the latter.
  */
 async function against(label: string, file: Parameters<typeof realModel>[0], log: Log): Promise<Row[]> {
   const scratch = mkdtempSync(join(tmpdir(), 'tesserae-real-'))
@@ -53,7 +56,11 @@ async function against(label: string, file: Parameters<typeof realModel>[0], log
     const path = realModel(file)
     const halves = join(scratch, 'f16.gguf')
     await quantizeGguf(path, halves, { type: 'f16', requantize: true })
-    return [await compared(`${label} as F16`, halves, 'f32', log), await compared(label, path, 'auto', log)]
+    return [
+      await compared(`${label} as F16`, halves, { dtype: 'f32' }, log),
+      await compared(label, path, { dtype: 'auto' }, log),
+      await compared(`${label}, inputs of products in 16 bits`, path, { dtype: 'auto', activations: 'f32', beside: halves }, log),
+    ]
   } catch (error) {
     return [unavailable(`${label} beside llama.cpp`, `${TEXTS.length} of ${TEXTS.length}`, error)]
   } finally {
@@ -61,11 +68,18 @@ async function against(label: string, file: Parameters<typeof realModel>[0], log
   }
 }
 
-async function compared(label: string, path: string, dtype: 'auto' | 'f32', log: Log): Promise<Row> {
-  const theirs = await askLlama({ model: path, capacity: 512, texts: TEXTS, maxTokens: TOKENS })
+interface How {
+  readonly dtype: 'auto' | 'f32'
+  readonly activations?: QuantizedInputs
+  /** What llama.cpp reads, where it is another file. */
+  readonly beside?: string
+}
+
+async function compared(label: string, path: string, { dtype, activations = 'rounded', beside = path }: How, log: Log): Promise<Row> {
+  const theirs = await askLlama({ model: beside, capacity: 512, texts: TEXTS, maxTokens: TOKENS })
   const loaded = await loadCheckpoint(path, { dtype })
   const tokenizer = Tokenizer.fromGGUF(loaded.metadata!)
-  using model = await createModel({ ...loaded, tokenizer, capacity: 512 })
+  using model = await createModel({ ...loaded, tokenizer, capacity: 512, activations })
   let [same, near, prompts] = [0, 0, 0]
   const others: string[] = []
   for (const [i, text] of TEXTS.entries()) {
@@ -98,10 +112,10 @@ async function difference(model: DecoderModel, ids: readonly number[], own: numb
 }
 
 /** Whether a model that follows instructions answers as one would. */
-async function asked(): Promise<Row> {
-  const figure = 'SmolLM2-135M-Instruct, by its template: "What is the capital of France?"'
+async function asked(activations: QuantizedInputs): Promise<Row> {
+  const figure = `SmolLM2-135M-Instruct, by its template, activations '${activations}': "What is the capital of France?"`
   try {
-    const lm = await loadModel(realModel('SmolLM2-135M-Instruct.Q4_1.gguf'))
+    const lm = await loadModel(realModel('SmolLM2-135M-Instruct.Q4_1.gguf'), { activations })
     const { text } = await lm.generate([{ role: 'user', content: 'What is the capital of France?' }], { maxTokens: 40 })
     await lm.dispose()
     return row(figure, 'Paris', JSON.stringify(text), text.includes('Paris'))
