@@ -1,7 +1,16 @@
 import { readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { throwIfAborted } from '@tesserae/core'
-import { openGguf, openSafetensors, openSafetensorsIndex, type ByteSource, type GgufFile } from '@tesserae/tensor'
+import {
+  loadOnnx,
+  openGguf,
+  openSafetensors,
+  openSafetensorsIndex,
+  type ByteSource,
+  type GgufFile,
+  type LoadOnnxOptions,
+  type OnnxModel,
+} from '@tesserae/tensor'
 import { loadOnnxPath, openGgufPath, openSafetensorsPath } from '@tesserae/tensor/node'
 import { createEncoder } from '../../embed/encoder.js'
 import { loadEncoder } from '../../embed/node/files.js'
@@ -10,7 +19,7 @@ import { readTextFile, type CheckpointFiles as HubFiles } from '../../checkpoint
 import { readText } from '../../checkpoints/node/files.js'
 import { soleEntry } from '../../checkpoints/open.js'
 import { TransformerError } from '../../errors.js'
-import type { PlaceOptions } from '../../load/address.js'
+import { readHubId, type PlaceOptions } from '../../load/address.js'
 import { hubFiles } from '../../load/node/hub/files.js'
 import { checkTextSize, limitsOf, readEncoderTokenizer, type CheckpointFiles } from '../checkpoint.js'
 import { openEmbedder, type LoadEmbedderOptions } from '../embedder.js'
@@ -39,24 +48,28 @@ async function placeOf(source: string, options: LoadEmbedderOptions & HubOptions
 
 async function hubPlace(hub: HubFiles): Promise<Place> {
   const { label } = hub
-  const opened = async (path: string): Promise<ByteSource> => {
-    const source = await hub.open(path)
-    if (source === undefined) throw new TransformerError('CHECKPOINT', `${label}: there is no file ${path}`)
-    return source
-  }
   const entry = hub.entry ?? (await soleEntry(hub))
-  const files: CheckpointFiles = {
-    label,
-    text: (path) => readTextFile(hub, path),
-    async tensors(inside) {
-      const at = inside === '' ? '' : `${inside}/`
-      const index = await hub.open(`${at}model.safetensors.index.json`)
-      if (index !== undefined) return openSafetensorsIndex(index, (shard) => opened(at + shard), { label })
-      return openSafetensors(await opened(`${at}model.safetensors`), { label })
-    },
-  }
-  return { files, ...(entry?.endsWith('.gguf') === true ? { gguf: async () => openGguf(await opened(entry), { label }) } : {}) }
+  const files = encoderFiles(hub)
+  return { files, ...(entry?.endsWith('.gguf') === true ? { gguf: async () => openGguf(await openedOf(hub, entry), { label }) } : {}) }
 }
+
+async function openedOf(hub: HubFiles, path: string): Promise<ByteSource> {
+  const source = await hub.open(path)
+  if (source === undefined) throw new TransformerError('CHECKPOINT', `${hub.label}: there is no file ${path}`)
+  return source
+}
+
+const encoderFiles = (hub: HubFiles): CheckpointFiles => ({
+  label: hub.label,
+  text: (path) => readTextFile(hub, path),
+  async tensors(inside) {
+    const { label } = hub
+    const at = inside === '' ? '' : `${inside}/`
+    const index = await hub.open(`${at}model.safetensors.index.json`)
+    if (index !== undefined) return openSafetensorsIndex(index, (shard) => openedOf(hub, at + shard), { label })
+    return openSafetensors(await openedOf(hub, `${at}model.safetensors`), { label })
+  },
+})
 
 /** A file by itself has no others. */
 const unreadable = (label: string): CheckpointFiles => ({
@@ -128,32 +141,34 @@ export async function loadReranker(source: string, options: LoadRerankerOptions 
   return openReranker(files, options)
 }
 
-export interface LoadOnnxEmbedderOptions extends Omit<LoadEmbedderOptions, 'onProgress'> {
+export interface LoadOnnxEmbedderOptions extends LoadEmbedderOptions, HubOptions {
   /** Which model of the folder; default the first that is there of `onnx/model.onnx` and `model.onnx`. */
   readonly file?: string
 }
 
 /**
- * Loads an embedder whose encoder is an ONNX model, whatever its architecture, from a folder as Optimum and the hub have them: `onnx/model.onnx` with `tokenizer.json`, and `config.json` and sentence-transformers' files where
- * they are. Errors: CHECKPOINT, OPTION; FILE, IO, DEVICE and RUNTIME of `loadOnnx`; AbortError.
+ * Loads an embedder whose encoder is an ONNX model, whatever its architecture, as Optimum and the hub have them: `onnx/model.onnx` with `tokenizer.json`, and `config.json` and sentence-transformers' files where
+ * they are. From a folder, or from the hub as `hf:owner/name`, `hf:owner/name@revision` or `hf:owner/name/onnx/model_quantized.onnx`. Errors: CHECKPOINT, OPTION; FILE, IO, DEVICE and RUNTIME of `loadOnnx`; AbortError.
+ *
+ * @example
+ * using embedder = await loadOnnxEmbedder('hf:onnx-community/gte-multilingual-base')
  */
-export async function loadOnnxEmbedder(folder: string, options: LoadOnnxEmbedderOptions = {}): Promise<OnnxTextEmbedder> {
+export async function loadOnnxEmbedder(source: string, options: LoadOnnxEmbedderOptions = {}): Promise<OnnxTextEmbedder> {
   const { device, signal, pooling, normalize } = options
-  const files = await folderFiles(folder)
+  const { files, file, open } = await onnxPlace(source, options)
   const pipeline = await readPipeline(files)
-  const file = options.file ?? (await firstOf(folder, ['onnx/model.onnx', 'model.onnx']))
   const { tokenizer, maxTokens } = await readEncoderTokenizer(files, pipeline.folder, await limitsOf(files, pipeline.folder), {
     maxTokens: options.maxTokens ?? pipeline.maxTokens,
   })
   throwIfAborted(signal, 'Loading the encoder')
-  const model = await loadOnnxPath(join(folder, file), {
+  const model = await open({
     ...(device === undefined ? {} : { device }),
     ...(signal === undefined ? {} : { signal }),
   })
   try {
     const dense = pipeline.steps.find(({ kind }) => kind === 'dense')
     if (dense !== undefined && !model.outputs.some(({ name }) => name === 'sentence_embedding'))
-      throw new TransformerError('CHECKPOINT', `${folder}: modules.json has a Dense layer, which ${file} lacks; export the whole pipeline`)
+      throw new TransformerError('CHECKPOINT', `${source}: modules.json has a Dense layer, which ${file} lacks; export the whole pipeline`)
     return await onnxEmbedder(model, {
       tokenizer,
       pooling: pooling ?? pipeline.pooling,
@@ -169,7 +184,38 @@ export async function loadOnnxEmbedder(folder: string, options: LoadOnnxEmbedder
   }
 }
 
-async function firstOf(folder: string, names: readonly string[]): Promise<string> {
-  for (const name of names) if ((await kindOf(join(folder, name)))?.isFile() === true) return name
-  throw new TransformerError('CHECKPOINT', `${folder} holds neither ${names.join(' nor ')}; name its model with the option file`)
+/** An encoder's files, which of them is its model, and how that is opened. */
+interface OnnxPlace {
+  readonly files: CheckpointFiles
+  readonly file: string
+  readonly open: (options: LoadOnnxOptions) => Promise<OnnxModel>
+}
+
+async function onnxPlace(source: string, options: LoadOnnxEmbedderOptions): Promise<OnnxPlace> {
+  if (!source.startsWith('hf:')) {
+    const files = await folderFiles(source)
+    const isThere = async (name: string): Promise<boolean> => (await kindOf(join(source, name)))?.isFile() === true
+    const file = options.file ?? (await firstOf(source, isThere))
+    return { files, file, open: (how) => loadOnnxPath(join(source, file), how) }
+  }
+  const { repository, revision, file: named } = readHubId(source.slice('hf:'.length))
+  const hub = await hubFiles(revision === undefined ? repository : `${repository}@${revision}`, options)
+  const file = options.file ?? named ?? (await firstOf(hub.label, (name) => hub.has(name)))
+  return {
+    files: encoderFiles(hub),
+    file,
+    open: async (how) =>
+      loadOnnx(await openedOf(hub, file), {
+        label: `${hub.label}/${file}`,
+        openExternal: (location) => openedOf(hub, posix.join(posix.dirname(file), location)),
+        ...how,
+      }),
+  }
+}
+
+const usualModels = ['onnx/model.onnx', 'model.onnx']
+
+async function firstOf(label: string, isThere: (name: string) => boolean | Promise<boolean>): Promise<string> {
+  for (const name of usualModels) if (await isThere(name)) return name
+  throw new TransformerError('CHECKPOINT', `${label} holds neither ${usualModels.join(' nor ')}; name its model with the option file`)
 }

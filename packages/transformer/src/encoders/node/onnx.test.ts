@@ -1,15 +1,16 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { random } from '@tesserae/core'
+import { random, type OnProgress } from '@tesserae/core'
 import { resolveDevice, tensor } from '@tesserae/tensor'
 import { afterAll, describe, expect, it } from 'vitest'
 import { encodeMessage } from '../../../../tensor/src/device/onnx/proto/codec.js'
 import { embeddingModel } from '../../models/embedding.js'
 import { poolRows } from '../pool-rows.js'
 import { pool, poolings, type Pooling } from '../pooling.js'
-import { loadOnnxEmbedder } from './load.js'
+import { hubServer } from '../../load/testing/hub-server.js'
+import { loadOnnxEmbedder, type LoadOnnxEmbedderOptions } from './load.js'
 
 const fixtures = fileURLToPath(new URL('../__fixtures__/', import.meta.url))
 const scratch = mkdtempSync(join(tmpdir(), 'tesserae-'))
@@ -76,6 +77,38 @@ describe('an encoder in ONNX', () => {
     expect(asked.vectors).toEqual((await embedder.embed(['query: sea'])).vectors)
     expect((await embeddingModel(embedder).doEmbed({ values: texts })).embeddings).toHaveLength(3)
     await expect(embedder.embed(texts, { signal: AbortSignal.abort() })).rejects.toMatchObject({ name: 'AbortError' })
+  })
+
+  it('comes from the hub too, with what lies beside it, and again offline', async () => {
+    const folder = folderWith('hub')
+    cpSync(join(folder, 'onnx/model.onnx'), join(folder, 'onnx/other.onnx'))
+    const names = readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    const hub = await hubServer(Object.fromEntries(names.map((name) => [name, readFileSync(join(folder, name))])))
+    const before = process.env['HF_ENDPOINT']
+    process.env['HF_ENDPOINT'] = hub.url
+    const cacheFolder = join(scratch, 'cache')
+    const vectorsOf = async (source: string, options: LoadOnnxEmbedderOptions = {}) => {
+      using embedder = await loadOnnxEmbedder(source, options)
+      return (await embedder.embed(['the whale'])).vectors
+    }
+    try {
+      const expected = await vectorsOf(folder)
+      const done: string[] = []
+      const onProgress: OnProgress = ({ task, completed, total, message }) => void (task === 'download' && completed === total && done.push(message!))
+      expect(await vectorsOf('hf:owner/name', { cacheFolder, onProgress })).toEqual(expected)
+      expect(done.join()).toMatch(/onnx\/model\.onnx_data/)
+      expect(await vectorsOf('hf:owner/name@main/onnx/other.onnx', { cacheFolder })).toEqual(expected)
+      await expect(vectorsOf('hf:owner/name', { cacheFolder, file: 'onnx/none.onnx' })).rejects.toThrow('hf:owner/name: there is no file onnx/none.onnx')
+      const count = hub.requests.length
+      expect(await vectorsOf('hf:owner/name', { cacheFolder, offline: true })).toEqual(expected)
+      expect(hub.requests).toHaveLength(count)
+    } finally {
+      if (before === undefined) delete process.env['HF_ENDPOINT']
+      else process.env['HF_ENDPOINT'] = before
+      await hub.close()
+    }
   })
 
   it('is refused where it is none', async () => {

@@ -10,8 +10,13 @@ import { download, repositoryFolder } from './download.js'
 import { hubEnvironment, type HubEnvironment } from './environment.js'
 import { ask, Unreachable } from './requests.js'
 
+/** Folders inside are told of by `has` alone. */
+export interface HubFiles extends CheckpointFiles {
+  has(path: string): boolean
+}
+
 /** @param text `owner/name`, perhaps with `@revision` and a file. Errors: OPTION, CHECKPOINT that says what to do; AbortError */
-export async function hubFiles(text: string, options: PlaceOptions): Promise<CheckpointFiles> {
+export async function hubFiles(text: string, options: PlaceOptions): Promise<HubFiles> {
   const { repository, revision = 'main', file } = readHubId(text)
   const environment = await hubEnvironment(options)
   const { commit, names } = await resolveRevision(repository, revision, environment, options.signal)
@@ -27,6 +32,7 @@ export async function hubFiles(text: string, options: PlaceOptions): Promise<Che
     name: file === undefined ? repository : `${repository}/${file}`,
     names: own,
     ...(entry === undefined ? {} : { entry }),
+    has: (path) => names.includes(prefix + path),
     async open(name) {
       // Folders inside too, which some models have parts in.
       if (!names.includes(prefix + name)) return undefined
