@@ -25,3 +25,6 @@ export class TransformerError extends TesseraeError {
     super(code, message, options)
   }
 }
+
+/** How many of something, for messages. */
+export const counted = (count: number, one: string): string => `${count} ${one}${count === 1 ? '' : 's'}`

@@ -1,6 +1,6 @@
 import { byteSize, fromBytes } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
-import { TransformerError } from '../errors.js'
+import { counted, TransformerError } from '../errors.js'
 import type { LayerCache } from '../layers/attention.js'
 import { checkCacheType, type CacheType } from './cache-type.js'
 import { disposeCache, mapCache, partBytes, partsOf } from './parts.js'
@@ -153,7 +153,10 @@ export class FixedCache implements SequenceCache {
    */
   truncate(position: number): number {
     if (!Number.isInteger(position) || position < 0 || position > this.length)
-      throw new TransformerError('OPTION', `a cache of ${this.length} tokens cannot be cut at ${position}; expected 0 to ${this.length}`)
+      throw new TransformerError(
+        'OPTION',
+        `a cache of ${counted(this.length, 'token')} cannot be cut at ${position}; expected 0 to ${this.length}`,
+      )
     this.length = this.reaches(position) ? position : 0
     if (this.length === 0) this.base = 0
     return this.length

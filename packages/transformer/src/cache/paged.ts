@@ -1,4 +1,4 @@
-import { TransformerError } from '../errors.js'
+import { counted, TransformerError } from '../errors.js'
 import type { Block, Prefix } from './blocks.js'
 import { blocksFor, type Lane, type Pages } from './pages.js'
 import { beyondCapacity, type SequenceCache } from './sequence.js'
@@ -150,7 +150,7 @@ export class PagedCache implements SequenceCache {
     if (!Number.isInteger(position) || position < 0 || position > this.position)
       throw new TransformerError(
         'OPTION',
-        `a cache of ${this.position} tokens cannot be cut at ${position}; expected 0 to ${this.position}`,
+        `a cache of ${counted(this.position, 'token')} cannot be cut at ${position}; expected 0 to ${this.position}`,
       )
     const kept = this.reaches(position) ? position : 0
     const { lanes, blockSize } = this.pages

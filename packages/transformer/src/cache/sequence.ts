@@ -1,3 +1,5 @@
+import { counted } from '../errors.js'
+
 /** Keys and values of one text, wherever they lie. */
 export interface SequenceCache {
   /** Tokens it can hold. */
@@ -15,4 +17,4 @@ export interface SequenceCache {
 
 /** What is wrong with tokens that go beyond a cache. */
 export const beyondCapacity = ({ capacity, position }: Pick<SequenceCache, 'capacity' | 'position'>, tokens: number): string =>
-  `the cache holds ${capacity} tokens; ${position} are in it and ${tokens} more were to be written, at positions ${position} to ${position + tokens - 1}. Make a cache with more capacity, or generate fewer tokens`
+  `the cache holds ${counted(capacity, 'token')}; ${position} are in it and ${tokens} more were to be written, at positions ${position} to ${position + tokens - 1}. Make a cache with more capacity, or generate fewer tokens`

@@ -87,7 +87,7 @@ it('searches by contrast, in place of sampling', async () => {
   }
   expect(await refused('2')).toMatch('--penalty-alpha is a number from 0 to 1, got 2')
   expect(await refused('0.6', '--temperature', '1')).toMatch('leave --temperature out')
-  expect(await refused('0.6', '--top-k', '40')).toMatch('topK must be an integer from 1 to the 8 texts')
+  expect(await refused('0.6', '--top-k', '40')).toMatch('topK must be an integer from 1 to 8, the places')
 })
 
 it('takes a template of its own', async () => {

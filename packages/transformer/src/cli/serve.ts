@@ -2,6 +2,7 @@
 import type { parseArgs, ParseArgsConfig } from 'node:util'
 import type { CacheType } from '../cache/cache-type.js'
 import { loadEmbedder } from '../encoders/node/load.js'
+import { counted } from '../errors.js'
 import { embeddingModel } from '../models/embedding.js'
 import type { ServeLimits } from '../serve/node/limits.js'
 import { serve } from '../serve/node/server.js'
@@ -141,7 +142,7 @@ async function run(source: string, values: Values, { out, err, env, signal, work
           : {
               onRequest: ({ method, path, status, seconds, completionTokens }) =>
                 err(
-                  `${method} ${path} ${status} ${seconds.toFixed(3)} s${completionTokens === undefined ? '' : ` ${completionTokens} tokens`}\n`,
+                  `${method} ${path} ${status} ${seconds.toFixed(3)} s${completionTokens === undefined ? '' : ` ${counted(completionTokens, 'token')}`}\n`,
                 ),
             }),
       },

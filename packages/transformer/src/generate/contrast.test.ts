@@ -98,7 +98,7 @@ describe('contrastive search', () => {
         () => 'none',
         (error: Error) => error.message,
       )
-    expect(await message({ contrastive: { topK: 5 } })).toContain('topK must be an integer from 1 to the 4 texts')
+    expect(await message({ contrastive: { topK: 5 } })).toContain('topK must be an integer from 1 to 4, the places')
     expect(await message({ contrastive: { penaltyAlpha: 2 } })).toContain('penaltyAlpha must be a number from 0 to 1, got 2')
     expect(await message({ sampler: { choose: () => 0 } })).toContain('leave sampler out')
     expect(await message({ speculative: { draft: 'prompt' } })).toContain('leave speculative out')

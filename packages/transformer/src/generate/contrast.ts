@@ -18,7 +18,7 @@ export function checkContrastive(
   const { topK = 4, penaltyAlpha = 0.6 } = contrastive
   if (!Number.isInteger(topK) || topK < 1 || topK > engine.places)
     refuse(
-      `topK must be an integer from 1 to the ${engine.places} texts that the model has places for, side by side, got ${String(topK)}; make it with a larger maxStreams`,
+      `topK must be an integer from 1 to ${engine.places}, the places that the model has for texts side by side, got ${String(topK)}; make it with a larger maxStreams`,
     )
   if (typeof penaltyAlpha !== 'number' || !(penaltyAlpha >= 0 && penaltyAlpha <= 1))
     refuse(`penaltyAlpha must be a number from 0 to 1, got ${String(penaltyAlpha)}`)

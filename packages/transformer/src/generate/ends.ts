@@ -5,7 +5,7 @@ import { TransformerError } from '../errors.js'
 export const noMemory = (texts: number): TransformerError =>
   new TransformerError(
     'CAPACITY',
-    `${texts === 1 ? 'a text is' : `${texts} texts are`} to be computed side by side, and there is no memory for as many caches; make the model with a smaller capacity, or more cacheBlocks`,
+    `there is no memory for ${texts === 1 ? 'the cache of a text' : `the caches of ${texts} texts, side by side`}; make the model with a smaller capacity, or more cacheBlocks`,
   )
 
 export const disposed = (): TransformerError =>

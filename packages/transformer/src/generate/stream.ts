@@ -1,7 +1,7 @@
 import { AbortedError, TesseraeError, throwIfAborted } from '@tesserae/core'
 import { StopTexts, type TopLogits } from '@tesserae/sampling'
 import type { DecoderConfig } from '../architectures/config.js'
-import { TransformerError } from '../errors.js'
+import { counted, TransformerError } from '../errors.js'
 import { checkContrastive, contrastedTokens } from './contrast.js'
 import { greedySampler, logprobOf, logprobsOf } from './choose.js'
 import type { Engine } from './engine.js'
@@ -258,7 +258,7 @@ export function checkRoom(promptTokens: number, capacity: number, maxTokens: num
   if (needed > capacity)
     throw new TransformerError(
       'CAPACITY',
-      `a prompt of ${promptTokens} tokens${maxTokens === undefined ? '' : ` and ${maxTokens} sampled ones`} takes ${needed} positions; this model has ${capacity}. Shorten the prompt${maxTokens === undefined ? '' : ' or maxTokens'}`,
+      `a prompt of ${counted(promptTokens, 'token')}${maxTokens === undefined ? '' : ` and ${counted(maxTokens, 'sampled one')}`} takes ${counted(needed, 'position')}; this model has ${capacity}. Shorten the prompt${maxTokens === undefined ? '' : ' or maxTokens'}`,
     )
 }
 

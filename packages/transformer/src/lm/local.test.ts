@@ -79,12 +79,12 @@ describe('an answer', () => {
     expect(said).toMatchObject({ text: direct.text, tokens: direct.ids })
     expect(said.logprobs).toHaveLength(12)
     expect((await lm.generate('the whale', { maxTokens: 12 })).text).not.toBe(said.text)
-    const refused = (options: LmOptions) => expect(lm.generate(ask, { contrastive, ...options })).rejects
-    await refused({ sampler: { temperature: 1 } }).toThrow('contrastive chooses tokens itself; leave sampler out')
-    await refused({ schema: { type: 'object' } }).toThrow('leave schema out')
-    await refused({ tools: [weather] }).toThrow('leave tools out')
+    const refused = (options: LmOptions, why: string) => expect(lm.generate(ask, { contrastive, ...options })).rejects.toThrow(why)
+    await refused({ sampler: { temperature: 1 } }, 'contrastive chooses tokens itself; leave sampler out')
+    await refused({ schema: { type: 'object' } }, 'leave schema out')
+    await refused({ tools: [weather] }, 'leave tools out')
     await expect(lm.generate(ask, { contrastive: { topK: 99 } })).rejects.toThrow(
-      'contrastive: topK must be an integer from 1 to the 8 texts',
+      'contrastive: topK must be an integer from 1 to 8, the places',
     )
   })
 

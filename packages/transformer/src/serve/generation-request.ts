@@ -2,6 +2,7 @@
 import { hashString } from '@tesserae/core'
 import type { LmSampling } from '../lm/sampling.js'
 import type { LmOptions, LmPrompt } from '../lm/types.js'
+import { counted } from '../errors.js'
 import { wrong } from './api-error.js'
 import { described, Fields, missing } from './fields.js'
 
@@ -57,7 +58,7 @@ function readShared(fields: Fields, limits: RequestLimits): Shared {
   const tokens = { min: 1, max: Number.MAX_SAFE_INTEGER, integer: true }
   const maxTokens = fields.number('max_completion_tokens', tokens) ?? fields.number('max_tokens', tokens) ?? limits.maxTokens
   if (maxTokens !== undefined && limits.maxTokens !== undefined && maxTokens > limits.maxTokens)
-    throw wrong('max_tokens', `this server gives at most ${limits.maxTokens} tokens, got ${maxTokens}`)
+    throw wrong('max_tokens', `this server gives at most ${counted(limits.maxTokens, 'token')}, got ${maxTokens}`)
   const stop = stopOf(fields)
   return {
     model,

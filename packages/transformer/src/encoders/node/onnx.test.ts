@@ -96,11 +96,14 @@ describe('an encoder in ONNX', () => {
     try {
       const expected = await vectorsOf(folder)
       const done: string[] = []
-      const onProgress: OnProgress = ({ task, completed, total, message }) => void (task === 'download' && completed === total && done.push(message!))
+      const onProgress: OnProgress = ({ task, completed, total, message }) =>
+        void (task === 'download' && completed === total && done.push(message!))
       expect(await vectorsOf('hf:owner/name', { cacheFolder, onProgress })).toEqual(expected)
       expect(done.join()).toMatch(/onnx\/model\.onnx_data/)
       expect(await vectorsOf('hf:owner/name@main/onnx/other.onnx', { cacheFolder })).toEqual(expected)
-      await expect(vectorsOf('hf:owner/name', { cacheFolder, file: 'onnx/none.onnx' })).rejects.toThrow('hf:owner/name: there is no file onnx/none.onnx')
+      await expect(vectorsOf('hf:owner/name', { cacheFolder, file: 'onnx/none.onnx' })).rejects.toThrow(
+        'hf:owner/name: there is no file onnx/none.onnx',
+      )
       const count = hub.requests.length
       expect(await vectorsOf('hf:owner/name', { cacheFolder, offline: true })).toEqual(expected)
       expect(hub.requests).toHaveLength(count)
