@@ -28,6 +28,7 @@ import {
 } from './attention-groups.js'
 import { attentionCut } from './attention-cut.js'
 import type { Memory } from './places.js'
+import { rangesOf } from './reach.js'
 
 /** Numbers of a head for which a thread has room. */
 const MOST_WIDTH = 256
@@ -44,7 +45,17 @@ export function hasAttention(op: string, inputs: readonly TensorType[], options:
   // Both passes or none: what one keeps the other has to understand.
   if (isTrained && (backwardBlock(inputs, tuning) === undefined || backwardBindings(op, inputs, options) > options.maxBindings))
     return false
+  // Pools grow, and whoever makes them asks here how far they can.
+  if (op === 'attendPaged' && pagedBindings(inputs, options) > options.maxBindings) return false
   return typeof width === 'number' && width > 0 && width <= MOST_WIDTH && width % perWord(q.dtype) === 0 && Number(q.shape[1]) > 0
+}
+
+/** Arrays that attention over pages reaches: queries and results, pools, the table and positions; and of ranges what lies between dispatches. */
+function pagedBindings(
+  [q, , , ...pages]: readonly TensorType[],
+  { maxBindings, rangeBytes = Infinity, blockBytes = Infinity }: DispatchOptions,
+): number {
+  return rangesOf([q!, q!, ...pages], { maxBindings, rangeBytes, blockBytes })
 }
 
 /** The dispatches of `attendCached`: the rows of this call are written into the caches, then everything is attended to. */

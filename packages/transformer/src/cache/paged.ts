@@ -213,6 +213,8 @@ export class PagedSlots implements CachePool<PagedCache> {
     private readonly pages: Pages,
     /** Most side by side. */
     private readonly most: number,
+    /** Told when it is disposed and the last cache is back: nothing runs any more. */
+    private readonly onEnd: () => void,
   ) {
     pages.onLost = () => {
       for (const { cache, tokens } of this.taken) {
@@ -251,7 +253,7 @@ export class PagedSlots implements CachePool<PagedCache> {
   release(slot: Slot<PagedCache>): void {
     if (!this.taken.delete(slot)) return
     slot.cache.dispose()
-    if (this.gone && this.taken.size === 0) this.pages.dispose()
+    if (this.gone && this.taken.size === 0) this.end()
   }
 
   drop(slot: Slot<PagedCache>): void {
@@ -264,6 +266,11 @@ export class PagedSlots implements CachePool<PagedCache> {
 
   dispose(): void {
     this.gone = true
-    if (this.taken.size === 0) this.pages.dispose()
+    if (this.taken.size === 0) this.end()
+  }
+
+  private end(): void {
+    this.pages.dispose()
+    this.onEnd()
   }
 }

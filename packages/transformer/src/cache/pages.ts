@@ -1,5 +1,5 @@
 /** Keys and values of all texts of a model in pages: pools of blocks in the device's memory, larger as more are needed. */
-import { byteSize, concat, estimateMemory, jit, realize, zeros, type Device, type Shape, type Tensor } from '@tesserae/tensor'
+import { byteSize, concat, estimateMemory, fromBytes, jit, zeros, type Device, type Shape, type Tensor } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { TransformerError } from '../errors.js'
 import type { LayerCache } from '../layers/attention.js'
@@ -71,17 +71,18 @@ export class Pages {
   /** Whether blocks are kept for what is in them. */
   readonly keeps: boolean
   private readonly limits: number[]
-  /** Of each lane the pools of its layers, once there are any. */
-  private memories: (readonly LayerCache[])[]
+  /** Of each lane, once there are any, the pools of its layers: keys and values in turn. */
+  private readonly pools: Tensor[][]
+  private readonly isNative: boolean
   private readonly enlarged
   /** Told when all contents are gone. */
   onLost: () => void = () => undefined
 
   constructor(
-    private readonly config: Pick<DecoderConfig, 'layers' | 'kvHeads' | 'headWidth' | 'windows'>,
+    private readonly config: Pick<DecoderConfig, 'layers' | 'heads' | 'kvHeads' | 'headWidth' | 'windows'>,
     private readonly options: PageOptions,
   ) {
-    const { blockSize, capacity, cacheBlocks, device, kept } = options
+    const { blockSize, capacity, cacheBlocks, kept, device } = options
     this.blockSize = blockSize
     this.capacity = capacity
     this.perText = Math.ceil(capacity / blockSize)
@@ -90,7 +91,8 @@ export class Pages {
     this.prefixes = new Prefixes(groups.length)
     this.lanes = groups.map((group, index) => ({ ...group, index, blocks: new BlockPool(index, this.prefixes) }))
     this.limits = groups.map(() => cacheBlocks)
-    this.memories = groups.map(() => [])
+    this.pools = groups.map(() => [])
+    this.isNative = hasPages(config, options)
     this.enlarged = jit(
       (pool: Tensor, more: number) => concat([pool, zeros([more, ...(pool.shape.slice(1) as number[])], pool.dtype)], 0),
       { static: [1], name: 'growCache', device },
@@ -135,24 +137,28 @@ export class Pages {
   /** Keys and values by layer: donate them, and hand on what becomes of them to {@link Pages.replace}. Errors: DISPOSED where nobody has a block. */
   get layers(): LayerCache[] {
     const all: LayerCache[] = []
-    for (const { layers, index } of this.lanes) layers.forEach((layer, i) => (all[layer] = this.memoryOf(index)[i]!))
+    for (const lane of this.lanes) for (const [i, layer] of lane.layers.entries()) all[layer] = this.layersOf(lane)[i]!
     return all
   }
 
   /** Those of one lane. */
-  memoryOf(lane: number): readonly LayerCache[] {
-    const memory = this.memories[lane]!
-    if (memory.length === 0) throw new TransformerError('DISPOSED', 'nothing is in these caches; give them a text first')
-    return memory
+  layersOf({ index, layers }: Lane): LayerCache[] {
+    const pools = this.pools[index]!
+    if (pools.length === 0) throw new TransformerError('DISPOSED', 'nothing is in these caches; give them a text first')
+    return layers.map((_, i) => ({ k: pools[2 * i]!, v: pools[2 * i + 1]! }))
   }
 
   /** Takes the tensors that a call returned for {@link Pages.layers}. */
   replace(written: readonly LayerCache[]): void {
-    for (const { layers, index } of this.lanes) this.memories[index] = layers.map((layer) => written[layer]!)
+    for (const lane of this.lanes)
+      this.replaceOf(
+        lane,
+        lane.layers.map((layer) => written[layer]!),
+      )
   }
 
-  replaceOf(lane: number, written: readonly LayerCache[]): void {
-    this.memories[lane] = [...written]
+  replaceOf({ index }: Lane, written: readonly LayerCache[]): void {
+    this.pools[index] = written.flatMap(({ k, v }) => [k, v])
   }
 
   /** A program that was given the pools has failed: what was in them is gone for all texts. */
@@ -178,7 +184,7 @@ export class Pages {
       made: sum(({ blocks }) => blocks.count),
       inUse: sum(({ blocks }) => blocks.inUse),
       kept: sum(({ blocks }) => blocks.keptCount),
-      bytes: this.memories.flat().reduce((total, { k, v }) => total + byteSize(k.dtype) * (k.size + v.size), 0),
+      bytes: this.pools.flat().reduce((total, { dtype, size }) => total + byteSize(dtype) * size, 0),
     }
   }
 
@@ -189,65 +195,61 @@ export class Pages {
   }
 
   private free(): void {
-    for (const { k, v } of this.memories.flat()) {
-      k.dispose()
-      v.dispose()
-    }
-    this.memories = this.lanes.map(() => [])
+    for (const pools of this.pools) for (const pool of pools.splice(0)) pool.dispose()
     for (const { blocks } of this.lanes) blocks.clear()
     this.copies.length = 0
   }
 
-  /** Twice the blocks, or some to begin with; false where that is too much for the device or what was asked for. */
+  /** Twice the blocks, or some to begin with, or as many more as there is memory for; false where that is none, or all that were asked for are there. */
   private async grow(lane: Lane): Promise<boolean> {
     const { index, blocks } = lane
     const limit = this.limits[index]!
-    const count = Math.min(limit, Math.max(2 * blocks.count, Math.ceil(firstTokens / this.blockSize)))
-    if (count <= blocks.count) return false
-    const { device } = this.options
-    const shape = this.shapeOf(count - blocks.count)
-    const bytes = byteSize(this.options.type) * shape.reduce((a, b) => a * b, 1)
-    const more = lane.layers.map((layer) => ({ name: `cache.${layer}`, bytes: 2 * bytes }))
-    const whole = { name: `cache.${lane.layers[0]}.k`, bytes: (bytes / shape[0]) * count }
-    // One tensor is there twice while it grows.
-    const fits = estimateMemory({ cache: [...more, whole] }, device).refusal === undefined
-    if (!fits || !(await this.enlarge(lane, count))) {
-      this.limits[index] = blocks.count
-      return false
+    const wanted = Math.min(limit, Math.max(2 * blocks.count, Math.ceil(firstTokens / this.blockSize)))
+    for (let more = wanted - blocks.count; more > 0; more = Math.floor(more / 2)) {
+      const count = blocks.count + more
+      if (!this.fits(lane, count) || !(await this.enlarge(lane, count))) continue
+      blocks.grow(count)
+      return true
     }
-    blocks.grow(count)
-    return true
+    this.limits[index] = blocks.count
+    return false
   }
 
+  /** Whether nothing that the device tells speaks against so many blocks. */
+  private fits({ layers, blocks }: Lane, count: number): boolean {
+    const { type, device } = this.options
+    if (this.isNative && !hasPages(this.config, this.options, count)) return false
+    const bytes = (of: number): number => byteSize(type) * this.shapeOf(of).reduce((a, b) => a * b, 1)
+    const { refusal, room } = estimateMemory({ cache: [{ name: 'cache', bytes: bytes(count) }] }, device)
+    // One tensor is there twice while it grows.
+    const needed = bytes(blocks.count) + 2 * layers.length * bytes(count - blocks.count)
+    return refusal === undefined && needed <= (room?.free ?? Infinity)
+  }
+
+  /** Makes the pools of a lane as large, one after another. Those that came to be so before memory ran out stay so. */
   private async enlarge({ index, layers, blocks }: Lane, count: number): Promise<boolean> {
-    const before = this.memories[index]!
-    const more = count - blocks.count
-    const made: Tensor[] = []
-    const one = async (pool: Tensor | undefined): Promise<Tensor> => {
-      if (pool === undefined) {
-        const fresh = zeros(this.shapeOf(count), this.options.type)
-        await realize([fresh], { device: this.options.device })
-        made.push(fresh)
-        return fresh
-      }
-      const larger = await this.enlarged.run([pool, more])
-      made.push(larger)
-      return larger
-    }
-    const after: LayerCache[] = []
+    const pools = this.pools[index]!
     try {
-      for (const i of layers.keys()) after.push({ k: await one(before[i]?.k), v: await one(before[i]?.v) })
+      for (let i = 0; i < 2 * layers.length; i++) {
+        const before = pools[i]
+        const present = (before?.shape[0] as number | undefined) ?? 0
+        if (present >= count) continue
+        pools[i] = before === undefined ? this.empty(count) : await this.enlarged.run([before, count - present])
+        before?.dispose()
+      }
+      return true
     } catch (error) {
-      for (const tensor of made) tensor.dispose()
-      if ((error as { readonly code?: unknown }).code === 'OUT_OF_MEMORY') return false
-      throw error
+      // A lane has all of its pools or none.
+      if (blocks.count === 0) for (const pool of pools.splice(0)) pool.dispose()
+      if ((error as { readonly code?: unknown }).code !== 'OUT_OF_MEMORY') throw error
+      return false
     }
-    for (const { k, v } of before) {
-      k.dispose()
-      v.dispose()
-    }
-    this.memories[index] = after
-    return true
+  }
+
+  /** Goes to the device when it is first written to: no program is kept for it. */
+  private empty(blocks: number): Tensor {
+    const [shape, { type }] = [this.shapeOf(blocks), this.options]
+    return fromBytes(new Uint8Array(byteSize(type) * shape.reduce((a, b) => a * b, 1)), { dtype: type, shape, adopt: true })
   }
 
   private shapeOf(blocks: number): [number, number, number, number] {
@@ -275,14 +277,15 @@ export function blocksFor({ window }: Pick<Lane, 'window'>, tokens: number, bloc
   return window === undefined ? all : Math.min(all, Math.ceil((window + cutBack + longestPiece) / blockSize) + 1)
 }
 
-/** Whether a device attends to pages by a kernel of its own. */
+/** Whether a device attends to pages by a kernel of its own, of pools with so many blocks. */
 export function hasPages(
   { heads, kvHeads, headWidth }: Pick<DecoderConfig, 'heads' | 'kvHeads' | 'headWidth'>,
   { device, type, blockSize, capacity }: Pick<PageOptions, 'device' | 'type' | 'blockSize' | 'capacity'>,
+  blocks = Math.ceil(capacity / blockSize),
 ): boolean {
   const of = (...shape: Shape) => ({ shape, dtype: type })
   const whole = (...shape: Shape) => ({ shape, dtype: 'i32' }) as const
   const perText = Math.ceil(capacity / blockSize)
-  const [q, row, pool] = [of(1, heads, 1, headWidth), of(1, kvHeads, 1, headWidth), of(perText, kvHeads, blockSize, headWidth)]
+  const [q, row, pool] = [of(1, heads, 1, headWidth), of(1, kvHeads, 1, headWidth), of(blocks, kvHeads, blockSize, headWidth)]
   return device.supports('attendPaged', [q, row, row, pool, pool, whole(1, perText), whole(1)], [q, pool, pool], { scale: 1 })
 }

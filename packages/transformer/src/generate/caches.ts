@@ -20,11 +20,9 @@ export interface CacheOptions extends Pick<EngineOptions<never>, 'vocabSize'> {
   readonly paging?: PageOptions
 }
 
-/** Disposing frees all caches as soon as nothing runs. */
 export interface CachedEngine {
   readonly engine: Engine
   readonly pages: () => PagesUse | undefined
-  dispose(): void
 }
 
 export function makeCachedEngine({ programs, of, maxStreams, prefixCache, cacheType, paging, vocabSize }: CacheOptions): CachedEngine {
@@ -33,12 +31,9 @@ export function makeCachedEngine({ programs, of, maxStreams, prefixCache, cacheT
   if (paging !== undefined) {
     const pages = new Pages(config, paging)
     const paged = makePagedPrograms(pages, of)
-    const engine = makeEngine({ programs: paged, pool: new PagedSlots(pages, maxStreams), ...ids })
-    const dispose = (): void => {
-      engine.dispose()
-      paged.dispose()
-    }
-    return { engine, pages: () => pages.use, dispose }
+    const pool = new PagedSlots(pages, maxStreams, () => paged.dispose())
+    const engine = makeEngine({ programs: paged, pool, ...ids })
+    return { engine, pages: () => pages.use }
   }
   const hasOne = (present: number): boolean => hasRoom(config, { capacity, present, cacheType }, device)
   const rows = hasOne(maxStreams - 1) ? maxStreams : 1
@@ -49,5 +44,5 @@ export function makeCachedEngine({ programs, of, maxStreams, prefixCache, cacheT
     make: (present) => (present > 0 && !hasOne(present) ? undefined : makeCache()),
   })
   const engine = makeEngine({ programs, pool, ...ids })
-  return { engine, pages: () => undefined, dispose: () => engine.dispose() }
+  return { engine, pages: () => undefined }
 }

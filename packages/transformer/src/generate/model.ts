@@ -181,7 +181,7 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
   const dispose = (): void => {
     if (gone) return
     gone = true
-    cached.dispose()
+    engine.dispose()
     programs.dispose()
     held.release()
   }

@@ -49,13 +49,13 @@ export function makePagedPrograms(
   /** Copies that texts wait for, a lane's all at once. */
   const makeCopies = async (): Promise<void> => {
     for (const copies of roundsOf(pages.copies)) {
-      const { index } = copies[0]!.lane
+      const { lane } = copies[0]!
       const size = 2 ** Math.ceil(Math.log2(copies.length))
       const numbers = (of: (copy: BlockCopy) => number, none: number): Tensor =>
         wholeNumbers(Array.from({ length: size }, (_, i) => (copies[i] === undefined ? none : of(copies[i]))))
       using from = numbers((copy) => copy.from.number, 0)
       using to = numbers((copy) => copy.to.number, -1)
-      pages.replaceOf(index, await copyBlocks.run([pages.memoryOf(index), from, to]))
+      pages.replaceOf(lane, await copyBlocks.run([pages.layersOf(lane), from, to]))
     }
     pages.copied()
   }
