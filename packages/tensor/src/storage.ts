@@ -58,8 +58,8 @@ export class Storage {
   private currentRole: InputRole = 'input'
   private held: Memory | undefined
   private waiting: Uint8Array | undefined
-  /** What is under way with the memory; see {@link Use}. */
-  private users: Set<Use> | undefined
+  /** Who reads the memory, now or again and again. */
+  private users: Set<Reader> | undefined
   private readonly tracked: TrackedMemory | undefined
   /** Increases when the values stop being frozen: programs compiled for them before hold stale copies. */
   epoch = 0
@@ -98,6 +98,7 @@ export class Storage {
   }
 
   set role(role: InputRole) {
+    if (role !== this.currentRole) this.tellReaders()
     if (this.currentRole === 'frozen' && role !== 'frozen') {
       this.epoch++
       if (this.held !== undefined)
@@ -223,13 +224,16 @@ export class Storage {
   dispose(): void {
     if (this.currentState === 'disposed') return
     this.currentState = 'disposed'
-    if (this.lender === undefined && !this.inUse) this.free()
+    this.tellReaders()
+    this.freeUnused()
   }
 
   /** Gives the memory to a call that starts now. */
   donate(): void {
     // One that was disposed after it had been passed stays so, and is freed should the call fail.
-    if (this.currentState === 'live') this.currentState = 'donated'
+    if (this.currentState !== 'live') return
+    this.currentState = 'donated'
+    this.tellReaders()
   }
 
   /** The call ended well and had no use for the memory. */
@@ -240,30 +244,42 @@ export class Storage {
   /** The call failed, before or after it may have written to the memory. */
   returnFromDonation(poisoned: boolean): void {
     // Disposed meanwhile: then the memory goes when the call's use of it ends.
-    if (this.currentState === 'donated') this.currentState = poisoned ? 'poisoned' : 'live'
+    if (this.currentState !== 'donated') return
+    this.currentState = poisoned ? 'poisoned' : 'live'
+    this.tellReaders()
   }
 
   get inUse(): boolean {
     const { users } = this.lender ?? this
-    return users !== undefined && users.size > 0
+    if (users !== undefined) for (const { active } of users) if (active) return true
+    return false
   }
 
   /** What is under way with the memory right now. */
-  get uses(): Iterable<Use> {
-    return (this.lender ?? this).users ?? []
+  get uses(): readonly Reader[] {
+    return [...((this.lender ?? this).users ?? [])].filter(({ active }) => active)
   }
 
-  /** @internal for {@link Use}. */
-  enter(use: Use): void {
+  enter(reader: Reader): void {
     const owner = this.lender ?? this
-    ;(owner.users ??= new Set()).add(use)
+    ;(owner.users ??= new Set()).add(reader)
   }
 
-  /** @internal for {@link Use}. */
-  leave(use: Use): void {
+  leave(reader: Reader): void {
     const owner = this.lender ?? this
-    owner.users?.delete(use)
-    if (!owner.inUse && owner.currentState === 'disposed') owner.free()
+    owner.users?.delete(reader)
+    this.freeUnused()
+  }
+
+  /** Frees memory that was disposed while somebody read it, unless somebody still does. */
+  freeUnused(): void {
+    const owner = this.lender ?? this
+    if (owner.currentState === 'disposed' && !owner.inUse) owner.free()
+  }
+
+  private tellReaders(): void {
+    const { users } = this.lender ?? this
+    if (users !== undefined) for (const reader of users) reader.changed?.()
   }
 
   private free(): void {
@@ -274,6 +290,7 @@ export class Storage {
   }
 
   private letGo(): Memory | undefined {
+    this.tellReaders()
     const memory = this.held
     if (memory !== undefined) {
       this.tracked?.end()
@@ -285,6 +302,7 @@ export class Storage {
   }
 
   private hold(buffer: DeviceBuffer): void {
+    this.tellReaders()
     this.tracked?.begin(buffer)
     this.held = new Memory({ buffer, tracked: this.tracked })
   }
@@ -301,11 +319,20 @@ export class Storage {
   }
 }
 
+/** Who reads storages: their memory is freed, and given to calls that overwrite it, only when no reader is active. */
+export interface Reader {
+  readonly active: boolean
+  /** Resolves when it is active no longer. */
+  readonly ended: Promise<void>
+  /** The storage's state, role or memory is about to be another. */
+  changed?(): void
+}
+
 /**
  * A computation under way, from the moment it was asked for: what it reads is freed, and given to calls that overwrite
  * it, only afterwards. `dispose()` right after `data()` or a jitted call is therefore safe.
  */
-export class Use {
+export class Use implements Reader {
   private readonly storages: Storage[] = []
   private over = false
   private announce: (() => void) | undefined
@@ -321,6 +348,10 @@ export class Use {
   hold(storage: Storage): void {
     this.storages.push(storage)
     storage.enter(this)
+  }
+
+  get active(): boolean {
+    return !this.over
   }
 
   end(): void {

@@ -1,4 +1,4 @@
-import type { Plan } from '../compile/plan.js'
+import type { Plan, Slot } from '../compile/plan.js'
 import type { Place } from '../debug/leaks.js'
 import type { DeviceBuffer, RunOptions } from '../device/device.js'
 import { TensorError } from '../errors.js'
@@ -7,10 +7,11 @@ import type { Handle } from '../handle.js'
 import { checkSymbols, type SymValues } from '../shape.js'
 import { Storage, storageOf, Use } from '../storage.js'
 import { Tensor } from '../tensor.js'
+import type { Buffers } from './captures.js'
 import { executePlan, withDiagnostics } from './execute.js'
 import { gatherSymbols, symbolsOf } from './realize.js'
 import type { CallLeaves } from './signature.js'
-import { freeNumbers, leaveEntry, makeNumberBuffer, type Entry, type NumberBuffer } from './trace-entry.js'
+import { enterEntry, freeNumbers, leaveEntry, makeNumberBuffer, type Entry, type NumberBuffer } from './trace-entry.js'
 
 export interface CallOptions extends RunOptions {
   /** Values of the symbols. */
@@ -30,7 +31,7 @@ export function callEntry(
   place: Place | undefined,
   promised?: ReadonlySet<Storage>,
 ): unknown {
-  const { plan, sources, captured } = entry
+  const { plan, sources, captures } = entry
   const { device } = plan
   const bySlot = leaves.handles.map((handle) => storageOf(handle.value.node)!)
   const present = bySlot.filter((storage) => storage !== undefined)
@@ -39,8 +40,8 @@ export function callEntry(
     if (promised === undefined) storage.check()
     else if (!promised.has(storage)) storage.checkHeld()
   }
-  for (const storage of captured) storage.check()
-  const symbols = gatherSymbols(gatherSymbols(call.symbols, present), captured)
+  captures.check()
+  const symbols = gatherSymbols(gatherSymbols(call.symbols, present), captures.withSymbols)
   checkSymbols(plan.symbols, symbols)
   if (call.signal?.aborted === true) throw new TensorError('ABORTED', `${name}: aborted before it started`, { cause: call.signal.reason })
 
@@ -52,12 +53,18 @@ export function callEntry(
     if ('storage' in source) return source.storage.place(device)
     return bySlot[source.slot]?.place(device) ?? numberBuffer(numbers, source.slot)
   }
+  const capturedBuffer = (slot: Slot): DeviceBuffer | undefined => {
+    const source = slot.kind === 'leaf' ? sources.get(slot.node)! : undefined
+    return source !== undefined && 'storage' in source ? source.storage.place(device) : undefined
+  }
   const donated = entry.donated.map((slot) => bySlot[slot]!)
+  let known: Buffers
   try {
     writeNumbers(numbers, leaves.numbers)
     // Uploads happen before anything is launched.
-    for (const node of plan.leaves) bufferOf(node)
+    for (const node of entry.ownLeaves) bufferOf(node)
     for (const slot of entry.passed.values()) bySlot[slot]!.place(device)
+    known = captures.buffers(() => plan.steps.map(({ inputs }) => inputs.map(capturedBuffer)))
   } catch (error) {
     if (!shared) freeNumbers(numbers)
     throw error
@@ -76,6 +83,7 @@ export function callEntry(
       failure = error
       for (const storage of donated) storage.returnFromDonation(touched)
     },
+    known,
   )
   const finish = (): unknown => {
     if (!shared) freeNumbers(numbers)
@@ -86,8 +94,7 @@ export function callEntry(
   // Nothing that the run reads may go, and none of its programs, before it has ended.
   const use = new Use()
   for (const storage of present) use.hold(storage)
-  for (const storage of captured) use.hold(storage)
-  entry.calls++
+  enterEntry(entry)
   return running.then(finish).finally(() => {
     use.end()
     leaveEntry(entry)
@@ -163,7 +170,7 @@ function checkDonation(
         `jit ${name}: the donated ${storage.type.dtype} tensor borrows its memory from another handle; donate the owner`,
       )
     const twin = given.get(storage)! > 1
-    if (twin || entry.capturedOwners.has(storage))
+    if (twin || entry.captures.owners.has(storage))
       throw new TensorError(
         'DONATED',
         `jit ${name}: the same tensor was given ${twin ? 'in two places' : 'as an argument and captured by the function'}, one of them donated; its memory cannot be reused while the other reads it. clone() one of them`,

@@ -4,6 +4,7 @@ import { activeProfile } from '../debug/profile-sink.js'
 import { isUnstarted, type DeviceBuffer, type RunOptions } from '../device/device.js'
 import type { Node } from '../graph/node.js'
 import type { SymValues } from '../shape.js'
+import type { Buffers } from './captures.js'
 
 /** What became of a run, for whoever donated buffers to it. */
 export interface RunFailure {
@@ -14,7 +15,7 @@ export interface RunFailure {
 
 /**
  * Runs the programs of a plan in order. Output buffers are allocated here unless they take over a leaf's; temporaries
- * live for the length of the call. Ends at once when every program ended at once.
+ * live for the length of the call. Ends at once when every program ended at once. Buffers in `known`, by program and input, are not asked for.
  */
 export function executePlan(
   plan: Plan,
@@ -23,6 +24,7 @@ export function executePlan(
   options: RunOptions,
   done: (outputs: readonly DeviceBuffer[]) => void,
   failed: (failure: RunFailure) => void,
+  known?: Buffers,
 ): void | Promise<void> {
   const { device } = plan
   const temporaries: DeviceBuffer[] = []
@@ -46,7 +48,8 @@ export function executePlan(
   const from = (first: number): void | Promise<void> => {
     for (let i = first; i < plan.steps.length; i++) {
       const step = plan.steps[i]!
-      const inputs = step.inputs.map(bufferOf)
+      const { [i]: own } = known ?? []
+      const inputs = step.inputs.map((slot, k) => own?.[k] ?? bufferOf(slot))
       const results = step.outputs.map(bufferOf)
       started = i + 1
       const running = device.run(step.executable, inputs, results, symbols, options)

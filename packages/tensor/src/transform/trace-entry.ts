@@ -12,12 +12,20 @@ import { Handle } from '../handle.js'
 import { storageOf, type Storage } from '../storage.js'
 import { Tensor } from '../tensor.js'
 import { isBranch, mapTree } from '../tree.js'
+import { Captures } from './captures.js'
 import { deviceOf } from './realize.js'
 import { describeArgument, matches, type CallLeaves, type Spec } from './signature.js'
 import { isPromise, Trace, withTrace, type QuantizedInputs } from './trace.js'
 
 /** Where the buffer of a leaf comes from: an argument of the call, or a tensor that the function captured. */
 export type Source = { readonly slot: number } | { readonly storage: Storage }
+
+/** What a tensor was when a program was compiled. */
+interface Role {
+  readonly storage: Storage
+  readonly frozen: boolean
+  readonly epoch: number
+}
 
 /** A number of the arguments, as the scalar that the program reads. */
 export interface NumberBuffer {
@@ -37,11 +45,11 @@ export interface Entry {
   readonly donated: readonly number[]
   /** Outputs that are an argument given away, by slot: the handle changes, the buffer stays. */
   readonly passed: ReadonlyMap<number, number>
-  readonly captured: readonly Storage[]
-  /** Whose memory the captured ones are. */
-  readonly capturedOwners: ReadonlySet<Storage>
+  readonly captures: Captures
+  /** Inputs of the programs that are no captured tensors. */
+  readonly ownLeaves: readonly Node[]
   /** Captured tensors and frozen arguments as they were: a program over frozen values ends with their freeze. */
-  readonly roles: readonly { readonly storage: Storage; readonly frozen: boolean; readonly epoch: number }[]
+  readonly roles: { readonly captured: readonly Role[]; readonly given: readonly Role[] }
   readonly numbers: readonly NumberBuffer[]
   /** Rebuilds the result around the output tensors. */
   readonly rebuild: (outputs: readonly Tensor[]) => unknown
@@ -141,13 +149,10 @@ export async function traceEntry(
   const said = deviceOf([...given, ...captured]) ?? (options.device === undefined ? undefined : await resolveDevice(options.device))
   const followedDefault = said === undefined ? defaultDeviceVersion() : undefined
   const device = said ?? (await defaultDevice())
-  const roles = [...new Set([...given.filter((storage) => storage.role === 'frozen'), ...captured])].map((storage) => ({
-    storage,
-    frozen: storage.role === 'frozen',
-    epoch: storage.epoch,
-  }))
+  const roleOf = (storage: Storage): Role => ({ storage, frozen: storage.role === 'frozen', epoch: storage.epoch })
+  const roles = { captured: captured.map(roleOf), given: given.map(roleOf).filter(({ frozen }) => frozen) }
   // A program packs frozen values while it is compiled, so they have to be there.
-  for (const { storage, frozen } of roles) if (frozen) storage.place(device)
+  for (const { storage, frozen } of [...roles.given, ...roles.captured]) if (frozen) storage.place(device)
 
   // What is handed through is not to be written into.
   const overwritable = new Set(donated.filter((slot) => ![...passed.values()].includes(slot)).map((slot) => argumentNodes[slot]!))
@@ -169,7 +174,6 @@ export async function traceEntry(
     const sources = new Map<Node, Source>()
     argumentNodes.forEach((node, slot) => sources.set(node, { slot }))
     for (const storage of captured) sources.set(storage.node, { storage })
-    const capturedOwners = new Set(captured.map((storage) => storage.lender ?? storage))
     return {
       specs,
       plan,
@@ -177,8 +181,8 @@ export async function traceEntry(
       sources,
       donated,
       passed,
-      captured,
-      capturedOwners,
+      captures: new Captures(captured),
+      ownLeaves: plan.leaves.filter((node) => 'slot' in sources.get(node)!),
       roles,
       numbers,
       rebuild,
@@ -247,15 +251,23 @@ export function dropEntry(entry: Entry): void {
   if (entry.calls > 0) return
   entry.lease.release()
   freeNumbers(entry.numbers)
+  entry.captures.dispose()
+}
+
+/** A call begins that does not end at once. */
+export function enterEntry(entry: Entry): void {
+  entry.calls++
+  entry.captures.begin()
 }
 
 export function leaveEntry(entry: Entry): void {
+  entry.captures.end()
   if (--entry.calls === 0 && entry.dropped) dropEntry(entry)
 }
 
 /** Whether the entry's device is gone, or weights that it was compiled over have been frozen, or freed for writing, since. */
-export const isStale = (entry: Entry): boolean =>
-  (entry.plan.device.gone === true && entry.plan.steps.length > 0) ||
-  entry.roles.some(
-    ({ storage, frozen, epoch }) => storage.state === 'live' && ((storage.role === 'frozen') !== frozen || storage.epoch !== epoch),
-  )
+export const isStale = ({ plan, roles, captures }: Entry): boolean =>
+  (plan.device.gone === true && plan.steps.length > 0) || roles.given.some(isAnother) || (!captures.fresh && roles.captured.some(isAnother))
+
+const isAnother = ({ storage, frozen, epoch }: Role): boolean =>
+  storage.state === 'live' && ((storage.role === 'frozen') !== frozen || storage.epoch !== epoch)

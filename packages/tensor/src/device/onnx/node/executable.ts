@@ -108,12 +108,12 @@ export class OnnxExecutable extends Lifetime implements Executable {
     this.outputBlocks = new Array(outputCount)
   }
 
-  /** The memory behind the handles of a call, checked against the program. */
+  /** The memory behind the handles of a call, checked against the program. Weights that the session holds are not looked at again. */
   resolve(device: Device, handles: readonly DeviceBuffer[], what: 'input' | 'output', blocks: Block[]): Block[] {
     const types: readonly TensorType[] = what === 'input' ? this.program.inputs : this.program.outputs
     if (handles.length !== types.length)
       throw new TensorError('VALUE', `the program has ${types.length} ${what}s and was given ${handles.length} buffers`)
-    for (let i = 0; i < handles.length; i++) {
+    for (const { index: i } of what === 'input' ? this.inputSlots : this.outputSlots) {
       const handle = handles[i] as OnnxBuffer
       if (handle.device !== device)
         throw new TensorError(
