@@ -1,5 +1,5 @@
 /** Keys and values of all texts of a model in pages: pools of blocks in the device's memory, larger as more are needed. */
-import { byteSize, concat, estimateMemory, fromBytes, jit, zeros, type Device, type Shape, type Tensor } from '@tesserae/tensor'
+import { byteSize, concat, estimateMemory, jit, zeros, type Device, type Shape, type Tensor } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { TransformerError } from '../errors.js'
 import type { LayerCache } from '../layers/attention.js'
@@ -12,8 +12,10 @@ export type PageType = 'f32' | 'f16'
 /** Tokens of a block where nothing else is said. */
 export const defaultBlockSize = 16
 
-/** Tokens for which memory is taken at first. */
+/** Tokens for which memory is taken at first where a device does not say how much there is, or has that of the process. */
 const firstTokens = 1024
+/** What is taken of a card's free memory at first: programs are compiled for pools of one size, so that each growth costs seconds. */
+const firstShare = 1 / 4
 
 export interface PageOptions {
   /** Most tokens of a text. */
@@ -204,7 +206,7 @@ export class Pages {
   private async grow(lane: Lane): Promise<boolean> {
     const { index, blocks } = lane
     const limit = this.limits[index]!
-    const wanted = Math.min(limit, Math.max(2 * blocks.count, Math.ceil(firstTokens / this.blockSize)))
+    const wanted = Math.min(limit, blocks.count === 0 ? this.firstBlocks : 2 * blocks.count)
     for (let more = wanted - blocks.count; more > 0; more = Math.floor(more / 2)) {
       const count = blocks.count + more
       if (!this.fits(lane, count) || !(await this.enlarge(lane, count))) continue
@@ -215,26 +217,40 @@ export class Pages {
     return false
   }
 
+  private get firstBlocks(): number {
+    const { free, host } = this.options.device.room?.() ?? {}
+    const least = Math.ceil(firstTokens / this.blockSize)
+    return free === undefined || host === true
+      ? least
+      : Math.max(least, Math.floor((firstShare * free) / (2 * this.config.layers * this.bytesOf(1))))
+  }
+
+  /** Bytes of the keys, or the values, of one layer in so many blocks. */
+  private bytesOf(blocks: number): number {
+    return byteSize(this.options.type) * this.shapeOf(blocks).reduce((a, b) => a * b, 1)
+  }
+
   /** Whether nothing that the device tells speaks against so many blocks. */
   private fits({ layers, blocks }: Lane, count: number): boolean {
-    const { type, device } = this.options
     if (this.isNative && !hasPages(this.config, this.options, count)) return false
-    const bytes = (of: number): number => byteSize(type) * this.shapeOf(of).reduce((a, b) => a * b, 1)
-    const { refusal, room } = estimateMemory({ cache: [{ name: 'cache', bytes: bytes(count) }] }, device)
+    const { refusal, room } = estimateMemory({ cache: [{ name: 'cache', bytes: this.bytesOf(count) }] }, this.options.device)
     // One tensor is there twice while it grows.
-    const needed = bytes(blocks.count) + 2 * layers.length * bytes(count - blocks.count)
+    const needed = this.bytesOf(blocks.count) + 2 * layers.length * this.bytesOf(count - blocks.count)
     return refusal === undefined && needed <= (room?.free ?? Infinity)
   }
 
   /** Makes the pools of a lane as large, one after another. Those that came to be so before memory ran out stay so. */
   private async enlarge({ index, layers, blocks }: Lane, count: number): Promise<boolean> {
     const pools = this.pools[index]!
+    const { type, device } = this.options
+    // Made where they are to lie, by a program that goes again.
+    using empty = jit(() => zeros(this.shapeOf(count), type), { name: 'newCache', device })
     try {
       for (let i = 0; i < 2 * layers.length; i++) {
         const before = pools[i]
         const present = (before?.shape[0] as number | undefined) ?? 0
         if (present >= count) continue
-        pools[i] = before === undefined ? this.empty(count) : await this.enlarged.run([before, count - present])
+        pools[i] = before === undefined ? await empty.run([]) : await this.enlarged.run([before, count - present])
         before?.dispose()
       }
       return true
@@ -244,12 +260,6 @@ export class Pages {
       if ((error as { readonly code?: unknown }).code !== 'OUT_OF_MEMORY') throw error
       return false
     }
-  }
-
-  /** Goes to the device when it is first written to: no program is kept for it. */
-  private empty(blocks: number): Tensor {
-    const [shape, { type }] = [this.shapeOf(blocks), this.options]
-    return fromBytes(new Uint8Array(byteSize(type) * shape.reduce((a, b) => a * b, 1)), { dtype: type, shape, adopt: true })
   }
 
   private shapeOf(blocks: number): [number, number, number, number] {

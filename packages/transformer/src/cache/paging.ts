@@ -15,7 +15,7 @@ export interface PagingOptions {
   readonly blockSize?: number
   /**
    * Most blocks of all texts together. When they run out texts wait, and those that came last are set back and computed again later. At least as many as one text of the whole capacity takes; default as many as `maxStreams` of
-   * these, memory willing. They are made as they are needed.
+   * these, memory willing. Of a card's memory they take up to a quarter of what is free at once, and then as much as is needed.
    */
   readonly cacheBlocks?: number
 }

@@ -134,6 +134,21 @@ describe('caches in pages', () => {
     expect(model.pages).toMatchObject({ inUse: 0, kept: rows.reduce((sum, { ids }) => sum + Math.floor(ids.length / 16), 0) })
   })
 
+  it('take up to a quarter of the memory that a card has free at once, so that programs are compiled for one size', async () => {
+    const own = referenceDevice()
+    const perBlock = 2 * 2 * config.kvHeads * config.headWidth * 4 * 4
+    Object.assign(own, { room: () => ({ free: 1200 * perBlock, source: 'the test' }) })
+    using some = await open({ maxStreams: 32 }, own)
+    using row = some.open(text(9))
+    await row.next()
+    expect(some.pages).toMatchObject({ made: 300, most: 32 * 24 })
+    Object.assign(own, { room: () => ({ free: 1e9, source: 'the test' }) })
+    using all = await open({ maxStreams: 8 }, own)
+    using other = all.open(text(9))
+    await other.next()
+    expect(all.pages).toMatchObject({ made: 8 * 24, bytes: 8 * 24 * perBlock })
+  })
+
   it('are shared by texts that begin alike, block by block, without copies', async () => {
     const seen = watched()
     using model = await open({ maxStreams: 4 }, seen.device)
