@@ -62,16 +62,15 @@ def written(model, prompts: list[list[int]], tokens: int, **more) -> tuple[list[
 def measure(folder: Path, name: str, compiled: bool) -> None:
     torch.manual_seed(0)
     config = shapes[name]
-    model = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval().cuda()
+    AutoModelForCausalLM.from_config(config, dtype=torch.float32).to(torch.bfloat16).save_pretrained(folder / name)
     vocabulary = config.vocab_size
     longest = min(2048, config.max_position_embeddings - 128)
     torch.backends.cuda.matmul.allow_tf32 = False
     peer = {}
     for dtype in ("f32", "bf16"):
-        model = model.to(torch.bfloat16) if dtype == "bf16" else model
-        if dtype == "f32":
-            # Stored as bf16 and computed from these values, so that one file serves both.
-            model = model.to(torch.bfloat16).float()
+        # Read anew for each: a cast of the model would cast the frequencies of its rotations too.
+        stored = torch.float32 if dtype == "f32" else torch.bfloat16
+        model = AutoModelForCausalLM.from_pretrained(folder / name, dtype=stored).eval().cuda()
         ids, first, decode = written(model, [prompt(128, vocabulary)], 64)
         _, prefill, _ = written(model, [prompt(512, vocabulary)], 4)
         _, _, late = written(model, [prompt(longest, vocabulary)], 64)
@@ -82,7 +81,6 @@ def measure(folder: Path, name: str, compiled: bool) -> None:
             written(model, [prompt(128, vocabulary)], 64, cache_implementation="static")
             peer[dtype]["compiled"] = written(model, [prompt(128, vocabulary)], 64, cache_implementation="static")[2]
         print(name, dtype, {key: round(value, 1) for key, value in peer[dtype].items() if key != "ids"}, flush=True)
-    model.save_pretrained(folder / name)
     (folder / name / "peer.json").write_text(json.dumps({"card": torch.cuda.get_device_name(), "torch": torch.__version__, "figures": peer}))
 
 

@@ -109,10 +109,11 @@ const FEW_ROWS = 8
 /** Rows from which on blocks are always better. */
 const MANY_ROWS = 64
 /**
- * Columns, times eight rows, that tiles shared by a workgroup get through while 256 blocks go along the inner index once. On an H200 products of 16 rows, 8192 steps and 2048 columns of f32 take 284 µs in
- * blocks, of which there are 64, and 57 shared.
+ * Columns, times eight rows, that tiles shared by a workgroup get through while 256 blocks go along the inner index once: where subgroups add up what their threads have, and where these hand it over. On an H200
+ * eight rows of 2048 steps and 8192 columns of f32 take 30 µs shared, or 65, and up to 32 rows in 256 blocks 79.
  */
-const SHARED_COLUMNS = 16_000
+const SHARED_BY_SUBGROUPS = 20_000
+const SHARED_BY_MEMORY = 10_000
 /** Workgroups that keep a large device busy. */
 const BUSY = 256
 /** Workgroups of blocks that do, of which each has more to do. */
@@ -151,13 +152,13 @@ function blockFor({ rows, columns, batch, leftAlong, products }: ProductSize): B
 }
 
 /** Whether rows are so few, or blocks of them would be, that the threads of a workgroup better share them a few at a time. */
-function isShared({ rows, columns, batch, inner }: ProductSize): boolean {
+function isShared({ rows, columns, batch, inner }: ProductSize, most: number): boolean {
   if (inner < 128) return false
   if (rows <= FEW_ROWS) return true
   if (rows > MANY_ROWS || !Number.isFinite(columns * batch)) return false
   const small = blockTiles.at(-1)!
   const groups = batch * Math.ceil(rows / groupRows(small)) * Math.ceil(columns / groupColumns(small))
-  return columns * batch * Math.ceil(rows / FEW_ROWS) <= SHARED_COLUMNS * Math.ceil(groups / BUSY)
+  return columns * batch * Math.ceil(rows / FEW_ROWS) <= most * Math.ceil(groups / BUSY)
 }
 
 /** How few rows are shared: enough workgroups of enough slices, whose threads read at least 32 bytes side by side. */
@@ -171,17 +172,21 @@ function splitFor({ columns, inner, batch, along }: ProductSize): Split {
   return { slices: (2 * SPLIT_THREADS) / across, across }
 }
 
+/** @param most see {@link SHARED_BY_SUBGROUPS} */
+function tileOf(size: ProductSize, most: number): Tile {
+  const { rows, columns } = size
+  const width = columns < 4 ? 1 : 4
+  if (isShared(size, most))
+    return { rows: Math.ceil(rows / Math.ceil(rows / FEW_ROWS)), columns: width, fused: true, split: splitFor(size) }
+  if (rows > 4 && columns > 8) return blockFor(size)
+  return { rows: rows === 1 ? 1 : 2, columns: width, fused: true }
+}
+
 /** Graphics processors hide the time of memory behind many threads, and share what a workgroup reads. */
 export const gpuTuning: Tuning = {
   name: 'gpu',
   sums: true,
-  tile(size) {
-    const { rows, columns } = size
-    const width = columns < 4 ? 1 : 4
-    if (isShared(size)) return { rows: Math.ceil(rows / Math.ceil(rows / FEW_ROWS)), columns: width, fused: true, split: splitFor(size) }
-    if (rows > 4 && columns > 8) return blockFor(size)
-    return { rows: rows === 1 ? 1 : 2, columns: width, fused: true }
-  },
+  tile: (size) => tileOf(size, SHARED_BY_MEMORY),
   elements: { threads: 256, words: 4 },
   rowThreads: 256,
   subgroup: 0,
@@ -220,7 +225,13 @@ export const gpuTuning: Tuning = {
 }
 
 /** CUDA has larger workgroups than WebGPU promises, and says how its warps are numbered. */
-export const cudaTuning: Tuning = { ...gpuTuning, name: 'cuda', rowThreads: 1024, subgroup: 32 }
+export const cudaTuning: Tuning = {
+  ...gpuTuning,
+  name: 'cuda',
+  tile: (size) => tileOf(size, SHARED_BY_SUBGROUPS),
+  rowThreads: 1024,
+  subgroup: 32,
+}
 
 /** Blocks of attention from the largest on; the narrow ones are for devices that share little, and for narrow heads. */
 const WIDE_BLOCKS: readonly AttentionBlock[] = [
