@@ -91,6 +91,10 @@ export function checkStart(executable: { readonly disposed: boolean }, { signal 
   if (executable.disposed) throw markUnstarted(new TensorError('DISPOSED', 'run: this program was disposed'))
 }
 
+/** What is said to whoever uses a device that was disposed. */
+export const disposedError = ({ description }: Pick<Device, 'description'>): TensorError =>
+  new TensorError('DISPOSED', `the device (${description}) was disposed`)
+
 /** Errors: DEVICE for a buffer of another device. */
 export function checkOwner(device: Device, buffer: DeviceBuffer): void {
   if (buffer.device === device) return

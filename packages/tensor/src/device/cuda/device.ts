@@ -20,6 +20,7 @@ import {
   type DeviceRoom,
   type Executable,
   type RunOptions,
+  disposedError,
 } from '../device.js'
 import { checkRead, checkWrite, kernelDeviceCaps, MemoryCount, wholeWords } from '../kernel-device.js'
 import { deviceAttribute as attribute, type CudaDriver, type DevicePointer, type Handle } from './driver.js'
@@ -342,7 +343,7 @@ export class CudaDevice implements Device {
 
   /** Makes calls of the driver: on this device's context, whoever else uses the thread, and looking out for its loss. */
   private enter<T>(work: () => T): T {
-    if (this.disposed) throw new TensorError('DISPOSED', `the device (${this.description}) was disposed`)
+    if (this.disposed) throw disposedError(this)
     if (this.lost !== undefined) throw this.lost
     try {
       this.driver.contextSetCurrent(this.opened.context)

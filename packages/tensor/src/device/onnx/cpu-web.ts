@@ -1,4 +1,5 @@
 /** Ways to compute on the CPU outside Node; the other half of the package import `#cpu`. */
+import { debugLog } from '../../debug/log.js'
 import type { Device } from '../device.js'
 import type { CpuOptions, CpuRoute } from '../cpu-route.js'
 import { wasmThreads } from './binding/device.js'
@@ -29,19 +30,26 @@ export async function openWeb(load: () => Promise<unknown>, { threads: wanted, d
   const version = ort.env.versions?.['web']
   const label = version === undefined ? 'onnxruntime-web' : `onnxruntime-web ${version}`
   const more = dtypeHelp === undefined ? {} : { dtypeHelp }
-  const binding = (): Promise<Device> =>
-    openBindingDevice(ort, { target: 'web', label, ...(wanted === undefined ? {} : { threads: wanted }), ...more }, help)
-  const runtimeFiles = files?.(ort)
-  if (runtimeFiles === undefined) return binding()
+  const binding = (notes: readonly string[] = []): Promise<Device> =>
+    openBindingDevice(ort, { target: 'web', label, notes, ...(wanted === undefined ? {} : { threads: wanted }), ...more }, help)
+  const copying = (why: string): Promise<Device> => {
+    const note = `driven through its JavaScript, which copies what goes in and out: ${why}`
+    debugLog(1, () => `${label} is ${note}`)
+    return binding([note])
+  }
+  if (files === undefined) return binding()
+  const runtimeFiles = files(ort)
+  if (runtimeFiles === undefined)
+    return copying('its files have no addresses of their own here; name them in ort.env.wasm.wasmPaths as { mjs, wasm }')
   const threads = wasmThreads(wanted)
   try {
     const runtime = await OrtRuntime.open(await runtimeFiles.factory(), runtimeFiles.wasm, threads)
     const team = await Team.open(runtime.memory, runtime.alloc(CONTROL_BYTES), threads)
-    const device = new WasmDevice({ runtime, team, threads, label, wholeModels: binding, ...more })
+    const device = new WasmDevice({ runtime, team, threads, label, wholeModels: () => binding(), ...more })
     await tryDevice(device)
     return device
-  } catch {
-    return binding()
+  } catch (error) {
+    return copying(`its runtime by itself does not work here (${error instanceof Error ? error.message : String(error)})`)
   }
 }
 

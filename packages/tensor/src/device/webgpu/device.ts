@@ -18,6 +18,7 @@ import {
   type DeviceRoom,
   type Executable,
   type RunOptions,
+  disposedError,
 } from '../device.js'
 import { checkRead, checkWrite, kernelDeviceCaps, wholeWords } from '../kernel-device.js'
 import { describeAdapter, type AdapterReport } from './adapter.js'
@@ -323,13 +324,13 @@ export class WebGpuDevice implements Device {
     await this.operations.settled()
     this.letGo()
     this.gpu.destroy()
-    this.operations.end(this.disposedError())
+    this.operations.end(disposedError(this))
   }
 
   private end(reason: string, message: string): void {
     if (this.lost !== undefined) return
     this.lost = this.disposed
-      ? this.disposedError()
+      ? disposedError(this)
       : new TensorError(
           'DEVICE_LOST',
           `${this.description} was lost (${reason}): ${message.trim().replace(/\.$/, '')}. Open a device again with resolveDevice('webgpu'), and load weights anew: what was on it is gone`,
@@ -345,12 +346,8 @@ export class WebGpuDevice implements Device {
   }
 
   private check(): void {
-    if (this.disposed) throw this.disposedError()
+    if (this.disposed) throw disposedError(this)
     if (this.lost !== undefined) throw this.lost
-  }
-
-  private disposedError(): TensorError {
-    return new TensorError('DISPOSED', `the device (${this.description}) was disposed`)
   }
 
   private own(buffer: DeviceBuffer): WebGpuBuffer {

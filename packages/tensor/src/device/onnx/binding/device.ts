@@ -11,6 +11,7 @@ import { resolveShape, type SymValues } from '../../../shape.js'
 import {
   checkCall,
   checkOwner,
+  disposedError,
   type Device,
   type DeviceBuffer,
   type DeviceCaps,
@@ -36,6 +37,8 @@ export interface BindingDeviceOptions {
   readonly label?: string
   /** What else helps where a dtype is missing; the end of that error's message. */
   readonly dtypeHelp?: string
+  /** What it says of itself beside, for people. */
+  readonly notes?: readonly string[]
 }
 
 export interface BindingEmitter {
@@ -122,6 +125,10 @@ class BindingDevice implements Device {
     this.caps = { dtypes: storageDtypes, alias: false, outputsInPlace: false, threads, anyLength: true }
     ort.env.logLevel = 'fatal'
     if (options.target === 'web' && ort.env.wasm !== undefined) ort.env.wasm.numThreads = threads
+  }
+
+  notes(): readonly string[] {
+    return this.options.notes ?? []
   }
 
   supports(op: string, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: Attrs): boolean {
@@ -387,7 +394,7 @@ class BindingDevice implements Device {
   }
 
   private checkAlive(): void {
-    if (this.disposed) throw new TensorError('DISPOSED', `the device (${this.description}) was disposed`)
+    if (this.disposed) throw disposedError(this)
   }
 }
 

@@ -8,6 +8,7 @@ import type { Attrs, TensorType } from '../../../graph/node.js'
 import { elementCount, type SymValues } from '../../../shape.js'
 import {
   checkOwner,
+  disposedError,
   markUnstarted,
   type Device,
   type DeviceBuffer,
@@ -379,7 +380,7 @@ export class OnnxDevice implements Device {
   }
 
   private checkAlive(): void {
-    if (this.disposed) throw new TensorError('DISPOSED', `the device (${this.description}) was disposed`)
+    if (this.disposed) throw disposedError(this)
   }
 }
 

@@ -54,6 +54,35 @@ async function run(
 }
 
 describe('the device of pages', () => {
+  it.each(['rounded', 'f32'] as const)('multiplies as many rows as a call has, in one program; inputs %s', async (quantizedInputs) => {
+    const rows = sym('rows', { max: 9 })
+    const found = async (on: Device): Promise<{ values: number[][]; programs: number }> => {
+      const [up, down] = [weight(96, 64, 0.7), weight(64, 96, 0.8)]
+      const layer = jit((x: Tensor) => qmatmul(qmatmul(x, up).silu(), down), { device: on, quantizedInputs })
+      const before = on.memory().programs
+      const values: number[][] = []
+      for (const count of [1, 9, 4, 1]) {
+        using x = tensor(wave(count * 64, 0.3), { shape: [count, 64] })
+        using y = await layer(x.symbolic(0, rows))
+        values.push(Array.from(await y.data()))
+      }
+      const programs = on.memory().programs - before
+      layer.dispose()
+      for (const one of [up, down]) one.dispose()
+      return { values, programs }
+    }
+    const [ours, exact] = [await found(device), await found(referenceDevice())]
+    expect(ours.programs).toBe(1)
+    ours.values.forEach((row, i) => {
+      expect(row).toHaveLength([1, 9, 4, 1][i]! * 64)
+      const spread = Math.max(...exact.values[i]!.map(Math.abs))
+      row.forEach((value, at) =>
+        expect(Math.abs(value - exact.values[i]![at]!) / spread).toBeLessThan(quantizedInputs === 'f32' ? 3e-4 : 0.02),
+      )
+    })
+    expect(ours.values[3]).toEqual(ours.values[0])
+  })
+
   it.each([1, 6])(
     'multiplies %i rows with quantised weights between what ONNX Runtime computes, and writes caches in place',
     async (rows) => {

@@ -10,6 +10,7 @@ import { elementCountAt, printShape, type SymValues } from '../../../shape.js'
 import {
   checkCall,
   checkOwner,
+  disposedError,
   checkStart,
   markUnstarted,
   type Device,
@@ -73,7 +74,7 @@ export class WasmDevice implements Device {
   constructor(private readonly options: WasmDeviceOptions) {
     const { threads, label, runtime } = options
     this.description = `${label} (WebAssembly), ${threads} thread${threads === 1 ? '' : 's'}`
-    this.caps = { dtypes: storageDtypes, alias: true, outputsInPlace: true, threads }
+    this.caps = { dtypes: storageDtypes, alias: true, outputsInPlace: true, threads, anyLength: true }
     this.sessions = new Sessions(runtime, emitModel)
   }
 
@@ -275,7 +276,7 @@ export class WasmDevice implements Device {
   }
 
   private checkAlive(): void {
-    if (this.disposed) throw new TensorError('DISPOSED', `the device (${this.description}) was disposed`)
+    if (this.disposed) throw disposedError(this)
   }
 }
 

@@ -4,7 +4,7 @@ import { byteSize } from '../../../dtype.js'
 import { TensorError } from '../../../errors.js'
 import { shapeOf, type TensorType } from '../../../graph/node.js'
 import { blockSize, type QuantAttrs } from '../../../ops/quant.js'
-import { dimMax, isSym, resolveShape, type Sym, type SymValues } from '../../../shape.js'
+import { dimMax, elementCountAt, isSym, resolveShape, type Shape, type Sym, type SymValues } from '../../../shape.js'
 import type { Executable } from '../../device.js'
 import { elementTypeOf, int64ElementType } from '../element-type.js'
 import { Lifetime } from '../lifetime.js'
@@ -46,7 +46,8 @@ interface BoundProduct {
   readonly product: QuantisedProduct
   readonly packing: Packing
   readonly rows: number
-  readonly columns: number
+  /** Of the inputs, but for the last dimension: there is a column for each. */
+  readonly lead: Shape
   readonly blocks: number
   readonly record: number
   /** Rows that are rounded for another product of the stage already are not rounded again. */
@@ -125,7 +126,8 @@ export class WasmExecutable extends Lifetime implements Executable {
     if (products.length === 0) return
     const { buffer } = runtime.bytes
     this.team.multiply(
-      products.map(({ product, packing, rows, columns, blocks, record, rounds, wide }): Product => {
+      products.map(({ product, packing, rows, lead, blocks, record, rounds, wide }): Product => {
+        const columns = elementCountAt(lead, call.symbols)
         const xStride = blocks * recordBytes(packing)
         const values = columns * blocks * packing.block
         if (rounds) {
@@ -147,9 +149,9 @@ export class WasmExecutable extends Lifetime implements Executable {
         }
       }),
     )
-    for (const { product, rows, columns, wide } of products) {
+    for (const { product, rows, lead, wide } of products) {
       if (wide === undefined) continue
-      const count = rows * columns
+      const count = rows * elementCountAt(lead, call.symbols)
       const both = new Float32Array(buffer, wide.products, 2 * count)
       const sum = new Float32Array(buffer, this.address(product.y, call), count)
       for (let i = 0; i < count; i++) sum[i] = both[i]! + both[count + i]!
@@ -237,7 +239,9 @@ function placeRecords(products: readonly QuantisedProduct[], from: number): { re
     const attrs = product.node.attrs as QuantAttrs
     const packing: Packing = { bits: attrs.bits, block: blockSize(attrs) as 16 | 32, hasMins: product.mins !== undefined }
     const [rows, blocks] = shapeOf(scales!) as readonly [number, number]
-    const columns = (shapeOf(x!).slice(0, -1) as readonly number[]).reduce((count, dim) => count * dim, 1)
+    const lead = shapeOf(x!).slice(0, -1)
+    // Room for as many as there may be.
+    const columns = lead.reduce<number>((count, dim) => count * dimMax(dim), 1)
     const isWide = attrs.inputs === 'f32'
     const key = `${product.x.in} ${product.x.index} ${packing.bits} ${packing.block} ${isWide}`
     const there = known.get(key)
@@ -247,7 +251,7 @@ function placeRecords(products: readonly QuantisedProduct[], from: number): { re
     }
     known.set(key, { record, rest })
     const wide = isWide ? { rest, products: room(8 * columns * rows) } : undefined
-    return { product, packing, rows, columns, blocks, record, rounds: there === undefined, wide }
+    return { product, packing, rows, lead, blocks, record, rounds: there === undefined, wide }
   })
   if (end > from + 2 ** 31) throw new TensorError('OUT_OF_MEMORY', `a product needs ${end - from} bytes for its rows`)
   return { bound, end }

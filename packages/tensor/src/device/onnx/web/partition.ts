@@ -158,7 +158,7 @@ function cut(program: Program, withProducts: boolean): Partition | undefined {
   return { stages, held }
 }
 
-/** A product whose weights are frozen, and whose rows are there and counted. */
+/** A product whose weights are frozen, and whose rows are there. */
 function isProduct(program: Program, inputOf: ReadonlyMap<Node, number>, free: ReadonlySet<Node>, node: Node): boolean {
   if (node.op !== 'qmatmul') return false
   const [x, ...weights] = node.inputs
@@ -175,6 +175,7 @@ function isProduct(program: Program, inputOf: ReadonlyMap<Node, number>, free: R
     typeOf(x!).dtype === 'f32' &&
     weights.slice(1).every((value) => typeOf(value).dtype === 'f32') &&
     !weights.some((value) => shapeOf(value).some((dim) => isSym(dim) || dim === 0)) &&
-    !shape.some((dim) => isSym(dim) || dim === 0)
+    !isSym(shape.at(-1)!) &&
+    !shape.includes(0)
   )
 }
