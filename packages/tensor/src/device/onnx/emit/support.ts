@@ -40,10 +40,7 @@ const checks: Readonly<Record<string, Check>> = {
     elementCount(rows!.shape.slice(0, 3)) <= CACHE_ROWS &&
     elementCount(cache!.shape) > 0,
   attention,
-  attendCached: (inputs) => {
-    const [q, k, , cacheK] = inputs
-    // Caches of fewer bits.
-    if (inputs.length > 6) return false
+  attendCached: ([q, k, , cacheK]) => {
     const [batch, heads, tokens, width] = q!.shape
     // GroupQueryAttention refuses other widths, bf16, and several sequences with several tokens each.
     if (q!.dtype === 'bf16' || typeof heads !== 'number' || typeof width !== 'number' || width % 8 !== 0) return false

@@ -1,0 +1,355 @@
+/**
+ * Attention over caches of 8 and 4 bits. Rows are rounded and written into the caches' own memory; then those that are seen, of one layer at a time, become floats again for two products. (MatMulNBits unpacks what
+ * is no constant 8 times slower than DequantizeLinear, and GroupQueryAttention, of which the int8 caches have one scale for all rows, copies what it is given.)
+ */
+import { dtypeOf, shapeOf, typeOf, type Node, type Value } from '../../../graph/node.js'
+import { LEAST_SCALE, rowLayout, type RowLayout } from '../../../ops/packed-rows.js'
+import { dimMax, type Dim } from '../../../shape.js'
+import { elementTypeOf } from '../element-type.js'
+import type { EmitContext, Output, Result } from './context.js'
+import { attrsOf } from './emitter.js'
+import { float, MICROSOFT, type Name } from './model-builder.js'
+import { FLOAT, INT32, INT64, INT8, UINT8 } from './onnx-type.js'
+import { placement } from './placement.js'
+
+type Attrs = { readonly scale: number; readonly window?: number; readonly softcap?: number }
+
+/** What the whole emission of a node works with. */
+interface Call {
+  readonly context: EmitContext
+  readonly attrs: Attrs
+  readonly layout: RowLayout
+  readonly batch: number
+  readonly heads: number
+  readonly keyHeads: number
+  readonly tokens: Dim
+  readonly capacity: number
+  /** [] or [batch] */
+  readonly positions: Value
+  /** Whether each sequence has a position of its own. */
+  readonly isApart: boolean
+}
+
+/** Scores up to here may all be there at once. */
+const SCORES_BYTES = 40 * 2 ** 20
+
+export function packedAttention(context: EmitContext, node: Node): readonly Output[] {
+  const [q, k, v, cacheK, cacheV, positions, scalesK, scalesV] = node.inputs as readonly Value[] as readonly [
+    Value,
+    Value,
+    Value,
+    Value,
+    Value,
+    Value,
+    Value,
+    Value,
+  ]
+  const [batch, heads, tokens] = shapeOf(q) as readonly [number, number, Dim]
+  const [, keyHeads, capacity] = shapeOf(cacheK) as readonly number[]
+  const call: Call = {
+    context,
+    attrs: attrsOf<Attrs>(node),
+    layout: rowLayout(typeOf(cacheK), typeOf(scalesK)),
+    batch,
+    heads,
+    keyHeads: keyHeads!,
+    tokens,
+    capacity: capacity!,
+    positions,
+    isApart: shapeOf(positions).length === 1,
+  }
+  const [rowsK, rowsV] = rounded(call, k, v)
+  const [newK, newV] = [write(call, cacheK, rowsK.codes), write(call, cacheV, rowsV.codes)]
+  const [stepsK, stepsV] = [write(call, scalesK, rowsK.scales), write(call, scalesV, rowsV.scales)]
+  const seen = seenRows(call)
+  const sliced = (cache: Result): Name => context.node('Slice', [cache.name, seen.from, seen.to, context.ints([2])])
+  const keys = halves(call, sliced(newK), sliced(stepsK), seen)
+  // Rows that nobody wrote may hold anything, and 0 · NaN is NaN.
+  const valueScales = sliced(stepsV)
+  const values = halves(
+    call,
+    sliced(newV),
+    call.isApart ? context.node('Where', [written(call, seen), valueScales, context.float(0)]) : valueScales,
+    seen,
+  )
+  const isLarge = 4 * batch * heads * dimMax(tokens) * capacity! > SCORES_BYTES
+  const out = isLarge ? inBlocks(call, q, keys, values, seen) : atOnce(call, q, keys, values, seen)
+  return [{ name: out, type: FLOAT }, newK, newV, stepsK, stepsV]
+}
+
+// ---- Rows on their way into the caches ----
+
+interface Rounded {
+  readonly codes: Name
+  readonly scales: Name
+}
+
+/** Keys and values, rounded together: [B, K, T, …] each. */
+function rounded({ context, layout, batch, keyHeads, tokens }: Call, k: Value, v: Value): readonly [Rounded, Rounded] {
+  const { bits, block, width } = layout
+  const both = context.node('Concat', [context.as(k, FLOAT), context.as(v, FLOAT)], { attributes: { axis: 0 } })
+  const x = context.node('Reshape', [both, context.ints([-1, block])])
+  const [codes, scales] = bits === 8 ? wide(context, x) : narrow(context, x, block)
+  const apart = (name: Name, last: number): readonly Name[] => {
+    const rows = context.node('Reshape', [name, context.shape([2 * batch, keyHeads, tokens, last])])
+    return context.builder.nodeWith('Split', [rows], [true, true], { attributes: { axis: 0, num_outputs: 2 } })
+  }
+  const [codesK, codesV] = apart(codes, (width * bits) / 8) as readonly [Name, Name]
+  const [scalesK, scalesV] = apart(scales, width / block) as readonly [Name, Name]
+  return [
+    { codes: codesK, scales: scalesK },
+    { codes: codesV, scales: scalesV },
+  ]
+}
+
+const reduce = (context: EmitContext, op: 'ReduceMax' | 'ReduceMin', x: Name, keepdims: 0 | 1): Name =>
+  context.node(op, [x, context.ints([-1])], { attributes: { keepdims } })
+
+/** Blocks [R, block]: their numbers in i8, and scales [R]. */
+function wide(context: EmitContext, x: Name): readonly [codes: Name, scales: Name] {
+  const largest = reduce(context, 'ReduceMax', context.node('Abs', [x]), 0)
+  const scales = context.node('Max', [context.node('Mul', [largest, context.float(1 / 127)]), context.float(LEAST_SCALE)])
+  return [context.node('QuantizeLinear', [x, scales], { attributes: { axis: 0, output_dtype: INT8 } }), scales]
+}
+
+/** Blocks [R, block]: two numbers in a byte, u8 [R, block/2], and scales [R, 1]. */
+function narrow(context: EmitContext, x: Name, block: number): readonly [codes: Name, scales: Name] {
+  const [largest, least] = [reduce(context, 'ReduceMax', x, 1), reduce(context, 'ReduceMin', x, 1)]
+  const isAbove = context.node('Greater', [context.node('Add', [largest, least]), context.float(0)])
+  const farthest = context.node('Mul', [context.node('Where', [isAbove, largest, least]), context.float(-1 / 8)])
+  const scales = context.node('Add', [farthest, context.float(LEAST_SCALE)])
+  const steps = context.node('QuantizeLinear', [context.node('Div', [x, scales]), context.float(1), context.scalar(8, UINT8)])
+  const codes = context.node('Min', [steps, context.scalar(15, UINT8)])
+  const [low, high] = context.builder.nodeWith('Split', [codes, context.ints([block / 2, block / 2])], [true, true], {
+    attributes: { axis: 1 },
+  }) as [Name, Name]
+  const shifted = context.node('BitShift', [high, context.scalar(4, UINT8)], { attributes: { direction: 'LEFT' } })
+  return [context.node('BitwiseOr', [low, shifted]), scales]
+}
+
+/** A cache with rows written, whose output may be bound to the cache's own memory. Rows of sequences apart that have no place leave what is there. */
+function write(call: Call, cache: Value, rows: Name): Result {
+  const { context, positions, batch, keyHeads, tokens, capacity, isApart } = call
+  const type = elementTypeOf(dtypeOf(cache))
+  const data = context.as(cache, type)
+  if (!isApart) return { name: context.node('ScatterND', [data, consecutive(call), rows]), type }
+  const { places, fits } = placement(context, positions, [batch, keyHeads, tokens, capacity])
+  const inFloat = (name: Name): Name => (type === FLOAT ? name : context.cast(name, FLOAT))
+  const chosen = context.node('Where', [fits, inFloat(rows), inFloat(context.node('GatherND', [data, places]))])
+  return { name: context.node('ScatterND', [data, places, type === FLOAT ? chosen : context.cast(chosen, type)]), type }
+}
+
+/** Coordinates [B, K, T, 3] of rows that follow each other; the host checks that they fit, and here they end where the capacity does. */
+function consecutive({ context, positions, batch, keyHeads, tokens, capacity }: Call): Name {
+  const source = context.as(positions, INT64)
+  return context.once(`consecutive|${source}|${batch}|${keyHeads}|${context.size(tokens)}|${capacity}`, () => {
+    const last =
+      typeof tokens === 'number' ? context.ints([capacity - tokens]) : context.node('Sub', [context.ints([capacity]), context.size(tokens)])
+    const first = context.node('Max', [
+      context.node('Min', [context.node('Reshape', [source, context.ints([1])]), last]),
+      context.ints([0]),
+    ])
+    const slots = context.node('Reshape', [context.node('Add', [first, upTo(context, tokens)]), context.ints([1, 1, -1, 1])])
+    const base: number[] = []
+    for (let i = 0; i < batch; i++) for (let j = 0; j < keyHeads; j++) base.push(i, j, 0)
+    const sequences = context.builder.constant(base, [batch, keyHeads, 1, 3], INT64)
+    return context.node('Add', [sequences, context.node('Mul', [slots, context.ints([0, 0, 1])])])
+  })
+}
+
+/** 0, 1, … int64 [count] */
+const upTo = (context: EmitContext, count: Dim): Name =>
+  typeof count === 'number'
+    ? context.ints(Array.from({ length: count }, (_, i) => i))
+    : context.once(`upTo|${context.size(count)}`, () =>
+        context.node('Range', [context.scalar(0, INT64), context.node('Squeeze', [context.size(count)]), context.scalar(1, INT64)]),
+      )
+
+// ---- What is seen ----
+
+interface Seen {
+  /** int64 [1]: the rows of the cache that any query sees. */
+  readonly from: Name
+  readonly to: Name
+}
+
+function seenRows({ context, positions, tokens, capacity, isApart, attrs: { window } }: Call): Seen {
+  const at = context.node.bind(context)
+  const source = context.as(positions, INT64)
+  const key = `${source}|${context.size(tokens)}|${capacity}`
+  const first = isApart
+    ? context.once(`furthest|${source}`, () => at('ReduceMax', [source, context.ints([0])], { attributes: { keepdims: 1 } }))
+    : context.once(`first|${source}`, () => at('Reshape', [source, context.ints([1])]))
+  // One row at least, so that nothing is empty.
+  const to = context.once(`seenTo|${key}`, () =>
+    at('Max', [at('Min', [at('Add', [first, context.size(tokens)]), context.ints([capacity])]), context.ints([1])]),
+  )
+  if (window === undefined || isApart) return { from: context.ints([0]), to }
+  const from = context.once(`seenFrom|${key}|${window}`, () => {
+    const held = at('Sub', [at('Sub', [to, context.size(tokens)]), context.ints([window - 1])])
+    return at('Max', [held, context.ints([0])])
+  })
+  return { from, to }
+}
+
+/** int64 [S]: the numbers of the rows that are seen. */
+const columns = (context: EmitContext, { from, to }: Seen): Name =>
+  context.once(`columns|${from}|${to}`, () =>
+    context.node('Range', [context.node('Squeeze', [from]), context.node('Squeeze', [to]), context.scalar(1, INT64)]),
+  )
+
+/** bool [B, 1, 1, 1] from positions int64 [B] and another. */
+const positionsApart = (context: EmitContext, positions: Value): Name => {
+  const source = context.as(positions, INT64)
+  return context.once(`apart|${source}`, () => context.node('Reshape', [source, context.ints([-1, 1, 1, 1])]))
+}
+
+/** bool [B, 1, S, 1]: the rows of each sequence up to its own. */
+function written({ context, positions }: Call, seen: Seen): Name {
+  const own = positionsApart(context, positions)
+  const rows = columns(context, seen)
+  return context.once(`written|${own}|${rows}`, () =>
+    context.node('LessOrEqual', [context.node('Reshape', [rows, context.ints([1, 1, -1, 1])]), own]),
+  )
+}
+
+/** bool [B or 1, 1, T, S]: what queries see of these rows; undefined where each sees all. */
+function visible({ context, positions, tokens, isApart, attrs: { window } }: Call, seen: Seen): Name | undefined {
+  if (!isApart && tokens === 1) return undefined
+  const rows = columns(context, seen)
+  const at = context.node.bind(context)
+  const own = isApart
+    ? positionsApart(context, positions)
+    : context.once(`own|${seen.to}|${context.size(tokens)}`, () =>
+        at('Reshape', [at('Add', [at('Sub', [seen.to, context.size(tokens)]), upTo(context, tokens)]), context.ints([1, 1, -1, 1])]),
+      )
+  return context.once(`visible|${own}|${rows}|${window}`, () => {
+    const before = at('LessOrEqual', [rows, own])
+    if (window === undefined) return before
+    return at('And', [before, at('Greater', [rows, at('Sub', [own, context.ints([window])])])])
+  })
+}
+
+// ---- Rows as floats ----
+
+/** Rows [B, K, S, W] as floats: whole, or, of 4 bits, in two parts [B, K, S, W/2] of which neither is unpacked: the first numbers of blocks are `bytes` − 16 · `last`, the others `last`. */
+type Floats = { readonly whole: Name } | { readonly bytes: Name; readonly last: Name }
+
+function halves({ context, layout, batch, keyHeads }: Call, codes: Name, scales: Name, seen: Seen): Floats {
+  const { bits, block, width } = layout
+  const perBlock = context.node('Reshape', [scales, context.ints([-1])])
+  const rows = (name: Name, last: number): Name => context.node('Reshape', [name, context.ints([batch, keyHeads, -1, last])])
+  if (bits === 8) {
+    const blocks = context.node('Reshape', [codes, context.ints([-1, block])])
+    return { whole: rows(context.node('DequantizeLinear', [blocks, perBlock], { attributes: { axis: 0 } }), width) }
+  }
+  const blocks = context.node('Reshape', [codes, context.ints([-1, block / 2])])
+  const zeros = (zero: number): Name =>
+    context.once(`zeros|${zero}|${seen.from}|${seen.to}|${batch}|${keyHeads}|${width / block}`, () =>
+      context.node('Expand', [context.builder.constant([zero], [1], UINT8), context.node('Shape', [perBlock])]),
+    )
+  const floats = (name: Name, zero: number): Name =>
+    rows(context.node('DequantizeLinear', [name, perBlock, zeros(zero)], { attributes: { axis: 0 } }), width / 2)
+  // The number in the high half: the byte less 7 by a little more than 16, rounded to the nearest. A table of 256 does it, where a shift takes half as long again.
+  const step = [context.float(1), context.scalar(7, UINT8), context.float(16.01), context.scalar(0, UINT8)]
+  const high = context.node('QLinearLeakyRelu', [blocks, ...step], { domain: MICROSOFT, attributes: { alpha: float(1) } })
+  return { bytes: floats(blocks, 8 + 16 * 8), last: floats(high, 8) }
+}
+
+/** Some rows [..., W] as the first numbers of their blocks and the last, [..., W/2] each. */
+function blockHalves({ context, layout: { width, block } }: Call, rows: Name, lead: readonly number[]): readonly [Name, Name] {
+  const blocks = context.node('Reshape', [rows, context.ints([-1, 2, block / 2])])
+  const parts = context.builder.nodeWith('Split', [blocks], [true, true], { attributes: { axis: 1, num_outputs: 2 } })
+  return parts.map((part) => context.node('Reshape', [part, context.ints([...lead, width / 2])])) as [Name, Name]
+}
+
+/** The same the other way round. */
+function joinHalves({ context, layout: { block } }: Call, first: Name, last: Name, shape: Name): Name {
+  const blocks = [first, last].map((part) => context.node('Reshape', [part, context.ints([-1, 1, block / 2])]))
+  return context.node('Reshape', [context.node('Concat', blocks, { attributes: { axis: 1 } }), shape])
+}
+
+/** first − 16 · last */
+const lessLast = (context: EmitContext, first: Name, last: Name): Name =>
+  context.node('Sub', [first, context.node('Mul', [last, context.float(16)])])
+
+// ---- Products ----
+
+/** All scores at once: [B, H, T, W]. */
+function atOnce(call: Call, q: Value, keys: Floats, values: Floats, seen: Seen): Name {
+  const { context, attrs, layout, batch, heads, keyHeads, tokens } = call
+  const { scale, softcap } = attrs
+  // Queries that share a key head are more rows of one product.
+  const lead = [batch, keyHeads, -1]
+  const queries = context.node('Reshape', [context.as(q, FLOAT), context.ints([...lead, layout.width])])
+  const times = (a: Name, b: Name): Name =>
+    context.node('FusedMatMul', [a, b], {
+      domain: MICROSOFT,
+      attributes: { transB: 1, alpha: float(softcap === undefined ? scale : scale / softcap) },
+    })
+  let scores: Name
+  if ('whole' in keys) scores = times(queries, keys.whole)
+  else {
+    const [first, last] = blockHalves(call, queries, lead)
+    scores = context.node('Add', [times(first, keys.bytes), times(lessLast(context, last, first), keys.last)])
+  }
+  if (softcap !== undefined) scores = context.node('Mul', [context.node('Tanh', [scores]), context.float(softcap)])
+  const isSeen = visible(call, seen)
+  const hidden = (): Name => {
+    const all = context.node('Reshape', [
+      scores,
+      context.node('Concat', [context.shape([batch, heads, tokens]), context.ints([-1])], { attributes: { axis: 0 } }),
+    ])
+    const some = context.node('Where', [isSeen!, all, context.float(-1e30)])
+    return context.node('Reshape', [context.node('Softmax', [some], { attributes: { axis: -1 } }), context.node('Shape', [scores])])
+  }
+  const weights = isSeen === undefined ? context.node('Softmax', [scores], { attributes: { axis: -1 } }) : hidden()
+  const sum = (rows: Name): Name => context.node('MatMul', [weights, rows])
+  const shape = context.shape([batch, heads, tokens, layout.width])
+  if ('whole' in values) return emptied(call, context.node('Reshape', [sum(values.whole), shape]))
+  const last = sum(values.last)
+  return emptied(call, joinHalves(call, lessLast(context, sum(values.bytes), last), last, shape))
+}
+
+/** A sequence that sees nothing gives 0. */
+function emptied({ context, positions, isApart }: Call, out: Name): Name {
+  if (!isApart) return out
+  const own = positionsApart(context, positions)
+  const seesSome = context.once(`seesSome|${own}`, () => context.node('GreaterOrEqual', [own, context.scalar(0, INT64)]))
+  return context.node('Where', [seesSome, out, context.float(0)])
+}
+
+/** By GroupQueryAttention, which never holds all scores, of one sequence. */
+function inBlocks(call: Call, q: Value, keys: Floats, values: Floats, seen: Seen): Name {
+  const { context, attrs, layout, heads, keyHeads, tokens } = call
+  const { scale, window, softcap } = attrs
+  const whole = (rows: Floats): Name => {
+    if ('whole' in rows) return rows.whole
+    const all = joinHalves(call, lessLast(context, rows.bytes, rows.last), rows.last, context.ints([1, keyHeads, -1, layout.width]))
+    return all
+  }
+  const tokenMajor = (rows: Name, count: number): Name =>
+    context.node('Reshape', [
+      context.node('Transpose', [rows], { attributes: { perm: [0, 2, 1, 3] } }),
+      context.shape([1, tokens, count * layout.width]),
+    ])
+  const [k, v] = [whole(keys), whole(values)]
+  const fresh = (rows: Name): Name => {
+    const start = context.once(`fresh|${context.size(tokens)}`, () => context.node('Neg', [context.size(tokens)]))
+    return tokenMajor(context.node('Slice', [rows, start, context.ints([Number.MAX_SAFE_INTEGER]), context.ints([2])]), keyHeads)
+  }
+  const count = context.once(`seenCount|${seen.from}|${seen.to}`, () => context.cast(context.node('Sub', [seen.to, seen.from]), INT32))
+  const last = context.once(`seenLast|${count}`, () => context.node('Sub', [count, context.scalar(1, INT32)]))
+  const total = context.once(`seenTotal|${count}`, () => context.node('Squeeze', [count]))
+  const inputs = [tokenMajor(context.as(q, FLOAT), heads), fresh(k), fresh(v), k, v, last, total]
+  const attributes = {
+    num_heads: heads,
+    kv_num_heads: keyHeads,
+    scale: float(scale),
+    local_window_size: window,
+    softcap: softcap === undefined ? undefined : float(softcap),
+  }
+  const [out] = context.builder.nodeWith('GroupQueryAttention', inputs, [true, true, true], { domain: MICROSOFT, attributes })
+  const rows = context.node('Reshape', [out!, context.shape([1, tokens, heads, layout.width])])
+  return context.node('Transpose', [rows], { attributes: { perm: [0, 2, 1, 3] } })
+}
