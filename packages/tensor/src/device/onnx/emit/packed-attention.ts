@@ -10,7 +10,6 @@ import type { EmitContext, Output, Result } from './context.js'
 import { attrsOf } from './emitter.js'
 import { float, MICROSOFT, type Name } from './model-builder.js'
 import { FLOAT, INT32, INT64, INT8, UINT8 } from './onnx-type.js'
-import { placement } from './placement.js'
 
 type Attrs = { readonly scale: number; readonly window?: number; readonly softcap?: number }
 
@@ -33,7 +32,8 @@ interface Call {
 /** Scores up to here may all be there at once. */
 const SCORES_BYTES = 40 * 2 ** 20
 
-export function packedAttention(context: EmitContext, node: Node): readonly Output[] {
+/** @param tokenMajor rows [B, H, T, W] as [B, T, H · W] */
+export function packedAttention(context: EmitContext, node: Node, tokenMajor: (x: Value) => Name): readonly Output[] {
   const [q, k, v, cacheK, cacheV, positions, scalesK, scalesV] = node.inputs as readonly Value[] as readonly [
     Value,
     Value,
@@ -58,7 +58,7 @@ export function packedAttention(context: EmitContext, node: Node): readonly Outp
     positions,
     isApart: shapeOf(positions).length === 1,
   }
-  const [rowsK, rowsV] = rounded(call, k, v)
+  const [rowsK, rowsV] = rounded(call, tokenMajor(k), tokenMajor(v))
   const [newK, newV] = [write(call, cacheK, rowsK.codes), write(call, cacheV, rowsV.codes)]
   const [stepsK, stepsV] = [write(call, scalesK, rowsK.scales), write(call, scalesV, rowsV.scales)]
   const seen = seenRows(call)
@@ -73,7 +73,7 @@ export function packedAttention(context: EmitContext, node: Node): readonly Outp
     seen,
   )
   const isLarge = 4 * batch * heads * dimMax(tokens) * capacity! > SCORES_BYTES
-  const out = isLarge ? inBlocks(call, q, keys, values, seen) : atOnce(call, q, keys, values, seen)
+  const out = isLarge ? inBlocks(call, tokenMajor(q), keys, values, seen) : atOnce(call, q, keys, values, seen)
   return [{ name: out, type: FLOAT }, newK, newV, stepsK, stepsV]
 }
 
@@ -84,14 +84,14 @@ interface Rounded {
   readonly scales: Name
 }
 
-/** Keys and values, rounded together: [B, K, T, …] each. */
-function rounded({ context, layout, batch, keyHeads, tokens }: Call, k: Value, v: Value): readonly [Rounded, Rounded] {
+/** Keys and values [B, T, K · W], rounded together: [B, T, K, …] each. */
+function rounded({ context, layout, batch, keyHeads, tokens }: Call, k: Name, v: Name): readonly [Rounded, Rounded] {
   const { bits, block, width } = layout
-  const both = context.node('Concat', [context.as(k, FLOAT), context.as(v, FLOAT)], { attributes: { axis: 0 } })
+  const both = context.node('Concat', [k, v], { attributes: { axis: 0 } })
   const x = context.node('Reshape', [both, context.ints([-1, block])])
   const [codes, scales] = bits === 8 ? wide(context, x) : narrow(context, x, block)
   const apart = (name: Name, last: number): readonly Name[] => {
-    const rows = context.node('Reshape', [name, context.shape([2 * batch, keyHeads, tokens, last])])
+    const rows = context.node('Reshape', [name, context.shape([2 * batch, tokens, keyHeads, last])])
     return context.builder.nodeWith('Split', [rows], [true, true], { attributes: { axis: 0, num_outputs: 2 } })
   }
   const [codesK, codesV] = apart(codes, (width * bits) / 8) as readonly [Name, Name]
@@ -127,19 +127,19 @@ function narrow(context: EmitContext, x: Name, block: number): readonly [codes: 
   return [context.node('BitwiseOr', [low, shifted]), scales]
 }
 
-/** A cache with rows written, whose output may be bound to the cache's own memory. Rows of sequences apart that have no place leave what is there. */
+/** A cache with rows [B, T, K, …] written, whose output may be bound to the cache's own memory. Rows of sequences apart that have no place leave what is there. */
 function write(call: Call, cache: Value, rows: Name): Result {
-  const { context, positions, batch, keyHeads, tokens, capacity, isApart } = call
+  const { context, isApart } = call
   const type = elementTypeOf(dtypeOf(cache))
   const data = context.as(cache, type)
-  if (!isApart) return { name: context.node('ScatterND', [data, consecutive(call), rows]), type }
-  const { places, fits } = placement(context, positions, [batch, keyHeads, tokens, capacity])
+  const places = isApart ? placesApart(call) : consecutive(call)
+  if (!isApart) return { name: context.node('ScatterND', [data, places, rows]), type }
   const inFloat = (name: Name): Name => (type === FLOAT ? name : context.cast(name, FLOAT))
-  const chosen = context.node('Where', [fits, inFloat(rows), inFloat(context.node('GatherND', [data, places]))])
+  const chosen = context.node('Where', [fitsApart(call), inFloat(rows), inFloat(context.node('GatherND', [data, places]))])
   return { name: context.node('ScatterND', [data, places, type === FLOAT ? chosen : context.cast(chosen, type)]), type }
 }
 
-/** Coordinates [B, K, T, 3] of rows that follow each other; the host checks that they fit, and here they end where the capacity does. */
+/** Coordinates [B, T, K, 3] of rows that follow each other; the host checks that they fit, and here they end where the capacity does. */
 function consecutive({ context, positions, batch, keyHeads, tokens, capacity }: Call): Name {
   const source = context.as(positions, INT64)
   return context.once(`consecutive|${source}|${batch}|${keyHeads}|${context.size(tokens)}|${capacity}`, () => {
@@ -149,12 +149,35 @@ function consecutive({ context, positions, batch, keyHeads, tokens, capacity }: 
       context.node('Min', [context.node('Reshape', [source, context.ints([1])]), last]),
       context.ints([0]),
     ])
-    const slots = context.node('Reshape', [context.node('Add', [first, upTo(context, tokens)]), context.ints([1, 1, -1, 1])])
-    const base: number[] = []
-    for (let i = 0; i < batch; i++) for (let j = 0; j < keyHeads; j++) base.push(i, j, 0)
-    const sequences = context.builder.constant(base, [batch, keyHeads, 1, 3], INT64)
-    return context.node('Add', [sequences, context.node('Mul', [slots, context.ints([0, 0, 1])])])
+    const slots = context.node('Reshape', [context.node('Add', [first, upTo(context, tokens)]), context.ints([1, -1, 1, 1])])
+    return coordinates(context, batch, keyHeads, slots)
   })
+}
+
+/** Coordinates [B, 1, K, 3] of a row for each sequence, and whether there is room for it, [B, 1, 1, 1]. */
+function placesApart({ context, positions, batch, keyHeads, capacity }: Call): Name {
+  const own = positionsApart(context, positions)
+  return context.once(`placesApart|${own}|${keyHeads}|${capacity}`, () => {
+    const slots = context.node('Max', [context.node('Min', [own, context.ints([capacity - 1])]), context.ints([0])])
+    return coordinates(context, batch, keyHeads, slots)
+  })
+}
+function fitsApart({ context, positions, capacity }: Call): Name {
+  const own = positionsApart(context, positions)
+  return context.once(`fitsApart|${own}|${capacity}`, () =>
+    context.node('And', [
+      context.node('GreaterOrEqual', [own, context.scalar(0, INT64)]),
+      context.node('Less', [own, context.scalar(capacity, INT64)]),
+    ]),
+  )
+}
+
+/** [batch, head, slot] for all heads of slots [B or 1, T, 1, 1]. */
+function coordinates(context: EmitContext, batch: number, keyHeads: number, slots: Name): Name {
+  const base: number[] = []
+  for (let i = 0; i < batch; i++) for (let j = 0; j < keyHeads; j++) base.push(i, j, 0)
+  const sequences = context.builder.constant(base, [batch, 1, keyHeads, 3], INT64)
+  return context.node('Add', [sequences, context.node('Mul', [slots, context.ints([0, 0, 1])])])
 }
 
 /** 0, 1, … int64 [count] */
@@ -198,7 +221,7 @@ const columns = (context: EmitContext, { from, to }: Seen): Name =>
     context.node('Range', [context.node('Squeeze', [from]), context.node('Squeeze', [to]), context.scalar(1, INT64)]),
   )
 
-/** bool [B, 1, 1, 1] from positions int64 [B] and another. */
+/** int64 [B, 1, 1, 1] */
 const positionsApart = (context: EmitContext, positions: Value): Name => {
   const source = context.as(positions, INT64)
   return context.once(`apart|${source}`, () => context.node('Reshape', [source, context.ints([-1, 1, 1, 1])]))
@@ -213,16 +236,18 @@ function written({ context, positions }: Call, seen: Seen): Name {
   )
 }
 
-/** bool [B or 1, 1, T, S]: what queries see of these rows; undefined where each sees all. */
-function visible({ context, positions, tokens, isApart, attrs: { window } }: Call, seen: Seen): Name | undefined {
+/** bool [B or 1, 1, G · T, S]: what the queries of G heads that share keys see of these rows; undefined where each sees all. */
+function visible({ context, positions, heads, keyHeads, tokens, isApart, attrs: { window } }: Call, seen: Seen): Name | undefined {
   if (!isApart && tokens === 1) return undefined
   const rows = columns(context, seen)
   const at = context.node.bind(context)
+  const shared = heads / keyHeads
   const own = isApart
     ? positionsApart(context, positions)
-    : context.once(`own|${seen.to}|${context.size(tokens)}`, () =>
-        at('Reshape', [at('Add', [at('Sub', [seen.to, context.size(tokens)]), upTo(context, tokens)]), context.ints([1, 1, -1, 1])]),
-      )
+    : context.once(`own|${seen.to}|${context.size(tokens)}|${shared}`, () => {
+        const each = at('Add', [at('Sub', [seen.to, context.size(tokens)]), upTo(context, tokens)])
+        return at('Reshape', [at('Expand', [each, context.shape([shared, tokens])]), context.ints([1, 1, -1, 1])])
+      })
   return context.once(`visible|${own}|${rows}|${window}`, () => {
     const before = at('LessOrEqual', [rows, own])
     if (window === undefined) return before
@@ -295,15 +320,8 @@ function atOnce(call: Call, q: Value, keys: Floats, values: Floats, seen: Seen):
   }
   if (softcap !== undefined) scores = context.node('Mul', [context.node('Tanh', [scores]), context.float(softcap)])
   const isSeen = visible(call, seen)
-  const hidden = (): Name => {
-    const all = context.node('Reshape', [
-      scores,
-      context.node('Concat', [context.shape([batch, heads, tokens]), context.ints([-1])], { attributes: { axis: 0 } }),
-    ])
-    const some = context.node('Where', [isSeen!, all, context.float(-1e30)])
-    return context.node('Reshape', [context.node('Softmax', [some], { attributes: { axis: -1 } }), context.node('Shape', [scores])])
-  }
-  const weights = isSeen === undefined ? context.node('Softmax', [scores], { attributes: { axis: -1 } }) : hidden()
+  const some = isSeen === undefined ? scores : context.node('Where', [isSeen, scores, context.float(-1e30)])
+  const weights = context.node('Softmax', [some], { attributes: { axis: -1 } })
   const sum = (rows: Name): Name => context.node('MatMul', [weights, rows])
   const shape = context.shape([batch, heads, tokens, layout.width])
   if ('whole' in values) return emptied(call, context.node('Reshape', [sum(values.whole), shape]))
@@ -320,28 +338,24 @@ function emptied({ context, positions, isApart }: Call, out: Name): Name {
 }
 
 /** By GroupQueryAttention, which never holds all scores, of one sequence. */
-function inBlocks(call: Call, q: Value, keys: Floats, values: Floats, seen: Seen): Name {
+function inBlocks(call: Call, queries: Name, keys: Floats, values: Floats, seen: Seen): Name {
   const { context, attrs, layout, heads, keyHeads, tokens } = call
   const { scale, window, softcap } = attrs
-  const whole = (rows: Floats): Name => {
-    if ('whole' in rows) return rows.whole
-    const all = joinHalves(call, lessLast(context, rows.bytes, rows.last), rows.last, context.ints([1, keyHeads, -1, layout.width]))
-    return all
-  }
-  const tokenMajor = (rows: Name, count: number): Name =>
-    context.node('Reshape', [
-      context.node('Transpose', [rows], { attributes: { perm: [0, 2, 1, 3] } }),
-      context.shape([1, tokens, count * layout.width]),
-    ])
+  const rowShape = context.ints([1, keyHeads, -1, layout.width])
+  const whole = (rows: Floats): Name =>
+    'whole' in rows ? rows.whole : joinHalves(call, lessLast(context, rows.bytes, rows.last), rows.last, rowShape)
   const [k, v] = [whole(keys), whole(values)]
+  // The last of the rows, which the kernel wants apart from those before.
   const fresh = (rows: Name): Name => {
     const start = context.once(`fresh|${context.size(tokens)}`, () => context.node('Neg', [context.size(tokens)]))
-    return tokenMajor(context.node('Slice', [rows, start, context.ints([Number.MAX_SAFE_INTEGER]), context.ints([2])]), keyHeads)
+    const own = context.node('Slice', [rows, start, context.ints([2 ** 31]), context.ints([2])])
+    const inOrder = context.node('Transpose', [own], { attributes: { perm: [0, 2, 1, 3] } })
+    return context.node('Reshape', [inOrder, context.shape([1, tokens, keyHeads * layout.width])])
   }
   const count = context.once(`seenCount|${seen.from}|${seen.to}`, () => context.cast(context.node('Sub', [seen.to, seen.from]), INT32))
   const last = context.once(`seenLast|${count}`, () => context.node('Sub', [count, context.scalar(1, INT32)]))
   const total = context.once(`seenTotal|${count}`, () => context.node('Squeeze', [count]))
-  const inputs = [tokenMajor(context.as(q, FLOAT), heads), fresh(k), fresh(v), k, v, last, total]
+  const inputs = [queries, fresh(k), fresh(v), k, v, last, total]
   const attributes = {
     num_heads: heads,
     kv_num_heads: keyHeads,
