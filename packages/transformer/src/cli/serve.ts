@@ -25,6 +25,8 @@ const usage = `Usage: npx @tesserae/transformer serve MODEL [options]
   --dtype NAME           what matrices are kept in: auto, f32, f16, bf16, q8 or q4; default auto
   --activations NAME     what those of few bits are multiplied by: rounded, or f32 for exact answers on a CPU
   --cache-type NAME      what keys and values are kept in: f32, f16, q8 or q4; default f32
+  --cache-blocks N       most blocks of keys and values of all answers together, where a graphics card keeps them in pages; default as many as are asked for
+  --block-size N         tokens of such a block; default 16
   --concurrency N        answers made at a time; default 8
   --queue N              answers in line before 429; default 64
   --max-tokens N         most tokens of an answer; default as many as there is room for
@@ -49,6 +51,8 @@ const options = {
   restarts: { type: 'string' },
   context: { type: 'string' },
   'cache-type': { type: 'string' },
+  'cache-blocks': { type: 'string' },
+  'block-size': { type: 'string' },
   device: { type: 'string' },
   dtype: { type: 'string' },
   activations: { type: 'string' },
@@ -114,6 +118,8 @@ async function run(source: string, values: Values, { out, err, env, signal, work
       dtype: values.dtype as NonNullable<WorkerModelOptions['dtype']> | undefined,
       activations: values.activations as WorkerModelOptions['activations'],
       cacheType: values['cache-type'] as CacheType | undefined,
+      cacheBlocks: count('cache-blocks', 1),
+      blockSize: count('block-size', 1),
       maxStreams: limits.concurrency,
       signal,
     }),

@@ -13,6 +13,7 @@ import { checkModelMemory } from '../generate/memory.js'
 import { createModel } from '../generate/model.js'
 import { createLm, type LocalLm } from '../lm/local.js'
 import { checkCacheType, type CacheType } from '../cache/cache-type.js'
+import type { PagingOptions } from '../cache/paging.js'
 import type { LmSampling } from '../lm/sampling.js'
 import { generationDefaults, ggufDefaults, type GenerationDefaults } from './generation-config.js'
 import { licenceOf } from './model-card.js'
@@ -20,7 +21,7 @@ import type { PlaceOptions } from './address.js'
 import { placeOf, type ModelSource } from './place.js'
 import { readTokenizer } from './tokenizer.js'
 
-export interface LoadModelOptions extends PlaceOptions {
+export interface LoadModelOptions extends PlaceOptions, PagingOptions {
   /** Where to run. Default 'auto': the fastest device that works here. */
   readonly device?: Device | DeviceName
   /** What matrices are kept in. Default 'auto': as a GGUF file has them, else f32. 'f16' and 'bf16' are for devices with kernels. */
@@ -94,7 +95,7 @@ async function loadOpened(files: CheckpointFiles, opened: OpenCheckpoint, option
   let model
   try {
     throwIfAborted(signal, 'Loading the model')
-    const { maxStreams, prefixCache, activations } = options
+    const { maxStreams, prefixCache, activations, paged, blockSize, cacheBlocks } = options
     model = await createModel({
       config,
       weights,
@@ -105,6 +106,9 @@ async function loadOpened(files: CheckpointFiles, opened: OpenCheckpoint, option
       ...(activations === undefined ? {} : { activations }),
       ...(maxStreams === undefined ? {} : { maxStreams }),
       ...(prefixCache === undefined ? {} : { prefixCache }),
+      ...(paged === undefined ? {} : { paged }),
+      ...(blockSize === undefined ? {} : { blockSize }),
+      ...(cacheBlocks === undefined ? {} : { cacheBlocks }),
     })
   } catch (error) {
     disposeWeights(weights)
