@@ -46,6 +46,8 @@ export interface ProgramFacts {
   readonly isInitializer: (value: Value) => boolean
   /** One of the slices of a frozen weight along its first axis, as a constant of its own. */
   readonly partOf: (value: Value, index: number) => Name
+  /** Frozen weights one below the other, as one constant. */
+  readonly joined: (values: readonly Value[]) => Name
   readonly isAliased: (value: Value) => boolean
   /** Whether an addition is read by a norm, which can add as well. */
   readonly isNormed: (value: Value) => boolean
@@ -76,6 +78,11 @@ export class EmitContext {
   /** Slice `index` of such a constant along its first axis, which stays where it lies. */
   partOf(value: Value, index: number): Name {
     return this.facts.partOf(value, index)
+  }
+
+  /** Such constants one below the other, along their first axis, as one; programs have it where `EmitOptions.joins` says so. */
+  joined(values: readonly Value[]): Name {
+    return this.facts.joined(values)
   }
 
   /** Whether an output is written into an input's memory. */

@@ -15,6 +15,7 @@ import type { EmitterTable } from './emitter.js'
 import { generateEmitters } from './generate.js'
 import { orderAliases } from './hazards.js'
 import { indexingEmitters } from './indexing.js'
+import { JointProducts } from './joint.js'
 import { matmulEmitters } from './matmul.js'
 import type { Name } from './model-builder.js'
 import { movementEmitters } from './movement.js'
@@ -47,12 +48,16 @@ export interface EmittedInitializer {
   readonly offset: number
   readonly bytes: number
   readonly shape: readonly number[]
+  /** Of what is made of several whole inputs, one behind the other: all of them. */
+  readonly joined?: readonly number[]
 }
 
 export interface EmitOptions {
   /** Emit frozen inputs as external initializers, so that the runtime may pack them. */
   readonly initializers: boolean
   readonly target: Target
+  /** Initializers may be made of several inputs. */
+  readonly joins?: boolean
 }
 
 const emitters: EmitterTable = {
@@ -92,6 +97,7 @@ export function emitModel(program: Program, options: EmitOptions): EmittedModel 
     isUsed: (value) => used.get(value) ?? true,
     isInitializer: ({ node }) => frozen.has(node),
     partOf: (value, part) => partOf(value, part),
+    joined: (values) => joined(values),
     isNormed: ({ node }) => normed.has(node),
     isAliased: (value) => program.outputs.some((output) => output.alias !== undefined && sameValue(output.value, value)),
   })
@@ -113,6 +119,20 @@ export function emitModel(program: Program, options: EmitOptions): EmittedModel 
       return name
     })
   }
+  const joined = (values: readonly Value[]): Name => {
+    const inputs = values.map((value) => program.inputs.findIndex((one) => sameValue(one.value, value)))
+    return context.once(`joined|${inputs.join()}`, () => {
+      const name = `weight_${inputs.join('_')}`
+      const types = inputs.map((input) => program.inputs[input]!)
+      const [{ dtype, shape: first }] = types as [(typeof types)[number]]
+      const rows = types.reduce((sum, { shape }) => sum + (shape[0] as number), 0)
+      const shape = [rows, ...(first.slice(1) as readonly number[])]
+      const bytes = elementCount(shape) * byteSize(dtype)
+      builder.externalInitializer(name, elementTypeOf(dtype), shape, bytes)
+      initializers.push({ name, input: inputs[0]!, offset: 0, bytes, shape, joined: inputs })
+      return name
+    })
+  }
   const inputNames = program.inputs.map((input, i): string | undefined => {
     if (used.get(input.value) !== true) return undefined
     const type = elementTypeOf(input.dtype)
@@ -127,7 +147,12 @@ export function emitModel(program: Program, options: EmitOptions): EmittedModel 
     return undefined
   })
 
-  for (const node of program.nodes) emitNode(context, node)
+  const joints = options.joins === true ? new JointProducts(program, ({ node }) => frozen.has(node)) : undefined
+  for (const node of program.nodes) {
+    const joint = joints?.resultOf(context, node)
+    if (joint === undefined) emitNode(context, node)
+    else context.define({ node, index: 0 }, joint)
+  }
 
   builder.currentOp = 'output'
   const taken = new Set<Name>([

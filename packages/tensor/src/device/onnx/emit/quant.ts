@@ -8,26 +8,45 @@ import { clampedIndices } from './indexing.js'
 import { MICROSOFT, type Name } from './model-builder.js'
 import { FLOAT, INT32, INT64 } from './onnx-type.js'
 
+/** Constants of a product: one weight, or several of them one below the other. */
+export interface ConstantWeight {
+  readonly packed: Name
+  readonly scales: Name
+  readonly mins?: Name
+  /** Added to each row of the result; not where inputs are taken as they are. */
+  readonly bias?: Name
+  readonly rows: number
+  readonly blocks: number
+}
+
+/** A product whose weight is a constant of the model. */
+export function quantisedProduct(context: EmitContext, node: Node): Result {
+  const [x, packed, scales, mins] = node.inputs as readonly [Value, Value, Value, Value | undefined]
+  const [rows, blocks] = shapeOf(scales) as readonly [number, number]
+  const y = constantProduct(context, x, attrsOf<QuantAttrs>(node), {
+    packed: context.storage(packed),
+    scales: context.as(scales, FLOAT),
+    ...(mins === undefined ? {} : { mins: context.as(mins, FLOAT) }),
+    rows,
+    blocks,
+  })
+  return { name: shapeOf(x).length === 1 ? context.reshape(y, node.outputs[0]!.shape) : y, type: FLOAT }
+}
+
 /**
  * MatMulNBits, which unpacks blocks as it goes; level 4 multiplies in int8. Weights must be constants of the model: as
  * inputs they are packed again on every run, 170 times slower. Minimums are a product of their own, since float zero
- * points are 100 times slower than none.
+ * points are 100 times slower than none. Of a vector it gives one row.
  */
-export function quantisedProduct(context: EmitContext, node: Node): Result {
-  const [x, packed, scales, mins] = node.inputs as readonly [Value, Value, Value, Value | undefined]
-  const attrs = attrsOf<QuantAttrs>(node)
+export function constantProduct(context: EmitContext, x: Value, attrs: QuantAttrs, constants: ConstantWeight): Name {
+  const { packed, scales, mins, bias, rows, blocks } = constants
   const block = blockSize(attrs)
-  const [rows, blocks] = shapeOf(scales) as readonly [number, number]
   const shape = shapeOf(x)
   const data = shape.length === 1 ? context.reshape(context.as(x, FLOAT), [1, ...shape]) : context.as(x, FLOAT)
   const lead = shape.length === 1 ? [1] : shape.slice(0, -1)
-  const weight: Weight = { attrs, size: { K: blocks * block, N: rows }, packed: context.storage(packed), scales: context.as(scales, FLOAT) }
-  let y = attrs.inputs === 'f32' ? wideProduct(context, data, lead, weight) : product(context, data, weight)
-  if (mins !== undefined) {
-    const sums = blockSums(context, data, lead, { blocks, block })
-    y = lowerBy(context, y, sums, context.as(mins, FLOAT))
-  }
-  return { name: shape.length === 1 ? context.reshape(y, node.outputs[0]!.shape) : y, type: FLOAT }
+  const weight: Weight = { attrs, size: { K: blocks * block, N: rows }, packed, scales, ...(bias === undefined ? {} : { bias }) }
+  const y = attrs.inputs === 'f32' ? wideProduct(context, data, lead, weight) : product(context, data, weight)
+  return mins === undefined ? y : lowerBy(context, y, blockSums(context, data, lead, { blocks, block }), mins)
 }
 
 /** A weight as MatMulNBits takes it. */
@@ -36,10 +55,11 @@ interface Weight {
   readonly size: { readonly K: number; readonly N: number }
   readonly packed: Name
   readonly scales: Name
+  readonly bias?: Name
 }
 
-const product = (context: EmitContext, rows: Name, { attrs, size, packed, scales }: Weight): Name =>
-  context.node('MatMulNBits', [rows, packed, scales], {
+const product = (context: EmitContext, rows: Name, { attrs, size, packed, scales, bias }: Weight): Name =>
+  context.node('MatMulNBits', [rows, packed, scales, ...(bias === undefined ? [] : ['', '', bias])], {
     domain: MICROSOFT,
     attributes: { ...size, bits: attrs.bits, block_size: blockSize(attrs), accuracy_level: 4 },
   })

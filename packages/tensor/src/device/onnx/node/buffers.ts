@@ -104,10 +104,15 @@ export class BufferPool {
     return new OnnxBuffer(this.device, bytes, block)
   }
 
+  /** Whether there is a place for constant bytes in files. */
+  get keeps(): boolean {
+    if (this.files === undefined) this.files = openFileMemory(this.api.koffi) ?? null
+    return this.files !== null
+  }
+
   /** A buffer over the bytes in a file, if there is a place for one. */
   keep(bytes: Uint8Array): OnnxBuffer | undefined {
-    if (this.files === undefined) this.files = openFileMemory(this.api.koffi) ?? null
-    const part = this.files?.hold(bytes)
+    const part = this.keeps ? this.files!.hold(bytes) : undefined
     if (part === undefined) return undefined
     const { memory, address, size } = part
     const block = this.track({ memory, address, size, view: new Uint8Array(memory), drop: () => this.files!.drop(part) })

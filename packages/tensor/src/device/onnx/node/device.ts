@@ -3,6 +3,7 @@
  * so nothing is copied on the way in or out and an aliased output is written in place.
  */
 import type { Program } from '../../../compile/program.js'
+import { byteSize } from '../../../dtype.js'
 import { TensorError } from '../../../errors.js'
 import type { Attrs, TensorType } from '../../../graph/node.js'
 import { elementCount, type SymValues } from '../../../shape.js'
@@ -25,6 +26,7 @@ import { checkThreads, defaultThreads, logFatal, openEnvironment, type OrtEnviro
 import { OnnxExecutable } from './executable.js'
 import { arenaPeakBytes } from './arena.js'
 import { freeMemory } from './free-memory.js'
+import { JoinedWeights } from './joined-weights.js'
 import { ProfileRun } from './profile.js'
 import { TaskQueue } from '../queue.js'
 import { SessionFactory, type FrozenInput, type SessionOptions } from './session.js'
@@ -58,6 +60,7 @@ export class OnnxDevice implements Device {
   readonly caps: DeviceCaps
   private readonly pool: BufferPool
   private readonly sessions: SessionFactory
+  private readonly joined: JoinedWeights
   private readonly queue = new TaskQueue()
   private readonly executables = new Set<OnnxExecutable>()
   private readonly models = new Set<WholeSession>()
@@ -74,6 +77,7 @@ export class OnnxDevice implements Device {
     this.description = `onnxruntime ${environment.api.version} (C API), ${threads} thread${threads === 1 ? '' : 's'}`
     this.caps = { dtypes: storageDtypes, alias: true, outputsInPlace: true, threads, anyLength: true, background: true }
     this.pool = new BufferPool(environment.api, environment.memoryInfo, this)
+    this.joined = new JoinedWeights(this.pool)
     this.sessions = new SessionFactory(environment, this.pool)
     this.queue.onIdle = () => {
       if (this.pool.excess) this.pool.trim()
@@ -148,7 +152,7 @@ export class OnnxDevice implements Device {
 
   async compile(program: Program): Promise<OnnxExecutable> {
     this.checkAlive()
-    return this.load(program, this.emitter.emitModel(program, { initializers: true, target: 'node' }))
+    return this.load(program, this.emitter.emitModel(program, { initializers: true, target: 'node', joins: this.pool.keeps }))
   }
 
   /** {@link compile} for a model that is already emitted. */
@@ -347,17 +351,27 @@ export class OnnxDevice implements Device {
 
   private frozenInputs(program: Program, model: EmittedModel): FrozenInput[] {
     const frozen: FrozenInput[] = []
-    for (const { name, input, offset, bytes, shape } of model.initializers) {
-      const { frozen: buffer, dtype } = program.inputs[input]!
+    const blockOf = (input: number): Block => {
+      const { frozen: buffer } = program.inputs[input]!
       if (buffer === undefined) throw new TensorError('DEVICE', `input ${input} became an initializer but has no frozen buffer`)
-      const block = this.blockOf(buffer)
-      frozen.push({ name, block, value: this.pool.createValue(block.address + offset, bytes, elementTypeOf(dtype), shape) })
+      return this.blockOf(buffer)
+    }
+    for (const { name, input, offset, bytes, shape, joined } of model.initializers) {
+      const { dtype } = program.inputs[input]!
+      const sizes = joined?.map((part) => elementCount(program.inputs[part]!.shape) * byteSize(dtype))
+      const block = joined === undefined ? blockOf(input) : this.joined.take(joined.map(blockOf), sizes!)
+      const value = this.pool.createValue(block.address + offset, bytes, elementTypeOf(dtype), shape)
+      frozen.push({ name, block, value, ...(joined === undefined ? {} : { joined: true }) })
     }
     return frozen
   }
 
+  /** Once no session holds them. */
   private releaseFrozen(frozen: readonly FrozenInput[]): void {
-    for (const { value } of frozen) this.environment.api.call.ReleaseValue(value)
+    for (const { value, joined, block } of frozen) {
+      this.environment.api.call.ReleaseValue(value)
+      if (joined === true) this.joined.giveBack(block)
+    }
   }
 
   private release(executable: OnnxExecutable): void {

@@ -29,6 +29,8 @@ export interface FrozenInput {
   readonly block: Block
   /** The OrtValue over the block. */
   readonly value: number
+  /** The block is made of several inputs. */
+  readonly joined?: true
 }
 
 export interface SessionOptions {
