@@ -90,6 +90,20 @@ it('searches by contrast, in place of sampling', async () => {
   expect(await refused('0.6', '--top-k', '40')).toMatch('topK must be an integer from 1 to 8, the places')
 })
 
+it('says what is wrong with a seed and a schema, as with other options', async () => {
+  const schema = join(folder, 'wrong.json')
+  const ask = (...more: readonly string[]) => run(generate, folder, 'the', '--device', 'cpu', '--max-tokens', '2', ...more)
+  expect(await ask('--seed', '1.5')).toMatchObject({ code: 2, err: expect.stringContaining('got 1.5') })
+  for (const [text, what] of [
+    ['{', `--json: ${schema}: not JSON`],
+    ['[]', `--json: ${schema}: expected a JSON object`],
+    ['{"type":"frog"}', 'names a type of JSON, got "frog"'],
+  ] as const) {
+    writeFileSync(schema, text)
+    expect(await ask('--json', schema)).toMatchObject({ code: 2, err: expect.stringContaining(what) })
+  }
+})
+
 it('takes a template of its own', async () => {
   const template = join(folder, 'own.jinja')
   writeFileSync(template, '{% for m in messages %}{{ m.content }}{% endfor %} sails')

@@ -50,5 +50,9 @@ export async function generate(args: readonly string[]): Promise<number> {
 
 async function readSchemaFile(path: string): Promise<Record<string, unknown>> {
   const [said, { parseRecord }] = await Promise.all([fileOf('json', path), import('../checkpoints/record.js')])
-  return parseRecord(said, path)
+  try {
+    return parseRecord(said, path)
+  } catch (error) {
+    throw new TransformerError('OPTION', `--json: ${(error as Error).message}`, { cause: error })
+  }
 }

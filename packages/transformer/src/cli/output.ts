@@ -19,9 +19,12 @@ export function fail(error: unknown, print = (text: string): void => void proces
   return isUsage(error) ? 2 : 1
 }
 
+/** Of what was given: an option, a device, a template, a schema. */
+const usageCodes = ['OPTION', 'VALUE', 'DEVICE', 'TEMPLATE', 'RANDOM_SEED', 'GRAMMAR']
+
 const isUsage = (error: unknown): boolean => {
   const { code = '' } = error as { readonly code?: string }
-  return code.startsWith('ERR_PARSE_ARGS') || (TesseraeError.isInstance(error) && ['OPTION', 'VALUE', 'DEVICE', 'TEMPLATE'].includes(code))
+  return code.startsWith('ERR_PARSE_ARGS') || (TesseraeError.isInstance(error) && usageCodes.includes(code))
 }
 
 /** What is ours says what to do, here by the names of options; of others it helps to know where they come from. */

@@ -26,6 +26,12 @@ export async function readGgufEmbedder(
   const values = Object.create(null) as Record<string, unknown>
   for (const [key, value] of file.metadata) values[key] = typeof value === 'bigint' ? Number(value) : value
   const fields = new ConfigFields(values, label)
+  const architecture = values['general.architecture']
+  if (typeof architecture === 'string' && architecture !== 'bert')
+    throw new TransformerError(
+      'CHECKPOINT',
+      `${label}: general.architecture is "${architecture.slice(0, 40)}"; expected "bert". Vectors of texts are given by encoders such as MiniLM and BGE; what generates text is read by loadModel`,
+    )
   fields.expect('general.architecture', ['bert'])
   const kind = fields.number('bert.pooling_type', 1)
   const pooling = options.pooling ?? poolings[kind]

@@ -3,6 +3,7 @@ import type { CpuRoute } from '../../cpu-route.js'
 import { importOptional, openBindingDevice } from '../binding/open.js'
 import { cpuRoutes as webRoutes, openWeb } from '../cpu-web.js'
 import { emitModel, supportsNatively } from '../emit/emit.js'
+import { checkCommandLine } from './command-line.js'
 import { openOnnxDevice } from './device.js'
 import { checkThreads, defaultThreads } from './environment.js'
 import { currentPlatform, installNative, libraryPlan, packageVersion } from './library.js'
@@ -20,6 +21,7 @@ export const cpuRoutes: readonly CpuRoute[] = [
     name: 'binding',
     title: 'the JavaScript binding of onnxruntime-node',
     async open({ threads }) {
+      checkCommandLine()
       const plan = libraryPlan(currentPlatform())
       const help = plan.found ? installNative : plan.help
       const ort = await importOptional('onnxruntime-node', () => import('onnxruntime-node'), help)

@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os'
 import { TensorError } from '../../../errors.js'
 import { openApi, type OrtApi } from './c-api.js'
+import { checkCommandLine } from './command-line.js'
 import { loadKoffi } from './ffi.js'
 import { locateLibrary, packageRoot } from './library.js'
 
@@ -64,6 +65,7 @@ export function openEnvironment(options: EnvironmentOptions): Promise<OrtEnviron
 const locate = (): string => locateLibrary(packageRoot('onnxruntime-node'))
 
 async function createEnvironment(file: string, threads: number): Promise<OrtEnvironment> {
+  checkCommandLine()
   const koffi = await loadKoffi()
   const api = openApi(koffi, file)
   const threading = api.make('CreateThreadingOptions')
