@@ -273,6 +273,28 @@ describe('calls', () => {
     await expect(short.generate('the')).rejects.toMatchObject({ code: 'DISPOSED' })
   })
 
+  it.each<[string, unknown, object, string]>([
+    ['a prompt that is none', undefined, {}, 'a prompt is a text, a list of messages, or ids; got undefined'],
+    ['an object', {}, {}, 'a prompt is a text, a list of messages, or ids; got {}'],
+    ['parts', [{ role: 'user', content: [{ type: 'text', text: 'x' }] }], {}, 'messages[0].content is a text'],
+    ['stop', 'x', { stop: 'a' }, 'stop is a list of texts and ids; got "a"'],
+    [
+      'a name of a sampler',
+      'x',
+      { sampler: 'greedy' },
+      'sampler is settings such as { temperature: 0.8 }, or an object that chooses; got "greedy"',
+    ],
+    ['a setting that is none', 'x', { sampler: { topk: 5 } }, 'sampler has no setting topk; expected temperature, topK,'],
+    ['a setting elsewhere', 'x', { temperature: 0 }, 'temperature is a setting of the sampler: sampler: { temperature: 0 }'],
+    ['contrast', 'x', { contrastive: true }, 'contrastive is an object of penaltyAlpha, topK; got true'],
+    ['contrast of other names', 'x', { contrastive: { alpha: 1 } }, 'contrastive has no setting alpha'],
+    ['a signal', 'x', { signal: {} }, 'signal is an AbortSignal; got {}'],
+    ['tools', 'x', { tools: { name: 'x' } }, 'tools is a list; got {"name":"x"}'],
+  ])('are refused where they ask for what is no option: %s', async (_, prompt, options, message) => {
+    const error = await lm.generate(prompt as never, { maxTokens: 1, ...options }).catch((one: unknown) => one)
+    expect(error).toMatchObject({ code: 'OPTION', message: expect.stringContaining(message) })
+  })
+
   it('are refused with what is wrong', async () => {
     await expect(lm.generate([])).rejects.toMatchObject({ code: 'OPTION' })
     await expect(lm.generate([9999])).rejects.toMatchObject({ code: 'TOKEN' })

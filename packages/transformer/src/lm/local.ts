@@ -14,6 +14,7 @@ import { chatIds, functionOf, isConversation, templateOf, writesTools } from './
 import { makeChooser, type Chooser } from './chooser.js'
 import { Constraint } from './constraint.js'
 import { ReasoningSplitter, thinkClose, thinkOpen } from './reasoning.js'
+import { checkAsked } from './check-options.js'
 import { isSampler, type LmSampling } from './sampling.js'
 import { readSchema, type AnswerSchema } from './schema.js'
 import { callTokens, newCallId, toolFormatOf } from './tool-format.js'
@@ -160,6 +161,7 @@ class Local {
   }
 
   async *stream(prompt: LmPrompt, options: LmOptions): AsyncGenerator<LmPart, void, undefined> {
+    checkAsked(prompt, options)
     throwIfAborted(options.signal, 'Generation')
     this.checkHere()
     const call = await this.prepare(prompt, options)

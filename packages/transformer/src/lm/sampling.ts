@@ -21,6 +21,8 @@ export const isSampler = (sampler: LmSampling | SamplerLike): sampler is Sampler
 
 /** The settings, where only these can be used. Errors: UNSUPPORTED for an object that chooses. */
 export function samplingOf(sampler: LmSampling | SamplerLike | undefined, where: string): LmSampling {
+  if (sampler !== undefined && (typeof sampler !== 'object' || sampler === null))
+    throw new TransformerError('OPTION', `sampler is settings such as { temperature: 0.8 }, got ${String(sampler)}`)
   if (sampler === undefined || !isSampler(sampler)) return sampler ?? {}
   throw new TransformerError(
     'UNSUPPORTED',

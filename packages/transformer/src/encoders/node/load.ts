@@ -31,6 +31,14 @@ import { readPipeline } from '../sentence-transformers.js'
 /** What `hf:` takes beside. */
 export type HubOptions = Pick<PlaceOptions, 'token' | 'cacheFolder' | 'offline'>
 
+function checkSource(source: unknown): asserts source is string {
+  if (typeof source !== 'string' || source === '')
+    throw new TransformerError(
+      'OPTION',
+      `an encoder is loaded from a path or hf:owner/name, got ${source === '' ? 'an empty text' : String(source)}`,
+    )
+}
+
 /** A place of an encoder: its files, and the GGUF file among them where it is one. */
 interface Place {
   readonly files: CheckpointFiles
@@ -38,6 +46,7 @@ interface Place {
 }
 
 async function placeOf(source: string, options: LoadEmbedderOptions & HubOptions): Promise<Place> {
+  checkSource(source)
   if (source.startsWith('hf:')) return hubPlace(await hubFiles(source.slice('hf:'.length), options))
   if (source.endsWith('.gguf')) return { files: unreadable(source), gguf: () => openGgufPath(source) }
   const files = await folderFiles(source)
@@ -80,10 +89,12 @@ const unreadable = (label: string): CheckpointFiles => ({
 
 /** The files of a folder. */
 async function folderFiles(folder: string): Promise<CheckpointFiles> {
-  if (!(await kindOf(folder))?.isDirectory())
+  const kind = await kindOf(folder)
+  if (kind === undefined) throw new TransformerError('CHECKPOINT', `there is nothing at ${folder}; expected a folder, or hf:owner/name`)
+  if (!kind.isDirectory())
     throw new TransformerError(
       'CHECKPOINT',
-      `${folder} is not a folder; expected one with config.json, tokenizer.json and model.safetensors${folder.startsWith('hf:') ? `. Download it first: huggingface-cli download ${folder.slice(3)} --local-dir FOLDER` : ''}`,
+      `${folder} is not a folder; expected one with config.json, tokenizer.json and model.safetensors`,
     )
   return {
     label: folder,
@@ -192,6 +203,7 @@ interface OnnxPlace {
 }
 
 async function onnxPlace(source: string, options: LoadOnnxEmbedderOptions): Promise<OnnxPlace> {
+  checkSource(source)
   if (!source.startsWith('hf:')) {
     const files = await folderFiles(source)
     const isThere = async (name: string): Promise<boolean> => (await kindOf(join(source, name)))?.isFile() === true

@@ -28,6 +28,8 @@ const isLm = (what: Lm | ServedModels): what is Lm => 'stream' in what && typeof
 
 /** Errors: OPTION where there is no model. */
 export function servedModels(what: Lm | ServedModels, limits: ServeLimits): ServedNames {
+  if (typeof what !== 'object' || what === null)
+    throw new TransformerError('OPTION', `serve is given an Lm, or { models: { name: lm } }, got ${String(what)}`)
   const { models = {}, embeddings = {} } = isLm(what) ? { models: { [what.info.id]: what } } : what
   const of = <Model>(record: Readonly<Record<string, Model>>): Map<string, Served<Model>> =>
     new Map(Object.entries(record).map(([name, model]) => [name, { name, model, gate: new Gate(limits) }]))
