@@ -220,9 +220,26 @@ const attendCached: Emitter = (context, node) => {
   const turn = type === FLOAT ? turnOf(context, q, k) : undefined
   const [queries, keys, values] = [turn?.q ?? q, turn?.k ?? k, v].map((x) => tokenMajor(context, x, type)) as [Name, Name, Name]
   const direct = type === FLOAT && softcap === undefined && isDirect(heads, shapeOf(cacheK))
+  const inPlace = context.aliased(node, 1) && context.aliased(node, 2)
+  // Cut out of one product they are handed over as that.
+  const whole = inPlace && type === FLOAT ? context.wholeOf([queries, keys, values]) : undefined
   // The kernel multiplies a vector by a matrix only where nothing else is to be done with the product.
-  const scaled = direct && scale !== 1 ? context.node('Mul', [queries, context.scalar(scale, FLOAT)]) : queries
-  const inputs = [scaled, keys, values, context.as(cacheK, type), context.as(cacheV, type), last, total]
+  const factor =
+    direct && scale !== 1
+      ? whole === undefined
+        ? context.scalar(scale, FLOAT)
+        : scaleOfQueries(context, heads, headsOf(k)[1], scale)
+      : undefined
+  const given = whole ?? queries
+  const scaled = factor === undefined ? given : context.node('Mul', [given, factor])
+  const inputs = [
+    scaled,
+    ...(whole === undefined ? [keys, values] : ['', '']),
+    context.as(cacheK, type),
+    context.as(cacheV, type),
+    last,
+    total,
+  ]
   // A sink adds e^sink to the sum of a softmax: this one nothing, but where there is one no blocks are made.
   const sinks = (): Name => context.once(`sinks|${heads[1]}`, () => noSinks(context, heads[1]))
   const rotary = turn?.tables ?? ['', '', '']
@@ -236,7 +253,6 @@ const attendCached: Emitter = (context, node) => {
     softcap: softcap === undefined ? undefined : float(softcap),
     ...(turn === undefined ? {} : { do_rotary: 1, rotary_interleaved: turn.interleaved ? 1 : 0 }),
   }
-  const inPlace = context.aliased(node, 1) && context.aliased(node, 2)
   const [attended, presentK, presentV] = context.builder.nodeWith('GroupQueryAttention', inputs, [true, true, true], {
     domain: MICROSOFT,
     attributes,
@@ -249,6 +265,13 @@ const attendCached: Emitter = (context, node) => {
     : [writeRows(context, cacheK, k, positions), writeRows(context, cacheV, v, positions)]
   return [() => ({ name: headMajor(context, out, heads), type }), ...caches]
 }
+
+/** Factors [(heads + 2 · keyHeads) · width] of queries, keys and values behind each other: only queries are scaled. */
+const scaleOfQueries = (context: EmitContext, [, heads, , width]: Heads, keyHeads: number, scale: number): Name =>
+  context.once(`scale|${heads}|${keyHeads}|${width}|${scale}`, () => {
+    const factors = Array.from({ length: (heads + 2 * keyHeads) * width }, (_, i) => (i < heads * width ? scale : 1))
+    return context.builder.constant(factors, [factors.length], FLOAT)
+  })
 
 const noSinks = (context: EmitContext, heads: number): Name =>
   context.builder.constant(new Array<number>(heads).fill(-1e30), [heads], FLOAT)

@@ -64,6 +64,8 @@ export class EmitContext {
   /** Shapes of some names, and of which other name some are reshapes. */
   private readonly shapes = new Map<Name, Shape>()
   private readonly viewed = new Map<Name, Name>()
+  /** What was cut into parts along its last axis, by their names. */
+  private readonly wholes = new Map<string, Name>()
 
   constructor(
     readonly target: Target,
@@ -83,6 +85,19 @@ export class EmitContext {
   /** Such constants one below the other, along their first axis, as one; programs have it where `EmitOptions.joins` says so. */
   joined(values: readonly Value[]): Name {
     return this.facts.joined(values)
+  }
+
+  /** A name cut into parts of so many along its last axis. */
+  cut(whole: Name, sizes: readonly number[]): readonly Name[] {
+    const wanted = sizes.map(() => true)
+    const parts = this.builder.nodeWith('Split', [whole, this.ints(sizes)], wanted, { attributes: { axis: -1 } })
+    this.wholes.set(parts.join(), whole)
+    return parts
+  }
+
+  /** What {@link cut} cut into these parts, and no others. */
+  wholeOf(parts: readonly Name[]): Name | undefined {
+    return this.wholes.get(parts.join())
   }
 
   /** Whether an output is written into an input's memory. */

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Program } from '../../../compile/program.js'
 import { encodeStorage } from '../../../dtype.js'
-import { emit } from '../../../graph/build.js'
+import { emit, emitAll } from '../../../graph/build.js'
 import type { Value } from '../../../graph/node.js'
-import { add, expand, mul } from '../../../graph/primitives.js'
+import { add, expand, iota, mul, permute, reshape } from '../../../graph/primitives.js'
 import { dataOf, given } from '../../../testing/evaluate.js'
 import { numbers } from '../../../testing/samples.js'
 import type { OnnxDevice } from '../node/device.js'
@@ -66,6 +66,32 @@ describe('products of the same rows', () => {
     await check(read, twice, 1e-3)
   })
 
+  it.each([
+    { tokens: 1, turned: false },
+    { tokens: 1, turned: true },
+    { tokens: 3, turned: true },
+  ])('are handed to attention as they are: %j', async ({ tokens, turned }) => {
+    const x = tensor([1, tokens, columns])
+    const counts = [4, 2, 2] // heads of queries, keys and values
+    const weights = counts.map((count) => weightOf(16 * count))
+    const [tables, at] = [[tensor([20, 8]), tensor([20, 8])] as const, given([5], [], 'i32')]
+    const places = add(iota([tokens], 0, 'i32'), at)
+    const [q, k, v] = weights.map(([packed, scales], i) => {
+      const heads = permute(reshape(emit('qmatmul', [x, packed, scales], { bits: 8 }), [1, tokens, counts[i]!, 16]), [0, 2, 1, 3])
+      return turned && i < 2 ? emit('rope', [heads, ...tables, places], { interleaved: false }) : heads
+    }) as [Value, Value, Value]
+    const caches = [tensor([1, 2, 16, 16]), tensor([1, 2, 16, 16])] as const
+    const outputs = emitAll('attendCached', [q, k, v, ...caches, at], { scale: 0.02 })
+    const program = freeze(programOf(outputs, { aliases: [undefined, ...caches] }), weights.flat())
+    expect(countsOf(program)).toMatchObject({ MatMulNBits: 1, GroupQueryAttention: 1 })
+    expect(countsOf(program)).not.toHaveProperty('Split')
+    await check(program, outputs, 1e-3)
+    // Caches that are not written in place are written apart from it.
+    const copied = freeze(programOf(outputs), weights.flat())
+    expect(countsOf(copied)).toMatchObject({ MatMulNBits: 1, Split: 1 })
+    await check(copied, outputs, 1e-3)
+  })
+
   it('stay apart where rows, bits, blocks or minimums differ, and where a weight is not frozen', async () => {
     const [x, y] = [tensor([1, 3, columns]), tensor([1, 3, columns])]
     const [a, b, c, d, e] = [weightOf(5), weightOf(5), weightOf(5, 4), weightOf(5, 8, 16), weightOf(5)] as const
@@ -121,7 +147,7 @@ const joining = (program: Program): EmittedModel => emitModel(program, { initial
 function countsOf(program: Program): Record<string, number> {
   const counts: Record<string, number> = {}
   for (const { opType } of decodeMessage('ModelProto', joining(program).bytes).graph!.node ?? [])
-    if (['MatMulNBits', 'Split', 'Add'].includes(opType!)) counts[opType!] = (counts[opType!] ?? 0) + 1
+    if (['MatMulNBits', 'Split', 'Add', 'GroupQueryAttention'].includes(opType!)) counts[opType!] = (counts[opType!] ?? 0) + 1
   return counts
 }
 
@@ -135,7 +161,9 @@ async function check(program: Program, outputs: readonly Value[], limit: number,
     device.write(buffer, bytes)
     return buffer
   })
-  const results = program.outputs.map(({ shape }) => device.alloc(4 * (shape as readonly number[]).reduce((a, b) => a * b, 1)))
+  const results = program.outputs.map(({ shape, alias }) =>
+    alias === undefined ? device.alloc(4 * (shape as readonly number[]).reduce((a, b) => a * b, 1)) : buffers[alias]!,
+  )
   await device.run(executable, buffers, results, new Map())
   const expected = expectedOf(outputs)
   for (let i = 0; i < count; i++) {

@@ -70,12 +70,7 @@ export class JointProducts {
       rows: sizes.reduce((a, b) => a + b),
       blocks: shapeOf(inputs[2]!)[1] as number,
     })
-    const parts = context.builder.nodeWith(
-      'Split',
-      [y, context.ints(sizes)],
-      sizes.map(() => true),
-      { attributes: { axis: -1 } },
-    )
+    const parts = context.cut(y, sizes)
     for (const [i, { product, bias }] of group.entries()) {
       this.made.set(product, parts[i]!)
       if (bias !== undefined) this.made.set(bias.sum, parts[i]!)
