@@ -59,6 +59,8 @@ export class EmitContext {
   readonly symbolInputs = new Map<Sym, Name>()
   /** First outputs of nodes that are also known as [B, T, H·W], the layout of attention kernels. */
   readonly tokenMajor = new Map<Node, { readonly name: Name; readonly type: OnnxType }>()
+  /** Whether sizes of temporaries depend on values, and are larger each time. */
+  grows = false
   private readonly held = new ValueMap<Held>()
   private readonly cache = new Map<string, Name>()
   /** Shapes of some names, and of which other name some are reshapes. */

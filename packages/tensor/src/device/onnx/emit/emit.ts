@@ -37,6 +37,8 @@ export interface EmittedModel {
   readonly symbolInputs: readonly { readonly name: string; readonly symbol: Sym }[]
   /** Frozen inputs declared as external initializers, whose OrtValues the runtime supplies. */
   readonly initializers: readonly EmittedInitializer[]
+  /** Sizes of temporaries depend on values, and are larger each time. */
+  readonly grows: boolean
   /** ONNX node name → our op, for profiles. */
   readonly nodeOps: ReadonlyMap<string, string>
 }
@@ -182,6 +184,7 @@ export function emitModel(program: Program, options: EmitOptions): EmittedModel 
     outputNames,
     symbolInputs: [...context.symbolInputs].map(([symbol, name]) => ({ name, symbol })),
     initializers: initializers.filter(({ name }) => kept.has(name)),
+    grows: context.grows,
     nodeOps: builder.nodeOps,
   }
 }

@@ -58,15 +58,6 @@ describe.each([8, 4] as const)('caches of %d bits', (bits) => {
     const symbol = sym('tokens', { max: 6 })
     const { inputs, caches } = inputsOf(bits, { tokens, symbol, positions: 2, capacity: 24 })
     const outputs = emitAll('attendCached', inputs, { scale: 0.3, window: 4 })
-    expect(countOf(programOf(outputs), 'GroupQueryAttention')).toBe(0)
-    await checkOn(deviceOf(), outputs, { limit: 1e-9, aliases: [undefined, ...caches], symbols: new Map([[symbol, tokens]]) })
-  })
-
-  it.each([1, 5])('never have more scores than there should be at once, of %d tokens', async (tokens) => {
-    const symbol = sym('tokens', { max: 256 })
-    const { inputs, caches } = inputsOf(bits, { tokens, symbol, positions: 7, capacity: 12_000 })
-    const outputs = emitAll('attendCached', inputs, { scale: 0.3, window: 6 })
-    expect(countOf(programOf(outputs), 'GroupQueryAttention')).toBe(1)
     await checkOn(deviceOf(), outputs, { limit: 1e-9, aliases: [undefined, ...caches], symbols: new Map([[symbol, tokens]]) })
   })
 })

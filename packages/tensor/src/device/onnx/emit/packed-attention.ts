@@ -1,15 +1,16 @@
 /**
- * Attention over caches of 8 and 4 bits. Rows are rounded and written into the caches' own memory; then those that are seen, of one layer at a time, become floats again for two products. (MatMulNBits unpacks what
- * is no constant 8 times slower than DequantizeLinear, and GroupQueryAttention, of which the int8 caches have one scale for all rows, copies what it is given.)
+ * Attention over caches of 8 and 4 bits. Rows are rounded and written into the caches' own memory; then those that are seen, of one layer at a time, become floats again for two products, with all scores at once
+ * between them. MatMulNBits unpacks what is no constant 8 times slower than DequantizeLinear does; GroupQueryAttention, of which the int8 caches have one scale for all rows, copies the floats that it is
+ * given, took twice as long for a token behind 1,900 and twice the memory for pieces of a prompt.
  */
 import { dtypeOf, shapeOf, typeOf, type Node, type Value } from '../../../graph/node.js'
 import { LEAST_SCALE, rowLayout, type RowLayout } from '../../../ops/packed-rows.js'
-import { dimMax, type Dim } from '../../../shape.js'
+import { type Dim } from '../../../shape.js'
 import { elementTypeOf } from '../element-type.js'
 import type { EmitContext, Output, Result } from './context.js'
 import { attrsOf } from './emitter.js'
 import { float, MICROSOFT, type Name } from './model-builder.js'
-import { FLOAT, INT32, INT64, INT8, UINT8 } from './onnx-type.js'
+import { FLOAT, INT64, INT8, UINT8 } from './onnx-type.js'
 
 type Attrs = { readonly scale: number; readonly window?: number; readonly softcap?: number }
 
@@ -28,9 +29,6 @@ interface Call {
   /** Whether each sequence has a position of its own. */
   readonly isApart: boolean
 }
-
-/** Scores up to here may all be there at once. */
-const SCORES_BYTES = 40 * 2 ** 20
 
 /** @param tokenMajor rows [B, H, T, W] as [B, T, H · W] */
 export function packedAttention(context: EmitContext, node: Node, tokenMajor: (x: Value) => Name): readonly Output[] {
@@ -58,6 +56,7 @@ export function packedAttention(context: EmitContext, node: Node, tokenMajor: (x
     positions,
     isApart: shapeOf(positions).length === 1,
   }
+  context.grows = true
   const [rowsK, rowsV] = rounded(call, tokenMajor(k), tokenMajor(v))
   const [newK, newV] = [write(call, cacheK, rowsK.codes), write(call, cacheV, rowsV.codes)]
   const [stepsK, stepsV] = [write(call, scalesK, rowsK.scales), write(call, scalesV, rowsV.scales)]
@@ -72,8 +71,7 @@ export function packedAttention(context: EmitContext, node: Node, tokenMajor: (x
     call.isApart ? context.node('Where', [written(call, seen), valueScales, context.float(0)]) : valueScales,
     seen,
   )
-  const isLarge = 4 * batch * heads * dimMax(tokens) * capacity! > SCORES_BYTES
-  const out = isLarge ? inBlocks(call, tokenMajor(q), keys, values, seen) : atOnce(call, q, keys, values, seen)
+  const out = attended(call, q, keys, values, seen)
   return [{ name: out, type: FLOAT }, newK, newV, stepsK, stepsV]
 }
 
@@ -300,8 +298,8 @@ const lessLast = (context: EmitContext, first: Name, last: Name): Name =>
 
 // ---- Products ----
 
-/** All scores at once: [B, H, T, W]. */
-function atOnce(call: Call, q: Value, keys: Floats, values: Floats, seen: Seen): Name {
+/** [B, H, T, W] */
+function attended(call: Call, q: Value, keys: Floats, values: Floats, seen: Seen): Name {
   const { context, attrs, layout, batch, heads, keyHeads, tokens } = call
   const { scale, softcap } = attrs
   // Queries that share a key head are more rows of one product.
@@ -320,13 +318,19 @@ function atOnce(call: Call, q: Value, keys: Floats, values: Floats, seen: Seen):
   }
   if (softcap !== undefined) scores = context.node('Mul', [context.node('Tanh', [scores]), context.float(softcap)])
   const isSeen = visible(call, seen)
-  const some = isSeen === undefined ? scores : context.node('Where', [isSeen, scores, context.float(-1e30)])
-  const weights = context.node('Softmax', [some], { attributes: { axis: -1 } })
+  const weights = context.node('Softmax', [isSeen === undefined ? scores : hidden(call, scores, isSeen)], { attributes: { axis: -1 } })
   const sum = (rows: Name): Name => context.node('MatMul', [weights, rows])
   const shape = context.shape([batch, heads, tokens, layout.width])
   if ('whole' in values) return emptied(call, context.node('Reshape', [sum(values.whole), shape]))
   const last = sum(values.last)
   return emptied(call, joinHalves(call, lessLast(context, sum(values.bytes), last), last, shape))
+}
+
+/** Scores of what is seen. Where all rows were written sums do, which take no memory of their own. */
+function hidden({ context, isApart }: Call, scores: Name, isSeen: Name): Name {
+  const low = context.float(-1e30)
+  if (isApart) return context.node('Where', [isSeen, scores, low])
+  return context.node('Add', [scores, context.once(`lowered|${isSeen}`, () => context.node('Where', [isSeen, context.float(0), low]))])
 }
 
 /** A sequence that sees nothing gives 0. */
@@ -335,35 +339,4 @@ function emptied({ context, positions, isApart }: Call, out: Name): Name {
   const own = positionsApart(context, positions)
   const seesSome = context.once(`seesSome|${own}`, () => context.node('GreaterOrEqual', [own, context.scalar(0, INT64)]))
   return context.node('Where', [seesSome, out, context.float(0)])
-}
-
-/** By GroupQueryAttention, which never holds all scores, of one sequence. */
-function inBlocks(call: Call, queries: Name, keys: Floats, values: Floats, seen: Seen): Name {
-  const { context, attrs, layout, heads, keyHeads, tokens } = call
-  const { scale, window, softcap } = attrs
-  const rowShape = context.ints([1, keyHeads, -1, layout.width])
-  const whole = (rows: Floats): Name =>
-    'whole' in rows ? rows.whole : joinHalves(call, lessLast(context, rows.bytes, rows.last), rows.last, rowShape)
-  const [k, v] = [whole(keys), whole(values)]
-  // The last of the rows, which the kernel wants apart from those before.
-  const fresh = (rows: Name): Name => {
-    const start = context.once(`fresh|${context.size(tokens)}`, () => context.node('Neg', [context.size(tokens)]))
-    const own = context.node('Slice', [rows, start, context.ints([2 ** 31]), context.ints([2])])
-    const inOrder = context.node('Transpose', [own], { attributes: { perm: [0, 2, 1, 3] } })
-    return context.node('Reshape', [inOrder, context.shape([1, tokens, keyHeads * layout.width])])
-  }
-  const count = context.once(`seenCount|${seen.from}|${seen.to}`, () => context.cast(context.node('Sub', [seen.to, seen.from]), INT32))
-  const last = context.once(`seenLast|${count}`, () => context.node('Sub', [count, context.scalar(1, INT32)]))
-  const total = context.once(`seenTotal|${count}`, () => context.node('Squeeze', [count]))
-  const inputs = [queries, fresh(k), fresh(v), k, v, last, total]
-  const attributes = {
-    num_heads: heads,
-    kv_num_heads: keyHeads,
-    scale: float(scale),
-    local_window_size: window,
-    softcap: softcap === undefined ? undefined : float(softcap),
-  }
-  const [out] = context.builder.nodeWith('GroupQueryAttention', inputs, [true, true, true], { domain: MICROSOFT, attributes })
-  const rows = context.node('Reshape', [out!, context.shape([1, tokens, heads, layout.width])])
-  return context.node('Transpose', [rows], { attributes: { perm: [0, 2, 1, 3] } })
 }

@@ -69,6 +69,7 @@ export const apiEntries = {
   AddInitializer: [150, status, [ptr, text, ptr]],
   CreateArenaCfg: [156, status, [size, 'int', 'int', 'int', ptr]],
   ReleaseArenaCfg: [157, 'void', [ptr]],
+  AddRunConfigEntry: [165, status, [ptr, text, text]],
   CreatePrepackedWeightsContainer: [166, status, [ptr]],
   ReleasePrepackedWeightsContainer: [167, 'void', [ptr]],
   CreateSessionFromArrayWithPrepackedWeightsContainer: [169, status, [ptr, ptr, size, ptr, ptr, ptr]],

@@ -24,7 +24,8 @@ import type { EmittedModel, emitModel, supportsNatively } from '../emit/emit.js'
 import { BufferPool, type Block, type OnnxBuffer } from './buffers.js'
 import { checkThreads, defaultThreads, logFatal, openEnvironment, type OrtEnvironment } from './environment.js'
 import { OnnxExecutable } from './executable.js'
-import { arenaPeakBytes } from './arena.js'
+import { arenaPeakBytes, arenaSlackBytes } from './arena.js'
+import { trimAfterPacking } from './trim.js'
 import { freeMemory } from './free-memory.js'
 import { JoinedWeights } from './joined-weights.js'
 import { ProfileRun } from './profile.js'
@@ -66,7 +67,7 @@ export class OnnxDevice implements Device {
   private readonly models = new Set<WholeSession>()
   /** What runs on another thread right now: held here so that nothing it uses can be collected. */
   private readonly inFlight = new Set<object>()
-  private runOptions = 0
+  private readonly runOptions = new Map<'plain' | 'shrinking', number>()
   private disposed = false
 
   constructor(
@@ -192,7 +193,7 @@ export class OnnxDevice implements Device {
       executable.resolve(this, outputs, 'output', executable.outputBlocks)
       executable.bind(executable.inputBlocks, executable.outputBlocks, executable.resolveSymbols(symbols, executable.symbolScratch))
       const start = performance.now()
-      executable.runSync()
+      executable.runSync(this.shrinks(executable) ? this.runOptionsOf('shrinking') : 0)
       executable.clock.record(performance.now() - start)
       if (this.pool.hasRetired) this.pool.flushRetired()
       return
@@ -211,7 +212,7 @@ export class OnnxDevice implements Device {
       sessions: this.sessions,
       queue: this.queue,
       threads: this.caps.threads,
-      terminable: () => this.terminable(),
+      terminable: () => this.runOptionsOf('plain'),
       onDispose: (ended) => this.models.delete(ended),
     })
     this.models.add(session)
@@ -248,8 +249,8 @@ export class OnnxDevice implements Device {
     }
     for (const model of this.models) model.release()
     this.pool.dispose()
-    if (this.runOptions !== 0) this.environment.api.call.ReleaseRunOptions(this.runOptions)
-    this.runOptions = 0
+    for (const options of this.runOptions.values()) this.environment.api.call.ReleaseRunOptions(options)
+    this.runOptions.clear()
   }
 
   private runQueued(
@@ -287,7 +288,8 @@ export class OnnxDevice implements Device {
 
   private launch(executable: OnnxExecutable, signal: AbortSignal | undefined, end: (error: unknown) => void, session?: number): void {
     const { call } = this.environment.api
-    const options = signal === undefined ? 0 : this.terminable()
+    const shrinks = this.shrinks(executable)
+    const options = signal === undefined && !shrinks ? 0 : this.runOptionsOf(shrinks ? 'shrinking' : 'plain')
     const onAbort = (): void => {
       call.RunOptionsSetTerminate(options)
     }
@@ -297,6 +299,7 @@ export class OnnxDevice implements Device {
       options,
       (error) => {
         if (session === undefined && error === undefined) executable.clock.record(performance.now() - start)
+        if (shrinks && executable.rows > fewRows) void trimAfterPacking(this.environment.api.koffi)
         if (signal !== undefined) {
           signal.removeEventListener('abort', onAbort)
           call.RunOptionsUnsetTerminate(options)
@@ -335,14 +338,22 @@ export class OnnxDevice implements Device {
     )
   }
 
-  /** The device's RunOptions: at most one run is under way. */
-  private terminable(): number {
-    if (this.runOptions === 0) {
-      const { api } = this.environment
-      this.runOptions = api.make('CreateRunOptions')
-      api.check(api.call.RunOptionsSetRunLogSeverityLevel(this.runOptions, logFatal), 'configuring a run')
-    }
-    return this.runOptions
+  /** The device's RunOptions: at most one run is under way. Those that shrink let go what the arena does not use when the run has ended. */
+  private runOptionsOf(kind: 'plain' | 'shrinking'): number {
+    const known = this.runOptions.get(kind)
+    if (known !== undefined) return known
+    const { api } = this.environment
+    const made = api.make('CreateRunOptions')
+    this.runOptions.set(kind, made)
+    api.check(api.call.RunOptionsSetRunLogSeverityLevel(made, logFatal), 'configuring a run')
+    if (kind === 'shrinking')
+      api.check(api.call.AddRunConfigEntry(made, 'memory.enable_memory_arena_shrinkage', 'cpu:0'), 'configuring a run')
+    return made
+  }
+
+  /** Whether the arena is to be shrunk behind a run: what programs with ever larger temporaries leave in it is of no use to them. Of long runs that is much, and making it anew is little of their time. */
+  private shrinks({ model, rows, session }: OnnxExecutable): boolean {
+    return model.grows && (rows > fewRows || arenaSlackBytes(this.environment, session) > mostSlackBytes)
   }
 
   private sessionOptions(program: Program): Pick<SessionOptions, 'threads' | 'large' | 'keepsDuplicates'> {
@@ -398,6 +409,10 @@ export class OnnxDevice implements Device {
   }
 }
 
+/** What the arena may keep beyond what it had in use at any time. */
+const mostSlackBytes = 24 * 2 ** 20
+/** Rows of a run up to here are few. */
+const fewRows = 16
 /** Elements that all nodes of a program give together, from which on it counts as large: decoding a token of a small model stays below, training steps lie above. */
 const largeFrom = 1 << 20
 

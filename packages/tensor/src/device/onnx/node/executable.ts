@@ -39,6 +39,8 @@ export class OnnxExecutable extends Lifetime implements Executable {
   readonly inputBlocks: Block[]
   readonly outputBlocks: Block[]
   readonly symbolScratch: number[]
+  /** The largest size in the call that its inputs say: the tokens of a piece of a prompt, 1 where nothing but values differs. */
+  rows = 1
 
   private readonly args: NativeBlock
   private readonly strings: NativeBlock
@@ -164,9 +166,18 @@ export class OnnxExecutable extends Lifetime implements Executable {
   }
 
   /** Runs on the calling thread. */
-  runSync(): void {
+  runSync(runOptions: number): void {
     const [inputNames, inputs, outputNames, outputs] = this.addresses
-    const status = this.api.call.Run(this.session, 0, inputNames, inputs, this.inputCount, outputNames, this.outputSlots.length, outputs)
+    const status = this.api.call.Run(
+      this.session,
+      runOptions,
+      inputNames,
+      inputs,
+      this.inputCount,
+      outputNames,
+      this.outputSlots.length,
+      outputs,
+    )
     if (status !== 0) this.api.check(status, `running a program of ${this.program.nodes.length} nodes`)
   }
 
@@ -216,6 +227,7 @@ export class OnnxExecutable extends Lifetime implements Executable {
 
   private applySymbols(symbols: readonly number[]): void {
     for (let i = 0; i < this.symbolOf.length; i++) this.symbolCells.setPointer(i, symbols[this.symbolOf[i]!]!)
+    this.rows = Math.max(1, ...this.dynamicSlots.flatMap((slot) => slot.symbols.map((symbol) => symbols[symbol]!)))
     for (const slot of this.dynamicSlots) {
       resize(
         slot,
