@@ -2,6 +2,7 @@
 import { byteSize, type DType, type Tensor } from '@tesserae/tensor'
 import type { LayerCache } from '../layers/attention.js'
 import type { CacheType } from './cache-type.js'
+import { longestPiece } from './sliding.js'
 
 /** A tensor of a layer's cache, [batch, kvHeads, capacity, width]. */
 export interface CachePart {
@@ -25,6 +26,16 @@ export const cacheParts = (type: CacheType, headWidth: number): readonly CachePa
 
 /** Bytes of so many rows of a part. */
 export const partBytes = ({ dtype, width }: CachePart, rows: number): number => byteSize(dtype) * width * rows
+
+/** Scores of a layer that may be there at once, where keys and values are few bits. */
+const scoresBytes = 24 * 2 ** 20
+
+/** Tokens of a prompt that run at once: fewer where scores of more would take what caches of few bits save. */
+export function pieceTokens(type: CacheType, { heads }: { readonly heads: number }, capacity: number): number {
+  if (type === 'f32' || type === 'f16') return longestPiece
+  const most = scoresBytes / (4 * heads * capacity)
+  return Math.max(16, Math.min(longestPiece, 2 ** Math.floor(Math.log2(most))))
+}
 
 /** Each part of a cache made into something else. */
 export const mapCache = <From, To>(cache: LayerCache<From>, map: (part: From, name: keyof LayerCache) => To): LayerCache<To> =>

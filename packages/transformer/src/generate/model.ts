@@ -2,6 +2,7 @@ import type { Device, DeviceName, QuantizedInputs, Tensor } from '@tesserae/tens
 import { checkConfig, type DecoderConfig } from '../architectures/config.js'
 import { checkWeights, isPackable, layoutsOf, namedWeights, type AnyDecoderWeights } from '../architectures/weights.js'
 import { checkCacheType, type CacheType } from '../cache/cache-type.js'
+import { pieceTokens } from '../cache/parts.js'
 import { pagingOf, type PagingOptions } from '../cache/paging.js'
 import type { PagesUse } from '../cache/pages.js'
 import { TransformerError } from '../errors.js'
@@ -140,7 +141,7 @@ export async function createModel(options: CreateModelOptions): Promise<DecoderM
     named,
   )
   const held = await holdWeights(config, weights, { borrow: borrowWeights, device: where, capacity })
-  const of = { ...held.model, weights, capacity, device: where, activations, vocabulary }
+  const of = { ...held.model, weights, capacity, piece: pieceTokens(cacheType, config, capacity), device: where, activations, vocabulary }
   const programs = makePrograms(of)
   const cached = makeCachedEngine({
     programs,

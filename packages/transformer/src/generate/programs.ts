@@ -70,6 +70,8 @@ export interface ProgramOptions {
   readonly rotary?: RotaryTables
   /** Tokens that every cache holds. */
   readonly capacity: number
+  /** Tokens of a prompt that run at once where a device takes any number; default, and at most, 256. */
+  readonly piece?: number
   readonly device: Device
   readonly activations: QuantizedInputs
   /** Ids below it can be chosen. */
@@ -115,7 +117,16 @@ export interface Programs extends CachePrograms<FixedCache> {
 }
 
 /** Programs are compiled on first use. */
-export function makePrograms({ config, capacity, weights, rotary, device, activations, vocabulary }: ProgramOptions): Programs {
+export function makePrograms({
+  config,
+  capacity,
+  piece: most = longestPiece,
+  weights,
+  rotary,
+  device,
+  activations,
+  vocabulary,
+}: ProgramOptions): Programs {
   const position = sym('position', { max: config.context })
   const only = sym('only', { max: config.context })
   const tokens = sym('tokens', { max: Math.min(longestPiece, capacity) })
@@ -302,8 +313,7 @@ export function makePrograms({ config, capacity, weights, rotary, device, activa
   }
 
   return {
-    pieces: (count, room, longest = Infinity) =>
-      anyLength ? exactPieces(count, Math.min(longest, longestPiece)) : piecesOf(count, room, longest),
+    pieces: (count, room, longest = Infinity) => (anyLength ? exactPieces(count, Math.min(longest, most)) : piecesOf(count, room, longest)),
     extend,
     step: stepRows,
     together: (caches) => runOf(caches) !== undefined,
