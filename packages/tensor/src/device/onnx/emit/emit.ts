@@ -38,7 +38,7 @@ export interface EmittedModel {
   /** Frozen inputs declared as external initializers, whose OrtValues the runtime supplies. */
   readonly initializers: readonly EmittedInitializer[]
   /** Sizes of temporaries depend on values, and are larger each time. */
-  readonly grows: boolean
+  readonly grows?: boolean
   /** ONNX node name → our op, for profiles. */
   readonly nodeOps: ReadonlyMap<string, string>
 }

@@ -353,7 +353,7 @@ export class OnnxDevice implements Device {
 
   /** Whether the arena is to be shrunk behind a run: what programs with ever larger temporaries leave in it is of no use to them. Of long runs that is much, and making it anew is little of their time. */
   private shrinks({ model, rows, session }: OnnxExecutable): boolean {
-    return model.grows && (rows > fewRows || arenaSlackBytes(this.environment, session) > mostSlackBytes)
+    return model.grows === true && (rows > fewRows || arenaSlackBytes(this.environment, session) > mostSlackBytes)
   }
 
   private sessionOptions(program: Program): Pick<SessionOptions, 'threads' | 'large' | 'keepsDuplicates'> {

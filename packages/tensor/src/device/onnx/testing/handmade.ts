@@ -112,7 +112,6 @@ export function handmade(spec: Handmade): { readonly program: Program; readonly 
       bytes: elementCount(shape) * byteSize(dtype),
       shape: shape as readonly number[],
     })),
-    grows: false,
     nodeOps: new Map(spec.nodes.filter(({ name }) => name !== undefined).map(({ name, op }) => [name!, op.toLowerCase()])),
   }
   return { program, model }
