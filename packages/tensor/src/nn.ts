@@ -124,6 +124,8 @@ export interface PagedAttention {
   /** The pools with the new rows, in the old ones' memory when those were donated. */
   readonly poolK: Tensor
   readonly poolV: Tensor
+  readonly scalesK?: Tensor
+  readonly scalesV?: Tensor
 }
 
 /**
@@ -131,20 +133,21 @@ export interface PagedAttention {
  * [B, K, T, W] at positions `position`, …, `position` + T − 1 of their sequences: position p is row p mod S of block table[b, p div S]; query t sees its sequence's rows up
  * to position + t. `position` is a symbol, a number, or an i32 tensor ([] or [B]).
  *
- * Sequences may share blocks that are not written to. Rows whose block is none of the pool (−1, say) are dropped, and reads of such blocks give rows of others: nothing
+ * Pools of 8 and 4 bits, [P, K, S, …], have scales beside them, as caches of {@link attendCached} do. Sequences may share blocks that are not written to. Rows whose block is none of the pool (−1, say) are dropped, and reads of such blocks give rows of others: nothing
  * outside the pool is touched, whatever the table says.
  */
 export function attendPaged(
   q: Tensor,
   k: Tensor,
   v: Tensor,
-  pages: { readonly k: Tensor; readonly v: Tensor; readonly table: Tensor; readonly position: Tensor | Index },
+  pages: AttentionCache & { readonly table: Tensor; readonly position: Tensor | Index },
   options: Pick<AttentionOptions, 'scale' | 'window' | 'softcap'> = {},
 ): PagedAttention {
   const { scale = 1 / Math.sqrt(headWidth('attendPaged', q)), ...rest } = options
-  const inputs = [q, k, v, pages.k, pages.v, pages.table, positionOf(pages.position)]
-  const [out, poolK, poolV] = composite('attendPaged', inputs, defined({ scale, ...rest }))
-  return { out: out!, poolK: poolK!, poolV: poolV! }
+  const inputs = [q, k, v, pages.k, pages.v, pages.table, positionOf(pages.position), pages.scalesK, pages.scalesV]
+  const [out, poolK, poolV, scalesK, scalesV] = composite('attendPaged', inputs, defined({ scale, ...rest }))
+  const scales = scalesK === undefined || scalesV === undefined ? {} : { scalesK, scalesV }
+  return { out: out!, poolK: poolK!, poolV: poolV!, ...scales }
 }
 
 /** A pool of blocks [P, K, S, W] with rows [B, K, T, W] of sequences written at `position`, in the blocks that `table` i32 [B, M] has for them, see {@link attendPaged}; in place when donated. */

@@ -66,23 +66,37 @@ export function attendCachedDispatches(node: Node, memory: Memory, tuning: Tunin
   const attended: Attended = { node, q, keys, values, keyRows: rowsInOrder(keys), ends, mask: undefined }
   if (scalesK === undefined || scalesV === undefined)
     return [...writesDispatch(writes, positions, memory), ...attend(attended, memory, tuning)]
+  const packed = packedParts(node, writes, [scalesK, scalesV])
+  return [
+    ...packedWritesDispatches(packed.writes, { positions }, memory, tuning),
+    ...attend({ ...attended, scales: packed.scales }, memory, tuning),
+  ]
+}
+
+/** Writes into caches of fewer bits, and the scales of this call, which are outputs too. */
+function packedParts(node: Node, writes: readonly CacheWrite[], before: readonly [Value, Value]) {
   const scales = { keys: { node, index: 3 }, values: { node, index: 4 } }
   const beside = [
-    { cache: scalesK, out: scales.keys },
-    { cache: scalesV, out: scales.values },
+    { cache: before[0], out: scales.keys },
+    { cache: before[1], out: scales.values },
   ] as const
-  const packed = writes.map((write, i): PackedWrite => ({ ...write, scales: beside[i]! }))
-  return [...packedWritesDispatches(packed, positions, memory, tuning), ...attend({ ...attended, scales }, memory, tuning)]
+  return { scales, writes: writes.map((write, i): PackedWrite => ({ ...write, scales: beside[i]! })) }
 }
 
 /** The dispatches of `attendPaged`: the same with caches in pages. */
 export function attendPagedDispatches(node: Node, memory: Memory, tuning: Tuning): Dispatch[] {
   const { inputs, q, keys, values, writes } = cachedParts(node)
-  const [table, positions] = inputs.slice(5) as [Value, Value]
+  const [table, positions, scalesK, scalesV] = inputs.slice(5) as [Value, Value, Value?, Value?]
   const most = (shapeOf(table)[1] as number) * (shapeOf(keys)[2] as number)
   const ends = endsBehind(node, positions, () => u32(most))
   const attended: Attended = { node, q, keys, values, keyRows: rowsInPages(keys, table), ends, mask: undefined }
-  return [...pageWritesDispatches(writes, [table, positions], memory, tuning), ...attend(attended, memory, tuning)]
+  if (scalesK === undefined || scalesV === undefined)
+    return [...pageWritesDispatches(writes, [table, positions], memory, tuning), ...attend(attended, memory, tuning)]
+  const packed = packedParts(node, writes, [scalesK, scalesV])
+  return [
+    ...packedWritesDispatches(packed.writes, { positions, table }, memory, tuning),
+    ...attend({ ...attended, scales: packed.scales }, memory, tuning),
+  ]
 }
 
 /** What both have: q, k, v and caches, with the caches of this call as outputs. */

@@ -189,7 +189,7 @@ function keepWithinLimits(program: Program, kept: ReadonlySet<Node>, keep: (node
     if (isWideConcat(node, reach)) continue
     // The dispatch that writes the caches reads neither queries nor what the caches held, and writes nothing but them.
     const isCached = node.op === 'attendCached' || node.op === 'attendPaged'
-    const held = node.op === 'attendCached' ? node.inputs.slice(5, 6) : node.inputs.slice(5)
+    const held = node.inputs.slice(5, node.op === 'attendCached' ? 6 : 7)
     const together = isCached ? [node.inputs[1]!, node.inputs[2]!, ...held] : node.inputs
     // Of attention's backward pass one dispatch writes the gradient of the queries, another those of keys and values.
     const written =

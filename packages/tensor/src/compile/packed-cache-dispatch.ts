@@ -18,19 +18,30 @@ export interface PackedWrite extends CacheWrite {
   readonly scales: Pick<CacheWrite, 'cache' | 'out'>
 }
 
+/** Where rows go: behind so many others of a sequence, with a table in blocks of a pool. */
+interface Targets {
+  readonly positions: Value
+  readonly table?: Value
+}
+
 /** Writes rows into caches of one form; what a cache held is copied first where it is not written in place. */
-export function packedWritesDispatches(writes: readonly PackedWrite[], positions: Value, memory: Memory, tuning: Tuning): Dispatch[] {
+export function packedWritesDispatches(writes: readonly PackedWrite[], targets: Targets, memory: Memory, tuning: Tuning): Dispatch[] {
   const copies = writes
     .flatMap((write) => [write, write.scales])
     .filter(({ cache, out }) => !samePlace(memory.of(cache), memory.of(out)))
     .map(({ cache, out }) => copyDispatch(cache, memory.of(out)!, memory, tuning))
-  const together = [positions, ...writes.flatMap(({ rows, out, scales }) => [rows, out, scales.out])]
+  const { positions, table } = targets
+  const together = [
+    positions,
+    ...(table === undefined ? [] : [table]),
+    ...writes.flatMap(({ rows, out, scales }) => [rows, out, scales.out]),
+  ]
   const fit = rangesOf(together.map(typeOf), memory.reach) <= memory.reach.maxBindings
-  return [...copies, ...(fit ? [writes] : writes.map((write) => [write])).map((group) => rowsPacked(group, positions, memory))]
+  return [...copies, ...(fit ? [writes] : writes.map((write) => [write])).map((group) => rowsPacked(group, targets, memory))]
 }
 
-/** A thread for each four numbers of the rows; what lies beyond the capacity is dropped. */
-function rowsPacked(writes: readonly PackedWrite[], positions: Value, memory: Memory): Dispatch {
+/** A thread for each four numbers of the rows; what lies beyond the capacity, or with a table in no block of the pool, is dropped. */
+function rowsPacked(writes: readonly PackedWrite[], { positions, table }: Targets, memory: Memory): Dispatch {
   const { rows, cache } = writes[0]!
   const [batch, heads, tokens, width] = shapeOf(rows) as readonly [Dim, number, Dim, number]
   const columns: readonly Dim[] = [batch, heads, tokens, width / 4]
@@ -40,10 +51,21 @@ function rowsPacked(writes: readonly PackedWrite[], positions: Value, memory: Me
     const [at, head, token, column] = coordinatesOf(b, symbols, columns, number).map(asExpr) as [Expr, Expr, Expr, Expr]
     const position = elements.at(positions, positionIndex(positions, at))
     const slot = b.let('slot', position.bits('u32').add(token))
-    const capacity = shapeOf(cache)[2]!
-    // What is before the beginning wraps around to something large.
-    const isThere = b.let('isThere', thread.lt(total).and(slot.lt(asExpr(symbols.dim(capacity)))))
-    const row = b.let('row', flatIndex(b, [at, head, slot], symbols.strides(shapeOf(cache).slice(0, 3))))
+    const strides = symbols.strides(shapeOf(cache).slice(0, 3))
+    const placeOf = (): { readonly isThere: Expr; readonly row: Expr } => {
+      // What is before the beginning wraps around to something large.
+      if (table === undefined)
+        return { isThere: slot.lt(asExpr(symbols.dim(shapeOf(cache)[2]!))), row: flatIndex(b, [at, head, slot], strides) }
+      const [blocks, , size] = shapeOf(cache) as readonly [number, number, number]
+      const most = shapeOf(table)[1] as number
+      const entry = b.let('entry', slot.div(size).min(most - 1))
+      const block = b.let('block', elements.at(table, b.let('place', at.mul(most).add(entry))).bits('u32'))
+      const row = flatIndex(b, [block, head, b.let('inBlock', slot.rem(size))], strides)
+      return { isThere: slot.lt(most * size).and(block.lt(blocks)), row }
+    }
+    const place = placeOf()
+    const isThere = b.let('isThere', thread.lt(total).and(place.isThere))
+    const row = b.let('row', place.row)
     const first = b.let('first', number.mul(4))
     for (const write of writes) {
       const numbers = vector(...[0, 1, 2, 3].map((lane) => elements.at(write.rows, lane === 0 ? first : b.let('at', first.add(lane)))))

@@ -2,10 +2,11 @@
 import type { NumericArray } from '../dtype.js'
 import { TensorError } from '../errors.js'
 import { emit, emitAll } from '../graph/build.js'
-import { shapeOf, type TensorType, type Value } from '../graph/node.js'
+import { dtypeOf, shapeOf, typeOf, type TensorType, type Value } from '../graph/node.js'
 import {
   add,
   and,
+  cast,
   constant,
   div,
   expand,
@@ -24,8 +25,9 @@ import {
 import { isSym } from '../shape.js'
 import { checkHeads, checkScores } from './attention.js'
 import { attendFilled, type AttendCachedAttrs } from './cache.js'
-import { defineOp, type OpRow, type ReferenceContext, type RefTensor, type Sample } from './row.js'
-import { checkCount, checkDTypeIs, checkRank, checkShapeIs, describe, given } from './wide.js'
+import { checkPackedCache, packRows, rowLayout, unpackRows } from './packed-rows.js'
+import { defineOp, type OpRow, type ReferenceContext, type RefTensor, type Sample, type SampleInput } from './row.js'
+import { checkCount, checkDTypeIs, checkRank, checkShapeIs, describe, given, widen } from './wide.js'
 
 /**
  * A pool [P, H, S, W] with rows [B, H, T, W] of sequences at `positions` (i32 [], or [B] for one each) onward: position p of sequence b is row p mod S of block table[b, p div S]
@@ -42,14 +44,22 @@ export const attendPaged = (
   q: Value,
   k: Value,
   v: Value,
-  pages: { readonly k: Value; readonly v: Value; readonly table: Value; readonly positions: Value },
+  pages: {
+    readonly k: Value
+    readonly v: Value
+    readonly table: Value
+    readonly positions: Value
+    readonly scales?: readonly [k: Value, v: Value]
+  },
   attrs: AttendCachedAttrs,
-): readonly Value[] => emitAll('attendPaged', [q, k, v, pages.k, pages.v, pages.table, pages.positions], given(attrs))
+): readonly Value[] =>
+  emitAll('attendPaged', [q, k, v, pages.k, pages.v, pages.table, pages.positions, ...(pages.scales ?? [])], given(attrs))
 
 function checkPages(
   op: string,
   { pool, rows, table, positions }: Readonly<Record<'pool' | 'rows' | 'table' | 'positions', TensorType>>,
   names: readonly [pool: string, rows: string],
+  scales?: TensorType,
 ): void {
   checkRank(op, names[0], pool, 4, '[blocks, heads, block size, width]')
   checkRank(op, names[1], rows, 4, '[batch, heads, tokens, width]')
@@ -61,8 +71,10 @@ function checkPages(
   ] as const)
     if (type.shape.some(isSym))
       throw new TensorError('SHAPE', `${op}: ${name} ${describe(type)} has a symbol in its shape; pages take known sizes`)
-  checkDTypeIs(op, names[1], rows, [pool.dtype], `the dtype of ${names[0]}`)
-  const [, heads, , width] = pool.shape as readonly [number, number, number, number]
+  if (scales === undefined) checkDTypeIs(op, names[1], rows, [pool.dtype], `the dtype of ${names[0]}`)
+  else checkPackedCache(op, { cache: pool, scales, rows }, { cache: names[0], scales: `the scales of ${names[0]}`, rows: names[1] })
+  const [, heads] = pool.shape as readonly [number, number, number, number]
+  const width = (scales === undefined ? pool : rows).shape[3]!
   const [batch, , tokens] = rows.shape as readonly [number, number, number]
   checkShapeIs(op, names[1], rows, [batch, heads, tokens, width], `heads and width of ${names[0]}`)
   checkDTypeIs(op, 'table', table, ['i32'], 'block numbers')
@@ -131,46 +143,68 @@ const pagedWriteOp = defineOp({
   samples: writeSamples(),
 })
 
+/** A pool with rows written, and the rows of each sequence in order as numbers. */
+function written(
+  pool: Value,
+  rows: Value,
+  { table, positions, scales }: { readonly table: Value; readonly positions: Value; readonly scales: Value | undefined },
+): { readonly parts: readonly Value[]; readonly all: Value } {
+  const inOrder = (part: Value): Value => {
+    const [batch, most] = numbers(table) as readonly [number, number]
+    const [, heads, size, width] = numbers(part) as readonly [number, number, number, number]
+    return reshape(permute(gather(part, table), [0, 2, 1, 3, 4]), [batch, heads, most * size, width])
+  }
+  if (scales === undefined) {
+    const all = pagedWrite(pool, rows, table, positions)
+    return { parts: [all], all: inOrder(all) }
+  }
+  const layout = rowLayout(typeOf(pool), typeOf(scales))
+  const packed = packRows(widen(rows), layout)
+  const codes = pagedWrite(pool, packed.codes, table, positions)
+  const steps = pagedWrite(scales, cast(packed.scales, dtypeOf(scales)), table, positions)
+  return { parts: [codes, steps], all: cast(unpackRows(inOrder(codes), inOrder(steps), layout), dtypeOf(rows)) }
+}
+
 function decomposePaged(inputs: readonly Value[], attrs: AttendCachedAttrs): readonly Value[] {
   const [q, k, v, oldK, oldV, table, positions] = inputs as readonly [Value, Value, Value, Value, Value, Value, Value]
-  const [batch, most] = numbers(table) as readonly [number, number]
-  const [, heads, size, width] = numbers(oldK) as readonly [number, number, number, number]
-  const [poolK, poolV] = [pagedWrite(oldK, k, table, positions), pagedWrite(oldV, v, table, positions)]
-  const inOrder = (pool: Value): Value => reshape(permute(gather(pool, table), [0, 2, 1, 3, 4]), [batch, heads, most * size, width])
-  return [attendFilled(q, inOrder(poolK), inOrder(poolV), positions, attrs), poolK, poolV]
+  const [scalesK, scalesV] = inputs.slice(7)
+  const keys = written(oldK, k, { table, positions, scales: scalesK })
+  const values = written(oldV, v, { table, positions, scales: scalesV })
+  const [poolK, ...besideK] = keys.parts as [Value, ...Value[]]
+  const [poolV, ...besideV] = values.parts as [Value, ...Value[]]
+  return [attendFilled(q, keys.all, values.all, positions, attrs), poolK, poolV, ...besideK, ...besideV]
 }
 
 const attendPagedOp = defineOp<AttendCachedAttrs>({
   name: 'attendPaged',
   kind: 'composite',
   summary:
-    'Writes k and v into pools of blocks as a table says; query t attends to the rows of its sequence up to positions + t. Returns [out, poolK, poolV].',
+    'Writes k and v into pools of blocks as a table says; query t attends to the rows of its sequence up to positions + t. Pools of 8 or 4 bits have scales beside them. Returns [out, poolK, poolV, scalesK, scalesV].',
   infer: (inputs, attrs) => {
-    checkCount('attendPaged', inputs, 7, 7, 'q, k, v, poolK, poolV, table, positions')
-    const [q, k, v, poolK, poolV, table, positions] = inputs as readonly TensorType[] as readonly [
-      TensorType,
-      TensorType,
-      TensorType,
-      TensorType,
-      TensorType,
-      TensorType,
-      TensorType,
-    ]
+    checkCount('attendPaged', inputs, 7, 9, 'q, k, v, poolK, poolV, table, positions, scalesK, scalesV')
+    const [q, k, v, poolK, poolV] = inputs as readonly [TensorType, TensorType, TensorType, TensorType, TensorType]
+    const [table, positions, scalesK, scalesV] = inputs.slice(5) as [TensorType, TensorType, TensorType?, TensorType?]
+    if ((scalesK === undefined) !== (scalesV === undefined))
+      throw new TensorError('VALUE', 'attendPaged: scales are given of both pools or of none')
     checkHeads('attendPaged', q, k, v)
     checkScores('attendPaged', attrs)
-    checkPages('attendPaged', { pool: poolK, rows: k, table, positions }, ['poolK', 'k'])
-    checkPages('attendPaged', { pool: poolV, rows: v, table, positions }, ['poolV', 'v'])
+    checkPages('attendPaged', { pool: poolK, rows: k, table, positions }, ['poolK', 'k'], scalesK)
+    checkPages('attendPaged', { pool: poolV, rows: v, table, positions }, ['poolV', 'v'], scalesV)
     checkShapeIs('attendPaged', 'poolV', poolV, poolK.shape, 'the shape of poolK')
+    checkDTypeIs('attendPaged', 'poolV', poolV, [poolK.dtype], 'the dtype of poolK')
+    if (scalesK !== undefined) checkShapeIs('attendPaged', 'the scales of poolV', scalesV!, scalesK.shape, 'the shape of those of poolK')
     if (q.shape[2] !== k.shape[2])
       throw new TensorError('SHAPE', `attendPaged: q ${describe(q)} and k ${describe(k)} must have equally many tokens (axis 2)`)
-    return [q, poolK, poolV]
+    return [q, poolK, poolV, ...(scalesK === undefined ? [] : [scalesK, scalesV!])]
   },
   decompose: decomposePaged,
   alias: [
     [1, 3],
     [2, 4],
+    [3, 7],
+    [4, 8],
   ],
-  samples: [...pagedSamples(4), ...pagedSamples(8)],
+  samples: [...pagedSamples(4), ...pagedSamples(8), ...packedSamples()],
 })
 
 type Positions = number | readonly number[]
@@ -295,6 +329,45 @@ function pagedSamples(width: number): Sample[] {
     sample('f16', { tokens: 2, positions: 3, dtype: 'f16' }),
     sample('bf16', { tokens: 1, positions: 5, dtype: 'bf16' }),
   ]
+}
+
+/** Pools of 8 and 4 bits. */
+function packedSamples(): Sample[] {
+  interface Layout {
+    readonly tokens: number
+    readonly table?: readonly (readonly number[])[]
+    readonly positions: Positions
+    readonly width?: number
+    readonly block?: number
+  }
+  const sample = (name: string, bits: 4 | 8, layout: Layout, attrs: Omit<AttendCachedAttrs, 'scale'> = {}): Sample => {
+    const { tokens, table = [[5, 0, 3]], positions, width = 32, block = 32 } = layout
+    const rows = { shape: [table.length, 2, tokens, width] }
+    const pool: SampleInput =
+      bits === 8
+        ? { shape: [6, 2, 4, width], dtype: 'i8', range: [-127, 127] }
+        : { shape: [6, 2, 4, width / 2], dtype: 'u8', range: [0, 255] }
+    const scales: SampleInput = { shape: [6, 2, 4, width / block], range: bits === 8 ? [0.005, 0.02] : [-0.25, 0.25] }
+    const q = { shape: [table.length, 4, tokens, width] }
+    return {
+      name: `${name}, ${bits} bits`,
+      inputs: [q, rows, rows, pool, pool, tableInput(table), positionsInput(positions), scales, scales],
+      attrs: { scale: 0.25, ...attrs },
+    }
+  }
+  const several = [
+    [5, 0, 3],
+    [2, 1, -1],
+    [-1, -1, -1],
+  ]
+  return ([8, 4] as const).flatMap((bits) => [
+    sample('decode', bits, { tokens: 1, positions: 6 }),
+    sample('chunk', bits, { tokens: 3, positions: 6, width: 64 }),
+    sample('blocks of 8', bits, { tokens: 2, positions: 3, width: 8, block: 8 }),
+    sample('sequences, one of them nobody’s', bits, { tokens: 1, table: several, positions: [9, 6, 0] }),
+    sample('chunks of sequences', bits, { tokens: 3, table: several, positions: [7, 4, 0] }),
+    sample('window', bits, { tokens: 3, positions: 6 }, { window: 2 }),
+  ])
 }
 
 export const pageOps: readonly OpRow[] = [pagedWriteOp, attendPagedOp]

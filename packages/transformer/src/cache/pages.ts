@@ -4,10 +4,9 @@ import type { DecoderConfig } from '../architectures/config.js'
 import { TransformerError } from '../errors.js'
 import type { LayerCache } from '../layers/attention.js'
 import { BlockPool, Prefixes, type Block } from './blocks.js'
+import type { CacheType } from './cache-type.js'
+import { mapCache, partBytes, partsOf, type CachePart } from './parts.js'
 import { cutBack, longestPiece } from './sliding.js'
-
-/** What pages can be kept in. */
-export type PageType = 'f32' | 'f16'
 
 /** Tokens of a block where nothing else is said. */
 export const defaultBlockSize = 16
@@ -24,7 +23,7 @@ export interface PageOptions {
   readonly blockSize: number
   /** Most blocks, as many as the longest text takes at least. */
   readonly cacheBlocks: number
-  readonly type: PageType
+  readonly type: CacheType
   readonly device: Device
   /** Blocks that are made before one is taken that is kept for what is in it; 0 keeps nothing. */
   readonly kept: number
@@ -73,8 +72,9 @@ export class Pages {
   /** Whether blocks are kept for what is in them. */
   readonly keeps: boolean
   private readonly limits: number[]
-  /** Of each lane, once there are any, the pools of its layers: keys and values in turn. */
+  /** Of each lane, once there are any, the pools of its layers, one after another: keys, values and what else there is. */
   private readonly pools: Tensor[][]
+  private readonly parts: readonly (readonly [name: string, part: CachePart])[]
   private readonly isNative: boolean
   private readonly enlarged
   /** Told when all contents are gone. */
@@ -84,7 +84,7 @@ export class Pages {
     private readonly config: Pick<DecoderConfig, 'layers' | 'heads' | 'kvHeads' | 'headWidth' | 'windows'>,
     private readonly options: PageOptions,
   ) {
-    const { blockSize, capacity, cacheBlocks, kept, device } = options
+    const { blockSize, capacity, cacheBlocks, kept, device, type } = options
     this.blockSize = blockSize
     this.capacity = capacity
     this.perText = Math.ceil(capacity / blockSize)
@@ -94,6 +94,7 @@ export class Pages {
     this.lanes = groups.map((group, index) => ({ ...group, index, blocks: new BlockPool(index, this.prefixes) }))
     this.limits = groups.map(() => cacheBlocks)
     this.pools = groups.map(() => [])
+    this.parts = Object.entries(partsOf(type, config.headWidth)) as [string, CachePart][]
     this.isNative = hasPages(config, options)
     this.enlarged = jit(
       (pool: Tensor, more: number) => concat([pool, zeros([more, ...(pool.shape.slice(1) as number[])], pool.dtype)], 0),
@@ -147,7 +148,8 @@ export class Pages {
   layersOf({ index, layers }: Lane): LayerCache[] {
     const pools = this.pools[index]!
     if (pools.length === 0) throw new TransformerError('DISPOSED', 'nothing is in these caches; give them a text first')
-    return layers.map((_, i) => ({ k: pools[2 * i]!, v: pools[2 * i + 1]! }))
+    const { parts } = this
+    return layers.map((_, i) => Object.fromEntries(parts.map(([name], j) => [name, pools[i * parts.length + j]!])) as unknown as LayerCache)
   }
 
   /** Takes the tensors that a call returned for {@link Pages.layers}. */
@@ -160,7 +162,7 @@ export class Pages {
   }
 
   replaceOf({ index }: Lane, written: readonly LayerCache[]): void {
-    this.pools[index] = written.flatMap(({ k, v }) => [k, v])
+    this.pools[index] = written.flatMap((layer) => this.parts.map(([name]) => layer[name as keyof LayerCache]!))
   }
 
   /** A program that was given the pools has failed: what was in them is gone for all texts. */
@@ -222,35 +224,36 @@ export class Pages {
     const least = Math.ceil(firstTokens / this.blockSize)
     return free === undefined || host === true
       ? least
-      : Math.max(least, Math.floor((firstShare * free) / (2 * this.config.layers * this.bytesOf(1))))
+      : Math.max(least, Math.floor((firstShare * free) / (this.config.layers * this.bytesOf(1))))
   }
 
-  /** Bytes of the keys, or the values, of one layer in so many blocks. */
-  private bytesOf(blocks: number): number {
-    return byteSize(this.options.type) * this.shapeOf(blocks).reduce((a, b) => a * b, 1)
+  /** Bytes of one layer's pools, or of a part of them, of so many blocks. */
+  private bytesOf(blocks: number, parts = this.parts): number {
+    return parts.reduce((sum, [, part]) => sum + partBytes(part, blocks * this.config.kvHeads * this.blockSize), 0)
   }
 
   /** Whether nothing that the device tells speaks against so many blocks. */
   private fits({ layers, blocks }: Lane, count: number): boolean {
     if (this.isNative && !hasPages(this.config, this.options, count)) return false
-    const { refusal, room } = estimateMemory({ cache: [{ name: 'cache', bytes: this.bytesOf(count) }] }, this.options.device)
+    const most = Math.max(...this.parts.map((part) => this.bytesOf(count, [part])))
+    const { refusal, room } = estimateMemory({ cache: [{ name: 'cache', bytes: most }] }, this.options.device)
     // One tensor is there twice while it grows.
-    const needed = this.bytesOf(blocks.count) + 2 * layers.length * this.bytesOf(count - blocks.count)
+    const needed = most + layers.length * this.bytesOf(count - blocks.count)
     return refusal === undefined && needed <= (room?.free ?? Infinity)
   }
 
   /** Makes the pools of a lane as large, one after another. Those that came to be so before memory ran out stay so. */
   private async enlarge({ index, layers, blocks }: Lane, count: number): Promise<boolean> {
     const pools = this.pools[index]!
-    const { type, device } = this.options
-    // Made where they are to lie, by a program that goes again.
-    using empty = jit(() => zeros(this.shapeOf(count), type), { name: 'newCache', device })
+    const { device } = this.options
+    // Made where they are to lie, by programs that go again.
+    using empty = jit((which: number) => this.emptyPart(count, which), { static: [0], name: 'newCache', device })
     try {
-      for (let i = 0; i < 2 * layers.length; i++) {
+      for (let i = 0; i < this.parts.length * layers.length; i++) {
         const before = pools[i]
         const present = (before?.shape[0] as number | undefined) ?? 0
         if (present >= count) continue
-        pools[i] = before === undefined ? await empty.run([]) : await this.enlarged.run([before, count - present])
+        pools[i] = before === undefined ? await empty.run([i % this.parts.length]) : await this.enlarged.run([before, count - present])
         before?.dispose()
       }
       return true
@@ -262,8 +265,9 @@ export class Pages {
     }
   }
 
-  private shapeOf(blocks: number): [number, number, number, number] {
-    return [blocks, this.config.kvHeads, this.blockSize, this.config.headWidth]
+  private emptyPart(blocks: number, which: number): Tensor {
+    const [, { dtype, width }] = this.parts[which]!
+    return zeros([blocks, this.config.kvHeads, this.blockSize, width], dtype)
   }
 }
 
@@ -293,9 +297,13 @@ export function hasPages(
   { device, type, blockSize, capacity }: Pick<PageOptions, 'device' | 'type' | 'blockSize' | 'capacity'>,
   blocks = Math.ceil(capacity / blockSize),
 ): boolean {
-  const of = (...shape: Shape) => ({ shape, dtype: type })
+  const of = (heads: number) => ({ shape: [1, heads, 1, headWidth], dtype: type === 'f16' ? type : 'f32' }) as const
   const whole = (...shape: Shape) => ({ shape, dtype: 'i32' }) as const
-  const perText = Math.ceil(capacity / blockSize)
-  const [q, row, pool] = [of(1, heads, 1, headWidth), of(1, kvHeads, 1, headWidth), of(blocks, kvHeads, blockSize, headWidth)]
-  return device.supports('attendPaged', [q, row, row, pool, pool, whole(1, perText), whole(1)], [q, pool, pool], { scale: 1 })
+  const { k, v, ...scales } = mapCache(partsOf(type, headWidth), ({ dtype, width }) => ({
+    shape: [blocks, kvHeads, blockSize, width],
+    dtype,
+  }))
+  const beside = Object.values(scales)
+  const inputs = [of(heads), of(kvHeads), of(kvHeads), k, v, whole(1, Math.ceil(capacity / blockSize)), whole(1), ...beside]
+  return device.supports('attendPaged', inputs, [of(heads), k, v, ...beside], { scale: 1 })
 }

@@ -42,14 +42,12 @@ export function pagingOf({ paged, blockSize = defaultBlockSize, cacheBlocks }: P
       'OPTION',
       `cacheBlocks must be an integer of ${perText} or more, which one text of ${capacity} tokens takes in blocks of ${blockSize}; got ${String(cacheBlocks)}. Give more, or a smaller capacity`,
     )
-  const isFloat = type === 'f32' || type === 'f16'
-  if (!isFloat && paged === true)
-    throw new TransformerError('UNSUPPORTED', `pages are kept in f32 or f16, got cacheType '${type}'; use one of these, or leave paged out`)
-  if (!isFloat || !(paged ?? hasPages(config, { device, type, blockSize, capacity }))) {
+  if (!(paged ?? hasPages(config, { device, type, blockSize, capacity }))) {
     if (cacheBlocks === undefined) return undefined
-    const why =
-      paged === false ? 'which paged: false turns off' : isFloat ? `for which ${device.description} has no kernels` : 'of f32 or f16'
-    throw new TransformerError('UNSUPPORTED', `cacheBlocks is for caches in pages, ${why}; leave it out`)
+    throw new TransformerError(
+      'UNSUPPORTED',
+      `cacheBlocks is for caches in pages, ${paged === false ? 'which paged: false turns off' : `for which ${device.description} has no kernels`}; leave it out`,
+    )
   }
   return {
     capacity,

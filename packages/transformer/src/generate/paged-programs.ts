@@ -2,6 +2,7 @@
 import { jit, pagedWrite, sym, tensor, type Tensor } from '@tesserae/tensor'
 import { forwardCached } from '../architectures/decoder.js'
 import type { PagedCache } from '../cache/paged.js'
+import { mapCache } from '../cache/parts.js'
 import type { BlockCopy, Pages } from '../cache/pages.js'
 import type { LayerCache } from '../layers/attention.js'
 import { piecesOf, type CachePrograms, type ProgramOptions } from './programs.js'
@@ -31,7 +32,7 @@ export function makePagedPrograms(
   const copyBlocks = jit(
     (layers: readonly LayerCache[], from: Tensor, to: Tensor) => {
       const moved = (pool: Tensor): Tensor => pagedWrite(pool, pool.gather(from, 0), to.reshape(to.size, 1), 0)
-      return layers.map(({ k, v }) => ({ k: moved(k), v: moved(v) }))
+      return layers.map((layer) => mapCache(layer, moved))
     },
     { donate: [0], name: 'copyBlocks', ...where },
   )

@@ -246,6 +246,23 @@ describe('caches in pages', () => {
     }
   })
 
+  it.each(['f16', 'q8', 'q4'] as const)('are kept in %s as caches of fixed capacity are', async (cacheType) => {
+    const own = { ...config, width: 32, headWidth: 8 }
+    using paged = await open({ config: own, cacheType, maxStreams: 3 })
+    using fixed = await open({ config: own, cacheType, maxStreams: 3, paged: false })
+    const prompts = [text(30), [...text(30), 4], text(11, 2)]
+    const ids = async (model: DecoderModel): Promise<readonly (readonly number[])[]> =>
+      Promise.all(prompts.map(async (prompt) => (await model.generate(prompt, { maxTokens: 12 })).ids))
+    expect(await ids(paged)).toEqual(await ids(fixed))
+    const [beam] = await paged.beamSearch(prompts[2]!, { beams: 3, maxTokens: 6 })
+    expect(beam!.ids).toEqual((await fixed.beamSearch(prompts[2]!, { beams: 3, maxTokens: 6 }))[0]!.ids)
+    const bytes = modelMemory(own, { cacheType, blockSize: 4, cacheBlocks: paged.pages!.made }).cache.reduce(
+      (sum, one) => sum + one.bytes,
+      0,
+    )
+    expect(paged.pages).toMatchObject({ inUse: 0, bytes })
+  })
+
   it('say what they cannot be', async () => {
     await expect(open({ cacheBlocks: 23 })).rejects.toThrow(
       'cacheBlocks must be an integer of 24 or more, which one text of 96 tokens takes in blocks of 4',

@@ -103,6 +103,10 @@ export function attendWithCache<Cache extends LayerCache | readonly LayerCache[]
   const { idle, table } = context
   const attend = ({ q, k, v }: Projected, layer: LayerCache, position: Start) => {
     const { k: cacheK, v: cacheV, scalesK, scalesV } = layer
+    if (scalesK !== undefined && scalesV !== undefined && table !== undefined) {
+      const { out, ...to } = attendPaged(q, k, v, { ...layer, table, position }, scoring(context))
+      return { out, cache: { k: to.poolK, v: to.poolV, scalesK: to.scalesK!, scalesV: to.scalesV! } }
+    }
     if (scalesK !== undefined && scalesV !== undefined) {
       // Rows before the first are dropped.
       const row = idle === undefined ? position : where(idle, -1, position as Tensor)
