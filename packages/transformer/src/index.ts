@@ -31,6 +31,8 @@ export {
 export { disposeRotary, rotaryTables, type RotaryTables } from './layers/rotary.js'
 export type { CacheType } from './cache/cache-type.js'
 export { FixedCache, type FixedCacheOptions } from './cache/fixed.js'
+export type { PagesUse } from './cache/pages.js'
+export type { PagingOptions } from './cache/paging.js'
 export type { LayerCache } from './layers/attention.js'
 export { readGgufModel, type GgufModel } from './checkpoints/gguf.js'
 export type { HalfType, WeightType } from './checkpoints/matrix.js'
