@@ -33,7 +33,8 @@ const scoresBytes = 24 * 2 ** 20
 /** Tokens of a prompt that run at once: fewer where scores of more would take what caches of few bits save. */
 export function pieceTokens(type: CacheType, { heads }: { readonly heads: number }, capacity: number): number {
   if (type === 'f32' || type === 'f16') return longestPiece
-  const most = scoresBytes / (4 * heads * capacity)
+  // Of 4 bits they are the sum of two products, which are both there.
+  const most = scoresBytes / ((type === 'q4' ? 2 : 1) * 4 * heads * capacity)
   return Math.max(16, Math.min(longestPiece, 2 ** Math.floor(Math.log2(most))))
 }
 
