@@ -1,5 +1,5 @@
 /** Keys and values of all texts of a model in pages: pools of blocks in the device's memory, larger as more are needed. */
-import { byteSize, concat, estimateMemory, jit, zeros, type Device, type Shape, type Tensor } from '@tesserae/tensor'
+import { byteSize, concat, estimateMemory, fromBytes, jit, zeros, type Device, type Shape, type Tensor } from '@tesserae/tensor'
 import type { DecoderConfig } from '../architectures/config.js'
 import { TransformerError } from '../errors.js'
 import type { LayerCache } from '../layers/attention.js'
@@ -15,6 +15,9 @@ export const defaultBlockSize = 16
 const firstTokens = 1024
 /** What is taken of a card's free memory at first: programs are compiled for pools of one size, so that each growth costs seconds. */
 const firstShare = 1 / 4
+
+/** Bytes of pools that are made in the process's memory. */
+const mostFromHost = 2 ** 20
 
 export interface PageOptions {
   /** Most tokens of a text. */
@@ -246,14 +249,23 @@ export class Pages {
   private async enlarge({ index, layers, blocks }: Lane, count: number): Promise<boolean> {
     const pools = this.pools[index]!
     const { device } = this.options
-    // Made where they are to lie, by programs that go again.
-    using empty = jit((which: number) => this.emptyPart(count, which), { static: [0], name: 'newCache', device })
+    // Large ones are made where they are to lie; the program stays among the device's for a while.
+    using empty = jit((which: number) => zeros(this.shapeOf(count, which), this.parts[which]![1].dtype), {
+      static: [0],
+      name: 'newCache',
+      device,
+    })
+    const fresh = (which: number): Tensor | Promise<Tensor> => {
+      const bytes = this.bytesOf(count, [this.parts[which]!])
+      if (bytes > mostFromHost) return empty.run([which])
+      return fromBytes(new Uint8Array(bytes), { dtype: this.parts[which]![1].dtype, shape: this.shapeOf(count, which), adopt: true })
+    }
     try {
       for (let i = 0; i < this.parts.length * layers.length; i++) {
         const before = pools[i]
         const present = (before?.shape[0] as number | undefined) ?? 0
         if (present >= count) continue
-        pools[i] = before === undefined ? await empty.run([i % this.parts.length]) : await this.enlarged.run([before, count - present])
+        pools[i] = before === undefined ? await fresh(i % this.parts.length) : await this.enlarged.run([before, count - present])
         before?.dispose()
       }
       return true
@@ -265,9 +277,8 @@ export class Pages {
     }
   }
 
-  private emptyPart(blocks: number, which: number): Tensor {
-    const [, { dtype, width }] = this.parts[which]!
-    return zeros([blocks, this.config.kvHeads, this.blockSize, width], dtype)
+  private shapeOf(blocks: number, part: number): number[] {
+    return [blocks, this.config.kvHeads, this.blockSize, this.parts[part]![1].width]
   }
 }
 
