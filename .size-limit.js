@@ -54,16 +54,16 @@ export default [
     '{ fromRegex, grammarStep, Vocabulary }',
   ),
   entry('sampling/lark', 'packages/sampling/dist/lark.js', '21 kB'),
-  // With GGUF, read and written, other people's ONNX models, the kernels of quantised products for pages, and WebGPU and its kernels, which bundlers for pages put into files that are loaded when the device is asked for.
-  entry('tensor', 'packages/tensor/dist/index.js', '168 kB'),
+  // With GGUF, read and written, other people's ONNX models, the kernels of quantised products for browsers, attention over caches in pages and in few bits, and WebGPU and its kernels, which bundlers for pages put into files that are loaded when the device is asked for.
+  entry('tensor', 'packages/tensor/dist/index.js', '176 kB'),
   entry('tensor/parallel: threads alone', 'packages/tensor/dist/parallel.js', '5 kB', '{ joinThreads, threadSeats }'),
   entry('rag', 'packages/rag/dist/index.js', '30 kB'),
   // With the three parsers that it needs beside it.
   entry('rag/markdown with its parsers', 'packages/rag/dist/markdown.js', '24 kB'),
   entry('rag/pglite without PGlite', 'packages/rag/dist/pglite.js', '10 kB'),
   entry('rag/testing', 'packages/rag/dist/testing.js', '9 kB'),
-  // Every family of decoders and encoders, grammars and calls of tools, the hub, and models elsewhere.
-  entry('transformer with all below it', 'packages/transformer/dist/index.js', '355 kB'),
-  entry('transformer: generate only', 'packages/transformer/dist/index.js', '177 kB', '{ createModel }'),
-  entry('rlhf with what it uses of those below', 'packages/rlhf/dist/index.js', '185 kB'),
+  // Every family of decoders and encoders, caches in pages, grammars and calls of tools, the hub, and models elsewhere.
+  entry('transformer with all below it', 'packages/transformer/dist/index.js', '366 kB'),
+  entry('transformer: generate only', 'packages/transformer/dist/index.js', '190 kB', '{ createModel }'),
+  entry('rlhf with what it uses of those below', 'packages/rlhf/dist/index.js', '193 kB'),
 ]
