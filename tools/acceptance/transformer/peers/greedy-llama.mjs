@@ -17,7 +17,7 @@ const answers = []
 for (const text of texts) {
   await sequence.clearHistory()
   const { bos, shouldPrependBosToken } = model.tokens
-  const prompt = [...(shouldPrependBosToken && bos !== null ? [bos] : []), ...model.tokenize(text, false)]
+  const prompt = Array.isArray(text) ? text : [...(shouldPrependBosToken && bos !== null ? [bos] : []), ...model.tokenize(text, false)]
   const ids = []
   for await (const id of sequence.evaluate(prompt, { temperature: 0, yieldEogToken: true })) if (ids.push(id) >= maxTokens) break
   answers.push({ prompt, ids })

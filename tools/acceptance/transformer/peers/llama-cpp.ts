@@ -14,8 +14,8 @@ export interface LlamaQuestion {
   readonly model: string
   /** Tokens of its cache. */
   readonly capacity: number
-  /** Texts to go on with, greedily. */
-  readonly texts: readonly string[]
+  /** Texts to go on with, greedily, or their ids. */
+  readonly texts: readonly (string | readonly number[])[]
   readonly maxTokens: number
 }
 

@@ -35,6 +35,8 @@ const TEXTS = [
 const TOKENS = 32
 /** Logits that lie so near to each other may change places with the rounding of activations, which differs. */
 const NEAR = 0.05
+/** Characters of an answer that goes astray as another does. */
+const BEGINNING = 10
 
 const source: RowSource = async ({ log }) => [
   ...(await against('Gemma 3 270M Q4_K_M', 'gemma-3-270m-q4_k_m.gguf', log)),
@@ -111,15 +113,30 @@ async function difference(model: DecoderModel, ids: readonly number[], own: numb
   return logits[own]! - logits[other]!
 }
 
-/** Whether a model that follows instructions answers as one would. */
+/** Whether a model that follows instructions answers as one would; with rounded inputs, as far as llama.cpp does, which rounds them too. */
 async function asked(activations: QuantizedInputs): Promise<Row> {
   const figure = `SmolLM2-135M-Instruct, by its template, activations '${activations}': "What is the capital of France?"`
+  const target = activations === 'f32' ? 'Paris' : 'Paris, or begins as llama.cpp'
   try {
-    const lm = await loadModel(realModel('SmolLM2-135M-Instruct.Q4_1.gguf'), { activations })
-    const { text } = await lm.generate([{ role: 'user', content: 'What is the capital of France?' }], { maxTokens: 40 })
+    const path = realModel('SmolLM2-135M-Instruct.Q4_1.gguf')
+    const lm = await loadModel(path, { activations })
+    const question = [{ role: 'user', content: 'What is the capital of France?' }] as const
+    const { text } = await lm.generate(question, { maxTokens: 40 })
+    const prompt = [...(await lm.tokenize(question))]
+    const [answer] = activations === 'f32' ? [] : await askLlama({ model: path, capacity: 512, texts: [prompt], maxTokens: 40 })
+    const theirs = answer === undefined ? undefined : lm.tokenizer.decode(answer.ids)
     await lm.dispose()
-    return row(figure, 'Paris', JSON.stringify(text), text.includes('Paris'))
+    const isRight =
+      text.includes('Paris') ||
+      (theirs !== undefined && !theirs.includes('Paris') && theirs.slice(0, BEGINNING) === text.slice(0, BEGINNING))
+    return row(
+      figure,
+      target,
+      JSON.stringify(text),
+      isRight,
+      theirs === undefined ? undefined : `${LLAMA_CPP} on the same ids: ${JSON.stringify(theirs)}`,
+    )
   } catch (error) {
-    return unavailable(figure, 'Paris', error)
+    return unavailable(figure, target, error)
   }
 }
