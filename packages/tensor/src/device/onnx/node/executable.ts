@@ -167,42 +167,26 @@ export class OnnxExecutable extends Lifetime implements Executable {
 
   /** Runs on the calling thread. */
   runSync(runOptions: number): void {
-    const [inputNames, inputs, outputNames, outputs] = this.addresses
-    const status = this.api.call.Run(
-      this.session,
-      runOptions,
-      inputNames,
-      inputs,
-      this.inputCount,
-      outputNames,
-      this.outputSlots.length,
-      outputs,
-    )
+    const status = this.api.call.Run(...this.runArguments(this.session, runOptions))
     if (status !== 0) this.api.check(status, `running a program of ${this.program.nodes.length} nodes`)
   }
 
   /** Runs on another thread; `session` is another one of the same model when the run is profiled. */
   runAsync(runOptions: number, done: (error: unknown) => void, session: number = this.session): void {
+    this.api.call.Run.async(...this.runArguments(session, runOptions), (failure: unknown, status: number) => {
+      if (failure !== null && failure !== undefined) return done(failure)
+      try {
+        this.api.check(status, `running a program of ${this.program.nodes.length} nodes`)
+      } catch (error) {
+        return done(error)
+      }
+      done(undefined)
+    })
+  }
+
+  private runArguments(session: number, runOptions: number): readonly number[] {
     const [inputNames, inputs, outputNames, outputs] = this.addresses
-    this.api.call.Run.async(
-      session,
-      runOptions,
-      inputNames,
-      inputs,
-      this.inputCount,
-      outputNames,
-      this.outputSlots.length,
-      outputs,
-      (failure: unknown, status: number) => {
-        if (failure !== null && failure !== undefined) return done(failure)
-        try {
-          this.api.check(status, `running a program of ${this.program.nodes.length} nodes`)
-        } catch (error) {
-          return done(error)
-        }
-        done(undefined)
-      },
-    )
+    return [session, runOptions, inputNames, inputs, this.inputCount, outputNames, this.outputSlots.length, outputs]
   }
 
   protected onEnd(): void {
