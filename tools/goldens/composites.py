@@ -339,6 +339,45 @@ def attention() -> Goldens:
         attrs = {"scale": 0.5, **extra}
         q, k, v = qkv(heads=4, groups=2, t=t, s=t, batch=2)
         out.add("attendCached", cached(**attrs), q, k, v, wave(2, 2, 7, 4, step=0.35), wave(2, 2, 7, 4, step=0.55), positions, attrs=attrs, name=name, grad=False)
+
+    def put_pages(pool, rows, table, positions):
+        y, size = pool.clone(), pool.shape[2]
+        for b in range(rows.shape[0]):
+            for t in range(rows.shape[2]):
+                position = int(positions if positions.ndim == 0 else positions[b]) + t
+                block = int(table[b, position // size])
+                if 0 <= block < pool.shape[0]:
+                    y[block, :, position % size] = rows[b, :, t]
+        return y
+
+    def in_pages(scale=1.0, window=None, softcap=None):
+        def run(q, k, v, pool_k, pool_v, table, positions):
+            full_k, full_v = put_pages(pool_k, k, table, positions), put_pages(pool_v, v, table, positions)
+            results = []
+            for b in range(q.shape[0]):
+                length = int(positions if positions.ndim == 0 else positions[b]) + q.shape[2]
+                keys, values = (pool[table[b].long().clamp(min=0)].transpose(0, 1).flatten(1, 2)[None, :, :length] for pool in (full_k, full_v))
+                results.append(attend(True, scale, window, softcap)(q[b : b + 1], keys, values))
+            return torch.cat(results), full_k, full_v
+
+        return run
+
+    table = ints(3, 0, 4, 1, 5, -1).reshape(2, 3)
+    pools = [wave(6, 2, 3, 4, step=0.35), wave(6, 2, 3, 4, step=0.55)]
+    out.add("pagedWrite", put_pages, pools[0], wave(2, 2, 2, 4, step=0.7), table, ints(2).reshape(()), name="one position", grad=False)
+    out.add("pagedWrite", put_pages, pools[0], wave(2, 2, 3, 4, step=0.7), table, ints(5, 1), name="position per row", grad=False)
+    out.add("pagedWrite", put_pages, pools[0], wave(2, 2, 1, 4, step=0.7), table, ints(8, 7), name="no block for a row", grad=False)
+    for name, positions, t, extra in (
+        ("first tokens", ints(0).reshape(()), 3, {}),
+        ("one token later", ints(4).reshape(()), 1, {}),
+        ("position per row", ints(7, 2), 1, {}),
+        ("several per row", ints(4, 1), 3, {}),
+        ("window", ints(4).reshape(()), 2, {"window": 3}),
+        ("soft cap", ints(4).reshape(()), 1, {"softcap": 1.5}),
+    ):
+        attrs = {"scale": 0.5, **extra}
+        q, k, v = qkv(heads=4, groups=2, t=t, s=t, batch=2)
+        out.add("attendPaged", in_pages(**attrs), q, k, v, *pools, table, positions, attrs=attrs, name=name, grad=False)
     return out
 
 

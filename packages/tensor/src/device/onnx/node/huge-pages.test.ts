@@ -30,9 +30,9 @@ describe('watchPages', () => {
     const gather = watchPages(await loadKoffi())
     const fresh = filled(16 * MiB)
     const windows = await gather()
-    // The edges of 16 MiB are in windows that hold other things too.
-    if (gathers()) expect(windows).toBeGreaterThanOrEqual(6)
-    else expect(windows).toBeGreaterThanOrEqual(0)
+    // The edges of 16 MiB are in windows that hold other things too, and for some the system may have no page.
+    expect(windows).toBeLessThanOrEqual(9)
+    if (gathers()) expect(windows).toBeGreaterThan(0)
     expect(fresh.equals(filled(16 * MiB))).toBe(true)
     expect(earlier.equals(filled(8 * MiB))).toBe(true)
   })
