@@ -9,8 +9,8 @@ const project = (name: string, include: string[], testTimeout = 60_000) => ({
   test: { name, include, testTimeout, hookTimeout: testTimeout },
 })
 
-/** Looks at what a whole process holds, so it has one of its own. */
-const alone = ['packages/tensor/src/debug/leaks.test.ts']
+/** They look at what a whole process holds, so each has one of its own. */
+const alone = ['packages/tensor/src/debug/leaks.test.ts', 'packages/tensor/src/transform/checkpoint-memory.test.ts']
 
 /** Files of one worker share their modules, which saves a third of the time; `setup.ts` puts back what a file may have changed. */
 const shared = (name: string, include: string[]) => {
