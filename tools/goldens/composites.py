@@ -315,15 +315,18 @@ def attention() -> Goldens:
     out.add("cacheWrite", put, cache, rows, ints(3).reshape(()), name="one position", grad=False)
     out.add("cacheWrite", put, cache, rows, ints(0, 4), name="position per row", grad=False)
 
+    def attend_filled(q, keys, values, positions, scores):
+        results = []
+        for b in range(q.shape[0]):
+            length = int(positions if positions.ndim == 0 else positions[b]) + q.shape[2]
+            one = slice(b, b + 1)
+            results.append(attend(True, *scores)(q[one], keys[one, :, :length], values[one, :, :length]))
+        return torch.cat(results)
+
     def cached(scale=1.0, window=None, softcap=None):
         def run(q, k, v, cache_k, cache_v, positions):
             full_k, full_v = put(cache_k, k, positions), put(cache_v, v, positions)
-            results = []
-            for b in range(q.shape[0]):
-                length = int(positions if positions.ndim == 0 else positions[b]) + q.shape[2]
-                one = slice(b, b + 1)
-                results.append(attend(True, scale, window, softcap)(q[one], full_k[one, :, :length], full_v[one, :, :length]))
-            return torch.cat(results), full_k, full_v
+            return attend_filled(q, full_k, full_v, positions, (scale, window, softcap)), full_k, full_v
 
         return run
 
@@ -353,12 +356,8 @@ def attention() -> Goldens:
     def in_pages(scale=1.0, window=None, softcap=None):
         def run(q, k, v, pool_k, pool_v, table, positions):
             full_k, full_v = put_pages(pool_k, k, table, positions), put_pages(pool_v, v, table, positions)
-            results = []
-            for b in range(q.shape[0]):
-                length = int(positions if positions.ndim == 0 else positions[b]) + q.shape[2]
-                keys, values = (pool[table[b].long().clamp(min=0)].transpose(0, 1).flatten(1, 2)[None, :, :length] for pool in (full_k, full_v))
-                results.append(attend(True, scale, window, softcap)(q[b : b + 1], keys, values))
-            return torch.cat(results), full_k, full_v
+            keys, values = (pool[table.long().clamp(min=0)].transpose(1, 2).flatten(2, 3) for pool in (full_k, full_v))
+            return attend_filled(q, keys, values, positions, (scale, window, softcap)), full_k, full_v
 
         return run
 

@@ -18,8 +18,7 @@ export interface CacheWrite {
   readonly out: Value
 }
 
-export const samePlace = (a: Place | undefined, b: Place | undefined): boolean =>
-  a?.kind === 'input' && b?.kind === 'input' && a.index === b.index
+const samePlace = (a: Place | undefined, b: Place | undefined): boolean => a?.kind === 'input' && b?.kind === 'input' && a.index === b.index
 
 /** Writes rows into caches that are written in place, and caches with rows in them where they are not; caches of one form by one dispatch. */
 export function writesDispatch(writes: readonly CacheWrite[], positions: Value, memory: Memory): Dispatch[] {
@@ -31,9 +30,8 @@ export function writesDispatch(writes: readonly CacheWrite[], positions: Value, 
   )
   const others = writes.filter((write) => !inPlace.includes(write))
   const together = [positions, ...inPlace.flatMap(({ rows, out }) => [rows, out])]
-  const fit = rangesOf(together.map(typeOf), memory.reach) <= memory.reach.maxBindings
   return [
-    ...(inPlace.length === 0 ? [] : fit ? [inPlace] : inPlace.map((write) => [write])).map((group) => rowsOnly(group, positions, memory)),
+    ...(inPlace.length === 0 ? [] : groupsOf(inPlace, together, memory)).map((group) => rowsOnly(group, positions, memory)),
     ...others.map((write) => wholeCache(write, positions, memory)),
   ]
 }
@@ -44,15 +42,21 @@ export const positionIndex = (positions: Value, batch: Expr): Expr => (shapeOf(p
 export const writesPages = ([pool, rows]: readonly TensorType[]): boolean =>
   [pool!, rows!].every(({ shape }) => elementCount(shape) > 0) && Number(pool!.shape[3]) % perWord(pool!.dtype) === 0
 
+/** Copies of what caches held that are not written in place. */
+export const copiesOf = (caches: readonly Pick<CacheWrite, 'cache' | 'out'>[], memory: Memory, tuning: Tuning): Dispatch[] =>
+  caches
+    .filter(({ cache, out }) => !samePlace(memory.of(cache), memory.of(out)))
+    .map(({ cache, out }) => copyDispatch(cache, memory.of(out)!, memory, tuning))
+
+/** All by one dispatch where as much as that binds can be bound, else each by its own. */
+export const groupsOf = <Write>(writes: readonly Write[], bound: readonly Value[], { reach }: Memory): (readonly Write[])[] =>
+  rangesOf(bound.map(typeOf), reach) <= reach.maxBindings ? [writes] : writes.map((write) => [write])
+
 /** The same for pools of blocks; what a pool held is copied first where it is not written in place. */
 export function pageWritesDispatches(writes: readonly CacheWrite[], pages: readonly Value[], memory: Memory, tuning: Tuning): Dispatch[] {
   const [table, positions] = pages as readonly [Value, Value]
-  const copies = writes
-    .filter(({ cache, out }) => !samePlace(memory.of(cache), memory.of(out)))
-    .map(({ cache, out }) => copyDispatch(cache, memory.of(out)!, memory, tuning))
-  const fit =
-    rangesOf([table, positions, ...writes.flatMap(({ rows, out }) => [rows, out])].map(typeOf), memory.reach) <= memory.reach.maxBindings
-  return [...copies, ...(fit ? [writes] : writes.map((write) => [write])).map((group) => rowsOnly(group, positions, memory, table))]
+  const groups = groupsOf(writes, [table, positions, ...writes.flatMap(({ rows, out }) => [rows, out])], memory)
+  return [...copiesOf(writes, memory, tuning), ...groups.map((group) => rowsOnly(group, positions, memory, table))]
 }
 
 /** A thread for each word of the rows; what lies beyond the capacity, or with a table in no block of the pool, is dropped. */

@@ -6,12 +6,10 @@ import { existing, writePacked } from '../kernel/lib/packed-rows.js'
 import type { Tuning } from '../kernel/lib/tuning.js'
 import { rowLayout } from '../ops/packed-rows.js'
 import { elementCountAt, type Dim } from '../shape.js'
-import { positionIndex, samePlace, type CacheWrite } from './cache-dispatch.js'
+import { copiesOf, groupsOf, positionIndex, type CacheWrite } from './cache-dispatch.js'
 import type { Dispatch } from './dispatches.js'
-import { copyDispatch } from './elements-dispatch.js'
 import { ELEMENT_GROUP, kernelOf } from './kernel-parts.js'
 import type { Memory } from './places.js'
-import { rangesOf } from './reach.js'
 
 /** Rows that are rounded as they are written. */
 export interface PackedWrite extends CacheWrite {
@@ -26,18 +24,15 @@ interface Targets {
 
 /** Writes rows into caches of one form; what a cache held is copied first where it is not written in place. */
 export function packedWritesDispatches(writes: readonly PackedWrite[], targets: Targets, memory: Memory, tuning: Tuning): Dispatch[] {
-  const copies = writes
-    .flatMap((write) => [write, write.scales])
-    .filter(({ cache, out }) => !samePlace(memory.of(cache), memory.of(out)))
-    .map(({ cache, out }) => copyDispatch(cache, memory.of(out)!, memory, tuning))
   const { positions, table } = targets
-  const together = [
-    positions,
-    ...(table === undefined ? [] : [table]),
-    ...writes.flatMap(({ rows, out, scales }) => [rows, out, scales.out]),
-  ]
-  const fit = rangesOf(together.map(typeOf), memory.reach) <= memory.reach.maxBindings
-  return [...copies, ...(fit ? [writes] : writes.map((write) => [write])).map((group) => rowsPacked(group, targets, memory))]
+  const copies = copiesOf(
+    writes.flatMap((write) => [write, write.scales]),
+    memory,
+    tuning,
+  )
+  const tables = table === undefined ? [] : [table]
+  const groups = groupsOf(writes, [positions, ...tables, ...writes.flatMap(({ rows, out, scales }) => [rows, out, scales.out])], memory)
+  return [...copies, ...groups.map((group) => rowsPacked(group, targets, memory))]
 }
 
 /** A thread for each four numbers of the rows; what lies beyond the capacity, or with a table in no block of the pool, is dropped. */

@@ -105,13 +105,11 @@ export class PagedCache implements SequenceCache {
     return Math.max(this.missing(lane), Math.min(1, most - this.held(lane)))
   }
 
-  /** The numbers of a lane's blocks, and −1 where there is none. */
-  table(lane: Lane): Int32Array {
-    const table = new Int32Array(this.pages.perText).fill(-1)
+  /** Writes the numbers of a lane's blocks from a place on; where there is none the table stays as it is. */
+  writeTable(lane: Lane, table: Int32Array, at: number): void {
     this.blocks[lane.index]!.forEach((block, i) => {
-      if (block !== undefined) table[i] = block.number
+      if (block !== undefined) table[at + i] = block.number
     })
-    return table
   }
 
   /** Tokens were written behind those that it has. */
@@ -188,8 +186,7 @@ export class PagedCache implements SequenceCache {
   private give(lane: Lane, blocks: readonly (Block | undefined)[]): void {
     for (let i = blocks.length - 1; i >= 0; i--) {
       const block = blocks[i]
-      if (block === undefined) continue
-      lane.blocks.release(block)
+      if (block !== undefined) lane.blocks.release(block)
     }
   }
 }

@@ -65,7 +65,7 @@ export function makePagedPrograms(
   const tablesOf = (caches: readonly PagedCache[], rows: number): Tensor[] =>
     pages.lanes.map((lane) => {
       const all = new Int32Array(rows * pages.perText).fill(-1)
-      for (const [i, cache] of caches.entries()) all.set(cache.table(lane), i * pages.perText)
+      for (const [i, cache] of caches.entries()) cache.writeTable(lane, all, i * pages.perText)
       return tensor(all, { shape: [rows, pages.perText], adopt: true })
     })
 

@@ -3,6 +3,7 @@ import type { RowLayout } from '../../ops/packed-rows.js'
 import { LEAST_SCALE } from '../../ops/packed-rows.js'
 import { f32, u32, type KernelBuilder } from '../builder.js'
 import { vector, type Expr, type Storage } from '../ir.js'
+import { floatByBits } from './quantised.js'
 
 /** Columns of four numbers of a block. */
 const blockColumns = ({ block }: RowLayout): number => block / 4
@@ -11,22 +12,8 @@ const rowWords = ({ bits, width }: RowLayout): number => (width * bits) / 32
 /** Words of the numbers of a block of 4 bits: as many columns have their numbers in the low halves of its bytes. */
 const halfColumns = ({ block }: RowLayout): number => block / 8
 
-/** A float of 2²³ and more has whole numbers as its last bits: so bytes become floats in fewer instructions than by conversion. */
-const WHOLE_BITS = 0x4b000000
-const WHOLE = 2 ** 23
-
 /** Four bytes as numbers, less what stands for zero. */
-const numbersOf = (word: Expr, zero: number): Expr =>
-  vector(
-    ...[0, 1, 2, 3].map((i) =>
-      word
-        .shr(8 * i)
-        .and(0xff)
-        .or(WHOLE_BITS)
-        .bits('f32')
-        .sub(WHOLE + zero),
-    ),
-  )
+const numbersOf = (word: Expr, zero: number): Expr => vector(...[0, 1, 2, 3].map((i) => floatByBits(word.shr(8 * i).and(0xff), zero)))
 
 /** Four numbers of 8 bits, without their scale. */
 const wide = (b: KernelBuilder, word: Expr): Expr => numbersOf(b.let('biased', word.xor(0x80808080)), 128)

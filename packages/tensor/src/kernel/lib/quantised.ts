@@ -32,14 +32,16 @@ const valueIn = (word: Expr, i: number, packed: Packed): Expr =>
 const WHOLE_BITS = 0x4b000000
 const WHOLE = 2 ** 23
 
-/** The same in fewer instructions where integers are converted slowly. Source: the conversion of integers by the bits of a float, as in NVIDIA's FasterTransformer. */
-const joinedValueIn = (word: Expr, i: number, packed: Packed): Expr =>
-  word
-    .shr(packed.bits * i)
-    .and(2 ** packed.bits - 1)
+/** A whole number below 2²³ less what stands for zero, in fewer instructions where integers are converted slowly. Source: the conversion of integers by the bits of a float, as in NVIDIA's FasterTransformer. */
+export const floatByBits = (number: Expr, zero: number): Expr =>
+  number
     .or(WHOLE_BITS)
     .bits('f32')
-    .sub(WHOLE + zeroOf(packed))
+    .sub(WHOLE + zero)
+
+/** {@link valueIn} by the bits of a float. */
+const joinedValueIn = (word: Expr, i: number, packed: Packed): Expr =>
+  floatByBits(word.shr(packed.bits * i).and(2 ** packed.bits - 1), zeroOf(packed))
 
 /** Four neighbours of a quantised matrix, from a multiple of four on. */
 export function packedQuad(
