@@ -1,7 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { release } from 'node:os'
+import { existsSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { loadKoffi } from './ffi.js'
+import { loadKoffi, type Koffi } from './ffi.js'
 import { watchPages } from './huge-pages.js'
 
 const MiB = 2 ** 20
@@ -11,29 +10,36 @@ const filled = (bytes: number): Buffer =>
     Uint8Array.from({ length: 251 }, (_, i) => i),
   )
 
-/** Whether this system gathers pages on demand. */
-function gathers(): boolean {
-  const setting = '/sys/kernel/mm/transparent_hugepage/enabled'
-  const [major, minor] = release().split('.').map(Number) as [number, number]
-  return (
-    process.platform === 'linux' &&
-    process.arch === 'x64' &&
-    (major > 6 || (major === 6 && minor >= 1)) &&
-    existsSync(setting) &&
-    !readFileSync(setting, 'utf8').includes('[never]')
-  )
+/** Whether the system gathers pages when it is asked to, and has a page of 2 MiB left at this moment: tried on memory of our own. */
+function gathers(koffi: Koffi): boolean {
+  if (process.platform !== 'linux' || !existsSync('/proc/self/pagemap')) return false
+  const library = koffi.load(null)
+  const map = library.func('mmap', 'size_t', ['size_t', 'size_t', 'int', 'int', 'int', 'long'])
+  const [readWrite, privateAnonymous] = [3, 0x22]
+  const bytes = 4 * MiB
+  const address = Number(map(0, bytes, readWrite, privateAnonymous, -1, 0))
+  library.func('memset', 'size_t', ['size_t', 'int', 'size_t'])(address, 1, bytes)
+  const collapse = 25
+  const window = Math.ceil(address / (2 * MiB)) * 2 * MiB
+  const done = library.func('madvise', 'int', ['size_t', 'size_t', 'int'])(window, 2 * MiB, collapse) === 0
+  library.func('munmap', 'int', ['size_t', 'size_t'])(address, bytes)
+  return done
 }
 
 describe('watchPages', () => {
-  it('gathers memory that became full, and changes no byte of it', async () => {
+  // How many windows are gathered depends on what else the process fills meanwhile and on what the system has left.
+  it('gathers memory that became full, and changes no byte of it', async (context) => {
+    const koffi = await loadKoffi()
     const earlier = filled(8 * MiB)
-    const gather = watchPages(await loadKoffi())
-    const fresh = filled(16 * MiB)
-    const windows = await gather()
-    // The edges of 16 MiB are in windows that hold other things too, and for some the system may have no page.
-    expect(windows).toBeLessThanOrEqual(9)
-    if (gathers()) expect(windows).toBeGreaterThan(0)
-    expect(fresh.equals(filled(16 * MiB))).toBe(true)
-    expect(earlier.equals(filled(8 * MiB))).toBe(true)
+    let windows = 0
+    for (let attempt = 0; windows === 0 && attempt < 5; attempt++) {
+      const gather = watchPages(koffi)
+      const fresh = filled(16 * MiB)
+      windows = await gather()
+      expect(fresh.equals(filled(16 * MiB))).toBe(true)
+      expect(earlier.equals(filled(8 * MiB))).toBe(true)
+    }
+    if (windows === 0 && !gathers(koffi)) context.skip('the system has no page of 2 MiB to give')
+    expect(windows).toBeGreaterThan(0)
   })
 })
