@@ -3,7 +3,7 @@
  * Runtime's kernels want [B, T, H·W]. A value known in both layouts is handed on in the one that its reader wants.
  */
 import { dtypeOf, shapeOf, type Node, type Value } from '../../../graph/node.js'
-import { dimMax, isSym, type Dim } from '../../../shape.js'
+import type { Dim } from '../../../shape.js'
 import { elementTypeOf } from '../element-type.js'
 import type { EmitContext, Result } from './context.js'
 import { attrsOf, type Emitter, type EmitterTable } from './emitter.js'
@@ -190,21 +190,6 @@ function lengths(context: EmitContext, positions: Value, batch: Dim, tokens: Dim
   return [last, total]
 }
 
-/** Keys of one head up to here stay in a core's second-level cache while its queries read them. */
-const NEAR_BYTES = 2 ** 21
-/** Scores up to here may all be there at once. */
-const SCORES_BYTES = 40 * 2 ** 20
-
-/**
- * Whether steps of one token are better off without the blocks that GroupQueryAttention cuts keys into: then each query is one product of a vector and a matrix, which takes half the time (9 heads of 64, 3 of
- * them keys', 512 rows: 36 instead of 71 µs; 4 heads of 256 with one key head: 57 instead of 108), and several tokens as long as with blocks. Keys that every head fetches from far away anew gain nothing by it.
- */
-function isDirect([batch, heads, tokens]: Heads, [, , capacity, width]: readonly Dim[]): boolean {
-  if (tokens !== 1 && !isSym(tokens)) return false
-  const rows = dimMax(capacity!)
-  return 4 * rows * dimMax(width!) <= NEAR_BYTES && 4 * dimMax(batch) * heads * dimMax(tokens) * rows <= SCORES_BYTES
-}
-
 /**
  * GroupQueryAttention. Its present outputs, bound to the caches' memory, are written in place; otherwise they hold nothing
  * past the last row, so then the caches are written apart from it.
@@ -219,36 +204,21 @@ const attendCached: Emitter = (context, node) => {
   // The kernel turns them on its way, which saves a node each and what brings their layout about.
   const turn = type === FLOAT ? turnOf(context, q, k) : undefined
   const [queries, keys, values] = [turn?.q ?? q, turn?.k ?? k, v].map((x) => tokenMajor(context, x, type)) as [Name, Name, Name]
-  const direct = type === FLOAT && softcap === undefined && isDirect(heads, shapeOf(cacheK))
   const inPlace = context.aliased(node, 1) && context.aliased(node, 2)
   // Cut out of one product they are handed over as that.
   const whole = inPlace && type === FLOAT ? context.wholeOf([queries, keys, values]) : undefined
-  // The kernel multiplies a vector by a matrix only where nothing else is to be done with the product.
-  const factor =
-    direct && scale !== 1
-      ? whole === undefined
-        ? context.scalar(scale, FLOAT)
-        : scaleOfQueries(context, heads, headsOf(k)[1], scale)
-      : undefined
-  const given = whole ?? queries
-  const scaled = factor === undefined ? given : context.node('Mul', [given, factor])
   const inputs = [
-    scaled,
-    ...(whole === undefined ? [keys, values] : ['', '']),
+    ...(whole === undefined ? [queries, keys, values] : [whole, '', '']),
     context.as(cacheK, type),
     context.as(cacheV, type),
     last,
     total,
+    ...(turn?.tables ?? []),
   ]
-  // A sink adds e^sink to the sum of a softmax: this one nothing, but where there is one no blocks are made.
-  const sinks = (): Name => context.once(`sinks|${heads[1]}`, () => noSinks(context, heads[1]))
-  const rotary = turn?.tables ?? ['', '', '']
-  if (direct) inputs.push(...rotary, '', sinks())
-  else if (turn !== undefined) inputs.push(...rotary)
   const attributes = {
     num_heads: heads[1],
     kv_num_heads: headsOf(k)[1],
-    scale: float(direct ? 1 : scale),
+    scale: float(scale),
     local_window_size: window,
     softcap: softcap === undefined ? undefined : float(softcap),
     ...(turn === undefined ? {} : { do_rotary: 1, rotary_interleaved: turn.interleaved ? 1 : 0 }),
@@ -265,16 +235,6 @@ const attendCached: Emitter = (context, node) => {
     : [writeRows(context, cacheK, k, positions), writeRows(context, cacheV, v, positions)]
   return [() => ({ name: headMajor(context, out, heads), type }), ...caches]
 }
-
-/** Factors [(heads + 2 · keyHeads) · width] of queries, keys and values behind each other: only queries are scaled. */
-const scaleOfQueries = (context: EmitContext, [, heads, , width]: Heads, keyHeads: number, scale: number): Name =>
-  context.once(`scale|${heads}|${keyHeads}|${width}|${scale}`, () => {
-    const factors = Array.from({ length: (heads + 2 * keyHeads) * width }, (_, i) => (i < heads * width ? scale : 1))
-    return context.builder.constant(factors, [factors.length], FLOAT)
-  })
-
-const noSinks = (context: EmitContext, heads: number): Name =>
-  context.builder.constant(new Array<number>(heads).fill(-1e30), [heads], FLOAT)
 
 type AttentionAttrs = AttendCachedAttrs & { readonly causal?: boolean }
 
