@@ -51,7 +51,7 @@ export async function besideLlama({
   }
   rows.push(
     atMost(`${name}: peak memory, times node-llama-cpp`, peaks.ours / peaks.theirs, 1.2, {
-      note: `${peaks.ours.toFixed(0)} and ${peaks.theirs.toFixed(0)} MiB, Node and the compiler of TypeScript included`,
+      note: `${peaks.ours.toFixed(0)} and ${peaks.theirs.toFixed(0)} MiB, Node included`,
     }),
   )
   return { rows, token: token! }

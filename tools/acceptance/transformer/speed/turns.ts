@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { script } from '../../lib/script.js'
 import { Stepper } from '../../lib/stepper.js'
 import { median } from '../../lib/timing.js'
 
@@ -31,21 +32,12 @@ export async function inTurns({
   rounds,
   steps,
 }: Contest): Promise<{ readonly ours: Side; readonly theirs: Side }> {
-  const start = (file: string, model: string, more: readonly string[]): Stepper =>
-    new Stepper(process.execPath, [
-      '--conditions=@tesserae/source',
-      '--import',
-      'tsx',
-      join(import.meta.dirname, file),
-      model,
-      what,
-      String(context),
-      ...more,
-    ])
+  using our = await script(join(import.meta.dirname, 'ours.ts'))
+  using their = await script(join(import.meta.dirname, peer.file))
   const contestants: Stepper[] = []
   try {
-    for (const [file, model, more] of [['ours.ts', path, [dtype]] as const, [peer.file, peer.path, peer.more] as const]) {
-      const contestant = start(file, model, more)
+    for (const [program, model, more] of [[our, path, [dtype]] as const, [their, peer.path, peer.more] as const]) {
+      const contestant = new Stepper(process.execPath, [program.path, model, what, String(context), ...more])
       contestants.push(contestant)
       await contestant.ready()
     }

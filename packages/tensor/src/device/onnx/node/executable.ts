@@ -41,6 +41,8 @@ export class OnnxExecutable extends Lifetime implements Executable {
   readonly symbolScratch: number[]
   /** The largest size in the call that its inputs say: the tokens of a piece of a prompt, 1 where nothing but values differs. */
   rows = 1
+  /** Runs of few rows so far. */
+  shortRuns = 0
 
   private readonly args: NativeBlock
   private readonly strings: NativeBlock

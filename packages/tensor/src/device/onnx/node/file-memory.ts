@@ -11,8 +11,8 @@ import { addressOf, type Koffi } from './ffi.js'
 
 /** Smaller weights are not worth a file. */
 const least = 1 << 16
-/** Written at a time. */
-const pieceBytes = 1 << 26
+/** Written at a time: the system keeps what is written together as one, and maps all of it around a row that is read. */
+const pieceBytes = 1 << 16
 /** Blocks are read in whole vectors beyond their end. */
 const slack = 64
 /** Of what is free on the disk, this part stays so. */

@@ -212,16 +212,17 @@ const dropEvery = 5
 
 /** While weights are packed, the pages that they were read from are let go again and again: else all of them would be there at the end, beside the packed ones. */
 async function droppingPages<T>(frozen: readonly FrozenInput[], packing: Promise<T>): Promise<T> {
-  const drops = frozen.flatMap(({ block: { drop } }) => (drop === undefined ? [] : [drop]))
-  if (drops.length === 0) return packing
-  const dropAll = (): void => {
-    for (const drop of drops) drop()
-  }
-  const timer = setInterval(dropAll, dropEvery)
+  if (frozen.every(({ block }) => block.drop === undefined)) return packing
+  const timer = setInterval(() => dropPages(frozen), dropEvery)
   try {
     return await packing
   } finally {
     clearInterval(timer)
-    dropAll()
+    dropPages(frozen)
   }
+}
+
+/** Lets the system have the pages of weights that lie in files. */
+export function dropPages(frozen: readonly FrozenInput[]): void {
+  for (const { block } of frozen) block.drop?.()
 }
