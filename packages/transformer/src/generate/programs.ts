@@ -274,8 +274,9 @@ export function makePrograms({
     using input = tensor(Int32Array.from(ofRows((_, i) => ids[i]!)), { shape: [count, 1], adopt: true })
     using positions = wholeNumbers(ofRows((cache) => cache.position))
     using rows = wholeNumbers(ofRows((cache) => cache.row))
-    using idle = tensor(Uint8Array.from(ofRows(() => 0, 1)), { dtype: 'bool', shape: [count], adopt: true })
-    // Always with idle rows, if only none: a program of its own where there are none would have to be compiled, and kept, for little.
+    // Where each row is somebody's, which is where it matters most, the program is another: nothing is to be chosen, so kernels take queries, keys and values as the product of the weights gave them.
+    using idle =
+      caches.length === count ? undefined : tensor(Uint8Array.from(ofRows(() => 0, 1)), { dtype: 'bool', shape: [count], adopt: true })
     const running = step.run([stack.run(from, count), input, positions, row === position ? positions : rows, view, idle])
     const result = await running.catch((error: unknown) => {
       stack.replace(from, count, undefined)
