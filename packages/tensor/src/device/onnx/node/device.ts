@@ -295,7 +295,7 @@ export class OnnxDevice implements Device {
     }
     signal?.addEventListener('abort', onAbort, { once: true })
     const many = executable.rows > fewRows
-    const dropping = many ? setTimeout(() => dropPages(executable.frozen), dropAfter) : undefined
+    let dropping: NodeJS.Timeout | undefined
     const start = performance.now()
     executable.runAsync(
       options,
@@ -303,7 +303,7 @@ export class OnnxDevice implements Device {
         if (session === undefined && error === undefined) executable.clock.record(performance.now() - start)
         if (shrinks && many) void trimAfterPacking(this.environment.api.koffi)
         clearTimeout(dropping)
-        if (many || ++executable.shortRuns % dropsEach === 0) dropPages(executable.frozen)
+        if (executable.inFiles && (many || ++executable.shortRuns % dropsEach === 0)) dropPages(executable.frozen)
         if (signal !== undefined) {
           signal.removeEventListener('abort', onAbort)
           call.RunOptionsUnsetTerminate(options)
@@ -313,6 +313,7 @@ export class OnnxDevice implements Device {
       },
       session ?? executable.session,
     )
+    if (executable.inFiles && many) dropping = setTimeout(() => dropPages(executable.frozen), dropAfter)
   }
 
   /** Runs once on a session that records times, which costs a compilation; results are those of any run. */

@@ -43,6 +43,8 @@ export class OnnxExecutable extends Lifetime implements Executable {
   rows = 1
   /** Runs of few rows so far. */
   shortRuns = 0
+  /** Whether weights lie in files. */
+  readonly inFiles: boolean
 
   private readonly args: NativeBlock
   private readonly strings: NativeBlock
@@ -66,6 +68,7 @@ export class OnnxExecutable extends Lifetime implements Executable {
     private readonly onDispose: (executable: OnnxExecutable) => void,
   ) {
     super()
+    this.inFiles = frozen.some(({ block }) => block.drop !== undefined)
     const { symbols } = program
     const used = program.inputs.map((_, i) => i).filter((i) => model.inputNames[i] !== undefined)
     const inputCount = used.length + model.symbolInputs.length
