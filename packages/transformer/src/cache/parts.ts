@@ -27,14 +27,13 @@ export const cacheParts = (type: CacheType, headWidth: number): readonly CachePa
 /** Bytes of so many rows of a part. */
 export const partBytes = ({ dtype, width }: CachePart, rows: number): number => byteSize(dtype) * width * rows
 
-/** Scores of a layer that may be there at once, where keys and values are few bits. */
-const scoresBytes = 24 * 2 ** 20
+/** Scores of a layer that may be there at once, where keys and values are few bits; what is made of them takes four times as much. */
+const scoresBytes = 12 * 2 ** 20
 
 /** Tokens of a prompt that run at once: fewer where scores of more would take what caches of few bits save. */
 export function pieceTokens(type: CacheType, { heads }: { readonly heads: number }, capacity: number): number {
   if (type === 'f32' || type === 'f16') return longestPiece
-  // Of 4 bits they are the sum of two products, which are both there.
-  const most = scoresBytes / ((type === 'q4' ? 2 : 1) * 4 * heads * capacity)
+  const most = scoresBytes / (4 * heads * capacity)
   return Math.max(16, Math.min(longestPiece, 2 ** Math.floor(Math.log2(most))))
 }
 

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { createModel, loadModel, modelMemory, type CacheType } from '@tesserae/transformer'
 import { loadCheckpoint } from '@tesserae/transformer/node'
 import { atMost, row, type Row, type RowSource } from '../../lib/row.js'
+import { script } from '../../lib/script.js'
 import { realModel } from '../models.js'
 
 const types = ['f32', 'f16', 'q8', 'q4'] as const satisfies readonly CacheType[]
@@ -26,7 +27,7 @@ const source: RowSource = async ({ log }) => {
   for (const name of ['SmolLM2-135M-Instruct.Q4_1.gguf', 'gemma-3-270m-q4_k_m.gguf'] as const) {
     const path = realModel(name)
     rows.push(...(await measure(name.replace(/\.gguf$/, ''), path, log)))
-    if (name.startsWith('Smol')) rows.push(...peaks(name.replace(/\.gguf$/, ''), path, log))
+    if (name.startsWith('Smol')) rows.push(...(await peaks(name.replace(/\.gguf$/, ''), path, log)))
   }
   return rows
 }
@@ -150,11 +151,11 @@ async function speeds(name: string, open: (type: CacheType) => ReturnType<typeof
 }
 
 /** The most that a process has in memory that fills a cache. */
-function peaks(name: string, path: string, log: (line: string) => void): Row[] {
-  const script = fileURLToPath(new URL('../speed/fill-cache.ts', import.meta.url))
+async function peaks(name: string, path: string, log: (line: string) => void): Promise<Row[]> {
+  using program = await script(fileURLToPath(new URL('../speed/fill-cache.ts', import.meta.url)))
   const found = new Map<CacheType, number>()
   for (const type of types) {
-    const done = spawnSync(process.execPath, [...process.execArgv, script, path, String(LONG), type], { encoding: 'utf8' })
+    const done = spawnSync(process.execPath, [program.path, path, String(LONG), type], { encoding: 'utf8' })
     if (done.status !== 0) throw new Error(`filling a cache in ${type}: ${done.stderr.slice(-500)}`)
     found.set(type, Number(done.stdout))
     log(`${name}: peak with ${LONG} tokens in ${type}: ${done.stdout.trim()} MiB`)
