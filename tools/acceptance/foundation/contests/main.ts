@@ -2,11 +2,12 @@
 // In one process each side would pay for the other's garbage.
 import { createInterface } from 'node:readline'
 import type { ContestName } from './contest.js'
+import { peakMiB } from '../../lib/peak.js'
 
 const [side, contest] = process.argv.slice(2) as ['tesserae' | 'jax-js', ContestName]
 const { runtime, works } =
   side === 'tesserae' ? await (await import('./tesserae.js')).tesserae() : await (await import('./jax-js.js')).jaxJs()
-const say = (message: object): void => console.log(JSON.stringify({ ...message, peakMiB: process.resourceUsage().maxRSS / 1024 }))
+const say = (message: object): void => console.log(JSON.stringify({ ...message, peakMiB: peakMiB() }))
 
 const work = works[contest]()
 const sample = Array.from(await work()).slice(0, 2048)

@@ -13,7 +13,7 @@ characters, batches of 12, no dropout, no biases, AdamW with decay 0.1 on matric
 import json
 import math
 import os
-import resource
+import pathlib
 import sys
 import time
 
@@ -24,6 +24,9 @@ import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "lib"))
+from peak import peak_mib  # noqa: E402
 
 LAYERS, HEADS, WIDTH, LENGTH, ROWS = 4, 4, 128, 64, 12
 STEPS, WARMUP, PEAK, FLOOR = 2000, 100, 1e-3, 1e-4
@@ -108,7 +111,7 @@ def main():
         return 1000 * (time.perf_counter() - start), value
 
     def say(message):
-        print(json.dumps({**message, "peakMiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}), flush=True)
+        print(json.dumps({**message, "peakMiB": peak_mib()}), flush=True)
 
     if mode == "loss":
         for i in range(STEPS):

@@ -3,8 +3,9 @@ import { createInterface } from 'node:readline'
 import { resolveDevice } from '@tesserae/tensor'
 import { countParameters } from '@tesserae/transformer'
 import { shakespeare, startTraining } from './recipe.js'
+import { peakMiB } from '../../lib/peak.js'
 
-const say = (message: object): void => console.log(JSON.stringify({ ...message, peakMiB: process.resourceUsage().maxRSS / 1024 }))
+const say = (message: object): void => console.log(JSON.stringify({ ...message, peakMiB: peakMiB() }))
 
 const data = shakespeare()
 const run = startTraining(data, 1)

@@ -4,6 +4,7 @@ import { random } from '@tesserae/core'
 import { dpo, ppo, type RenderedPair } from '@tesserae/rlhf'
 import { resolveDevice } from '@tesserae/tensor'
 import { countParameters, gpt2, initWeights } from '@tesserae/transformer'
+import { peakMiB } from '../../lib/peak.js'
 
 const config = gpt2({ vocabSize: 512, width: 128, layers: 4, heads: 4, context: 64 })
 const [promptLength, sampled] = [16, 48]
@@ -48,7 +49,7 @@ function startDpo() {
   })
 }
 
-const say = (message: object): void => console.log(JSON.stringify({ ...message, peakMiB: process.resourceUsage().maxRSS / 1024 }))
+const say = (message: object): void => console.log(JSON.stringify({ ...message, peakMiB: peakMiB() }))
 
 const run: AsyncIterable<{ readonly seconds: number }> = process.argv[2] === 'dpo' ? startDpo() : startPpo()
 

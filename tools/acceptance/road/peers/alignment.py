@@ -14,7 +14,7 @@ log-probabilities are computed beforehand, as TRL can and as we always do. AdamW
 
 import json
 import os
-import resource
+import pathlib
 import sys
 import time
 
@@ -26,6 +26,9 @@ os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "lib"))
+from peak import peak_mib  # noqa: E402
 
 LAYERS, HEADS, WIDTH, CONTEXT, WORDS = 4, 4, 128, 64, 512
 ROWS, PROMPT, SAMPLED, EPOCHS, MINIBATCHES = 32, 16, 48, 4, 4
@@ -232,7 +235,7 @@ class DPO:
 
 
 def say(message):
-    print(json.dumps({**message, "peakMiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}), flush=True)
+    print(json.dumps({**message, "peakMiB": peak_mib()}), flush=True)
 
 
 def describe(kind, parameters):

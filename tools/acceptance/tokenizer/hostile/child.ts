@@ -4,6 +4,7 @@ import { Tokenizer } from '@tesserae/tokenizer'
 import { cases } from './cases.js'
 import type { Outcome } from './outcome.js'
 import { hostileTexts } from './texts.js'
+import { peakMiB } from '../../lib/peak.js'
 
 const tell = (message: object): void => void writeSync(1, `${JSON.stringify(message)}\n`)
 const textNames = Object.keys(hostileTexts)
@@ -116,7 +117,7 @@ async function run(number: number): Promise<Outcome> {
 
 /** The most memory that the process has held, in MB. */
 function peakMB(): number {
-  return process.resourceUsage().maxRSS / 1024
+  return peakMiB()
 }
 
 tell({ ready: peakMB() })

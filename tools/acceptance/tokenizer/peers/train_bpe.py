@@ -1,11 +1,14 @@
 """The other side of ../training/work.ts: Hugging Face's trainer on the same documents. Arguments: file, size of the vocabulary, file for the tokenizer."""
 import json
-import resource
+import pathlib
 import sys
 import time
 
 import tokenizers
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / 'lib'))
+from peak import peak_mib  # noqa: E402
 
 path, vocab_size, out = sys.argv[1:4]
 with open(path, encoding='utf-8', newline='') as file:
@@ -19,4 +22,4 @@ started, cpu = time.perf_counter(), time.process_time()
 tokenizer.train_from_iterator(documents, trainer)
 seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
 tokenizer.save(out)
-print(json.dumps({'seconds': seconds, 'cpuSeconds': cpu, 'peakMiB': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 'version': tokenizers.__version__}))
+print(json.dumps({'seconds': seconds, 'cpuSeconds': cpu, 'peakMiB': peak_mib(), 'version': tokenizers.__version__}))

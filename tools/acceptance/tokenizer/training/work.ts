@@ -2,6 +2,7 @@
 // vocabulary, file for the tokenizer.
 import { createReadStream, writeFileSync } from 'node:fs'
 import { trainBpe } from '@tesserae/tokenizer'
+import { peakMiB } from '../../lib/peak.js'
 
 const [file, vocabSize, out] = process.argv.slice(2) as [string, string, string]
 
@@ -32,6 +33,6 @@ console.log(
     seconds,
     cpuSeconds: (user + system) / 1e6,
     counting: (counted - started) / 1000,
-    peakMiB: process.resourceUsage().maxRSS / 1024,
+    peakMiB: peakMiB(),
   }),
 )

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { TesseraeError } from '@tesserae/core'
 import { loadModel } from '@tesserae/transformer'
 import { hostileFiles } from '../../../../packages/transformer/src/checkpoints/testing/hostile-files.js'
+import { peakBytes } from '../../lib/peak.js'
 
 export interface FileOutcome {
   readonly name: string
@@ -28,7 +29,7 @@ for (const { name, files, entry } of await hostileFiles()) {
     (caught: unknown) => caught,
   )
   // The most there was in the process's life; where this one raised it, it is this one's.
-  const most = process.resourceUsage().maxRSS * 1024
+  const most = peakBytes()
   const grown = most > Math.max(peak, before) ? most - before : 0
   peak = Math.max(peak, most)
   outcomes.push({ name, isTyped: TesseraeError.isInstance(error), message: String(error).slice(0, 300), grownMiB: grown / 2 ** 20 })

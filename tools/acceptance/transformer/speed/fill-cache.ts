@@ -1,6 +1,7 @@
 // Fills a cache of a model of a GGUF file with a prompt, and prints the peak of the process's memory in MiB. Arguments: file, tokens, type of the cache.
 import { createModel, type CacheType } from '@tesserae/transformer'
 import { loadCheckpoint } from '@tesserae/transformer/node'
+import { peakMiB } from '../../lib/peak.js'
 
 const [path, count, cacheType] = process.argv.slice(2) as [string, string, CacheType]
 const capacity = Number(count)
@@ -11,5 +12,5 @@ for (let i = 0; i < 4; i++) {
   await text.next()
   text.ids.push(1000 + i)
 }
-console.log(process.resourceUsage().maxRSS / 1024)
+console.log(peakMiB())
 process.exit(0)

@@ -1,5 +1,6 @@
 /** A contestant: `CONTESTANT MODEL.gguf decode|prefill CONTEXT [node-llama-cpp's folder]`, which answers each number on its input by the milliseconds of so many tokens, or prompts, and its peak memory. */
 import { createInterface } from 'node:readline'
+import { peakMiB } from '../../lib/peak.js'
 
 /** Ids of an arbitrary text, of which no two begin alike: nothing that is kept of an earlier one helps. */
 export const promptOf = (tokens: number, number: number): number[] =>
@@ -32,7 +33,7 @@ export async function answer(work: Work): Promise<void> {
           return timedOneByOne(work.step, count)
         }
   await steps(warm)
-  const say = (more: object): void => console.log(JSON.stringify({ ...more, peakMiB: process.resourceUsage().maxRSS / 1024 }))
+  const say = (more: object): void => console.log(JSON.stringify({ ...more, peakMiB: peakMiB() }))
   say({ ready: true, runtime: work.runtime })
   for await (const line of createInterface({ input: process.stdin })) say({ milliseconds: await steps(Number(line)) })
   process.exit(0)
