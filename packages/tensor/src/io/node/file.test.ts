@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, readdir, rename, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +10,7 @@ import { GgufBytes } from '../gguf/testing/bytes.js'
 import { openSafetensors } from '../safetensors.js'
 import type { TensorEntry } from '../safetensors-write.js'
 import { fileSource, openGgufPath, openSafetensorsPath } from './file.js'
-import { loadMapRange } from './map.js'
+import { loadMapper } from './map.js'
 import { saveSafetensors } from './save.js'
 
 let folder: string
@@ -74,8 +75,7 @@ test.runIf(process.platform !== 'win32')('ranges at any offset are mapped', asyn
   const path = join(folder, 'bytes')
   const content = new Uint8Array(300_000).map((_, i) => (i * 31) & 255)
   await writeFile(path, content)
-  const mapRange = await loadMapRange()
-  expect(mapRange).toBeDefined()
+  expect(await loadMapper()).toBeDefined()
   const source = await fileSource(path)
   for (const [offset, length] of [
     [0, 65_536],
@@ -95,6 +95,33 @@ test.runIf(process.platform !== 'win32')('ranges at any offset are mapped', asyn
   }
   await source.dispose?.()
 })
+
+test.runIf(existsSync('/proc/self/pagemap') && process.arch === 'x64')(
+  'a file that is closed gives its memory back, but for what was written to',
+  async () => {
+    const path = join(folder, 'weights')
+    const content = new Uint8Array(1 << 20).map((_, i) => (i * 31) & 255)
+    await writeFile(path, content)
+    const resident = async (): Promise<number> => {
+      const parts = (await readFile('/proc/self/smaps', 'utf8')).split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/)
+      return parts.filter((part) => part.includes(path)).reduce((sum, part) => sum + Number(/^Rss:\s+(\d+) kB/m.exec(part)![1]), 0)
+    }
+    const first = await fileSource(path)
+    const read = await first.read(0, content.length)
+    expect(Buffer.compare(read, content)).toBe(0)
+    expect(await resident()).toBe(1024)
+    await first.dispose?.()
+    expect(await resident()).toBe(0)
+    expect(Buffer.compare(read, content), 'read once more').toBe(0)
+
+    const second = await fileSource(path)
+    const written = await second.read(0, content.length)
+    written[5000] = 7
+    await second.dispose?.()
+    expect(written[5000]).toBe(7)
+    expect(content[5000]).not.toBe(7)
+  },
+)
 
 test.runIf(process.platform === 'linux')('a mapping goes when its last view is collected', async () => {
   setFlagsFromString('--expose-gc')

@@ -6,7 +6,7 @@ import { ggufPartNames } from '../gguf/part-names.js'
 import { openSafetensors, openSafetensorsIndex } from '../safetensors.js'
 import type { ByteSource } from '../source.js'
 import type { TensorFile } from '../tensor-file.js'
-import { loadMapRange } from './map.js'
+import { loadMapper } from './map.js'
 
 export interface FileSourceOptions {
   /** False reads ranges into memory of their own; by default ranges of 64 KiB and more are memory-mapped where possible. */
@@ -18,12 +18,12 @@ const smallestMapping = 65_536
 
 /**
  * A file as a source of bytes. On POSIX systems with koffi installed larger ranges are memory-mapped: no copy, shared between
- * processes, loaded page by page. A mapping goes when its last view is collected, also after `dispose`, which closes the file.
+ * processes, loaded page by page. A mapping goes when its last view is collected, also after `dispose`, which closes the file and gives back what is in memory of it: bytes that are looked at later are read from the disk.
  * A mapped file must not be truncated in place (the process gets SIGBUS); replace files by renaming, as {@link saveSafetensors} does.
  * Throws IO.
  */
 export async function fileSource(path: string, options: FileSourceOptions = {}): Promise<ByteSource> {
-  const mapRange = options.map === false ? undefined : await loadMapRange()
+  const mapper = options.map === false ? undefined : await loadMapper()
   let handle: FileHandle
   let size: number
   try {
@@ -39,6 +39,7 @@ export async function fileSource(path: string, options: FileSourceOptions = {}):
     await handle.close()
     throw ioError(path, 'could not be opened', cause)
   }
+  const mapped: WeakRef<ArrayBufferLike>[] = []
   let closed = false
   return {
     size,
@@ -46,9 +47,11 @@ export async function fileSource(path: string, options: FileSourceOptions = {}):
     async read(offset, length) {
       if (closed) throw new TensorError('DISPOSED', `${path} was closed; open it again to read more`)
       // Checked against the size at this moment: mapping past the end would crash on the first touch.
-      if (mapRange !== undefined && length >= smallestMapping && offset + length <= (await handle.stat()).size) {
+      if (mapper !== undefined && length >= smallestMapping && offset + length <= (await handle.stat()).size) {
         try {
-          return mapRange(handle.fd, offset, length)
+          const bytes = mapper.map(handle.fd, offset, length)
+          mapped.push(new WeakRef(bytes.buffer))
+          return bytes
         } catch {
           // Some file systems do not map, and address space can be limited: read instead.
         }
@@ -59,6 +62,11 @@ export async function fileSource(path: string, options: FileSourceOptions = {}):
       if (closed) return
       closed = true
       await handle.close()
+      // Whoever still reads them gets them again; until they are collected, which may be long, they would count as this process's memory.
+      for (const reference of mapped.splice(0)) {
+        const buffer = reference.deref()
+        if (buffer !== undefined) mapper!.dropUnwritten(new Uint8Array(buffer))
+      }
     },
   }
 }

@@ -1,5 +1,6 @@
 import { markAsUntransferable } from 'node:worker_threads'
 import type koffiNamespace from 'koffi'
+import { pageBytes, PageTable } from './pagemap.js'
 
 /*
  * Memory-mapped ranges of files through libc. Node has no mmap of its own.
@@ -22,10 +23,9 @@ export interface Mapper {
   map(fd: number, offset: number, length: number, options?: { readonly shared?: boolean }): Uint8Array
   /** Lets the system have all pages of a mapping back; they are read from the file when somebody looks at them. For shared ones: changes to private ones would be lost. */
   drop(mapped: Uint8Array): void
+  /** {@link drop} for a private mapping that nobody has written to; of others, and where the system does not tell, nothing is let go. */
+  dropUnwritten(mapped: Uint8Array): void
 }
-
-/** Maps a range of an open file to be read. */
-export type MapRange = (fd: number, offset: number, length: number) => Uint8Array
 
 /** Read and write: a stray write then changes a private page, where read-only memory would end the process. */
 const protection = 1 | 2
@@ -36,17 +36,17 @@ const noReserve = process.platform === 'linux' ? 0x4000 : 0
 const dontNeed = 4
 const failed = 0xffffffffffffffffn
 /** A multiple of every page size in use (4, 16 and 64 KiB), which offsets must be. */
-const pageBytes = 65_536
+const offsetUnit = 65_536
 
-let loading: Promise<MapRange | undefined> | undefined
+let loading: Promise<Mapper | undefined> | undefined
 
-/** The mapping function, or undefined where there is none: Windows, or koffi is not installed. Loaded once. */
-export const loadMapRange = (): Promise<MapRange | undefined> => (loading ??= load())
+/** What maps, or undefined where nothing can: Windows, or koffi is not installed. Loaded once. */
+export const loadMapper = (): Promise<Mapper | undefined> => (loading ??= load())
 
-async function load(): Promise<MapRange | undefined> {
+async function load(): Promise<Mapper | undefined> {
   try {
     const { default: koffi } = await import('koffi')
-    return mapperOf(koffi)?.map
+    return mapperOf(koffi)
   } catch {
     return undefined // an optional dependency: ranged reads do the same work
   }
@@ -68,9 +68,12 @@ export function mapperOf(koffi: typeof koffiNamespace): Mapper | undefined {
     return undefined
   }
   const unmapper = new FinalizationRegistry<{ address: bigint; length: number }>(({ address, length }) => libc.unmap(address, length))
+  const drop = ({ buffer }: Uint8Array): void => {
+    libc.advise(buffer as ArrayBuffer, buffer.byteLength, dontNeed)
+  }
   return {
     map(fd, offset, length, { shared = false } = {}) {
-      const skip = offset % pageBytes
+      const skip = offset % offsetUnit
       const total = skip + length
       const address = libc.map(null, total, protection, shared ? mapShared : mapPrivate | noReserve, fd, offset - skip)
       if (address === failed) throw new Error(`mmap of ${total} bytes at ${offset - skip} failed`)
@@ -80,8 +83,27 @@ export function mapperOf(koffi: typeof koffiNamespace): Mapper | undefined {
       unmapper.register(buffer, { address, length: total })
       return new Uint8Array(buffer, skip, length)
     },
-    drop({ buffer }) {
-      libc.advise(buffer as ArrayBuffer, buffer.byteLength, dontNeed)
+    drop,
+    dropUnwritten(mapped) {
+      if (!isWritten(Number(koffi.address(mapped.buffer as ArrayBuffer)), mapped.buffer.byteLength)) drop(mapped)
     },
+  }
+}
+
+/** Whether pages of a private mapping are copies that were written to; also where nobody knows. */
+function isWritten(address: number, length: number): boolean {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return true // of pages of other sizes the table is another
+  try {
+    using table = new PageTable()
+    const end = address + length
+    for (let at = address; at < end;) {
+      const entries = table.read(at, end)
+      if (entries.count === 0) return true
+      for (let i = 0; i < entries.count; i++) if (entries.isOwn(i)) return true
+      at += entries.count * pageBytes
+    }
+    return false
+  } catch {
+    return true
   }
 }

@@ -2,18 +2,16 @@
  * Pages of 2 MiB for weights that ONNX Runtime packed. A step of decoding reads all of them once, and with pages of 4 KiB looks up where each lies: a tenth of its time, more in a virtual machine. Where packed weights
  * lie only ONNX Runtime knows, so what is gathered is memory that became full while a session was made.
  */
-import { closeSync, openSync, readFileSync, readSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
+import { pageBytes, PageTable, type PageEntries } from '../../../io/node/pagemap.js'
 import type { Koffi, NativeFunction } from './ffi.js'
 
-const pageBytes = 4096
 const hugeBytes = 1 << 21
 const pagesEach = hugeBytes / pageBytes
 /** Of the pages of a window these are there at least: the others would be filled in. */
 const leastPages = pagesEach - pagesEach / 16
 /** Since Linux 6.1; refused by older ones. */
 const MADV_COLLAPSE = 25
-/** Entries of the page table that are read at a time. */
-const entriesEach = 1 << 16
 /** Windows that one call gathers, which nothing can break off: a few milliseconds each. */
 const windowsEach = 8
 
@@ -55,15 +53,13 @@ function find(koffi: Koffi): NativeFunction | null {
 /** Addresses of the process's own memory in whole windows of 2 MiB of which almost all pages are there. */
 function fullWindows(): readonly number[] {
   const windows: number[] = []
-  let table: number | undefined
   try {
-    table = openSync('/proc/self/pagemap', 'r')
-    const entries = new Uint8Array(8 * entriesEach)
+    using table = new PageTable()
     for (const [from, to] of anonymousRanges()) {
       const end = Math.floor(to / hugeBytes) * hugeBytes
       for (let at = Math.ceil(from / hugeBytes) * hugeBytes; at < end;) {
-        const bytes = readSync(table, entries, 0, 8 * Math.min(entriesEach, (end - at) / pageBytes), (at / pageBytes) * 8)
-        const whole = Math.floor(bytes / 8 / pagesEach)
+        const entries = table.read(at, end)
+        const whole = Math.floor(entries.count / pagesEach)
         if (whole === 0) return windows
         for (let i = 0; i < whole; i++) if (presentPages(entries, i) >= leastPages) windows.push(at + i * hugeBytes)
         at += whole * hugeBytes
@@ -71,16 +67,13 @@ function fullWindows(): readonly number[] {
     }
   } catch {
     // No such files here.
-  } finally {
-    if (table !== undefined) closeSync(table)
   }
   return windows
 }
 
-/** Pages of window `i` that are in memory: bit 63 of each entry says so. */
-function presentPages(entries: Uint8Array, i: number): number {
+function presentPages(entries: PageEntries, window: number): number {
   let present = 0
-  for (let page = i * pagesEach; page < (i + 1) * pagesEach; page++) present += entries[8 * page + 7]! >> 7
+  for (let page = window * pagesEach; page < (window + 1) * pagesEach; page++) if (entries.isPresent(page)) present++
   return present
 }
 
