@@ -34,21 +34,29 @@ export async function medianTime(work: Work, { warmup = 3, runs = 20 }: TimingOp
 }
 
 /**
- * Median milliseconds of several pieces of work that take turns, so that whatever else the machine does falls on all of them alike.
+ * Milliseconds of several pieces of work that take turns, round by round, so that whatever else the machine does falls on all of them alike.
  * The order turns round each time, so that none always runs on the caches another left.
  */
-export async function compareTimes<Name extends string>(
+export async function timesInTurns<Name extends string>(
   works: Record<Name, Work>,
   { warmup = 3, runs = 20, rest = 0 }: TimingOptions = {},
-): Promise<Record<Name, number>> {
+): Promise<readonly Record<Name, number>[]> {
   const names = Object.keys(works) as Name[]
-  const times = new Map<Name, number[]>(names.map((name) => [name, []]))
+  const rounds: Record<Name, number>[] = []
   for (let i = 0; i < warmup + runs; i++) {
+    const round: Partial<Record<Name, number>> = {}
     for (const name of i % 2 === 0 ? names : names.toReversed()) {
       if (rest > 0) await sleep(rest)
-      const time = await timeOnce(works[name])
-      if (i >= warmup) times.get(name)!.push(time)
+      round[name] = await timeOnce(works[name])
     }
+    if (i >= warmup) rounds.push(round as Record<Name, number>)
   }
-  return Object.fromEntries(names.map((name) => [name, median(times.get(name)!)])) as Record<Name, number>
+  return rounds
+}
+
+/** Medians of {@link timesInTurns}. */
+export async function compareTimes<Name extends string>(works: Record<Name, Work>, options?: TimingOptions): Promise<Record<Name, number>> {
+  const rounds = await timesInTurns(works, options)
+  const names = Object.keys(works) as Name[]
+  return Object.fromEntries(names.map((name) => [name, median(rounds.map((round) => round[name]))])) as Record<Name, number>
 }

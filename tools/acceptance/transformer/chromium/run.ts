@@ -1,11 +1,12 @@
 // Pages of Chromium that decode, each in a browser of its own, so that none shares memory or threads with another.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, basename, join } from 'node:path'
 import { build, defaultClientConditions } from 'vite'
 import type { Browser, Page as Tab } from 'playwright-core'
 import { findChromium, launchChromium, noChromium } from '../../../../tests/browser/chromium.js'
 import { serveFolders, type StaticServer } from '../../../../tests/browser/server.js'
+import { peakOfProcess } from '../../lib/peak.js'
 import { PeerUnavailable } from '../../lib/peers.js'
 import type { Loaded, Page, Task, Turn } from './page/protocol.js'
 
@@ -77,10 +78,7 @@ async function peakOf(browser: Browser, _tab: Tab): Promise<number | undefined> 
   const { processInfo } = await session.send('SystemInfo.getProcessInfo')
   await session.detach()
   try {
-    return processInfo.reduce(
-      (sum, { id }) => sum + Number(/VmHWM:\s*(\d+) kB/.exec(readFileSync(`/proc/${id}/status`, 'utf8'))![1]) / 1024,
-      0,
-    )
+    return processInfo.reduce((sum, { id }) => sum + peakOfProcess(id), 0) / 2 ** 20
   } catch {
     return undefined
   }

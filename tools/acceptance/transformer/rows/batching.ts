@@ -12,13 +12,11 @@ import {
   type DecoderModel,
 } from '@tesserae/transformer'
 import { atLeast, row, type Row, type RowSource } from '../../lib/row.js'
-import { median, timeOnce } from '../../lib/timing.js'
+import { median, timesInTurns } from '../../lib/timing.js'
 
 const STREAMS = 8
 const TOKENS = 16
-const ROUNDS = 18
-/** Rounds before any counts. */
-const WARM = 2
+const ROUNDS = 16
 /** SmolLM2-135M's shape with fewer layers and a shorter vocabulary, so that the row takes a minute: 57 million weights, far beyond the processor's caches. */
 const config = llama({ vocabSize: 16_384, width: 576, layers: 12, heads: 9, kvHeads: 3, hidden: 1536, context: 512, tied: true })
 
@@ -51,19 +49,22 @@ async function measure(type: string, weights: AnyDecoderWeights, device: Device,
     using logits = await products(ids.symbolic(1, rows))
     await logits.data()
   }
-  const rounds = await timesOf({
-    one: () => generate(model, prompts[0]!),
-    eight: () => Promise.all(prompts.map((prompt) => generate(model, prompt))),
-    kernelOne: () => repeated(() => read(1)),
-    kernelEight: () => repeated(() => read(STREAMS)),
-  })
+  const rounds = await timesInTurns(
+    {
+      one: () => generate(model, prompts[0]!),
+      eight: () => Promise.all(prompts.map((prompt) => generate(model, prompt))),
+      kernelOne: () => repeated(() => read(1)),
+      kernelEight: () => repeated(() => read(STREAMS)),
+    },
+    { warmup: 2, runs: ROUNDS },
+  )
   products.dispose()
   disposeRotary(rotary)
   const gain = median(rounds.map(({ one, eight }) => (STREAMS * one) / eight))
   const ceiling = median(rounds.map(({ kernelOne, kernelEight }) => (STREAMS * kernelOne) / kernelEight))
   const times = { one: median(rounds.map(({ one }) => one)), eight: median(rounds.map(({ eight }) => eight)) }
   const speed = (ms: number, count: number): string => `${((1000 * TOKENS * count) / ms).toFixed(0)} tokens/s`
-  const note = `one stream ${speed(times.one, 1)}, eight ${speed(times.eight, STREAMS)}; the products alone gain ${ceiling.toFixed(2)} times; medians of ${rounds.length} rounds, taking turns`
+  const note = `one stream ${speed(times.one, 1)}, eight ${speed(times.eight, STREAMS)}; the products alone gain ${ceiling.toFixed(2)} times; medians of ${ROUNDS} rounds, taking turns`
   log(`${type}: ${note}`)
   const bar =
     type === 'f32'
@@ -79,15 +80,4 @@ const generate = async (model: DecoderModel, prompt: readonly number[]): Promise
 
 const repeated = async (work: () => Promise<void>): Promise<void> => {
   for (let i = 0; i < TOKENS; i++) await work()
-}
-
-/** Milliseconds of each in each round, one behind the other: what else the machine does falls on those of a round alike. */
-async function timesOf<Name extends string>(works: Record<Name, () => Promise<unknown>>): Promise<readonly Record<Name, number>[]> {
-  const rounds: Record<Name, number>[] = []
-  for (let i = 0; i < ROUNDS; i++) {
-    const round: Partial<Record<Name, number>> = {}
-    for (const name of Object.keys(works) as Name[]) round[name] = await timeOnce(works[name])
-    if (i >= WARM) rounds.push(round as Record<Name, number>)
-  }
-  return rounds
 }

@@ -9,6 +9,7 @@ import { TensorError } from '../../errors.js'
 import { GgufBytes } from '../gguf/testing/bytes.js'
 import { openSafetensors } from '../safetensors.js'
 import type { TensorEntry } from '../safetensors-write.js'
+import { mappedFiles } from '../../testing/mapped-files.js'
 import { fileSource, openGgufPath, openSafetensorsPath } from './file.js'
 import { loadMapper } from './map.js'
 import { saveSafetensors } from './save.js'
@@ -102,16 +103,13 @@ test.runIf(existsSync('/proc/self/pagemap') && process.arch === 'x64')(
     const path = join(folder, 'weights')
     const content = new Uint8Array(1 << 20).map((_, i) => (i * 31) & 255)
     await writeFile(path, content)
-    const resident = async (): Promise<number> => {
-      const parts = (await readFile('/proc/self/smaps', 'utf8')).split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/)
-      return parts.filter((part) => part.includes(path)).reduce((sum, part) => sum + Number(/^Rss:\s+(\d+) kB/m.exec(part)![1]), 0)
-    }
+    const resident = (): number => mappedFiles(new RegExp(`${path}$`)).kilobytes
     const first = await fileSource(path)
     const read = await first.read(0, content.length)
     expect(Buffer.compare(read, content)).toBe(0)
-    expect(await resident()).toBe(1024)
+    expect(resident()).toBe(1024)
     await first.dispose?.()
-    expect(await resident()).toBe(0)
+    expect(resident()).toBe(0)
     expect(Buffer.compare(read, content), 'read once more').toBe(0)
 
     const second = await fileSource(path)

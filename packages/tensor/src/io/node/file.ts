@@ -39,7 +39,8 @@ export async function fileSource(path: string, options: FileSourceOptions = {}):
     await handle.close()
     throw ioError(path, 'could not be opened', cause)
   }
-  const mapped: WeakRef<ArrayBufferLike>[] = []
+  const mapped = new Set<WeakRef<ArrayBufferLike>>()
+  const collected = new FinalizationRegistry((reference: WeakRef<ArrayBufferLike>) => mapped.delete(reference))
   let closed = false
   return {
     size,
@@ -50,7 +51,9 @@ export async function fileSource(path: string, options: FileSourceOptions = {}):
       if (mapper !== undefined && length >= smallestMapping && offset + length <= (await handle.stat()).size) {
         try {
           const bytes = mapper.map(handle.fd, offset, length)
-          mapped.push(new WeakRef(bytes.buffer))
+          const reference = new WeakRef(bytes.buffer)
+          mapped.add(reference)
+          collected.register(bytes.buffer, reference)
           return bytes
         } catch {
           // Some file systems do not map, and address space can be limited: read instead.
@@ -63,7 +66,7 @@ export async function fileSource(path: string, options: FileSourceOptions = {}):
       closed = true
       await handle.close()
       // Whoever still reads them gets them again; until they are collected, which may be long, they would count as this process's memory.
-      for (const reference of mapped.splice(0)) {
+      for (const reference of mapped) {
         const buffer = reference.deref()
         if (buffer !== undefined) mapper!.dropUnwritten(new Uint8Array(buffer))
       }

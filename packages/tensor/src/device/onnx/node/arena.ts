@@ -1,4 +1,4 @@
-import type { OrtEnvironment } from './environment.js'
+import { firstRegionBytes, type OrtEnvironment } from './environment.js'
 
 let allocator = 0
 
@@ -28,8 +28,8 @@ function statistics<Key extends string>(
 export const arenaPeakBytes = (environment: OrtEnvironment, session: number): number =>
   statistics(environment, session, ['MaxInUse'])?.MaxInUse ?? 0
 
-/** Bytes that the arena keeps beyond what it ever had in use: a place for each size that there was. 0 where nobody tells. */
+/** Bytes that the arena keeps beyond its first region, or beyond what it ever had in use where that was more. 0 where nobody tells. */
 export function arenaSlackBytes(environment: OrtEnvironment, session: number): number {
   const found = statistics(environment, session, ['TotalAllocated', 'MaxInUse'])
-  return found === undefined ? 0 : found.TotalAllocated - found.MaxInUse
+  return found === undefined ? 0 : found.TotalAllocated - Math.max(found.MaxInUse, firstRegionBytes)
 }

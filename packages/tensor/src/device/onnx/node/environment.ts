@@ -15,7 +15,7 @@ const arenaAllocator = 1
 const deviceAllocator = 0
 const extendByPowersOfTwo = 0
 /** The arena's first region: temporaries of a prompt fit in. Only what is written of it takes memory. */
-const firstRegion = 1 << 25
+export const firstRegionBytes = 1 << 25
 
 export interface OrtEnvironment {
   readonly api: OrtApi
@@ -92,7 +92,7 @@ async function createEnvironment(file: string, threads: number): Promise<OrtEnvi
  */
 function registerArena(api: OrtApi, env: number): number {
   const info = api.make('CreateMemoryInfo', 'Cpu', arenaAllocator, 0, 0)
-  const config = api.make('CreateArenaCfg', 0, extendByPowersOfTwo, firstRegion, -1)
+  const config = api.make('CreateArenaCfg', 0, extendByPowersOfTwo, firstRegionBytes, -1)
   try {
     api.check(api.call.CreateAndRegisterAllocator(env, info, config), 'registering the arena')
     return info

@@ -1,12 +1,14 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { jit, resolveDevice, sym, tensor, type Tensor } from '../../../index.js'
+import { mappedFiles } from '../../../testing/mapped-files.js'
 import { loadKoffi } from './ffi.js'
 import { openFileMemory } from './file-memory.js'
 
 const bytes = Uint8Array.from({ length: 200_000 }, (_, i) => (i * 31) % 251)
+const weights = /\/tesserae-[0-9a-f-]{36} \(deleted\)$/
 const onPosix = process.platform !== 'win32'
 let folder: string
 
@@ -72,26 +74,18 @@ describe('frozen weights', () => {
       Float32Array.from({ length: rows * width }, (_, i) => i % 1009),
       { shape: [rows, width] },
     )
-    const before = mappedFiles()
+    const before = mappedFiles(weights)
     table.freeze({ device })
-    if (mappedFiles().count === before.count) return context.skip('the folder for temporary files lies in memory')
+    if (mappedFiles(weights).count === before.count) return context.skip('the folder for temporary files lies in memory')
     const lookedUp = jit((ids: Tensor) => table.gather(ids), { device })
     using ids = tensor(
       Int32Array.from({ length: 64 }, (_, i) => i * 64),
       { shape: [64] },
     )
     const found = await lookedUp(ids.symbolic(0, sym('ids', { max: 128 })))
-    expect(mappedFiles().kilobytes).toBeLessThanOrEqual(before.kilobytes)
+    expect(mappedFiles(weights).kilobytes).toBeLessThanOrEqual(before.kilobytes)
     const data = await found.data()
     expect(data).toEqual(Float32Array.from({ length: 64 * width }, (_, i) => ((i >> 8) * 64 * width + (i & 255)) % 1009))
     lookedUp.dispose()
   })
 })
-
-/** Files of weights that this process has mapped, and what of them is in its memory. */
-function mappedFiles(): { readonly count: number; readonly kilobytes: number } {
-  const parts = readFileSync('/proc/self/smaps', 'utf8').split(/\n(?=[0-9a-f]+-[0-9a-f]+ )/)
-  const files = parts.filter((part) => /\/tesserae-[0-9a-f-]{36} \(deleted\)/.test(part))
-  const kilobytes = files.reduce((sum, part) => sum + Number(/^Rss:\s+(\d+) kB/m.exec(part)?.[1] ?? 0), 0)
-  return { count: files.length, kilobytes }
-}
