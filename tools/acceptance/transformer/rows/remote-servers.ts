@@ -12,9 +12,9 @@ const weather = {
   description: 'The weather in a city',
   parameters: { type: 'object', properties: { city: { type: 'string', maxLength: 20 } }, required: ['city'], additionalProperties: false },
 } as const
-/** Calls that were made before, so that a small model knows how it is done: llama.cpp's grammar lets it talk first. */
+/** Calls that were made before, so many that a small model goes on so: the grammar of llama.cpp lets it talk first, also where a call is asked for, and what it does then changes from run to run. */
 const called = [
-  ...['Rome', 'Madrid', 'London'].flatMap((city, i) => [
+  ...['Rome', 'Madrid', 'London', 'Berlin', 'Vienna', 'Lisbon'].flatMap((city, i) => [
     { role: 'user', content: `What is the weather in ${city}?` } as const,
     { role: 'assistant', content: '', toolCalls: [{ index: 0, id: `call${i}`, name: 'weather', arguments: { city } }] } as const,
     { role: 'tool', toolCallId: `call${i}`, content: 'sunny' } as const,
